@@ -1,0 +1,48 @@
+# From pictures to a pushed model: `make run`. All set-up happens by itself, once. `make help` lists the targets.
+PYTHON := .venv/bin/python
+READY := .venv/.locked
+ARGS ?=
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run predict test test-fast lint format types lock bench clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): requirements/portable.txt setup.py tools/bootstrap.py
+	@python3 tools/bootstrap.py
+
+setup: $(READY) ## make .venv from the lock (every target does it when needed)
+
+run: $(READY) ## the whole pipeline on the embedded digits; ARGS="--data PATH" for your own pictures
+	@$(PYTHON) -m pipeline run $(ARGS)
+
+predict: $(READY) ## classify pictures with the latest pushed model: make predict ARGS="a.png b.jpg"
+	@$(PYTHON) -m pipeline predict $(ARGS)
+
+test: $(READY) ## every test that needs no download
+	@$(PYTHON) -m pytest $(ARGS)
+
+test-fast: $(READY) ## the tests of logic, under two minutes
+	@$(PYTHON) -m pytest -m "not slow" $(ARGS)
+
+lint: $(READY) ## ruff: lint and format, nothing is changed
+	@$(PYTHON) -m ruff check . && $(PYTHON) -m ruff format --check .
+
+format: $(READY) ## ruff: format and mend what can be mended
+	@$(PYTHON) -m ruff check --fix . && $(PYTHON) -m ruff format .
+
+types: $(READY) ## mypy on our own code
+	@$(PYTHON) -m mypy
+
+bench: $(READY) ## seconds, CPU seconds and memory a stage, beside the plain TFX pipeline (needs CIFAR10_JPEG)
+	@$(PYTHON) benchmarks/pipeline.py $(ARGS)
+
+lock: ## make requirements/portable.txt anew from setup.py
+	@$$(python3 tools/bootstrap.py --tools-only) pip compile setup.py --extra test --python-version 3.10 \
+	  --generate-hashes --no-emit-index-url --no-emit-find-links --quiet --upgrade \
+	  --custom-compile-command "make lock" --output-file requirements/portable.txt
+
+clean: ## remove .venv, the tool folder and caches; runs/ is kept
+	@rm -rf .venv .tools .mypy_cache .pytest_cache .ruff_cache build *.egg-info

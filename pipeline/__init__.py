@@ -1,0 +1,1 @@
+"""The chain and how to run it: wiring only, no tensors here."""

@@ -1,0 +1,216 @@
+"""One typed, frozen Config: a preset, then a YAML file, then `--set a.b=c`, each over the one before.
+
+Every key is declared here, with its unit and its range; an unknown key or a bad value is refused by name.
+"""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from components.errors import UserError
+
+PRESETS = Path(__file__).parent / "presets"
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Action = Literal["stop", "warn", "off"]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Splits(Section):
+    """Shares of the pictures where the source gives no split; `validation` is taken out of a given `train`."""
+
+    train: Annotated[float, Field(gt=0, lt=1)] = 0.8
+    validation: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    test: Annotated[float, Field(gt=0, lt=1)] = 0.1
+
+    @model_validator(mode="after")
+    def _sum_to_one(self) -> Splits:
+        total = self.train + self.validation + self.test
+        if abs(total - 1) > 1e-6:
+            raise ValueError(f"the three shares must add up to 1, not {total:g}")
+        return self
+
+
+class Data(Section):
+    source: str = "digits"  # digits, cifar10, or the path of a folder, an archive or TFRecords
+    splits: Splits = Splits()
+    max_bytes: Annotated[int, Field(gt=0)] = 20_000_000  # of one encoded picture
+    max_pixels: Annotated[int, Field(gt=0)] = 50_000_000  # of one decoded picture, height x width
+    cache_dir: str = "~/.cache/image-classification-pipeline"  # where downloads are kept
+
+
+class Gate(Section):
+    """What DataGate does about each kind of finding: stop the run, only warn, or not look."""
+
+    anomalies: Action = "stop"  # found by ExampleValidator against the schema
+    rejected: Action = "stop"  # more than `max_rejected` of the pictures could not be used
+    leaks: Action = "stop"  # the same pixels in more than one split
+    conflicts: Action = "stop"  # the same pixels under more than one label
+    duplicates: Action = "warn"  # the same pixels more than once in one split
+    max_rejected: Fraction = 0.01
+
+
+class Transform(Section):
+    size: Annotated[int, Field(ge=8, le=1024)] = 32  # pixels; height and width of the model's input
+
+
+class Trainer(Section):
+    strategy: Literal["auto", "cpu", "gpu", "tpu"] = "auto"
+    epochs: Annotated[int, Field(ge=1)] = 10
+    batch_size: Annotated[int, Field(ge=1)] = 128  # pictures a step, over all replicas
+    learning_rate: Annotated[float, Field(gt=0)] = 0.002  # peak; warms up, then falls to zero
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0005
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    width: Annotated[int, Field(ge=4)] = 32  # channels of the first convolution
+    flip: bool = True  # left-right mirror images are the same class
+    translate: Annotated[int, Field(ge=0)] = 2  # pixels, at most, in each direction
+    cache_bytes: Annotated[int, Field(ge=0)] = 1_000_000_000  # decoded pictures kept in memory; else streamed
+
+
+class Evaluator(Section):
+    min_accuracy: Fraction = 0.5  # floor over the whole test split
+    min_class_recall: Fraction = 0.2  # floor for the worst class
+    max_drop: Fraction = 0.01  # how much lower than the baseline's the accuracy may be
+    confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95  # of the intervals
+
+
+class Serving(Section):
+    dir: str | None = None  # where models are pushed; <run_dir>/serving if not set
+
+
+class Metadata(Section):
+    url: str | None = None  # mysql://… or postgresql://…; SQLite in the run directory if not set
+
+
+class Beam(Section):
+    args: tuple[str, ...] = ("--runner=FnApiRunner", "--direct_running_mode=in_memory", "--direct_num_workers=1")
+
+
+class Config(Section):
+    """The whole configuration of a run.
+
+    Nothing in it refers to a machine but `run_dir` and the paths that the user gives.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] = "digits"  # of the data set and its model
+    schema_file: str | None = None  # a curated schema; schema/<name>/schema.pbtxt where it exists, else inferred
+    run_dir: str = "runs"  # ML Metadata, artifacts, logs and serving
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    data: Data = Data()
+    gate: Gate = Gate()
+    transform: Transform = Transform()
+    trainer: Trainer = Trainer()
+    evaluator: Evaluator = Evaluator()
+    serving: Serving = Serving()
+    metadata: Metadata = Metadata()
+    beam: Beam = Beam()
+
+
+def load(preset: str, file: str | None = None, settings: tuple[str, ...] = ()) -> tuple[Config, dict[str, str]]:
+    """The Config and, for each dotted key, its origin: `default`, `preset NAME`, the file's path or `--set`.
+
+    Raises:
+      UserError: an unknown preset or key, a value that does not fit, a file that cannot be read.
+    """
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    layers = [(f"preset {preset}", _read_yaml(preset_path(preset)))]
+    if file is not None:
+        layers.append((file, _read_yaml(Path(file))))
+    layers += [("--set", _parse_setting(setting)) for setting in settings]
+    for origin, layer in layers:
+        _check_keys(layer, Config, origin)
+        _merge(values, layer, origin, origins)
+    try:
+        config = Config.model_validate(values)
+    except ValidationError as error:
+        raise UserError(_explain(error, origins)) from None
+    return config, {key: origins.get(key, "default") for key in flatten(config.model_dump())}
+
+
+def preset_names() -> list[str]:
+    return sorted(path.stem for path in PRESETS.glob("*.yaml"))
+
+
+def preset_path(name: str) -> Path:
+    if name not in preset_names():
+        raise UserError(f"unknown preset '{name}'; the presets are {', '.join(preset_names())}")
+    return PRESETS / f"{name}.yaml"
+
+
+def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """{'a.b': value} of {'a': {'b': value}}, in the order of declaration."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            flat.update(flatten(value, f"{prefix}{key}."))
+        else:
+            flat[prefix + key] = value
+    return flat
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"cannot read the config file {path}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"the config file {path} is not valid YAML: {' '.join(str(error).split())}") from None
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise UserError(f"the config file {path} must hold `key: value` lines, not a {type(values).__name__}")
+    return values
+
+
+def _parse_setting(setting: str) -> dict[str, Any]:
+    key, equals, text = setting.partition("=")
+    if not equals or not key:
+        raise UserError(f"--set {setting}: write it as key=value, for example trainer.epochs=3")
+    try:
+        value: Any = yaml.safe_load(text) if text else ""
+    except yaml.YAMLError:
+        value = text
+    for part in reversed(key.split(".")):
+        value = {part: value}
+    return dict(value)
+
+
+def _check_keys(layer: dict[str, Any], section: type[BaseModel], origin: str, prefix: str = "") -> None:
+    for key, value in layer.items():
+        if key not in section.model_fields:
+            near = difflib.get_close_matches(str(key), section.model_fields, n=1)
+            known = f"did you mean {prefix}{near[0]}?" if near else f"known: {', '.join(section.model_fields)}"
+            raise UserError(f"unknown config key '{prefix}{key}' ({origin}); {known}")
+        inner = section.model_fields[key].annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            if not isinstance(value, dict):
+                raise UserError(f"config key '{prefix}{key}' ({origin}) is a section; set one of its keys instead")
+            _check_keys(value, inner, origin, f"{prefix}{key}.")
+
+
+def _merge(into: dict[str, Any], layer: dict[str, Any], origin: str, origins: dict[str, str], prefix: str = "") -> None:
+    for key, value in layer.items():
+        if isinstance(value, dict):
+            _merge(into.setdefault(key, {}), value, origin, origins, f"{prefix}{key}.")
+        else:
+            into[key] = value
+            origins[prefix + key] = origin
+
+
+def _explain(error: ValidationError, origins: dict[str, str]) -> str:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    message = first["msg"].removeprefix("Value error, ")
+    message = message[:1].lower() + message[1:]
+    given = f" = {first['input']!r}" if not isinstance(first["input"], dict) else ""
+    origin = f" ({origins[key]})" if key in origins else ""
+    return f"config key '{key}'{given}{origin}: {message}"

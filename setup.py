@@ -1,0 +1,33 @@
+"""The package, its dependencies, and what Apache Beam ships to remote workers (`--setup_file=./setup.py`)."""
+
+from setuptools import find_packages, setup
+
+setup(
+    name="image-classification-pipeline",
+    version="0.1.0",
+    description="A TFX pipeline that turns labelled pictures into a validated, evaluated, served classifier.",
+    python_requires=">=3.10,<3.14",
+    packages=find_packages(include=["pipeline", "pipeline.*", "components", "components.*"]),
+    package_data={"pipeline": ["presets/*.yaml"]},
+    install_requires=[
+        "tfx>=1.16.0,<1.22",
+        "tensorflow",
+        "apache-beam[dill]",
+        "tensorflow-data-validation",
+        "tensorflow-model-analysis",
+        "keras>=3.6",
+        "numpy",
+        "pillow",
+        "pydantic>=2",
+        "pyyaml",
+        "rich",
+        "scikit-learn",
+        "tensorboard",
+        "setuptools<81",
+    ],
+    extras_require={
+        "test": ["hypothesis", "pytest", "pytest-timeout", "mypy", "ruff", "types-PyYAML"],
+        "mysql": ["pymysql"],
+    },
+    entry_points={"console_scripts": ["image-pipeline=pipeline.cli:main"]},
+)

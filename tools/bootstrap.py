@@ -1,0 +1,104 @@
+#!/usr/bin/env python3
+"""Make .venv from the lock, with nothing but python3 and a package index. Run by the Makefile; does nothing twice.
+
+usage: python3 tools/bootstrap.py [--tools-only]
+
+1. uv: the one on PATH, else installed into .tools/uv by pip.
+2. Python 3.10: on PATH, in pyenv, else fetched by uv into .tools/python.
+3. .venv: installed from requirements/portable.txt (every file checked against its hash), byte-compiled.
+"""
+
+import glob
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+TOOLS = ROOT / ".tools"
+VENV = ROOT / ".venv"
+LOCK = ROOT / "requirements" / "portable.txt"
+STAMP = VENV / ".locked"
+PYTHON = "3.10"
+
+
+def stop(line):
+    sys.exit("setup: " + line)
+
+
+def runs(*command):
+    """True where the command exists and succeeds."""
+    try:
+        return subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+    except OSError:
+        return False
+
+
+def find_uv():
+    own = TOOLS / "uv" / "bin" / "uv"
+    for uv in (shutil.which("uv"), str(own)):
+        if uv and runs(uv, "--version"):
+            return uv
+    print("setup: installing uv into .tools", flush=True)
+    pip = [sys.executable, "-m", "pip"]
+    if not runs(*pip, "--version"):  # Debian ships python3 without pip; a virtual environment may still have it
+        if not runs(sys.executable, "-m", "venv", str(TOOLS / "pip")):
+            stop("this python3 has neither pip nor venv; install one of python3-pip, python3-venv or uv and try again")
+        pip = [str(TOOLS / "pip" / "bin" / "python"), "-m", "pip"]
+    command = [*pip, "install", "--quiet", "--disable-pip-version-check", "--upgrade", "--target", str(TOOLS / "uv"), "uv<1"]
+    quiet = dict(os.environ, PIP_ROOT_USER_ACTION="ignore")
+    done = subprocess.run(command, env=quiet, stderr=subprocess.PIPE, text=True)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        stop("pip could not install uv: %s. Install uv yourself (it may be on PATH) and try again" % last)
+    return str(own)
+
+
+def find_python(uv):
+    candidates = [shutil.which("python" + PYTHON)]
+    pyenv = os.environ.get("PYENV_ROOT", os.path.expanduser("~/.pyenv"))
+    candidates += sorted(glob.glob(os.path.join(pyenv, "versions", PYTHON + "*", "bin", "python")), reverse=True)
+    candidates += sorted(glob.glob(str(TOOLS / "python" / "*" / "bin" / ("python" + PYTHON))))
+    check = "import sys, ssl, sqlite3; sys.exit(sys.version_info[:2] != (3, 10))"
+    for python in candidates:
+        if python and runs(python, "-c", check):  # a pyenv shim exists for versions that are not active, and fails
+            return python
+    print("setup: fetching Python %s into .tools" % PYTHON, flush=True)
+    if runs(uv, "python", "install", "--install-dir", str(TOOLS / "python"), PYTHON):
+        for python in sorted(glob.glob(str(TOOLS / "python" / "*" / "bin" / ("python" + PYTHON)))):
+            return python
+    stop(
+        "no Python %s on PATH or in pyenv, and uv could not fetch one; install it (for example `pyenv install %s`) "
+        "and try again" % (PYTHON, PYTHON)
+    )
+
+
+def main():
+    uv = find_uv()
+    if "--tools-only" in sys.argv[1:]:
+        print(uv)
+        return
+    wanted = hashlib.sha256(LOCK.read_bytes() + (ROOT / "setup.py").read_bytes()).hexdigest()
+    if STAMP.exists() and STAMP.read_text() == wanted:
+        STAMP.touch()  # the lock's time changed (a fresh checkout), its content did not
+        return
+    python = find_python(uv)
+    print("setup: installing the locked packages into .venv (about a minute, once)", flush=True)
+    if not (VENV / "bin" / "python").exists():
+        subprocess.run([uv, "venv", "--quiet", "--python", python, str(VENV)], check=True)
+    into = ["--quiet", "--python", str(VENV / "bin" / "python")]
+    # Byte-compiled now: where PYTHONDONTWRITEBYTECODE is set, every process would compile TensorFlow and TFX again.
+    subprocess.run([uv, "pip", "sync", *into, "--require-hashes", "--compile-bytecode", str(LOCK)], check=True)
+    subprocess.run([uv, "pip", "install", *into, "--no-deps", "--no-build-isolation", "--editable", str(ROOT)], check=True)
+    STAMP.write_text(wanted)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except subprocess.CalledProcessError as error:
+        stop("`%s` failed with exit code %d; its message is above" % (" ".join(error.cmd[:3]), error.returncode))
+    except KeyboardInterrupt:
+        stop("interrupted; run it again to go on")
