@@ -1,9 +1,29 @@
 """The two ways in which a run ends that are not a fault of the program."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 
 class UserError(Exception):
-    """A mistake in the input or the configuration. The message names the input, what is wrong and what to do."""
+    """A mistake in input or configuration. The message names the input, what is wrong and what to do."""
 
 
-class GateRefused(Exception):
-    """The data cannot be trusted and the run stops. The message says why, one finding a line, with examples."""
+class GateRefused(Exception):  # noqa: N818 (a verdict, not an error)
+    """The data cannot be trusted and the run stops. The message says why, one finding a line, with examples.
+
+    Attributes:
+      findings: all that the gate found, warnings too, as components/data_gate/findings.py describes.
+    """
+
+    def __init__(self, message: str, findings: Sequence[Mapping[str, Any]] = ()) -> None:
+        # Both are in args, so that pickling and Beam, which makes the exception anew, keep them.
+        super().__init__(message, list(findings))
+
+    @property
+    def findings(self) -> list[Mapping[str, Any]]:
+        return self.args[1]
+
+    def __str__(self) -> str:
+        return self.args[0]

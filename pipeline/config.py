@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from components.errors import UserError
 
 PRESETS = Path(__file__).parent / "presets"
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
-Action = Literal["stop", "warn", "off"]
+# YAML reads a bare `off` as False.
+Action = Annotated[Literal["stop", "warn", "off"], BeforeValidator(lambda value: "off" if value is False else value)]
 
 
 class Section(BaseModel):
@@ -114,26 +115,41 @@ class Config(Section):
     beam: Beam = Beam()
 
 
-def load(preset: str, file: str | None = None, settings: tuple[str, ...] = ()) -> tuple[Config, dict[str, str]]:
+def load(
+    preset: str | None = None, file: str | None = None, settings: tuple[str, ...] = ()
+) -> tuple[Config, dict[str, str]]:
     """The Config and, for each dotted key, its origin: `default`, `preset NAME`, the file's path or `--set`.
+
+    Without `preset`, the one of the data: `digits`, `cifar10`, or `folder` with the name of the folder or archive.
 
     Raises:
       UserError: an unknown preset or key, a value that does not fit, a file that cannot be read.
     """
-    values: dict[str, Any] = {}
-    origins: dict[str, str] = {}
-    layers = [(f"preset {preset}", _read_yaml(preset_path(preset)))]
-    if file is not None:
-        layers.append((file, _read_yaml(Path(file))))
+    layers = [(file, _read_yaml(Path(file)))] if file is not None else []
     layers += [("--set", _parse_setting(setting)) for setting in settings]
     for origin, layer in layers:
         _check_keys(layer, Config, origin)
+    if preset is None:
+        source = next((str(s) for s in (_source(layer) for _, layer in reversed(layers)) if s), "digits")
+        preset = source if source in preset_names() else "folder"
+        if preset == "folder":
+            from components.example_gen import sources  # reads pictures, and takes a moment to import
+
+            layers.insert(0, ("name of the data", {"name": sources.locate(source, "").name}))
+    layers.insert(0, (f"preset {preset}", _read_yaml(preset_path(preset))))
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for origin, layer in layers:
         _merge(values, layer, origin, origins)
     try:
         config = Config.model_validate(values)
     except ValidationError as error:
         raise UserError(_explain(error, origins)) from None
     return config, {key: origins.get(key, "default") for key in flatten(config.model_dump())}
+
+
+def _source(layer: dict[str, Any]) -> Any:
+    return layer.get("data", {}).get("source")
 
 
 def preset_names() -> list[str]:
@@ -174,7 +190,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 def _parse_setting(setting: str) -> dict[str, Any]:
     key, equals, text = setting.partition("=")
     if not equals or not key:
-        raise UserError(f"--set {setting}: write it as key=value, for example trainer.epochs=3")
+        raise UserError(f"--set {setting!r}: write it as key=value, for example trainer.epochs=3")
     try:
         value: Any = yaml.safe_load(text) if text else ""
     except yaml.YAMLError:
@@ -189,11 +205,11 @@ def _check_keys(layer: dict[str, Any], section: type[BaseModel], origin: str, pr
         if key not in section.model_fields:
             near = difflib.get_close_matches(str(key), section.model_fields, n=1)
             known = f"did you mean {prefix}{near[0]}?" if near else f"known: {', '.join(section.model_fields)}"
-            raise UserError(f"unknown config key '{prefix}{key}' ({origin}); {known}")
+            raise UserError(f"unknown config key {prefix + str(key)!r} ({origin}); {known}")
         inner = section.model_fields[key].annotation
         if isinstance(inner, type) and issubclass(inner, BaseModel):
             if not isinstance(value, dict):
-                raise UserError(f"config key '{prefix}{key}' ({origin}) is a section; set one of its keys instead")
+                raise UserError(f"config key {prefix + key!r} ({origin}) is a section; set one of its keys instead")
             _check_keys(value, inner, origin, f"{prefix}{key}.")
 
 

@@ -1,0 +1,91 @@
+"""The plain TFX pipeline, as TFX's documentation shows it for TFRecords of tf.Example: every default left alone.
+
+The baseline of benchmarks/pipeline.py: ImportExampleGen, StatisticsGen, SchemaGen, ExampleValidator, Transform
+(materialised, with its statistics), Trainer, the latest blessed model as baseline, Evaluator, Pusher.
+preprocessing_fn and run_fn are this project's: both pipelines compute the same normalisation and train the same model.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import tensorflow_model_analysis as tfma
+from tfx import components as tfx
+from tfx.dsl.components.common.resolver import Resolver
+from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import LatestBlessedModelStrategy
+from tfx.orchestration import metadata
+from tfx.orchestration.pipeline import Pipeline
+from tfx.proto import example_gen_pb2, pusher_pb2, trainer_pb2
+from tfx.types import Channel, standard_artifacts
+
+
+def create_pipeline(records: Path, work: Path, size: int, training: dict[str, Any]) -> Pipeline:
+    """`records` holds train.tfrecord and eval.tfrecord with the features `image` and `label`."""
+    splits = [example_gen_pb2.Input.Split(name=name, pattern=f"{name}.tfrecord") for name in ("train", "eval")]
+    example_gen = tfx.ImportExampleGen(str(records), input_config=example_gen_pb2.Input(splits=splits))
+    statistics_gen = tfx.StatisticsGen(examples=example_gen.outputs["examples"])
+    schema_gen = tfx.SchemaGen(statistics=statistics_gen.outputs["statistics"])
+    example_validator = tfx.ExampleValidator(
+        statistics=statistics_gen.outputs["statistics"], schema=schema_gen.outputs["schema"]
+    )
+    transform = tfx.Transform(
+        examples=example_gen.outputs["examples"],
+        schema=schema_gen.outputs["schema"],
+        preprocessing_fn="components.transform.preprocessing.preprocessing_fn",
+        custom_config={"size": size},
+    )
+    trainer = tfx.Trainer(
+        run_fn="components.trainer.train.run_fn",
+        examples=example_gen.outputs["examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        schema=schema_gen.outputs["schema"],
+        train_args=trainer_pb2.TrainArgs(),
+        eval_args=trainer_pb2.EvalArgs(),
+        custom_config={**training, "size": size},
+    )
+    baseline = Resolver(
+        strategy_class=LatestBlessedModelStrategy,
+        model=Channel(type=standard_artifacts.Model),
+        model_blessing=Channel(type=standard_artifacts.ModelBlessing),
+    ).with_id("Baseline")
+    accuracy = tfma.MetricConfig(
+        class_name="SparseCategoricalAccuracy",
+        threshold=tfma.MetricThreshold(value_threshold=tfma.GenericValueThreshold(lower_bound={"value": 0.1})),
+    )
+    evaluator = tfx.Evaluator(
+        examples=example_gen.outputs["examples"],
+        model=trainer.outputs["model"],
+        baseline_model=baseline.outputs["model"],
+        eval_config=tfma.EvalConfig(
+            model_specs=[
+                tfma.ModelSpec(signature_name="serving_default", label_key="label", prediction_key="probabilities")
+            ],
+            slicing_specs=[tfma.SlicingSpec(), tfma.SlicingSpec(feature_keys=["label"])],
+            metrics_specs=[tfma.MetricsSpec(metrics=[tfma.MetricConfig(class_name="ExampleCount"), accuracy])],
+        ),
+    )
+    pusher = tfx.Pusher(
+        model=trainer.outputs["model"],
+        model_blessing=evaluator.outputs["blessing"],
+        push_destination=pusher_pb2.PushDestination(
+            filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=str(work / "serving"))
+        ),
+    )
+    return Pipeline(
+        pipeline_name="plain",
+        pipeline_root=str(work / "artifacts"),
+        metadata_connection_config=metadata.sqlite_metadata_connection_config(str(work / "metadata.sqlite")),
+        components=[
+            example_gen,
+            statistics_gen,
+            schema_gen,
+            example_validator,
+            transform,
+            trainer,
+            baseline,
+            evaluator,
+            pusher,
+        ],
+        beam_pipeline_args=["--runner=FnApiRunner"],
+    )

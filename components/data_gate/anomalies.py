@@ -1,0 +1,90 @@
+"""Breaches of the schema, distances between splits and from the data before, and classes unknown to train."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import tensorflow_data_validation as tfdv
+from tensorflow_metadata.proto.v0 import anomalies_pb2
+from tfx.dsl.io import fileio
+
+from components import features as f
+from components.data_gate.findings import ANOMALIES, Finding, found, one_line, pictures, quote
+
+_CORRECT = "Correct the data, or the schema where the data is right"
+
+
+def breaches(files: Mapping[str, str], action: str) -> Iterator[Finding]:
+    """Every anomaly that ExampleValidator found; `files` holds the path of its output for each split."""
+    for split, path in files.items():
+        yield from _in_words(split, _read(path), action)
+
+
+def _read(path: str) -> anomalies_pb2.Anomalies:
+    with fileio.open(path, "rb") as file:
+        return anomalies_pb2.Anomalies.FromString(file.read())
+
+
+def distances(statistics: Mapping[str, str], schema: str, previous: str | None, action: str) -> Iterator[Finding]:
+    """Features that are distributed too differently, by the comparators of the schema.
+
+    Args:
+      statistics: path of the statistics of each split.
+      schema: path of the schema. Its skew_comparators compare train with each other split, its
+        drift_comparators train with `previous`.
+      previous: path of the statistics of the train split that was accepted before; None where there is none.
+      action: "stop" or "warn".
+    """
+    rules = tfdv.load_schema_text(schema)
+    splits = {split: tfdv.load_stats_binary(path) for split, path in statistics.items()}
+    train = splits.pop(f.TRAIN)
+    for split, other in splits.items():
+        skew = tfdv.validate_statistics(train, rules, serving_statistics=other)
+        yield from _in_words(f"{f.TRAIN} against {split}", skew, action, comparisons=True)
+    if previous:
+        drift = tfdv.validate_statistics(train, rules, previous_statistics=tfdv.load_stats_binary(previous))
+        yield from _in_words(f"{f.TRAIN} against that of the data before", drift, action, comparisons=True)
+
+
+def _in_words(
+    where: str, anomalies: anomalies_pb2.Anomalies, action: str, comparisons: bool = False
+) -> Iterator[Finding]:
+    """All anomalies; or with `comparisons` only those, as the others of the same split were told before."""
+    infos = sorted(anomalies.anomaly_info.items())
+    if anomalies.HasField("dataset_anomaly_info"):
+        infos.append(("the whole split", anomalies.dataset_anomaly_info))
+    for name, info in infos:
+        feature = ".".join(info.path.step) or name
+        # Comparators also compare what ExampleValidator has told to be broken; reasons tell them apart.
+        for reason in info.reason or [info]:
+            if comparisons and not _is_comparison(reason):
+                continue
+            short, long = one_line(reason.short_description), one_line(reason.description)
+            text = f"{where}: {one_line(feature)}: {short}: {long}".rstrip(".")
+            example = {"where": where, "feature": feature, "short": short, "description": long}
+            yield found(ANOMALIES, action, f"{text}.", _CORRECT, 1, [example])
+
+
+def _is_comparison(reason: Any) -> bool:
+    return anomalies_pb2.AnomalyInfo.Type.Name(reason.type).startswith("COMPARATOR_")
+
+
+def unlearnable(counts: Mapping[str, Mapping[str, int]], action: str) -> Iterator[Finding]:
+    """Splits without pictures, and classes that are elsewhere but not in train.
+
+    `counts` holds the pictures of each class of each split.
+
+    A schema cannot tell: one that is inferred lists no classes where there are more than 100, and one that is
+    curated asks for no class.
+    """
+    for split in f.SPLITS:
+        if not sum(counts.get(split, {}).values()):
+            yield found(ANOMALIES, action, f"{split} has no pictures.", "Add some, or change data.splits", 0)
+    train = counts.get(f.TRAIN, {})
+    for split in (f.VALIDATION, f.TEST):
+        for name, count in sorted(counts.get(split, {}).items()):
+            if count and not train.get(name):
+                what = f"Class {quote(name)} has {pictures(count)} in {split} and none in train."
+                example = {"class_name": name, "split": split}
+                yield found(ANOMALIES, action, what, "Add some to train, or remove the class", count, [example])

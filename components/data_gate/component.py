@@ -1,0 +1,77 @@
+"""DataGate: stops the run when the data cannot be trusted. Transform and everything after wait for it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from tfx import types
+from tfx.dsl.components.base import base_beam_component, executor_spec
+from tfx.types import standard_artifacts
+from tfx.types.component_spec import ChannelParameter, ExecutionParameter
+
+from components.data_gate.executor import Executor
+
+
+class DataFindings(types.Artifact):
+    """What the gate found in data that it let pass: the two files named in findings.py."""
+
+    TYPE_NAME = "DataFindings"
+
+
+class DataGateSpec(types.ComponentSpec):
+    INPUTS = {  # noqa: RUF012 (so TFX wants it)
+        "examples": ChannelParameter(type=standard_artifacts.Examples),
+        "statistics": ChannelParameter(type=standard_artifacts.ExampleStatistics),
+        "anomalies": ChannelParameter(type=standard_artifacts.ExampleAnomalies),
+        "schema": ChannelParameter(type=standard_artifacts.Schema),
+        "previous": ChannelParameter(type=DataFindings, optional=True),
+    }
+    OUTPUTS = {"findings": ChannelParameter(type=DataFindings)}  # noqa: RUF012
+    PARAMETERS = {  # noqa: RUF012
+        "actions": ExecutionParameter(type=str),
+        "max_rejected": ExecutionParameter(type=float),
+    }
+
+
+class DataGate(base_beam_component.BaseBeamComponent):
+    """Judges the data by what the stages before it found, and by its pixels.
+
+    Its output `findings` exists only where the run may go on: every stage downstream waits for it.
+    """
+
+    SPEC_CLASS = DataGateSpec
+    EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
+
+    def __init__(
+        self,
+        examples: types.BaseChannel,
+        statistics: types.BaseChannel,
+        anomalies: types.BaseChannel,
+        schema: types.BaseChannel,
+        actions: Mapping[str, str],
+        max_rejected: float,
+        previous: types.BaseChannel | None = None,
+    ) -> None:
+        """Makes the node.
+
+        Args:
+          examples: of ExampleGen, with the splits of features.SPLITS.
+          statistics: of StatisticsGen, of all splits.
+          anomalies: of ExampleValidator, of all splits.
+          schema: the one that the anomalies were found by.
+          actions: "stop", "warn" or "off" for each of findings.KINDS.
+          max_rejected: fraction of the pictures that may be left out before it is a finding.
+          previous: the findings of the data accepted before (see previous.py), to measure drift against.
+        """
+        spec = DataGateSpec(
+            examples=examples,
+            statistics=statistics,
+            anomalies=anomalies,
+            schema=schema,
+            actions=json.dumps(dict(actions), sort_keys=True),
+            max_rejected=float(max_rejected),
+            previous=previous,
+            findings=types.Channel(type=DataFindings),
+        )
+        super().__init__(spec=spec)

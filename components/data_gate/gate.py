@@ -1,0 +1,82 @@
+"""The gate: everything that speaks against the data, gathered. Runs outside TFX as well."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+
+import apache_beam as beam
+
+from components import features as f
+from components.data_gate import anomalies, rejected, same_pixels
+from components.data_gate.findings import (
+    ANOMALIES,
+    CONFLICTS,
+    DUPLICATES,
+    LEAKS,
+    OFF,
+    REJECTED,
+    STOP,
+    Finding,
+)
+from components.errors import GateRefused
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """Where the gate finds what it judges.
+
+    Attributes:
+      examples: root of the Examples artifact, with features.COUNTS_FILE and features.REJECTED_FILE.
+      files: the TFRecord files of each split.
+      statistics: path of the statistics of each split.
+      anomalies: path of the anomalies of each split.
+      schema: path of the schema.
+      previous: path of the statistics of the train split that was accepted before; None where there is none.
+    """
+
+    examples: str
+    files: Mapping[str, list[str]]
+    statistics: Mapping[str, str]
+    anomalies: Mapping[str, str]
+    schema: str
+    previous: str | None = None
+
+
+def examine(
+    data: Data, actions: Mapping[str, str], max_rejected: float, pipeline: beam.Pipeline, scratch: str
+) -> list[Finding]:
+    """All that speaks against the data, in a fixed order.
+
+    Args:
+      data: what to judge.
+      actions: "stop", "warn" or "off" for each kind of finding.
+      max_rejected: fraction of the pictures that may be left out before it is a finding.
+      pipeline: a Beam pipeline that was not used before.
+      scratch: a folder that does not exist; removed at the end.
+    """
+    return [*_by_numbers(data, actions, max_rejected), *_by_pixels(data, actions, pipeline, scratch)]
+
+
+def _by_numbers(data: Data, actions: Mapping[str, str], max_rejected: float) -> Iterator[Finding]:
+    counts = rejected.read_counts(data.examples)
+    if (action := actions[ANOMALIES]) != OFF:
+        yield from anomalies.unlearnable(counts["splits"], action)
+        yield from anomalies.breaches(data.anomalies, action)
+        yield from anomalies.distances(data.statistics, data.schema, data.previous, action)
+    if (action := actions[REJECTED]) != OFF:
+        yield from rejected.rejected(data.examples, counts, max_rejected, action)
+
+
+def _by_pixels(data: Data, actions: Mapping[str, str], pipeline: beam.Pipeline, scratch: str) -> Iterator[Finding]:
+    looked_for = {kind: actions[kind] for kind in (LEAKS, CONFLICTS, DUPLICATES) if actions[kind] != OFF}
+    if looked_for:
+        files = {split: data.files[split] for split in f.SPLITS}
+        yield from same_pixels.same_pixels(pipeline, files, scratch, looked_for)
+
+
+def refuse(findings: list[Finding]) -> None:
+    """Raises GateRefused where a finding stops the run."""
+    stopping = [finding.message for finding in findings if finding.action == STOP]
+    if stopping:
+        raise GateRefused("\n".join(stopping), [finding.to_json() for finding in findings])

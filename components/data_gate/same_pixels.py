@@ -1,0 +1,177 @@
+"""Pictures with exactly the same pixels: across splits, under more than one class, or twice in one split.
+
+Through Beam, grouped by the hash of the pixels: of each picture only its hash, class and source leave the
+reader, and of each group only a few pictures are kept, so memory does not grow with the data.
+"""
+
+from __future__ import annotations
+
+import bisect
+import collections
+import heapq
+import itertools
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import apache_beam as beam
+from tensorflow_metadata.proto.v0 import schema_pb2
+from tfx.dsl.io import fileio
+from tfx_bsl.public import tfxio
+
+from components import features as f
+from components.data_gate.findings import (
+    CONFLICTS,
+    DUPLICATES,
+    KEPT,
+    LEAKS,
+    Finding,
+    for_example,
+    found,
+    pictures,
+    quote,
+)
+
+_COLUMNS = (f.PIXELS_SHA256, f.CLASS_NAME, f.SOURCE)
+_BATCH = 1024  # records decoded at once
+_ALIKE = 3  # pictures kept of those that agree in pixels, split and class
+
+Picture = tuple[str, str, str]  # split, class name, source
+Key = tuple[str, ...]  # kind, then the splits concerned
+Example = tuple[Picture, ...]
+
+
+def same_pixels(
+    pipeline: beam.Pipeline, files: Mapping[str, list[str]], scratch: str, actions: Mapping[str, str]
+) -> list[Finding]:
+    """Runs `pipeline` and returns what it found, in a fixed order.
+
+    Args:
+      pipeline: a Beam pipeline that was not used before.
+      files: the TFRecord files of each split, gzipped where their names end in .gz.
+      scratch: a folder for the result on its way out of Beam; removed at the end.
+      actions: "stop" or "warn" for each of "leaks", "conflicts" and "duplicates" that is looked for.
+    """
+    with pipeline as p:
+        _ = (
+            p
+            | "Files" >> beam.Create([(split, name) for split, names in files.items() for name in names])
+            | "Spread" >> beam.Reshuffle()
+            | "Read" >> beam.FlatMap(_read)
+            | "SamePixels" >> beam.GroupByKey()
+            | "Compare" >> beam.FlatMap(_compare)
+            | "LookedFor" >> beam.Filter(_is_looked_for, tuple(actions))
+            | "Summarise" >> beam.CombinePerKey(_CountAndFirst())
+            | "ToJson" >> beam.Map(json.dumps)
+            | "Write" >> beam.io.WriteToText(f"{scratch}/part")
+        )
+    results: list[tuple[list[str], tuple[int, list[list[list[str]]]]]] = []
+    for name in fileio.glob(f"{scratch}/part*"):
+        with fileio.open(name, "rb") as file:
+            results.extend(json.loads(line) for line in file)
+    fileio.rmtree(scratch)
+    order = (*actions, *f.SPLITS)
+    results.sort(key=lambda result: [order.index(word) for word in result[0]])
+    return [_in_words(kind, splits, count, examples, actions[kind]) for (kind, *splits), (count, examples) in results]
+
+
+def _read(split_and_file: tuple[str, str]) -> Iterator[tuple[bytes, tuple[str, bytes, bytes]]]:
+    """(hash, (split, class name, source)) of each picture of a file."""
+    split, path = split_and_file
+    # Only these columns are decoded: the pictures themselves are skipped.
+    schema = schema_pb2.Schema(feature=[schema_pb2.Feature(name=name, type=schema_pb2.BYTES) for name in _COLUMNS])
+    options = tfxio.RecordBatchesOptions(batch_size=_BATCH, num_epochs=1, drop_final_batch=False)
+    for batch in tfxio.TFExampleRecord(path, schema=schema).RecordBatches(options):
+        columns = (batch.column(batch.schema.get_field_index(name)).to_pylist() for name in _COLUMNS)
+        for pixels, class_name, source in zip(*columns):
+            if pixels and class_name and source:  # a missing feature is an anomaly, told elsewhere
+                yield pixels[0], (split, class_name[0], source[0])
+
+
+def _compare(
+    group: tuple[bytes, Iterable[tuple[str, bytes, bytes]]],
+) -> Iterator[tuple[Key, tuple[int, Example]]]:
+    """(what, (how many, example)) for each way in which the pictures of one hash are too many."""
+    alike = iter(group[1])
+    pair = list(itertools.islice(alike, 2))
+    if len(pair) == 1:  # as nearly all are
+        return
+    counts: collections.Counter[tuple[str, bytes]] = collections.Counter()
+    first: dict[tuple[str, bytes], list[bytes]] = collections.defaultdict(list)
+    for split, class_name, source in itertools.chain(pair, alike):  # may be many: only the first few are kept
+        counts[split, class_name] += 1
+        bisect.insort(first[split, class_name], source)
+        del first[split, class_name][_ALIKE:]
+
+    def shown(split: str, class_name: bytes, at_most: int = 1) -> Example:
+        return tuple((split, _text(class_name), _text(source)) for source in first[split, class_name][:at_most])
+
+    cells = sorted(counts, key=lambda cell: (f.SPLITS.index(cell[0]), cell[1]))
+    of_split = dict(reversed(cells))  # the first class of each split
+    for one, other in itertools.combinations([split for split in f.SPLITS if split in of_split], 2):
+        yield (LEAKS, one, other), (1, shown(one, of_split[one]) + shown(other, of_split[other]))
+    of_class = {class_name: split for split, class_name in reversed(cells)}  # the first split of each class
+    if len(of_class) > 1:
+        yield (
+            (CONFLICTS,),
+            (1, tuple(itertools.chain(*(shown(of_class[name], name) for name in sorted(of_class))))),
+        )
+    for split, class_name in cells:
+        surplus = counts[split, class_name] - 1
+        if surplus:
+            yield (DUPLICATES, split), (surplus, shown(split, class_name, _ALIKE))
+
+
+def _is_looked_for(element: tuple[Key, tuple[int, Example]], kinds: tuple[str, ...]) -> bool:
+    return element[0][0] in kinds
+
+
+class _CountAndFirst(beam.CombineFn):
+    """The sum of the counts, and the KEPT examples that sort first."""
+
+    def create_accumulator(self) -> tuple[int, list[Example]]:
+        return 0, []
+
+    def add_input(
+        self, accumulator: tuple[int, list[Example]], element: tuple[int, Example]
+    ) -> tuple[int, list[Example]]:
+        return self.merge_accumulators([accumulator, (element[0], [element[1]])])
+
+    def merge_accumulators(self, accumulators: Iterable[tuple[int, list[Example]]]) -> tuple[int, list[Example]]:
+        counts, examples = zip(*accumulators)
+        return sum(counts), heapq.nsmallest(KEPT, itertools.chain(*examples))
+
+    def extract_output(self, accumulator: tuple[int, list[Example]]) -> tuple[int, list[Example]]:
+        return accumulator
+
+
+def _in_words(kind: str, splits: list[str], count: int, examples: list[list[list[str]]], action: str) -> Finding:
+    if kind == LEAKS:
+        what = f"{_are(count)} in both {splits[0]} and {splits[1]} (exactly the same pixels)"
+        advice = "Remove one of each"
+        words = [" = ".join(quote(source) for _, _, source in example) for example in examples]
+    elif kind == CONFLICTS:
+        what = f"{_are(count)} under more than one label (exactly the same pixels)"
+        advice = "Keep each under the right label alone"
+        words = [
+            " = ".join(f"{quote(source)} ({quote(class_name)})" for _, class_name, source in example)
+            for example in examples
+        ]
+    else:
+        repeat = "repeats another" if count == 1 else "repeat others"
+        what = f"{pictures(count)} in {splits[0]} {repeat} (exactly the same pixels)"
+        advice = "Remove the copies"
+        words = [" = ".join(quote(source) for _, _, source in example) for example in examples]
+    kept: list[dict[str, Any]] = [
+        {"pictures": [dict(zip(("split", "class_name", "source"), picture)) for picture in example]}
+        for example in examples
+    ]
+    return found(kind, action, f"{what}{for_example(words)}.", advice, count, kept)
+
+
+def _are(count: int) -> str:
+    return f"{pictures(count)} {'is' if count == 1 else 'are'}"
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "backslashreplace")

@@ -1,0 +1,28 @@
+"""What StatisticsGen computes."""
+
+from __future__ import annotations
+
+import tensorflow_data_validation as tfdv
+from tensorflow_metadata.proto.v0 import schema_pb2
+
+from components import features as f
+
+
+def stats_options() -> tfdv.StatsOptions:
+    """Options under which every feature has statistics, and none costs more than it tells.
+
+    `image`, `source` and `pixels_sha256` differ in every picture: counting and ranking their values is most
+    of the work of TFDV's defaults and says nothing. Marked so, their presence and number of values is still
+    watched, and an inferred schema holds them. The other features are exact up to 16,384 different values.
+    """
+    picture = schema_pb2.Feature(
+        name=f.IMAGE, type=schema_pb2.BYTES, image_domain=schema_pb2.ImageDomain()
+    )  # bytes, not text
+    unique = schema_pb2.StringDomain(is_categorical=schema_pb2.StringDomain.CATEGORICAL_NO)
+    texts = [
+        schema_pb2.Feature(name=name, type=schema_pb2.BYTES, string_domain=unique)
+        for name in (f.SOURCE, f.PIXELS_SHA256)
+    ]
+    schema = schema_pb2.Schema(feature=[picture, *texts])
+    # The sketches are what heeds the mark of `source` and `pixels_sha256`.
+    return tfdv.StatsOptions(schema=schema, use_sketch_based_topk_uniques=True)

@@ -1,0 +1,55 @@
+"""ImageExampleGen: labelled pictures from any source to the examples of components/features.py."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tfx.components.example_gen.component import FileBasedExampleGen
+from tfx.dsl.components.base import executor_spec
+from tfx.proto import example_gen_pb2, range_config_pb2
+
+from components import features as f
+from components.example_gen import driver, executor, settings
+from components.example_gen.sources import Source
+
+
+class ImageExampleGen(FileBasedExampleGen):
+    """Reads a source of labelled pictures into the splits train, validation and test.
+
+    Its output `examples` also holds features.REJECTED_FILE and features.COUNTS_FILE.
+    """
+
+    EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(executor.Executor)
+    DRIVER_CLASS = driver.Driver
+
+    def __init__(
+        self,
+        source: Source,
+        splits: Mapping[str, float],
+        max_bytes: int,
+        max_pixels: int,
+        range_config: range_config_pb2.RangeConfig | None = None,
+    ) -> None:
+        """
+        Args:
+          source: what sources.locate returned.
+          splits: the share of each split, where the source does not give the splits itself.
+          max_bytes: of one encoded picture; larger ones are rejected.
+          max_pixels: of one decoded picture, height x width; larger ones are rejected.
+          range_config: which span to read, where the source's pattern has spans; the latest if not set.
+        """
+        shares = {split: float(splits[split]) for split in f.SPLITS}
+        super().__init__(
+            input_base=source.input_base,
+            input_config=example_gen_pb2.Input(
+                splits=[example_gen_pb2.Input.Split(name="pictures", pattern=source.pattern)]
+            ),
+            # The executor settles the splits; TFX wants an output for its one input all the same.
+            output_config=example_gen_pb2.Output(
+                split_config=example_gen_pb2.SplitConfig(
+                    splits=[example_gen_pb2.SplitConfig.Split(name=split, hash_buckets=1) for split in f.SPLITS]
+                )
+            ),
+            custom_config=settings.pack(settings.Settings(source.kind, shares, max_bytes, max_pixels)),
+            range_config=range_config,
+        )

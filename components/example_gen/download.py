@@ -1,0 +1,132 @@
+"""Downloads a published file once: resumed where it broke off, verified, and visible only when it is whole."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import http.client
+import os
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, NamedTuple
+
+from components.errors import UserError
+
+Progress = Callable[[int, int], None]  # (bytes so far, bytes in all; 0 where unknown)
+
+_BLOCK = 1 << 20
+_ATTEMPTS = 5  # without a single new byte, before giving up
+_TIMEOUT = 30.0  # seconds without an answer
+
+
+class Published(NamedTuple):
+    """A file that others publish."""
+
+    url: str
+    sha256: str
+
+    @property
+    def file_name(self) -> str:
+        return self.url.rsplit("/", 1)[-1]
+
+
+def verify(path: str, published: Published) -> None:
+    """Raises UserError unless the file at `path` is the published one."""
+    if _sha256(path) != published.sha256:
+        raise UserError(
+            f"{path}: not the published {published.file_name} (its SHA-256 differs): damaged, or another file. "
+            f"Delete it to download it anew, or give the path of your own archive as the data."
+        )
+
+
+def download(published: Published, target: str, progress: Progress | None = None, pause: float = 1.0) -> None:
+    """Brings the published file to `target`, by way of `<target>.part`, which a later call resumes.
+
+    `pause` is in seconds, before the second attempt; it doubles each time.
+
+    Raises:
+      UserError: there is no network, the server refuses, the disk refuses, or the file is not the published one.
+    """
+    part = target + ".part"
+    try:
+        Path(target).parent.mkdir(parents=True, exist_ok=True)
+        with open(part, "a+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)  # another run may be downloading the same
+            if os.path.exists(target):
+                return
+            _fetch(published, file, progress, pause)
+            if _sha256(part) != published.sha256:
+                os.unlink(part)
+                raise UserError(
+                    f"{published.url}: what was downloaded is not the published file (its SHA-256 differs). "
+                    f"Try again; if it stays so, download it elsewhere and put it at {target}"
+                )
+            os.replace(part, target)
+    except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
+        reason = getattr(error, "reason", None) or error
+        raise UserError(
+            f"cannot download {published.url} ({reason}). Without a network: download it elsewhere and put it at {target}"
+        ) from error
+    except OSError as error:
+        raise UserError(f"cannot write {part} ({error.strerror or error}). Free some space or set data.cache_dir.") from error
+
+
+def _fetch(published: Published, file: IO[bytes], progress: Progress | None, pause: float) -> None:
+    """Appends what is missing of the file, trying again as long as an attempt brings anything new."""
+    failures = 0
+    while True:
+        before = file.seek(0, os.SEEK_END)
+        try:
+            if _fetch_rest(published.url, file, before, progress):
+                return
+        except urllib.error.HTTPError as error:
+            if error.code < 500:
+                raise
+            last: Exception = error
+        except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
+            last = error
+        else:
+            last = ConnectionError("the connection broke off")
+        failures = failures + 1 if file.seek(0, os.SEEK_END) == before else 1
+        unreachable = before == 0 and isinstance(getattr(last, "reason", None), OSError)
+        if unreachable or failures >= _ATTEMPTS:
+            raise last
+        time.sleep(pause * 2 ** (failures - 1))
+
+
+def _fetch_rest(url: str, file: IO[bytes], start: int, progress: Progress | None) -> bool:
+    """Appends the bytes from `start` on; whether the file is whole then."""
+    headers = {"User-Agent": "image-classification-pipeline", "Accept-Encoding": "identity"}
+    if start:
+        headers["Range"] = f"bytes={start}-"
+    try:
+        response = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=_TIMEOUT)
+    except urllib.error.HTTPError as error:
+        if error.code == 416:  # nothing lies beyond `start`: whole, or not what is published, as its hash will tell
+            return True
+        raise
+    with response:
+        if start and response.status != 206:  # the server sends it from the beginning
+            file.truncate(0)
+            start = 0
+        length = int(response.headers.get("Content-Length") or 0)
+        total = start + length if length else 0
+        done = start
+        while block := response.read(_BLOCK):
+            file.write(block)
+            done += len(block)
+            if progress:
+                progress(done, total)
+        file.flush()
+        return done == total or not total
+
+
+def _sha256(path: str) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,194 @@
+"""The Beam executor behind ImageExampleGen: two passes over the source, nothing larger than one unit in memory.
+
+First pass: each unit is read and its pictures are decoded into scratch files (spool.py). Then classes and splits are
+settled (plan.py). Second pass: each scratch file becomes one shard of each split that it has examples of. Shards are
+written by name, not by Beam's sink: a retried bundle overwrites its own shard, and the same data gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import apache_beam as beam
+import numpy as np
+import tensorflow as tf
+from tfx import types
+from tfx.components.example_gen import base_example_gen_executor
+from tfx.components.util import examples_utils
+from tfx.dsl.io import fileio
+from tfx.proto import example_gen_pb2
+from tfx.types import artifact_utils, standard_component_specs
+from tfx.utils import proto_utils
+
+from components import features as f
+from components.errors import UserError
+from components.example_gen import plan, readers, settings, spool
+from components.example_gen.files import text
+
+# Gzip, because every stock reader of Examples expects it; stored, because pictures are compressed already.
+_OPTIONS = tf.io.TFRecordOptions(compression_type="GZIP", compression_level=0)
+
+
+class Shards(NamedTuple):
+    """What the second pass makes of one scratch file."""
+
+    spool: str
+    outputs: dict[str, str]  # split: the shard's path
+    plan: str
+
+
+class _SpoolUnit(beam.DoFn):
+    def __init__(self, max_bytes: int, max_pixels: int) -> None:
+        self.max_bytes, self.max_pixels = max_bytes, max_pixels
+
+    def process(self, prefix: str) -> None:
+        unit = spool.load(prefix + ".unit")
+        spool.save(prefix + ".result", spool.spool_unit(unit, prefix, self.max_bytes, self.max_pixels))
+
+
+class _WriteShards(beam.DoFn):
+    def process(self, shards: Shards) -> None:
+        targets = spool.load(shards.plan)
+        spool.save(shards.spool + ".result", write_shards(shards, targets))
+
+
+def write_shards(shards: Shards, targets: dict[Any, plan.Target | plan.Rejection]) -> list[plan.Rejection]:
+    """Writes a scratch file's examples to its shards, with their labels, mixed by hash; returns those left out."""
+    index: spool.Index = spool.load(shards.spool + ".index")
+    with fileio.open(shards.spool, "rb") as file:
+        content = memoryview(file.read())
+    ends = np.cumsum(index.lengths)
+    codes = plan.split_codes(index, targets)
+    rejected = []
+    for i in np.flatnonzero(codes < 0):
+        example = tf.train.Example.FromString(bytes(content[ends[i] - index.lengths[i] : ends[i]]))
+        left_out = targets[index.places[index.codes[i]]]
+        assert isinstance(left_out, plan.Rejection)
+        source = example.features.feature[f.SOURCE].bytes_list.value[0].decode()
+        rejected.append(left_out._replace(source=source))
+    # Serialized messages, one behind the other, are the message of both: the label is added without parsing.
+    labels = [_label(target) if isinstance(target := targets[place], plan.Target) else b"" for place in index.places]
+    order = np.argsort(index.hashes, kind="stable")
+    for split, path in shards.outputs.items():
+        mine = order[codes[order] == f.SPLITS.index(split)]
+        starts = (ends - index.lengths)[mine].tolist()
+        with tf.io.TFRecordWriter(path, _OPTIONS) as writer:
+            for start, end, place in zip(starts, ends[mine].tolist(), index.codes[mine].tolist()):
+                writer.write(bytes(content[start:end]) + labels[place])
+    return rejected
+
+
+def _label(target: plan.Target) -> bytes:
+    example = tf.train.Example()
+    example.features.feature[f.LABEL].int64_list.value.append(target.label)
+    example.features.feature[f.CLASS_NAME].bytes_list.value.append(target.class_name.encode())
+    return example.SerializeToString(deterministic=True)
+
+
+class Executor(base_example_gen_executor.BaseExampleGenExecutor):
+    """Writes the splits train, validation and test, and beside them what was counted and what was rejected."""
+
+    def GetInputSourceToExamplePTransform(self) -> beam.PTransform:
+        raise NotImplementedError("Do() is overridden: splits depend on all pictures of a class")
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """See the base class. `custom_config` holds settings.Settings.
+
+        Raises:
+          UserError: the source cannot be used.
+        """
+        self._log_startup(input_dict, output_dict, exec_properties)
+        config = settings.unpack(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])
+        input_config = example_gen_pb2.Input()
+        proto_utils.json_to_proto(exec_properties[standard_component_specs.INPUT_CONFIG_KEY], input_config)
+        path = os.path.join(
+            exec_properties[standard_component_specs.INPUT_BASE_KEY], input_config.splits[0].pattern
+        )
+        examples = artifact_utils.get_single_instance(output_dict[standard_component_specs.EXAMPLES_KEY])
+        examples.split_names = artifact_utils.encode_split_names(list(f.SPLITS))
+        scratch = os.path.join(self._get_tmp_dir(), "spool")
+        fileio.makedirs(scratch)
+        try:
+            self._convert(config, path, examples, scratch)
+        finally:
+            fileio.rmtree(scratch)
+        examples_utils.set_payload_format(examples, example_gen_pb2.PayloadFormat.FORMAT_TF_EXAMPLE)
+        examples_utils.set_file_format(examples, "tfrecords_gzip")
+
+    def _convert(self, config: settings.Settings, path: str, examples: types.Artifact, scratch: str) -> None:
+        what = "digits" if config.kind == "digits" else text(path)
+        inventory = readers.inventory(config.kind, path)
+        prefixes = [os.path.join(scratch, f"unit-{i:05d}") for i in range(len(inventory.units))]
+        for prefix, unit in zip(prefixes, inventory.units):
+            spool.save(prefix + ".unit", unit)
+        self._run("Read", prefixes, _SpoolUnit(config.max_bytes, config.max_pixels))
+
+        results: list[spool.UnitResult] = [spool.load(prefix + ".result") for prefix in prefixes]
+        spools = [path for result in results for path in result.spools]
+        indexes: list[spool.Index] = [spool.load(path + ".index") for path in spools]
+        planned = plan.make(what, results, inventory.folders, indexes, config.shares)
+        spool.save(os.path.join(scratch, "plan"), planned.targets)
+        shards = _shards(spools, indexes, planned, examples, os.path.join(scratch, "plan"))
+        self._run("Write", shards, _WriteShards())
+
+        rejected = [*planned.rejected, *(one for path in spools for one in spool.load(path + ".result"))]
+        _write_rejected(examples.uri, rejected)
+        _write_counts(examples.uri, what, planned, indexes, len(rejected))
+
+    def _run(self, label: str, elements: Iterable[Any], work: beam.DoFn) -> None:
+        with self._make_beam_pipeline() as pipeline:
+            # What is shuffled is the names of units, never the pictures: FnApiRunner keeps all of that in memory.
+            _ = pipeline | beam.Create(list(elements)) | beam.Reshuffle() | label >> beam.ParDo(work)
+
+
+def _shards(
+    spools: list[str], indexes: list[spool.Index], planned: plan.Plan, examples: types.Artifact, plan_path: str
+) -> list[Shards]:
+    """The shards of each scratch file, numbered within each split."""
+    split_codes = [set(np.unique(plan.split_codes(index, planned.targets)).tolist()) for index in indexes]
+    outputs: list[dict[str, str]] = [{} for _ in spools]
+    for code, split in enumerate(f.SPLITS):
+        folder = artifact_utils.get_split_uri([examples], split)
+        fileio.makedirs(folder)
+        users = [i for i, codes in enumerate(split_codes) if code in codes]
+        for number, i in enumerate(users):
+            outputs[i][split] = os.path.join(folder, f"data_tfrecord-{number:05d}-of-{len(users):05d}.gz")
+    return [Shards(path, output, plan_path) for path, output in zip(spools, outputs)]
+
+
+def _write_rejected(uri: str, rejected: list[plan.Rejection]) -> None:
+    def lines() -> Iterator[str]:
+        for one in sorted(rejected, key=lambda one: (one.source, one.reason)):
+            yield json.dumps(one._asdict(), ensure_ascii=False) + "\n"
+
+    with fileio.open(os.path.join(uri, f.REJECTED_FILE), "wb") as file:
+        file.write("".join(lines()).encode("utf-8", "backslashreplace"))
+
+
+def _write_counts(uri: str, what: str, planned: plan.Plan, indexes: list[spool.Index], rejected: int) -> None:
+    counts: Counter[tuple[int, int]] = Counter()
+    for index in indexes:
+        labels = np.array([getattr(planned.targets[place], "label", -1) for place in index.places])
+        pairs = np.stack([plan.split_codes(index, planned.targets), labels[index.codes]], axis=1)
+        for (code, label), count in zip(*np.unique(pairs, axis=0, return_counts=True)):
+            counts[int(code), int(label)] += int(count)
+    content = {
+        "source": what,
+        "class_names": planned.class_names,
+        "splits": {
+            split: {name: counts[code, label] for label, name in enumerate(planned.class_names)}
+            for code, split in enumerate(f.SPLITS)
+        },
+        "rejected": rejected,
+    }
+    with fileio.open(os.path.join(uri, f.COUNTS_FILE), "wb") as file:
+        file.write((json.dumps(content, ensure_ascii=False, indent=1) + "\n").encode())

@@ -1,0 +1,210 @@
+"""Turns a source into units of work and reads each: a stream of pictures with where they come from and belong.
+
+A unit is what one worker reads from front to back: some of a folder's files, some members of an archive, a whole
+compressed archive, a file of TFRecords. The pictures of a folder, tar or zip are dealt to units in the order of a hash
+of their names, so that each unit holds all classes; units that must be read in the archive's order are mixed later.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from components.example_gen import archives, cifar, files, records
+from components.example_gen.layout import SPLIT_FOLDERS, Place
+from components.example_gen.pictures import Rejected
+from components.features import TRAIN
+
+_FILES_IN_UNIT = 8192
+_STREAM_BYTES = 32 << 20  # of a unit that is read in its own order, in one of the parts that are mixed each by itself
+
+
+class Found(NamedTuple):
+    """One picture, or what should have been one."""
+
+    source: str  # where it came from, as UTF-8 text
+    place: str | Place  # the folder it lies in where only the layout of all folders tells its place
+    content: bytes | np.ndarray | Rejected  # an encoded picture, pixels uint8 [H, W, 3], or why there is neither
+
+
+class Folder(NamedTuple):
+    """A folder that was passed, with or without pictures in it."""
+
+    path: str
+
+
+class Unit(Protocol):
+    parts: int  # into how many parts, by content, its pictures are dealt to be mixed
+
+    def read(self, max_bytes: int) -> Iterator[Found | Folder | cifar.Names]: ...
+
+
+@dataclass(frozen=True)
+class Inventory:
+    units: Sequence[Unit]
+    folders: list[str] = field(default_factory=list)
+
+
+def input_files(kind: str, path: str) -> dict[str, str]:
+    """Every file that the source consists of: its name within the source and its path, in the order of names."""
+    if kind == "folder":
+        return {name: os.path.join(path, name) for name in files.walk(path)[0]}
+    if kind == "tfrecords" and files.is_folder(path):
+        return {name: os.path.join(path, name) for name in files.walk(path)[0] if files.is_records(name)}
+    if kind == "tfrecords" and not files.exists(path):
+        return {os.path.basename(match): match for match in files.matches(path)}
+    return {os.path.basename(path): path} if files.exists(path) else {}
+
+
+def inventory(kind: str, path: str) -> Inventory:
+    """The units of a source that is there.
+
+    Raises:
+      UserError: it is a damaged archive.
+    """
+    if kind == "folder":
+        names, folders = files.walk(path)
+        return Inventory([_FolderUnit(path, part) for part in _dealt(names)], folders)
+    if kind == "archive":
+        return _archive(path)
+    if kind == "cifar10":
+        return Inventory([_CifarUnit(path, _parts(path))])
+    if kind == "digits":
+        return Inventory([_DigitsUnit(path)])
+    shards = input_files(kind, path)
+    splits = _records_splits(list(shards))
+    return Inventory(
+        [_RecordsUnit(name, shard, split, _parts(shard)) for (name, shard), split in zip(shards.items(), splits)]
+    )
+
+
+def _archive(path: str) -> Inventory:
+    with archives.damage_named(path):
+        zipped, compressed = archives.is_zip(path), archives.is_compressed(path)
+    if compressed and not zipped:
+        return Inventory([_TarStreamUnit(path, _parts(path))])
+    contents = archives.zip_contents(path) if zipped else archives.tar_contents(path)
+    by_name = {member.name: member for member in contents.members}  # of two with one name, the last, as when unpacked
+    dealt = _dealt(list(by_name))
+    return Inventory([_MembersUnit(path, [by_name[name] for name in part]) for part in dealt], contents.folders)
+
+
+def _dealt(names: list[str]) -> list[list[str]]:
+    def key(name: str) -> bytes:
+        return hashlib.blake2b(os.fsencode(name), digest_size=8).digest()
+
+    mixed = sorted(names, key=lambda name: (key(name), name))
+    count = -(-len(mixed) // _FILES_IN_UNIT)
+    return [mixed[i::count] for i in range(count)]
+
+
+def _parts(path: str) -> int:
+    return min(256, -(-files.size(path) // _STREAM_BYTES))
+
+
+def _folder_of(name: str) -> str:
+    return name.rpartition("/")[0]
+
+
+@dataclass(frozen=True)
+class _FolderUnit:
+    root: str
+    names: list[str]
+    parts: int = 1
+
+    def read(self, max_bytes: int) -> Iterator[Found]:
+        for name in self.names:
+            content: bytes | Rejected
+            try:
+                content = files.read_bytes(os.path.join(self.root, name), max_bytes)
+            except OSError as error:
+                content = Rejected(f"cannot be read ({error.strerror or error})")
+            yield Found(files.text(name), _folder_of(name), content)
+
+
+@dataclass(frozen=True)
+class _MembersUnit:
+    path: str
+    members: list[archives.Member]
+    parts: int = 1
+
+    def read(self, max_bytes: int) -> Iterator[Found]:
+        for member, content in archives.read_members(self.path, self.members, max_bytes):
+            yield Found(files.text(member.name), _folder_of(member.name), content)
+
+
+@dataclass(frozen=True)
+class _TarStreamUnit:
+    path: str
+    parts: int
+
+    def read(self, max_bytes: int) -> Iterator[Found | Folder]:
+        for name, content in archives.stream_tar(self.path, max_bytes):
+            yield Folder(name) if content is None else Found(files.text(name), _folder_of(name), content)
+
+
+@dataclass(frozen=True)
+class _CifarUnit:
+    path: str
+    parts: int
+
+    def read(self, max_bytes: int) -> Iterator[Found | cifar.Names]:
+        del max_bytes  # its pictures have one size
+        with archives.damage_named(self.path), archives.open_tar(self.path) as tar:
+            for row in cifar.rows(tar, files.text(self.path)):
+                if isinstance(row, cifar.Names):
+                    yield row
+                else:
+                    yield Found(files.text(row.source), Place(row.split, row.label), row.pixels)
+
+
+@dataclass(frozen=True)
+class _DigitsUnit:
+    """scikit-learn's handwritten digits: 8 x 8 values from 0 to 16, enlarged four times.
+
+    E. Alpaydin, C. Kaynak (1998), Optical Recognition of Handwritten Digits, UCI Machine Learning Repository.
+    """
+
+    path: str
+    parts: int = 1
+
+    def read(self, max_bytes: int) -> Iterator[Found]:
+        del max_bytes  # its pictures have one size
+        with files.open_binary(self.path) as file, gzip.open(file, "rt") as lines:
+            table = np.loadtxt(lines, delimiter=",", dtype=np.int64)
+        grey = np.clip(table[:, :-1].reshape(-1, 8, 8) * 16, 0, 255).astype(np.uint8)
+        pixels = grey.repeat(4, axis=1).repeat(4, axis=2)[..., None].repeat(3, axis=3)
+        for row, label in enumerate(table[:, -1]):
+            yield Found(f"digits.csv:{row}", Place(None, int(label)), pixels[row])
+
+
+@dataclass(frozen=True)
+class _RecordsUnit:
+    name: str
+    path: str
+    split: str | None
+    parts: int
+
+    def read(self, max_bytes: int) -> Iterator[Found]:
+        del max_bytes  # the records are in memory before their pictures' sizes are known
+        for row, (class_name, content) in enumerate(records.read(self.path)):
+            yield Found(f"{files.text(self.name)}:{row}", Place(self.split, class_name), content)
+
+
+def _records_splits(names: list[str]) -> list[str | None]:
+    """The split that each file's name tells (…-train.tfrecord-00000-of-00005); None for all where not all tell one."""
+    splits: list[str | None] = []
+    for name in names:
+        words = re.split(r"[^a-z]+", os.path.basename(name).casefold())
+        told = {SPLIT_FOLDERS[word] for word in words if word in SPLIT_FOLDERS}
+        splits.append(told.pop() if len(told) == 1 else None)
+    if None in splits or TRAIN not in splits:
+        return [None] * len(names)
+    return splits

@@ -1,0 +1,36 @@
+"""The settings that cross from the component to its driver and executor, within TFX's custom_config."""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple
+
+from google.protobuf import json_format, struct_pb2
+from tfx.proto import example_gen_pb2
+
+from components.example_gen.sources import Kind
+
+
+class Settings(NamedTuple):
+    kind: Kind
+    shares: dict[str, float]  # split: its share of the pictures
+    max_bytes: int  # of one encoded picture
+    max_pixels: int  # of one decoded picture
+
+
+def pack(settings: Settings) -> example_gen_pb2.CustomConfig:
+    struct = struct_pb2.Struct()
+    struct.update(settings._asdict())
+    config = example_gen_pb2.CustomConfig()
+    config.custom_config.Pack(struct)
+    return config
+
+
+def unpack(custom_config: str) -> Settings:
+    """From the execution property: CustomConfig as JSON."""
+    config = json_format.Parse(custom_config, example_gen_pb2.CustomConfig())
+    struct = struct_pb2.Struct()
+    config.custom_config.Unpack(struct)
+    fields = json.loads(json_format.MessageToJson(struct))
+    numbers = {name: int(fields[name]) for name in ("max_bytes", "max_pixels")}
+    return Settings(fields["kind"], fields["shares"], **numbers)

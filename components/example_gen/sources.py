@@ -1,0 +1,198 @@
+"""What the user means by `data.source`: found, checked and described without reading the pictures.
+
+Imports nothing heavy: the command line checks its arguments with this.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import glob
+import importlib.util
+import os
+import re
+import tarfile
+import unicodedata
+import zipfile
+from pathlib import Path
+from typing import Literal
+
+from components.errors import UserError
+from components.example_gen import archives, cifar, files, layout
+from components.example_gen.download import Progress, Published, download, verify
+
+Kind = Literal["digits", "cifar10", "folder", "archive", "tfrecords"]
+
+# TFX's placeholders for spans and versions, in a path: {SPAN}, {SPAN:8}, {VERSION}, or a date.
+_PLACEHOLDER = re.compile(r"\{(?:SPAN|VERSION)(?::\d+)?\}|\{(?:YYYY|MM|DD)\}")
+_ARCHIVE_ENDINGS = re.compile(r"(\.tar(\.\w+)?|\.tgz|\.tbz2?|\.txz|\.zip)$", re.IGNORECASE)
+_LOOK_AT = 100  # members of an archive that are looked at to tell what it is
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """Where the pictures are: `pattern` below `input_base`, with TFX's placeholders in it where spans are used."""
+
+    kind: Kind
+    name: str  # of the data set: a safe default for the model's name
+    input_base: str
+    pattern: str
+    published: Published | None = None  # has to be at input_base/pattern before the run: see `fetch`
+
+    @property
+    def path(self) -> str:
+        return os.path.join(self.input_base, self.pattern)
+
+
+def locate(source: str, cache_dir: str) -> Source:
+    """Describes `digits`, `cifar10`, or the path of a folder, an archive or TFRecords (also a pattern of them).
+
+    Lists folders and looks into the beginning of archives; does not download. Remote paths (gs://) are told apart by
+    their ending, and looked at when the run starts.
+
+    Raises:
+      UserError: there is nothing there, or nothing that can be data.
+    """
+    if source == "digits":
+        return _digits()
+    if source == "cifar10":
+        return _cifar10(os.path.abspath(os.path.expanduser(cache_dir)))
+    if not source.strip():
+        raise UserError("data.source is empty. Give digits, cifar10, or the path of a folder, an archive or TFRecords.")
+    path = source if files.is_remote(source) else os.path.abspath(os.path.expanduser(source))
+    placeholder = _PLACEHOLDER.search(path)
+    base, pattern = _split_at(path, placeholder.start()) if placeholder else os.path.split(path.rstrip("/"))
+    named = base if placeholder else path
+    if files.is_remote(path):
+        return Source(_kind_by_name(path), _slug(named), base, pattern)
+    if placeholder:
+        return Source(_kind(_newest(path, source)), _slug(named), base, pattern)
+    if not os.path.lexists(path) and glob.has_magic(pattern):
+        if not (matches := sorted(glob.glob(path))):
+            raise UserError(f"{files.text(source)}: no file matches.")
+        if any(_kind(match) != "tfrecords" for match in matches):
+            raise UserError(f"{files.text(source)}: a pattern can only name TFRecords; give one folder or archive.")
+        return Source("tfrecords", _slug(base), base, pattern)
+    kind = _kind(path)
+    return Source(kind, "cifar10" if kind == "cifar10" else _slug(path), base, pattern)
+
+
+def fetch(source: Source, progress: Progress | None = None) -> None:
+    """Downloads the source where it has to be downloaded, and verifies it; once, when the run starts.
+
+    Raises:
+      UserError: it cannot be had, or the file in the cache is not the published one.
+    """
+    if source.published is None:
+        return
+    if not os.path.exists(source.path):
+        download(source.published, source.path, progress)
+    else:
+        verify(source.path, source.published)
+
+
+def _digits() -> Source:
+    spec = importlib.util.find_spec("sklearn")  # does not import it: that takes a second
+    for folder in (spec and spec.submodule_search_locations) or ():
+        data = Path(folder, "datasets", "data")
+        if (data / "digits.csv.gz").is_file():
+            return Source("digits", "digits", str(data), "digits.csv.gz")
+    raise UserError("digits: scikit-learn's digits.csv.gz is not in this environment. Install scikit-learn.")
+
+
+def _cifar10(cache_dir: str) -> Source:
+    """The archive that is in the cache, the binary one before the python one; else the binary one, yet to come."""
+    for published in (cifar.BINARY, cifar.PYTHON):
+        if os.path.exists(os.path.join(cache_dir, published.file_name)):
+            return Source("cifar10", "cifar10", cache_dir, published.file_name, published)
+    return Source("cifar10", "cifar10", cache_dir, cifar.BINARY.file_name, cifar.BINARY)
+
+
+def _split_at(path: str, placeholder: int) -> tuple[str, str]:
+    """(the folders before the first placeholder, the rest)"""
+    base_end = path.rindex("/", 0, placeholder)
+    return path[:base_end], path[base_end + 1 :]
+
+
+def _newest(path: str, source: str) -> str:
+    matches = glob.glob(_PLACEHOLDER.sub("*", path))
+    if not matches:
+        raise UserError(f"{files.text(source)}: nothing matches, whatever number stands for the placeholder.")
+    return max(matches)
+
+
+def _kind_by_name(path: str) -> Kind:
+    if files.is_records(path):
+        return "tfrecords"
+    if not (ending := _ARCHIVE_ENDINGS.search(path)):
+        return "folder"
+    published = {Path(archive.file_name).name for archive in (cifar.BINARY, cifar.PYTHON)}
+    return "cifar10" if ending and path.rsplit("/", 1)[-1] in published else "archive"
+
+
+def _kind(path: str) -> Kind:
+    """What a local path is, by what is in it."""
+    if os.path.isdir(path):
+        return _folder_kind(path)
+    what = files.text(path)
+    if not os.path.exists(path):
+        close = difflib.get_close_matches(os.path.basename(path), ["digits", "cifar10"], n=1, cutoff=0.7)
+        hint = f"Did you mean {close[0]}?" if close else "Give digits, cifar10, or the path of a folder, an archive or TFRecords."
+        raise UserError(f"{what}: there is no such file or folder. {hint}")
+    try:
+        if not os.path.getsize(path):
+            raise UserError(f"{what}: the file is empty.")
+        if zipfile.is_zipfile(path):
+            return "archive"
+        if _is_tar(path):
+            return _tar_kind(path)
+    except OSError as error:
+        raise UserError(f"{what}: cannot be read ({error.strerror or error}).") from error
+    if files.is_records(path):
+        return "tfrecords"
+    if _ARCHIVE_ENDINGS.search(path):
+        raise UserError(f"{what}: damaged, or not the kind of archive that its name says. Make or download it anew.")
+    raise UserError(
+        f"{what}: not a kind of file known here. Give a folder of pictures, a .tar, .tar.gz or .zip of one, "
+        "the archive of CIFAR-10, or TFRecords (*.tfrecord*)."
+    )
+
+
+def _is_tar(path: str) -> bool:
+    try:
+        return tarfile.is_tarfile(path)
+    except (EOFError, ValueError):  # the beginning of a compressed file, and no more
+        return False
+
+
+def _tar_kind(path: str) -> Kind:
+    with archives.damage_named(path), archives.open_tar(path) as tar:
+        for _ in range(_LOOK_AT):
+            if (member := tar.next()) is None:
+                break
+            if cifar.is_member(member.name):
+                return "cifar10"
+    return "archive"
+
+
+def _folder_kind(path: str) -> Kind:
+    what = files.text(path)
+    try:
+        names, folders = files.walk(path)
+    except OSError as error:
+        raise UserError(f"{what}: cannot be read ({error.strerror or error}).") from error
+    if not names:
+        raise UserError(f"{what}: the folder is empty. Expected a folder for each class, with its pictures in it.")
+    if any(files.is_records(name) for name in names):
+        return "tfrecords"
+    if any(cifar.is_member(name) for name in names):
+        raise UserError(f"{what}: CIFAR-10's archive, unpacked. Give the archive itself: it is read as it is.")
+    layout.places({os.path.dirname(name) for name in names}, folders, what)
+    return "folder"
+
+
+def _slug(path: str) -> str:
+    """A path's last part as a name of letters, digits, dots, dashes and underscores."""
+    stem = _ARCHIVE_ENDINGS.sub("", path.rstrip("/").rsplit("/", 1)[-1])
+    ascii_only = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode()
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", ascii_only).strip("-._") or "pictures"

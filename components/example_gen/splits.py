@@ -1,0 +1,59 @@
+"""Deals pictures to splits by a hash of their pixels, class by class.
+
+The pictures of a class, in the order of their hashes, are cut at the configured shares: the shares are exact to one
+picture, pictures with the same pixels stay together, and adding pictures moves few others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from components.features import SPLITS, TEST, TRAIN, VALIDATION
+
+
+class Cut(NamedTuple):
+    """Hashes below `test` go to test, from there below `validation` to validation, the rest to train."""
+
+    test: int
+    validation: int
+
+
+def cut(hashes: np.ndarray, shares: Mapping[str, float], given: Collection[str]) -> Cut:
+    """Where to cut one class's hashes, uint64 [N], of the pictures that could go to train.
+
+    A split in `given` comes with the source and takes nothing here; the others take their share of what they and
+    train have together. Each gets at least one picture where the class has that many different ones; train first, then
+    test.
+    """
+    distinct, counts = np.unique(hashes, return_counts=True)
+    if not len(distinct):
+        return Cut(0, 0)
+    pictures = np.concatenate([[0], np.cumsum(counts)])  # in the first k different hashes
+    last = len(distinct) - 1  # at least one for train
+    total = sum(shares[split] for split in SPLITS if split == TRAIN or split not in given)
+
+    def nearest(share: float) -> int:
+        return int(np.abs(pictures - share / total * len(hashes)).argmin())
+
+    test = validation = 0  # how many different hashes lie below each cut
+    share = 0.0
+    if TEST not in given:
+        share = shares[TEST]
+        room = last - 1 if VALIDATION not in given and last >= 2 else last
+        test = min(max(nearest(share), 1), room)
+    if VALIDATION not in given:
+        share += shares[VALIDATION]
+        validation = min(max(nearest(share), test + 1), last)
+    validation = max(test, validation)
+    return Cut(int(distinct[test]), int(distinct[validation]))
+
+
+def assign(hashes: np.ndarray, cuts: Cut) -> np.ndarray:
+    """Indices into SPLITS, int8 [N], of hashes uint64 [N]."""
+    codes = np.full(len(hashes), SPLITS.index(TRAIN), np.int8)
+    codes[hashes < np.uint64(cuts.validation)] = SPLITS.index(VALIDATION)
+    codes[hashes < np.uint64(cuts.test)] = SPLITS.index(TEST)
+    return codes

@@ -1,0 +1,199 @@
+"""The first pass over a unit: every picture is decoded once, and written to a scratch file as a tf.Example in the making.
+
+What it lacks is its label: classes and splits can be settled only when all pictures have been seen. A scratch file holds
+the examples one behind the other; beside it lies an index of their hashes, lengths and places.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from tfx.dsl.io import fileio
+
+from components import features as f
+from components.errors import UserError
+from components.example_gen import cifar, pictures
+from components.example_gen.layout import Place
+from components.example_gen.pictures import Picture, Rejected
+from components.example_gen.readers import Folder, Found, Unit
+
+_SPOOL_BYTES = 64 << 20  # of one scratch file, which the second pass holds in memory
+_FLUSH_BYTES = 1 << 18
+_BATCH_PIXELS = 2**14  # of the pictures of one size whose statistics are taken together: they stay in the CPU's cache
+
+
+class Index(NamedTuple):
+    """What is known of the examples in one scratch file, in its order."""
+
+    hashes: np.ndarray  # uint64 [N], of the pixels
+    lengths: np.ndarray  # int64 [N], bytes
+    codes: np.ndarray  # int32 [N], indices into `places`
+    places: list[str | Place]
+
+
+@dataclass
+class UnitResult:
+    """What the first pass over a unit found."""
+
+    spools: list[str] = field(default_factory=list)
+    folders: list[str] = field(default_factory=list)
+    rejected: list[tuple[str, str, str | Place]] = field(default_factory=list)  # (source, reason, place)
+    names: list[str] | None = None  # of the classes, where the source's classes are numbers
+    error: str | None = None  # of the user's, which ends the run
+
+
+class _Spool:
+    """One scratch file after the other, as each is filled."""
+
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
+        self.paths: list[str] = []
+        self._start()
+
+    def _start(self) -> None:
+        self.rows: list[tuple[int, int, int]] = []
+        self.places: dict[str | Place, int] = {}
+        self.buffer: list[bytes] = []
+        self.buffered = self.size = 0
+        self.file: Any = None
+
+    def add(self, example: bytes, pixels_hash: int, place: str | Place) -> None:
+        if self.rows and self.size + len(example) > _SPOOL_BYTES:
+            self.close()
+        self.rows.append((pixels_hash, len(example), self.places.setdefault(place, len(self.places))))
+        self.buffer.append(example)
+        self.buffered += len(example)
+        self.size += len(example)
+        if self.buffered >= _FLUSH_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self.file is None:
+            self.paths.append(f"{self.prefix}-{len(self.paths):05d}")
+            self.file = fileio.open(self.paths[-1], "wb")
+        self.file.write(b"".join(self.buffer))
+        self.buffer.clear()
+        self.buffered = 0
+
+    def close(self) -> None:
+        if not self.rows:
+            return
+        self._flush()
+        self.file.close()
+        hashes, lengths, codes = zip(*self.rows)
+        index = Index(
+            np.array(hashes, np.uint64), np.array(lengths, np.int64), np.array(codes, np.int32), list(self.places)
+        )
+        save(self.paths[-1] + ".index", index)
+        self._start()
+
+
+def save(path: str, value: object) -> None:
+    with fileio.open(path, "wb") as file:
+        file.write(pickle.dumps(value))
+
+
+def load(path: str) -> Any:
+    """What `save` wrote into this execution's own scratch folder."""
+    with fileio.open(path, "rb") as file:
+        return pickle.loads(file.read())
+
+
+def spool_unit(unit: Unit, prefix: str, max_bytes: int, max_pixels: int) -> UnitResult:
+    """Reads a unit into scratch files `<prefix>-…`. A damaged source is told in the result's `error`."""
+    result = UnitResult()
+    spools = [_Spool(f"{prefix}-{part:03d}") for part in range(unit.parts)]
+    encode = _Encoder()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's, of odd metadata
+            for batch in _batches(unit, max_bytes, max_pixels, result):
+                values = pictures.statistics(np.stack([picture.pixels for _, picture in batch]))
+                for (found, picture), row in zip(batch, values.tolist()):
+                    digest = hash_of(picture.pixels)
+                    pixels_hash = int.from_bytes(digest[:8], "big")
+                    spools[pixels_hash * unit.parts >> 64].add(
+                        encode(picture, found.source, digest, row), pixels_hash, found.place
+                    )
+    except UserError as error:
+        result.error = str(error)
+    for spool in spools:
+        spool.close()
+        result.spools.extend(spool.paths)
+    return result
+
+
+def hash_of(pixels: np.ndarray) -> bytes:
+    """SHA-256 of the size and the pixels uint8 [H, W, 3]."""
+    height, width, _ = pixels.shape
+    digest = hashlib.sha256(b"%d %d " % (height, width))
+    digest.update(pixels.reshape(-1))
+    return digest.digest()
+
+
+def _batches(
+    unit: Unit, max_bytes: int, max_pixels: int, result: UnitResult
+) -> Iterator[list[tuple[Found, Picture]]]:
+    """The unit's usable pictures, those of one size that follow each other together; the rest goes to `result`."""
+    batch: list[tuple[Found, Picture]] = []
+    size = None
+    for found in unit.read(max_bytes):
+        if isinstance(found, Folder):
+            result.folders.append(found.path)
+            continue
+        if isinstance(found, cifar.Names):
+            result.names = found.names
+            continue
+        content = found.content
+        try:
+            if isinstance(content, Rejected):
+                raise content
+            if isinstance(content, bytes):
+                picture = pictures.read(content, max_bytes, max_pixels)
+            else:
+                picture = Picture(pictures.stored_png(content), content, 3)
+        except Rejected as rejected:
+            result.rejected.append((found.source, rejected.reason, found.place))
+            continue
+        if batch and (picture.pixels.shape != size or len(batch) * size[0] * size[1] >= _BATCH_PIXELS):
+            yield batch
+            batch = []
+        size = picture.pixels.shape
+        batch.append((found, picture))
+    if batch:
+        yield batch
+
+
+class _Encoder:
+    """Serializes examples that have no label yet. Filling one message again and again takes a fourth of the time."""
+
+    def __init__(self) -> None:
+        self.example = tf.train.Example()
+        feature = self.example.features.feature
+        for name in (f.IMAGE, f.SOURCE, f.PIXELS_SHA256):
+            feature[name].bytes_list.value.append(b"")
+        for name in (f.HEIGHT, f.WIDTH, f.CHANNELS, f.NUM_BYTES):
+            feature[name].int64_list.value.append(0)
+        for name in (f.BRIGHTNESS, f.CONTRAST, f.SHARPNESS, f.COLOURFULNESS):
+            feature[name].float_list.value.append(0)
+        self.strings = {name: feature[name].bytes_list.value for name in feature if feature[name].bytes_list.value}
+        self.numbers = {name: feature[name].int64_list.value for name in feature if feature[name].int64_list.value}
+        self.reals = {name: feature[name].float_list.value for name in feature if feature[name].float_list.value}
+
+    def __call__(self, picture: Picture, source: str, digest: bytes, statistics: list[float]) -> bytes:
+        strings, numbers, reals = self.strings, self.numbers, self.reals
+        strings[f.IMAGE][0] = picture.encoded
+        strings[f.SOURCE][0] = source.encode()
+        strings[f.PIXELS_SHA256][0] = digest.hex().encode()
+        numbers[f.HEIGHT][0], numbers[f.WIDTH][0] = picture.pixels.shape[:2]
+        numbers[f.CHANNELS][0] = picture.channels
+        numbers[f.NUM_BYTES][0] = len(picture.encoded)
+        reals[f.BRIGHTNESS][0], reals[f.CONTRAST][0], reals[f.SHARPNESS][0], reals[f.COLOURFULNESS][0] = statistics
+        return self.example.SerializeToString(deterministic=True)

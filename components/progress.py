@@ -1,0 +1,21 @@
+"""How a running stage says how far it is. The run's screen listens; without a listener it costs nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+Listener = Callable[[str], None]
+
+_listener: Listener | None = None
+
+
+def listen(listener: Listener | None) -> None:
+    """Send every report to `listener`, or to nobody."""
+    global _listener
+    _listener = listener
+
+
+def report(text: str) -> None:
+    """Say in a few words how far the running stage is, for example `epoch 3/10, accuracy 0.71`."""
+    if _listener is not None:
+        _listener(text)

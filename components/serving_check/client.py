@@ -1,0 +1,237 @@
+"""A client of the exported model: a process of its own with TensorFlow alone, as a server would have it.
+
+`python -m components.serving_check.client` reads the JSON of a `Request` from standard input, and writes to its
+folder `answers.json` (an `Answers`) and `predictions-00000.npz`, ...: an array a column, a row a picture:
+`source` and `class_name` (str), `label` and `class_index` (int64), `probabilities` (float32 [N, K]).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import itertools
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from components import features as f
+
+INPUTS = {f.SERVING_DEFAULT: "examples", f.SERVE_IMAGES: "images", f.SERVE_TENSORS: "pixels"}
+BATCH = 64  # pictures a request to serve_images; they may be photographs of many megabytes
+SAMPLE = 4  # pictures of each batch that go to the other two signatures as well
+ROWS = 64 * BATCH  # of a predictions file
+TOLERANCE = 1e-3  # between two signatures, in one process: by how much a probability may differ
+ANSWERS_FILE = "answers.json"
+TIE = 1e-2  # the two best probabilities are so close that another machine may see them the other way round
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    model: str  # folder of the SavedModel
+    examples: list[str]  # TFRecord files of tf.Examples; gzip-compressed if their name ends in .gz
+    output: str  # an existing folder
+
+
+@dataclasses.dataclass
+class Answers:
+    """`problems` are in plain words; the model is fit to serve if there are none."""
+
+    problems: list[str] = dataclasses.field(default_factory=list)
+    pictures: int = 0  # answered by serve_images
+    compared: int = 0  # of these, answered by all three signatures
+    ties: int = 0  # pictures whose two best probabilities differ by less than TIE
+    pairs: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)  # {class: {predicted class: n}}
+
+
+class Unfit(Exception):  # noqa: N818
+    """The model is not fit to serve. The message says why."""
+
+
+class Client:
+    """The three signatures of a SavedModel.
+
+    Raises:
+      Unfit: the model does not load, or lacks a signature or its input.
+    """
+
+    def __init__(self, folder: str) -> None:
+        import tensorflow as tf
+
+        try:
+            self._model = tf.saved_model.load(folder)  # kept: the signatures do not keep its variables alive
+        except Exception as error:  # whatever is wrong with the model is an answer, not a fault of the check
+            raise Unfit(f"the model does not load: {_one_line(error)}") from error
+        self._signatures: dict[str, Any] = {}
+        for name, wanted in INPUTS.items():
+            if name not in self._model.signatures:
+                raise Unfit(f"the model has no signature {name!r}")
+            signature = self._model.signatures[name]
+            inputs = signature.structured_input_signature[1]
+            if set(inputs) != {wanted}:
+                raise Unfit(f"the input of signature {name!r} is {sorted(inputs)}, not {wanted!r}")
+            self._signatures[name] = signature
+        shape = inputs[wanted].shape  # of serve_tensors, the last
+        self.size = (shape[1], shape[2]) if shape.rank == 4 else (None, None)  # (height, width), None: any
+
+    def ask(self, name: str, batch: Any) -> tuple[list[str], np.ndarray]:
+        """(class names [K], probabilities float32 [N, K]) of signature `name`, held to the contract."""
+        try:
+            answer = {key: value.numpy() for key, value in self._signatures[name](**{INPUTS[name]: batch}).items()}
+        except Exception as error:
+            raise Unfit(f"{name} fails on a batch of {len(batch)} pictures: {_one_line(error)}") from error
+        missing = {f.CLASS_NAMES, f.PROBABILITIES, f.CLASS_INDEX} - set(answer)
+        if missing:
+            raise Unfit(f"{name} does not return {', '.join(sorted(missing))}")
+        names, probabilities, index = (answer[k] for k in (f.CLASS_NAMES, f.PROBABILITIES, f.CLASS_INDEX))
+        if probabilities.ndim != 2 or len(probabilities) != len(batch) or names.shape != probabilities.shape:
+            raise Unfit(f"{name} returns probabilities {probabilities.shape} and class_names {names.shape}")
+        if probabilities.dtype != np.float32:
+            raise Unfit(f"{name} returns probabilities of type {probabilities.dtype}, not float32")
+        if not np.isfinite(probabilities).all():
+            raise Unfit(f"{name} returns probabilities that are not finite numbers")
+        if np.abs(probabilities.sum(axis=1, dtype=np.float64) - 1).max() > TOLERANCE:
+            raise Unfit(f"{name} returns probabilities that do not add up to 1")
+        if not np.array_equal(index, probabilities.argmax(axis=1)):
+            raise Unfit(f"{name} returns a class_index that is not that of the largest probability")
+        if not (names == names[0]).all() or len(set(names[0])) != names.shape[1]:
+            raise Unfit(f"{name} returns class_names that differ between pictures or name a class twice")
+        return [value.decode() for value in names[0]], probabilities
+
+
+def check(request: Request) -> Answers:
+    """Asks the model about every picture; what is wrong with it is in the Answers, never raised."""
+    answers = Answers()
+    pairs: Counter[tuple[str, str]] = Counter()
+    try:
+        client = Client(request.model)
+        for part, rows in enumerate(_parts(_answered(client, request.examples, answers, pairs))):
+            _save(rows, request.output, part)
+        if not answers.pictures:
+            raise Unfit("the split has no picture to send to the model")
+    except Unfit as refusal:
+        answers.problems.append(str(refusal))
+    except Exception as error:
+        answers.problems.append(f"the client of the model failed: {_one_line(error)}")
+    for (name, predicted), count in sorted(pairs.items()):
+        answers.pairs.setdefault(name, {})[predicted] = count
+    return answers
+
+
+def _answered(
+    client: Client, files: list[str], answers: Answers, pairs: Counter[tuple[str, str]]
+) -> Iterator[dict[str, np.ndarray]]:
+    """Yields the columns of the predictions, batch by batch, and counts them in `answers` and `pairs`."""
+    for records, batch in _batches(files):
+        names, probabilities = client.ask(f.SERVE_IMAGES, batch[f.IMAGE])
+        index = probabilities.argmax(axis=1)
+        classes = [name.decode() for name in batch[f.CLASS_NAME]]
+        if not answers.problems:  # the first is enough; the pictures are still answered, for the report
+            try:
+                _check_labels(batch[f.LABEL].tolist(), classes, names)
+                _compare(client, records[:SAMPLE], batch[f.IMAGE][:SAMPLE], names, probabilities[:SAMPLE])
+                answers.compared += len(records[:SAMPLE])
+            except Unfit as refusal:
+                answers.problems.append(str(refusal))
+        pairs.update(zip(classes, (names[i] for i in index)))
+        best = np.sort(probabilities, axis=1)[:, -2:]
+        answers.ties += int((best[:, -1] - best[:, 0] < TIE).sum()) if len(names) > 1 else 0
+        answers.pictures += len(classes)
+        yield {
+            f.SOURCE: np.array([source.decode(errors="replace") for source in batch[f.SOURCE]]),
+            f.CLASS_NAME: np.array(classes),
+            f.LABEL: batch[f.LABEL],
+            f.CLASS_INDEX: index,
+            f.PROBABILITIES: probabilities,
+        }
+
+
+def _parts(batches: Iterator[dict[str, np.ndarray]]) -> Iterator[list[dict[str, np.ndarray]]]:
+    """Batches in groups of about ROWS pictures."""
+    while group := list(itertools.islice(batches, ROWS // BATCH)):
+        yield group
+
+
+def _check_labels(labels: list[int], classes: list[str], names: list[str]) -> None:
+    for label, name in sorted(set(zip(labels, classes))):
+        if not 0 <= label < len(names):
+            raise Unfit(f"label {label} is {name!r} in the data, but the model has {len(names)} classes")
+        if names[label] != name:
+            raise Unfit(f"label {label} is {name!r} in the data, but {names[label]!r} in the model")
+
+
+def _compare(client: Client, records: Any, images: Any, names: list[str], expected: np.ndarray) -> None:
+    """Raises Unfit if the other two signatures do not answer as serve_images does.
+
+    serve_tensors gets the decoded pixels, and serve_images the same pixels again as PNG: decoders differ in a
+    JPEG's last bit, and a model with inputs of one fixed size may resize others in its own way.
+    """
+    import tensorflow as tf
+
+    _agree(f.SERVING_DEFAULT, client.ask(f.SERVING_DEFAULT, records), names, expected)
+    height, width = client.size
+    for image in images:
+        pixels = tf.io.decode_image(image, channels=3, expand_animations=False)
+        size = (height or pixels.shape[0], width or pixels.shape[1])
+        if size != tuple(pixels.shape[:2]):
+            pixels = tf.cast(tf.round(tf.image.resize(pixels, size)), tf.uint8)
+        again = client.ask(f.SERVE_IMAGES, tf.io.encode_png(pixels)[None])
+        _agree(f.SERVE_TENSORS, client.ask(f.SERVE_TENSORS, pixels[None]), *again)
+
+
+def _agree(name: str, answer: tuple[list[str], np.ndarray], names: list[str], expected: np.ndarray) -> None:
+    if answer[0] != names:
+        raise Unfit(f"{name} returns other class_names than serve_images")
+    difference = float(np.abs(answer[1] - expected).max())
+    if difference > TOLERANCE:
+        raise Unfit(
+            f"{name} and serve_images differ by {difference:.4f} in a probability of the same picture; "
+            f"at most {TOLERANCE} is allowed"
+        )
+
+
+def _batches(files: list[str]) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """(serialized tf.Examples string [N], {feature: array [N]}), read as they are needed."""
+    import tensorflow as tf
+
+    string, integer = tf.io.FixedLenFeature([], tf.string), tf.io.FixedLenFeature([], tf.int64)
+    wanted = {f.IMAGE: string, f.CLASS_NAME: string, f.SOURCE: string, f.LABEL: integer}
+    for file in files:
+        dataset = tf.data.TFRecordDataset(file, compression_type="GZIP" if file.endswith(".gz") else "")
+        for records in dataset.batch(BATCH):
+            yield records, {key: value.numpy() for key, value in tf.io.parse_example(records, wanted).items()}
+
+
+def _save(rows: list[dict[str, np.ndarray]], folder: str, part: int) -> None:
+    import tensorflow as tf
+
+    columns = {key: np.concatenate([row[key] for row in rows]) for key in rows[0]}
+    packed = io.BytesIO()
+    np.savez_compressed(packed, **columns)
+    with tf.io.gfile.GFile(os.path.join(folder, f"predictions-{part:05d}.npz"), "wb") as file:
+        file.write(packed.getvalue())
+
+
+def _one_line(error: Exception) -> str:
+    """The first line of what TensorFlow has to say, which is often a page."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__
+
+
+def main() -> None:
+    # On the processor: the process that started this one may hold all memory of the accelerators.
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    request = Request(**json.load(sys.stdin))
+    answers = check(request)
+    import tensorflow as tf
+
+    with tf.io.gfile.GFile(os.path.join(request.output, ANSWERS_FILE), "w") as file:
+        file.write(json.dumps(dataclasses.asdict(answers), ensure_ascii=False, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""Runs the client of the model in a process of its own, and judges its answers."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import tensorflow_model_analysis as tfma
+from absl import logging
+from tfx import types
+from tfx.dsl.components.base import base_executor
+from tfx.dsl.io import fileio
+from tfx.types import artifact_utils
+from tfx.utils import io_utils, path_utils
+
+import components
+from components import features as f
+from components.serving_check import client
+
+REPORT_FILE = "serving_check.json"  # in the blessing: {"blessed", "reasons", "pictures", "compared", "ties"}
+
+Pairs = Counter[tuple[str, str]]  # (class, predicted class): pictures
+
+
+class Executor(base_executor.BaseExecutor):
+    """See component.ServingCheck for inputs, outputs and parameters."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Writes the `blessing`, with the reasons if it is none, and the `predictions`."""
+        model = artifact_utils.get_single_instance(input_dict["model"])
+        blessing = artifact_utils.get_single_instance(output_dict["blessing"])
+        predictions = artifact_utils.get_single_uri(output_dict["predictions"])
+        split = artifact_utils.get_split_uri(input_dict["examples"], f.TEST)
+        fileio.makedirs(predictions)
+        request = client.Request(
+            model=path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model)),
+            examples=sorted(str(path) for path in fileio.glob(io_utils.all_files_pattern(split))),
+            output=predictions,
+        )
+        answers = _served(request, exec_properties["timeout_seconds"])
+        evaluation = artifact_utils.get_single_uri(input_dict["evaluation"])
+        reasons = answers.problems or _differences(answers, _evaluated(evaluation))
+        for reason in reasons:
+            logging.info("Not fit to serve: %s", reason)
+        report = {
+            "blessed": not reasons,
+            "reasons": reasons,
+            "pictures": answers.pictures,
+            "compared": answers.compared,
+            "ties": answers.ties,
+        }
+        text = json.dumps(report, ensure_ascii=False, indent=1)
+        io_utils.write_string_file(os.path.join(blessing.uri, REPORT_FILE), text)
+        # The marker and the property are what TFX's InfraValidator writes and its Pusher reads.
+        marker = "INFRA_NOT_BLESSED" if reasons else "INFRA_BLESSED"
+        io_utils.write_string_file(os.path.join(blessing.uri, marker), "")
+        blessing.set_int_custom_property("blessed", 0 if reasons else 1)
+
+
+def _served(request: client.Request, timeout_seconds: int) -> client.Answers:
+    """What the client process says, or that it did not live to say anything."""
+    # TensorFlow Transform sets the variable for its whole process; a server does not have it.
+    environment = {name: value for name, value in os.environ.items() if name != "TF_USE_LEGACY_KERAS"}
+    root = str(Path(components.__file__).parent.parent)
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [root, environment.get("PYTHONPATH")]))
+    try:
+        process = subprocess.run(
+            [sys.executable, "-m", client.__name__],
+            input=json.dumps(dataclasses.asdict(request)),
+            env=environment,
+            timeout=timeout_seconds,
+            capture_output=True,
+            text=True,
+            errors="replace",
+        )
+    except subprocess.TimeoutExpired:
+        return client.Answers([f"the model did not answer all pictures within {timeout_seconds} s"])
+    logging.info("The client of the model wrote:\n%s", process.stderr)
+    if process.returncode != 0:
+        last = (process.stderr.strip().splitlines() or ["it wrote nothing"])[-1]
+        return client.Answers([f"the client of the model ended with exit code {process.returncode}: {last}"])
+    with fileio.open(os.path.join(request.output, client.ANSWERS_FILE), "r") as file:
+        return client.Answers(**json.loads(file.read()))
+
+
+def _evaluated(evaluation_uri: str) -> Pairs:
+    """The confusion matrix that the Evaluator measured of the candidate, over the whole split."""
+    names: list[str] = []
+    for of_slice in tfma.load_metrics(evaluation_uri):
+        for item in [] if of_slice.slice_key.single_slice_keys else of_slice.metric_keys_and_values:
+            if item.key.name == f.CLASS_NAMES and item.key.model_name != tfma.BASELINE_KEY:
+                names = json.loads(item.value.bytes_value)
+    pairs: Pairs = Counter()
+    for of_slice in tfma.load_plots(evaluation_uri):
+        for item in [] if of_slice.slice_key.single_slice_keys else of_slice.plot_keys_and_values:
+            if item.key.model_name != tfma.BASELINE_KEY:
+                for matrix in item.value.multi_class_confusion_matrix_at_thresholds.matrices:
+                    for entry in matrix.entries:
+                        answer = entry.predicted_class_id  # below zero: the model gave none
+                        pair = (names[entry.actual_class_id], names[answer] if answer >= 0 else "")
+                        pairs[pair] += round(entry.num_weighted_examples)
+    return pairs
+
+
+def _differences(answers: client.Answers, evaluated: Pairs) -> list[str]:
+    """How the served model differs from the evaluated one, cell by cell of the confusion matrix.
+
+    Another machine, or another batch, may round differently and so decide a tie the other way: as many
+    pictures as the served model has ties may be in another cell, and no more.
+    """
+    served: Pairs = Counter(
+        {(name, predicted): n for name, row in answers.pairs.items() for predicted, n in row.items()}
+    )
+    if served.total() != evaluated.total():
+        return [f"{served.total()} pictures were served, but {evaluated.total()} evaluated"]
+    moved = (served - evaluated).total()  # every picture that left a cell is too many in another
+    if moved <= answers.ties:
+        return []
+    pictures = served.total()
+    right, expected = (sum(n for (a, b), n in pairs.items() if a == b) for pairs in (served, evaluated))
+    return [
+        f"at least {moved} of {pictures} pictures are in another class when served than when evaluated (accuracy "
+        f"{right / pictures:.4f} served, {expected / pictures:.4f} evaluated); ties explain {answers.ties}"
+    ]

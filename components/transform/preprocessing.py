@@ -1,0 +1,62 @@
+"""From an encoded picture to the model's input. The one graph that training, evaluation and serving all run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from components import features as f
+
+_GREY_LEVEL = 1 / 255  # the least standard deviation: a channel that is constant on train stays finite
+
+
+def preprocessing_fn(inputs: Mapping[str, tf.Tensor], custom_config: Mapping[str, Any]) -> dict[str, tf.Tensor]:
+    """Decodes, resizes and normalises; mean and variance of each channel are those of the analysed split.
+
+    Args:
+        inputs: the raw features; only `image` (string [N] or [N, 1]) and `label` (int64, likewise) are read.
+        custom_config: {"size": S}, height and width of the output in pixels.
+
+    Returns:
+        `image`: float32 [N, S, S, 3], mean 0 and variance 1 per channel over the analysed pictures.
+        `label`: int64 [N].
+    """
+    size = int(custom_config["size"])
+    encoded = tf.reshape(inputs[f.IMAGE], [-1])
+
+    # Pictures all have S x S pixels by now, so the means over pictures of each picture's own means are those over
+    # all pixels. Taken picture by picture: a batch of large pictures in float32 would not fit in memory.
+    moments = tf.map_fn(lambda e: _moments(decode(e, size)), encoded, fn_output_signature=tf.float32)
+    mean, mean_square = tf.split(tft.mean(moments, reduce_instance_dims=False), 2)
+    deviation = tf.maximum(tf.sqrt(tf.maximum(mean_square - mean**2, 0.0)), _GREY_LEVEL)
+
+    pixels = tf.map_fn(lambda e: decode(e, size), encoded, fn_output_signature=tf.uint8)
+    pixels = tf.ensure_shape(pixels, [None, size, size, 3])
+    return {
+        f.IMAGE: (tf.cast(pixels, tf.float32) / 255 - mean) / deviation,
+        f.LABEL: tf.cast(tf.reshape(inputs[f.LABEL], [-1]), tf.int64),
+    }
+
+
+def decode(encoded: tf.Tensor, size: int) -> tf.Tensor:
+    """The picture in `encoded` (string, scalar; JPEG, PNG, BMP or GIF's first frame) as uint8 [size, size, 3].
+
+    Pictures of another size are resized with antialiasing, their proportions not kept.
+    """
+    pixels = tf.io.decode_image(encoded, channels=3, expand_animations=False)
+
+    def resized() -> tf.Tensor:
+        smooth = tf.image.resize(pixels, [size, size], antialias=True)
+        return tf.saturate_cast(tf.round(smooth), tf.uint8)
+
+    right_size = tf.reduce_all(tf.shape(pixels)[:2] == size)
+    return tf.ensure_shape(tf.cond(right_size, lambda: pixels, resized), [size, size, 3])
+
+
+def _moments(pixels: tf.Tensor) -> tf.Tensor:
+    """uint8 [H, W, 3] to float32 [6]: the mean of each channel in [0, 1], then the mean of its square."""
+    x = tf.cast(pixels, tf.float32) / 255
+    return tf.concat([tf.reduce_mean(x, [0, 1]), tf.reduce_mean(x * x, [0, 1])], 0)

@@ -1,0 +1,163 @@
+"""The command line. TensorFlow and TFX are imported only inside the commands that need them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+
+from components.errors import UserError
+from pipeline import STAGES
+
+EXIT_CODES = "exit codes: 0 done (run: the model was pushed), 1 a fault, 2 a mistake of the user, 3 refused by a gate"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit code."""
+    args = _parser().parse_args(argv)
+    try:
+        return int(args.command(args))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline", description="From labelled pictures to a pushed model.", epilog=EXIT_CODES
+    )
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="run the pipeline", epilog=EXIT_CODES)
+    _add_config(run)
+    run.add_argument(
+        "--from", dest="first", metavar="STAGE", choices=STAGES, help="the first stage to run; earlier ones are reused"
+    )
+    run.add_argument(
+        "--to", dest="last", metavar="STAGE", choices=STAGES, help=f"the last stage to run: {', '.join(STAGES)}"
+    )
+    run.add_argument("--json", action="store_true", help="print the result as one JSON object, last on standard output")
+    run.set_defaults(command=_run)
+
+    predict = commands.add_parser("predict", help="classify pictures with the latest pushed model")
+    predict.add_argument("paths", nargs="+", metavar="PATH", help="a picture, or a folder of pictures")
+    predict.add_argument("--name", help="of the model; the one pushed last if not given")
+    predict.add_argument("--top", type=int, default=3, metavar="K", help="classes to show a picture (default 3)")
+    predict.add_argument("--json", action="store_true", help="print a JSON object a picture, a line each")
+    _add_config(predict, data=False)
+    predict.set_defaults(command=_predict)
+
+    config = commands.add_parser("config", help="print the configuration and where each value comes from")
+    _add_config(config)
+    config.add_argument("--json", action="store_true", help="print it as one JSON object")
+    config.set_defaults(command=_config)
+
+    runs = commands.add_parser("runs", help="list the runs of a run directory")
+    _add_config(runs)
+    runs.add_argument("--json", action="store_true", help="print a JSON array")
+    runs.set_defaults(command=_runs)
+
+    doctor = commands.add_parser("doctor", help="check the environment and the run directory")
+    _add_config(doctor)
+    doctor.add_argument("--fix", action="store_true", help="clean what is safe to clean")
+    doctor.set_defaults(command=_doctor)
+
+    schema = commands.add_parser("schema", help="curated schemas")
+    actions = schema.add_subparsers(required=True, metavar="ACTION")
+    freeze = actions.add_parser(
+        "freeze", help="write the schema of the latest run as schema/<name>/schema.pbtxt, to edit"
+    )
+    _add_config(freeze)
+    freeze.add_argument("--output", metavar="FILE", help="default: schema/<name>/schema.pbtxt")
+    freeze.add_argument("--force", action="store_true", help="replace an existing file")
+    freeze.set_defaults(command=_freeze)
+    return parser
+
+
+def _add_config(command: argparse.ArgumentParser, data: bool = True) -> None:
+    if data:
+        command.add_argument(
+            "--data", metavar="SOURCE", help="digits, cifar10, or the path of a folder, archive or TFRecords"
+        )
+    else:
+        command.set_defaults(data=None)
+    command.add_argument("--preset", metavar="NAME", help="digits, cifar10 or folder; by default the one for the data")
+    command.add_argument("--config", metavar="FILE", help="a YAML file over the preset")
+    command.add_argument(
+        "--set", dest="settings", metavar="A.B=C", action="append", default=[], help="over both; repeatable"
+    )
+    command.add_argument("--run-dir", metavar="DIR", help="where all state lives (default: runs)")
+
+
+def _load(args: argparse.Namespace):  # type: ignore[no-untyped-def]  # a heavier import than --help needs
+    """(Config, origins) of the arguments, a command-line option being a setting like any other."""
+    from pipeline import config
+
+    settings = list(args.settings)
+    for key, value in (("data.source", args.data), ("run_dir", args.run_dir)):
+        if value is not None:
+            settings.append(f"{key}={json.dumps(value)}")
+    return config.load(args.preset, args.config, tuple(settings))
+
+
+def _run(args: argparse.Namespace) -> int:
+    config, _ = _load(args)
+    if args.first and args.last and STAGES.index(args.first) > STAGES.index(args.last):
+        raise UserError(f"--from {args.first} comes after --to {args.last} in the chain")
+    from pipeline import local, summary
+
+    screen = sys.stderr if args.json else sys.stdout
+    result = local.run(config, args.first, args.last, screen)
+    summary.show(result, screen)
+    if args.json:
+        print(json.dumps(result.to_json()))
+    return result.exit_code
+
+
+def _predict(args: argparse.Namespace) -> int:
+    from pipeline import predict
+
+    config, _ = _load(args)
+    return predict.run(config, args.paths, args.name, args.top, args.json)
+
+
+def _config(args: argparse.Namespace) -> int:
+    from pipeline.config import flatten
+
+    config, origins = _load(args)
+    values = flatten(config.model_dump(mode="json"))
+    if args.json:
+        print(json.dumps({key: {"value": value, "origin": origins[key]} for key, value in values.items()}, indent=2))
+        return 0
+    width = max(len(f"{key}: {json.dumps(value)}") for key, value in values.items() if key != "beam.args")
+    for key, value in values.items():
+        print(f"{f'{key}: {json.dumps(value)}':<{width}}  # {origins[key]}")
+    return 0
+
+
+def _runs(args: argparse.Namespace) -> int:
+    from pipeline import history
+
+    config, _ = _load(args)
+    return history.show(config, args.json)
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    from pipeline import doctor
+
+    config, _ = _load(args)
+    return doctor.run(config, args.fix)
+
+
+def _freeze(args: argparse.Namespace) -> int:
+    from pipeline import schemas
+
+    config, _ = _load(args)
+    return schemas.freeze(config, args.output, args.force)

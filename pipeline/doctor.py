@@ -1,0 +1,138 @@
+"""`doctor`: checks the environment and the run directory; `--fix` cleans what is safe to clean."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from importlib import metadata as versions
+from pathlib import Path
+from typing import Any
+
+from pipeline import metadata, run_dir
+from pipeline.config import Config
+from pipeline.output import all_output_to
+
+PACKAGES = (
+    "tfx",
+    "tensorflow",
+    "keras",
+    "apache-beam",
+    "tensorflow-data-validation",
+    "tensorflow-model-analysis",
+    "ml-metadata",
+)
+FREE_BYTES = 2 * 10**9  # a CIFAR-10 run needs less than half of it
+
+
+@dataclass
+class Finding:
+    """One thing looked at. `fix` mends it and says what it did; None where there is nothing to mend safely."""
+
+    what: str
+    good: bool
+    text: str
+    fix: Callable[[], str] | None = None
+
+
+def run(config: Config, fix: bool) -> int:
+    """Print every finding; 0 where all is well or mended, 1 where something is left."""
+    left = 0
+    for finding in _findings(config):
+        mark = "ok " if finding.good else "!! "
+        print(f"{mark} {finding.what:<16} {finding.text}")
+        if not finding.good and fix and finding.fix:
+            print(f"    {'':<16} mended: {finding.fix()}")
+        elif not finding.good:
+            left += 1
+            if finding.fix:
+                print(f"    {'':<16} `doctor --fix` mends this")
+    return 1 if left else 0
+
+
+def _findings(config: Config) -> list[Finding]:
+    found = [Finding("python", sys.version_info >= (3, 10), sys.version.split()[0])]
+    found += [_package(name) for name in PACKAGES]
+    found.append(_accelerators())
+    here = Path(config.run_dir)
+    nearest = next(p for p in [here.resolve(), *here.resolve().parents] if p.exists())
+    free = shutil.disk_usage(nearest).free
+    found.append(Finding("disk", free > FREE_BYTES, f"{free / 1e9:.1f} GB free for {config.run_dir}"))
+    if not here.exists():
+        return [*found, Finding("run directory", True, f"{config.run_dir} does not exist yet; the first run makes it")]
+    writable = os.access(here, os.W_OK)
+    found.append(Finding("run directory", writable, f"{config.run_dir}" + ("" if writable else " is not writable")))
+    holder, held = run_dir.lock_holder(config)
+    if held:
+        return [*found, Finding("lock", True, f"held by a running pipeline, process {holder}; the rest is not checked")]
+    if holder is not None:
+        lock = here / run_dir.LOCK_FILE
+        found.append(Finding("lock", False, f"left by process {holder}, which is gone", lambda: _remove([lock])))
+    return found + _state(config)
+
+
+def _package(name: str) -> Finding:
+    try:
+        return Finding(name, True, versions.version(name))
+    except versions.PackageNotFoundError:
+        return Finding(name, False, "not installed; `make setup` installs what the lock names")
+
+
+def _accelerators() -> Finding:
+    with all_output_to(os.devnull):
+        import tensorflow as tf
+
+        devices = tf.config.list_physical_devices()
+    kinds = [device.device_type for device in devices if device.device_type != "CPU"]
+    cpus = len(os.sched_getaffinity(0))
+    return Finding("accelerators", True, f"{', '.join(kinds) or 'none'}; {cpus} CPU cores")
+
+
+def _state(config: Config) -> list[Finding]:
+    """Of a run directory that nobody is using: executions left RUNNING, and what was half-written."""
+    found = []
+    if metadata.exists(config):
+        store = metadata.open_store(config)
+        left = list(metadata.left_running(store))
+        if left:
+            ids = ", ".join(str(execution.id) for execution in left)
+            fix = partial(_cancel, store, left)
+            found.append(Finding("ML Metadata", False, f"executions left RUNNING by a crash: {ids}", fix))
+        else:
+            found.append(Finding("ML Metadata", True, f"{len(metadata.runs(store))} runs, none left RUNNING"))
+        dead = {str(execution.id) for execution in [*left, *metadata.unsuccessful(store)]}
+        found.append(_folders("artifacts", _half_written(Path(config.run_dir).resolve() / "artifacts", dead)))
+    served = Path(run_dir.serving(config)).parent
+    if "://" not in run_dir.serving(config) and served.is_dir():
+        found.append(_folders("serving", sorted(served.glob("*/.incoming-*"))))
+    return found
+
+
+def _cancel(store: Any, executions: list[metadata.Execution]) -> str:
+    metadata.cancel(store, executions)
+    return f"marked {len(executions)} as canceled"
+
+
+def _half_written(artifacts: Path, dead: set[str]) -> list[Path]:
+    """What executions that never ended left below <name>/<stage>/<key>/<execution> and in TFX's own .system."""
+    folders = [*artifacts.glob("*/*/*/*"), *artifacts.glob("*/*/.system/*/*")]
+    return sorted(folder for folder in folders if folder.name in dead and folder.is_dir())
+
+
+def _folders(what: str, folders: list[Path]) -> Finding:
+    if not folders:
+        return Finding(what, True, "nothing half-written")
+    shown = ", ".join(str(folder) for folder in folders[:3]) + (", …" if len(folders) > 3 else "")
+    return Finding(what, False, f"{len(folders)} half-written: {shown}", lambda: _remove(folders))
+
+
+def _remove(paths: list[Path]) -> str:
+    for path in paths:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    return f"removed {len(paths)}"

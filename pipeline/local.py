@@ -1,0 +1,139 @@
+"""Runs the pipeline here, on TFX's BeamDagRunner, and says what came of it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, TextIO
+
+import yaml
+
+from components import progress
+from components.errors import GateRefused, UserError
+from components.example_gen import sources
+from pipeline import STAGES, fingerprint, metadata, run_dir
+from pipeline.config import Config
+from pipeline.output import all_output_to, kept_open
+from pipeline.result import Outcome, Result, collect
+from pipeline.screen import Screen
+
+if TYPE_CHECKING:
+    from pipeline.dag_runner import StageReport
+
+
+def run(config: Config, first: str | None, last: str | None, out: TextIO) -> Result:
+    """Run the chain, or the part of it from stage `first` to stage `last`; what happens is shown on `out`.
+
+    Raises:
+      UserError: a mistake that shows before the first stage starts.
+    """
+    source = sources.locate(config.data.source, config.data.cache_dir)
+    metadata.connection(config)  # a URL that cannot be one is refused before anything is made
+    run_dir.create(config)
+    with run_dir.locked(config):
+        if first:
+            _check_there_is_a_run_to_go_on_from(config, first)
+        run_id = datetime.now().strftime("%Y%m%d-%H%M%S.%f")[:-3]
+        folder = run_dir.of_run(config, run_id)
+        folder.mkdir(parents=True)
+        (folder / "config.yaml").write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
+        # The terminal is kept for the screen; whatever the libraries print goes to the log.
+        with kept_open(out) as terminal, Screen(STAGES, terminal) as screen, all_output_to(folder / "run.log"):
+            outcome = Outcome(run_id, folder / "run.log")
+            try:
+                _Watch(screen, outcome).run(config, source, first, last)
+            except KeyboardInterrupt:
+                outcome.interrupted = True
+            except Exception as error:
+                outcome.error = outcome.error or error
+                _write_traceback(error)
+            if outcome.interrupted:
+                store = metadata.open_store(config)
+                metadata.cancel(store, list(metadata.left_running(store)))
+            result = collect(config, outcome)
+        result.write(folder / "result.json")
+    return result
+
+
+class _Watch:
+    """Hears from the stages while they run, and keeps the screen and the outcome up to date."""
+
+    def __init__(self, screen: Screen, outcome: Outcome) -> None:
+        self._screen, self._outcome = screen, outcome
+
+    def run(self, config: Config, source: sources.Source, first: str | None, last: str | None) -> None:
+        sources.fetch(source, partial(self._screen.transfer, f"downloading {source.pattern}"))
+        self._screen.status("loading TensorFlow and TFX")
+        ir = compile_ir(config, source)
+        run_options = None
+        if first or last:
+            from tfx.proto.orchestration import pipeline_pb2
+
+            run_options = pipeline_pb2.RunOptions()
+            part = run_options.partial_run
+            part.snapshot_settings.latest_pipeline_run_strategy.SetInParent()
+            part.from_nodes.extend([first] if first else [])
+            part.to_nodes.extend([last] if last else [])
+        from tfx.orchestration.portable import runtime_parameter_utils
+
+        from pipeline import dag_runner
+
+        runtime_parameter_utils.substitute_runtime_parameter(ir, {"pipeline-run-id": self._outcome.run_id})
+        progress.listen(self._screen.progress)
+        try:
+            dag_runner.run(ir, run_options, observer=self)
+        finally:
+            progress.listen(None)
+
+    def started(self, stage: str) -> None:
+        self._screen.started(stage)
+
+    def ended(self, stage: str, report: StageReport, error: BaseException | None) -> None:
+        self._outcome.stages[stage] = report.to_json()
+        if error is not None:
+            self._outcome.failed_stage, self._outcome.error = stage, _cause(error)
+            if isinstance(self._outcome.error, GateRefused):
+                self._outcome.stages[stage]["state"] = "refused"
+        self._screen.ended(stage, self._outcome.stages[stage]["state"], report.seconds)
+
+
+def compile_ir(config: Config, source: sources.Source) -> Any:
+    """The pipeline in TFX's intermediate representation, each stage stamped with the fingerprint of its code."""
+    from tfx.dsl.compiler import compiler
+
+    from pipeline.stages import create_pipeline, schema_file
+
+    ir = compiler.Compiler().compile(create_pipeline(config, source))
+    curated = schema_file(config)
+    for node in ir.nodes:
+        pipeline_node = node.pipeline_node
+        name = pipeline_node.node_info.id
+        more = [curated] if name == "SchemaGen" and curated else []
+        value = pipeline_node.parameters.parameters["code_fingerprint"].field_value
+        value.string_value = fingerprint.of_stage(name, *more)
+    return ir
+
+
+def _check_there_is_a_run_to_go_on_from(config: Config, first: str) -> None:
+    earlier = metadata.runs(metadata.open_store(config)) if metadata.exists(config) else []
+    if any(run.pipeline == config.name for run in earlier):
+        return
+    raise UserError(
+        f"--from {first}: {config.run_dir} has no earlier run of '{config.name}' to go on from; run it whole"
+    )
+
+
+def _cause(error: BaseException) -> BaseException:
+    """The UserError or GateRefused behind an exception, else the exception itself."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, UserError | GateRefused | KeyboardInterrupt):
+            return seen
+        seen = seen.__cause__ or seen.__context__
+    return error
+
+
+def _write_traceback(error: Exception) -> None:
+    import traceback
+
+    traceback.print_exception(error)  # into the log

@@ -1,0 +1,152 @@
+"""Questions to ML Metadata: the runs, their stages and artifacts. Needs ml_metadata alone, and so answers at once."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeAlias
+from urllib.parse import unquote, urlsplit
+
+import ml_metadata as mlmd
+from ml_metadata.proto import metadata_store_pb2 as pb
+
+from components.errors import UserError
+from pipeline.config import Config
+
+Execution: TypeAlias = pb.Execution
+Artifact: TypeAlias = pb.Artifact
+
+SQLITE_FILE = "metadata.sqlite"
+
+
+def connection(config: Config) -> pb.ConnectionConfig:
+    """How TFX and ML Metadata connect: SQLite in the run directory, or the server of `metadata.url`.
+
+    Raises:
+      UserError: a URL that is not mysql://user:password@host:port/database or postgresql://….
+    """
+    result = pb.ConnectionConfig()
+    url = config.metadata.url
+    if url is None:
+        result.sqlite.filename_uri = str(Path(config.run_dir).resolve() / SQLITE_FILE)
+        result.sqlite.connection_mode = pb.SqliteMetadataSourceConfig.READWRITE_OPENCREATE
+        return result
+    parts = urlsplit(url)
+    database = parts.path.strip("/")
+    form = "scheme://user:password@host:port/database"
+    if parts.scheme not in ("mysql", "postgresql") or not parts.hostname or not database:
+        shown = re.sub(r":[^:@/]*@", ":…@", url)
+        raise UserError(f"config key 'metadata.url' = {shown}: write it as mysql or postgresql {form}")
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    if parts.scheme == "mysql":
+        server = result.mysql
+        server.host, server.port, server.database = parts.hostname, parts.port or 3306, database
+        server.user, server.password = user, password
+    else:
+        pg = result.postgresql
+        pg.host, pg.port, pg.dbname = parts.hostname, str(parts.port or 5432), database
+        pg.user, pg.password = user, password
+    return result
+
+
+def exists(config: Config) -> bool:
+    """Whether there is a store to ask; a server is asked to find out."""
+    return config.metadata.url is not None or (Path(config.run_dir) / SQLITE_FILE).exists()
+
+
+def open_store(config: Config) -> mlmd.MetadataStore:
+    """The store, created where there is none. UserError where the server does not answer."""
+    try:
+        return mlmd.MetadataStore(connection(config))
+    except (mlmd.errors.StatusError, RuntimeError) as error:
+        where = "metadata.url" if config.metadata.url else f"{config.run_dir}/{SQLITE_FILE}"
+        raise UserError(f"cannot open ML Metadata ({where}): {' '.join(str(error).split())}") from None
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """What one stage did in one run."""
+
+    name: str
+    execution: Execution
+    outputs: dict[str, list[Artifact]]  # by output key
+
+    @property
+    def state(self) -> str:
+        """`complete`, `cached`, `failed`, `canceled` or `running`."""
+        return str(Execution.State.Name(self.execution.last_known_state)).lower()
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    id: str
+    pipeline: str
+    context_id: int
+    started: float  # seconds since the epoch
+
+
+def runs(store: mlmd.MetadataStore) -> list[Run]:
+    """Every run, the newest first."""
+    found = []
+    for context in store.get_contexts_by_type("pipeline_run"):
+        pipelines = [c.name for c in store.get_parent_contexts_by_context(context.id) if c.type == "pipeline"]
+        name = pipelines[0] if pipelines else ""
+        found.append(Run(context.name, name, context.id, context.create_time_since_epoch / 1000))
+    return sorted(found, key=lambda run: run.context_id, reverse=True)
+
+
+def find_run(store: mlmd.MetadataStore, run_id: str) -> Run | None:
+    return next((run for run in runs(store) if run.id == run_id), None)
+
+
+def stages(store: mlmd.MetadataStore, run: Run) -> dict[str, Stage]:
+    """The stages of a run by name, with what they put out. A stage taken from the cache has the cached outputs."""
+    executions = store.get_executions_by_context(run.context_id)
+    outputs = _outputs(store, [execution.id for execution in executions])
+    found: dict[str, Stage] = {}
+    for execution in sorted(executions, key=lambda e: e.id):
+        for context in store.get_contexts_by_execution(execution.id):
+            if context.type == "node":
+                name = context.name.removeprefix(f"{run.pipeline}.")
+                found[name] = Stage(name, execution, outputs.get(execution.id, {}))
+    return found
+
+
+def _outputs(store: mlmd.MetadataStore, execution_ids: list[int]) -> dict[int, dict[str, list[Artifact]]]:
+    events = [e for e in store.get_events_by_execution_ids(execution_ids) if e.type in _OUTPUT_EVENTS]
+    artifacts = {a.id: a for a in store.get_artifacts_by_id(sorted({event.artifact_id for event in events}))}
+    result: dict[int, dict[str, list[Artifact]]] = {}
+    for event in sorted(events, key=lambda e: e.artifact_id):
+        key = event.path.steps[0].key if event.path.steps else ""
+        result.setdefault(event.execution_id, {}).setdefault(key, []).append(artifacts[event.artifact_id])
+    return result
+
+
+_OUTPUT_EVENTS = (pb.Event.OUTPUT, pb.Event.INTERNAL_OUTPUT, pb.Event.DECLARED_OUTPUT)
+
+
+def left_running(store: mlmd.MetadataStore) -> Iterator[Execution]:
+    """Executions that a crash or a kill left RUNNING; only true while no run is going on."""
+    return (e for e in store.get_executions() if e.last_known_state in (Execution.NEW, Execution.RUNNING))
+
+
+def unsuccessful(store: mlmd.MetadataStore) -> Iterator[Execution]:
+    """Executions that ended without outputs."""
+    return (e for e in store.get_executions() if e.last_known_state in (Execution.FAILED, Execution.CANCELED))
+
+
+def cancel(store: mlmd.MetadataStore, executions: list[Execution]) -> None:
+    """Mark executions as ended without success, so that nothing is ever served from them."""
+    for execution in executions:
+        execution.last_known_state = Execution.CANCELED
+    store.put_executions(executions)
+
+
+def property_value(artifact: Artifact, name: str) -> Any:
+    """A custom property, None where it is not set."""
+    if name not in artifact.custom_properties:
+        return None
+    value = artifact.custom_properties[name]
+    return getattr(value, value.WhichOneof("value"))

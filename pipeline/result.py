@@ -1,0 +1,138 @@
+"""What came of a run: the object of `run --json`, and the lines at the end of the screen."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from components import features
+from components.errors import GateRefused, UserError
+from pipeline import metadata, run_dir
+from pipeline.config import Config
+
+PUSHED, FAULT, MISTAKE, REFUSED, INTERRUPTED = 0, 1, 2, 3, 130
+
+
+@dataclasses.dataclass
+class Outcome:
+    """What is known of a run while it goes on."""
+
+    run_id: str
+    log: Path
+    stages: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)  # see dag_runner.StageReport
+    failed_stage: str | None = None
+    error: BaseException | None = None
+    interrupted: bool = False
+
+
+@dataclasses.dataclass
+class Result:
+    """Of one run; `to_json` is what scripts rely on."""
+
+    run_id: str
+    name: str
+    source: str
+    exit_code: int
+    log: str
+    artifacts: str
+    stages: dict[str, dict[str, Any]]
+    counts: dict[str, int] | None = None  # pictures a split, and rejected
+    metrics: dict[str, Any] | None = None  # {name: {"value", "low", "high"}}, `classes` and more
+    blessed: bool | None = None  # None: not evaluated
+    why: list[str] = dataclasses.field(default_factory=list)  # it was refused or failed
+    warnings: list[str] = dataclasses.field(default_factory=list)
+    pushed: dict[str, str] | None = None  # {"version", "path"}
+
+    def to_json(self) -> dict[str, Any]:
+        result = dataclasses.asdict(self)
+        result["seconds"] = {name: stage["seconds"] for name, stage in self.stages.items()}
+        result["cached"] = [name for name, stage in self.stages.items() if stage["state"] == "cached"]
+        return result
+
+    def write(self, path: Path) -> None:
+        path.write_text(json.dumps(self.to_json(), indent=2) + "\n", encoding="utf-8")
+
+
+def collect(config: Config, outcome: Outcome) -> Result:
+    """Read from ML Metadata and the artifacts what the run has made, however it ended."""
+    result = Result(
+        run_id=outcome.run_id,
+        name=config.name,
+        source=config.data.source,
+        exit_code=PUSHED,
+        log=str(outcome.log),
+        artifacts=str(run_dir.artifacts(config)),
+        stages=outcome.stages,
+    )
+    store = metadata.open_store(config)
+    run = metadata.find_run(store, outcome.run_id)
+    made = {name: stage.outputs for name, stage in metadata.stages(store, run).items()} if run else {}
+    _add_counts(result, made)
+    _add_findings(result, made)
+    _add_verdict(result, made, config)
+    if outcome.interrupted:
+        result.exit_code, result.why = (
+            INTERRUPTED,
+            ["interrupted; the same command goes on from the stages that are done"],
+        )
+    elif isinstance(outcome.error, GateRefused):
+        result.exit_code, result.why = REFUSED, str(outcome.error).splitlines()
+    elif isinstance(outcome.error, UserError):
+        result.exit_code, result.why = MISTAKE, str(outcome.error).splitlines()
+    elif outcome.error is not None:
+        stage = outcome.failed_stage or "the run"
+        last = (str(outcome.error).strip().splitlines() or [""])[-1]
+        result.exit_code, result.why = FAULT, [f"{stage} failed: {type(outcome.error).__name__}: {last}"]
+    elif result.blessed is False or (result.pushed is None and "Pusher" in outcome.stages):
+        result.exit_code = REFUSED
+    return result
+
+
+def _one(made: dict[str, dict[str, list[metadata.Artifact]]], stage: str, key: str) -> metadata.Artifact | None:
+    artifacts = made.get(stage, {}).get(key, [])
+    live = [a for a in artifacts if a.state == metadata.Artifact.LIVE]
+    return live[-1] if live else None
+
+
+def _add_counts(result: Result, made: dict[str, Any]) -> None:
+    examples = _one(made, "ExampleGen", "examples")
+    if examples is not None:
+        counts = json.loads((Path(examples.uri) / features.COUNTS_FILE).read_text(encoding="utf-8"))
+        result.counts = {split: sum(classes.values()) for split, classes in counts["splits"].items()}
+        result.counts["rejected"] = counts["rejected"]
+
+
+def _add_findings(result: Result, made: dict[str, Any]) -> None:
+    findings = _one(made, "DataGate", "findings")
+    if findings is not None:
+        for finding in json.loads((Path(findings.uri) / "findings.json").read_text(encoding="utf-8")):
+            result.warnings.append(finding["message"])
+
+
+def _metrics(results: dict[str, Any]) -> dict[str, Any]:
+    """The numbers of an evaluation, without its tables."""
+    top_k = results.pop("top_k")
+    return top_k | {key: value for key, value in results.items() if key not in ("confusion_matrix", "calibration")}
+
+
+def _add_verdict(result: Result, made: dict[str, Any], config: Config) -> None:
+    blessing = _one(made, "Evaluator", "blessing")
+    evaluation = _one(made, "Evaluator", "evaluation")
+    if blessing is not None and evaluation is not None:
+        from components.evaluator import results
+
+        result.blessed = metadata.property_value(blessing, "blessed") == 1
+        result.metrics = _metrics(results.read(evaluation.uri, config.evaluator.confidence).to_dict())
+        if not result.blessed:
+            result.why = results.failures(evaluation.uri)
+    served = _one(made, "ServingCheck", "blessing")
+    if served is not None and metadata.property_value(served, "blessed") != 1:
+        report = json.loads((Path(served.uri) / "serving_check.json").read_text(encoding="utf-8"))
+        result.why += report["reasons"]
+        result.blessed = False
+    pushed = _one(made, "Pusher", "pushed_model")
+    if pushed is not None and metadata.property_value(pushed, "pushed") == 1:
+        version = str(metadata.property_value(pushed, "pushed_version"))
+        result.pushed = {"version": version, "path": str(metadata.property_value(pushed, "pushed_destination"))}

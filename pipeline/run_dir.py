@@ -1,0 +1,84 @@
+"""The layout of a run directory, and the lock that keeps two runs out of the same one.
+
+metadata.sqlite            ML Metadata, unless metadata.url names a server
+artifacts/<name>/…         what the stages put out, in TFX's layout
+serving/<name>/<version>/  pushed models, in TF Serving's layout
+runs/<run id>/             config.yaml, run.log and result.json of each run
+lock                       held while a run goes on
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from components.errors import UserError
+from pipeline.config import Config
+
+LOCK_FILE = "lock"
+
+
+def artifacts(config: Config) -> Path:
+    return Path(config.run_dir).resolve() / "artifacts" / config.name
+
+
+def serving(config: Config) -> str:
+    """Where versions of this model are pushed to; may be a remote path such as gs://…"""
+    base = config.serving.dir or str(Path(config.run_dir).resolve() / "serving")
+    return f"{base.rstrip('/')}/{config.name}"
+
+
+def of_run(config: Config, run_id: str) -> Path:
+    return Path(config.run_dir).resolve() / "runs" / run_id
+
+
+def create(config: Config) -> None:
+    """Make the run directory. UserError where that is impossible."""
+    try:
+        Path(config.run_dir).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot make the run directory {config.run_dir}: {error.strerror}") from None
+    if not os.access(config.run_dir, os.W_OK):
+        raise UserError(f"the run directory {config.run_dir} is not writable; choose another with --run-dir")
+
+
+@contextmanager
+def locked(config: Config) -> Iterator[None]:
+    """Hold the run directory's lock. The kernel drops it when the process ends, however it ends.
+
+    Raises:
+      UserError: another process holds it.
+    """
+    path = Path(config.run_dir) / LOCK_FILE
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(descriptor, 32).decode().strip() or "unknown"
+            raise UserError(
+                f"another run (process {holder}) is using {config.run_dir}; wait for it or choose another --run-dir"
+            ) from None
+        os.truncate(descriptor, 0)
+        os.write(descriptor, f"{os.getpid()}\n".encode())
+        yield
+        os.truncate(descriptor, 0)
+    finally:
+        os.close(descriptor)
+
+
+def lock_holder(config: Config) -> tuple[int | None, bool]:
+    """(the process id written in the lock file, whether the lock is held now)."""
+    path = Path(config.run_dir) / LOCK_FILE
+    if not path.exists():
+        return None, False
+    with path.open() as file:
+        text = file.read().strip()
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return int(text) if text.isdigit() else None, True
+    return int(text) if text.isdigit() else None, False

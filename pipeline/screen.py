@@ -1,0 +1,105 @@
+"""What a person sees of a run: a live table of the stages on a terminal, a plain line a stage elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TextIO
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+STYLES = {
+    "waiting": "dim",
+    "running": "bold cyan",
+    "done": "green",
+    "cached": "blue",
+    "failed": "bold red",
+    "refused": "bold yellow",
+    "not run": "dim",
+}
+
+
+class Screen:
+    """The stages of one run in the order of the chain, with their states, seconds and progress."""
+
+    def __init__(self, stages: Sequence[str], file: TextIO) -> None:
+        self.console = Console(file=file, highlight=False, soft_wrap=True)
+        self._states = dict.fromkeys(stages, "waiting")
+        self._seconds: dict[str, float] = {}
+        self._notes: dict[str, str] = {}
+        self._running: str | None = None
+        self._began = self._told = time.monotonic()
+        self._status = ""
+        self._share: float | None = None
+        self._tenth = -1
+        self._live: Live | None = None
+        if self.console.is_terminal:
+            self._live = Live(console=self.console, get_renderable=self._table, refresh_per_second=4)
+
+    def __enter__(self) -> Screen:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        for stage, state in self._states.items():
+            if state == "waiting":
+                self._states[stage] = "not run"
+        if self._live:
+            self._live.stop()
+
+    def status(self, text: str) -> None:
+        """What goes on outside the stages."""
+        self._status, self._share = text, None
+        if self._live is None and text:
+            self.console.print(text, markup=False)
+
+    def transfer(self, text: str, done: int, total: int) -> None:
+        """Of a download, in bytes: a bar; in plain lines a tenth at a time. `total` is 0 where it is not known."""
+        amount = f"{done / 1e6:.0f} of {total / 1e6:.0f} MB" if total else f"{done / 1e6:.0f} MB"
+        self._status, self._share = f"{text}: {amount}", done / total if total else None
+        tenth = 10 * done // total if total else done // 10**7
+        if self._live is None and tenth != self._tenth:
+            self._tenth = tenth
+            self.console.print(self._status, markup=False)
+
+    def started(self, stage: str) -> None:
+        self._running, self._began, self._status = stage, time.monotonic(), ""
+        self._told = self._began
+        self._states[stage] = "running"
+
+    def progress(self, text: str) -> None:
+        """Of the running stage; in plain lines at most one in ten seconds."""
+        if self._running is None:
+            return
+        self._notes[self._running] = text
+        if self._live is None and time.monotonic() - self._told >= 10:
+            self._told = time.monotonic()
+            self.console.print(f"  {self._running:<17} {'':<8}          {text}", markup=False)
+
+    def ended(self, stage: str, state: str, seconds: float) -> None:
+        """`state` is one of done, cached, failed, refused."""
+        self._states[stage], self._seconds[stage] = state, seconds
+        self._running = None
+        if self._live is None:
+            note = self._notes.get(stage, "")
+            self.console.print(f"  {stage:<17} {state:<8} {seconds:6.1f} s  {note}".rstrip(), markup=False)
+
+    def _table(self) -> RenderableType:
+        table = Table(box=None, show_header=False, pad_edge=True)
+        for stage, state in self._states.items():
+            seconds = time.monotonic() - self._began if state == "running" else self._seconds.get(stage)
+            table.add_row(
+                stage,
+                Text(state, STYLES[state]),
+                Text(f"{seconds:.1f} s" if seconds is not None else "", justify="right"),
+                Text(self._notes.get(stage, ""), "dim", overflow="ellipsis", no_wrap=True),
+            )
+        if not self._status:
+            return table
+        status = Text(f"  {self._status}", "dim")
+        return Group(table, status, *([ProgressBar(1, self._share, 40)] if self._share is not None else []))

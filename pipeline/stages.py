@@ -1,0 +1,165 @@
+"""The chain: every stage once, in the order in which data walks through it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tfx import components as tfx
+from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
+from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
+from tfx.dsl.components.common.resolver import Resolver
+from tfx.orchestration.pipeline import Pipeline
+from tfx.proto import pusher_pb2, trainer_pb2, transform_pb2
+from tfx.types import Channel, standard_artifacts
+
+from components import features
+from components.data_gate.component import DataFindings, DataGate
+from components.data_gate.previous import AcceptedBefore
+from components.data_gate.statistics import stats_options
+from components.evaluator.baseline import LatestOtherBlessedModelStrategy
+from components.evaluator.config import eval_config
+from components.example_gen.component import ImageExampleGen
+from components.example_gen.sources import Source
+from components.pusher.executor import Executor as AtomicPush
+from components.serving_check.component import ServingCheck
+from pipeline import metadata, run_dir
+from pipeline.config import Config
+
+SCHEMAS = Path(__file__).resolve().parent.parent / "schema"
+
+
+def create_pipeline(config: Config, source: Source) -> Pipeline:
+    """The pipeline as TFX knows it; any of its runners runs it."""
+    # Reads the pictures of the source into tf.Examples, in three splits.
+    example_gen = ImageExampleGen(
+        source=source,
+        splits=config.data.splits.model_dump(),
+        max_bytes=config.data.max_bytes,
+        max_pixels=config.data.max_pixels,
+    ).with_id("ExampleGen")
+    examples = example_gen.outputs["examples"]
+
+    # Computes statistics of every feature, a split at a time.
+    statistics_gen = tfx.StatisticsGen(examples=examples, stats_options=stats_options()).with_id("StatisticsGen")
+    statistics = statistics_gen.outputs["statistics"]
+
+    # What the data should look like: curated for a known data set, inferred from `train` for a new one.
+    curated = schema_file(config)
+    if curated:
+        schema_gen = ImportSchemaGen(schema_file=str(curated)).with_id("SchemaGen")
+        schema_gen.add_upstream_node(statistics_gen)  # needs nothing of it, but a run is easier to follow in order
+    else:
+        schema_gen = tfx.SchemaGen(statistics=statistics).with_id("SchemaGen")
+    schema = schema_gen.outputs["schema"]
+
+    # Compares the statistics of every split with the schema.
+    example_validator = tfx.ExampleValidator(statistics=statistics, schema=schema).with_id("ExampleValidator")
+
+    # Finds the data that was accepted before, to measure drift against.
+    previous_data = Resolver(
+        strategy_class=AcceptedBefore,
+        statistics=statistics,
+        previous=Channel(type=DataFindings),
+    ).with_id("PreviousData")
+
+    # Stops the run where the data cannot be trusted.
+    data_gate = DataGate(
+        examples=examples,
+        statistics=statistics,
+        anomalies=example_validator.outputs["anomalies"],
+        schema=schema,
+        actions=config.gate.model_dump(exclude={"max_rejected"}),
+        max_rejected=config.gate.max_rejected,
+        previous=previous_data.outputs["previous"],
+    ).with_id("DataGate")
+
+    # Decodes, resizes and normalises; analysed on `train` only. Nothing is written but the graph.
+    transform = tfx.Transform(
+        examples=examples,
+        schema=schema,
+        preprocessing_fn="components.transform.preprocessing.preprocessing_fn",
+        splits_config=transform_pb2.SplitsConfig(analyze=[features.TRAIN], transform=[]),
+        custom_config=config.transform.model_dump(),
+        materialize=False,
+        disable_statistics=True,
+    ).with_id("Transform")
+    # In the order of the chain but not in Transform's inputs: another verdict on the same data trains nothing anew.
+    transform.add_upstream_node(data_gate)
+
+    # Fits a Keras Sequential model under a tf.distribute strategy, and exports it with the Transform graph inside.
+    trainer = tfx.Trainer(
+        run_fn="components.trainer.train.run_fn",
+        examples=examples,
+        transform_graph=transform.outputs["transform_graph"],
+        schema=schema,
+        train_args=trainer_pb2.TrainArgs(splits=[features.TRAIN]),
+        eval_args=trainer_pb2.EvalArgs(splits=[features.VALIDATION]),
+        custom_config={**config.trainer.model_dump(), "size": config.transform.size, "seed": config.seed},
+    ).with_id("Trainer")
+    model = trainer.outputs["model"]
+
+    # Finds the model to beat: the latest blessed one, this candidate left out.
+    baseline = Resolver(
+        strategy_class=LatestOtherBlessedModelStrategy,
+        candidate=model,
+        model=Channel(type=standard_artifacts.Model),
+        model_blessing=Channel(type=standard_artifacts.ModelBlessing),
+    ).with_id("Baseline")
+
+    # Measures the candidate beside the baseline on `test`, and blesses it or not.
+    evaluator = tfx.Evaluator(
+        examples=examples,
+        example_splits=[features.TEST],
+        model=model,
+        baseline_model=baseline.outputs["model"],
+        eval_config=eval_config(**config.evaluator.model_dump(exclude={"confidence"})),
+        schema=schema,
+    ).with_id("Evaluator")
+
+    # Serves the test split from the exported model in a clean process, and compares the answers.
+    serving_check = ServingCheck(
+        examples=examples,
+        model=model,
+        evaluation=evaluator.outputs["evaluation"],
+    ).with_id("ServingCheck")
+
+    # Copies a model that is blessed twice to where it is served from.
+    pusher = tfx.Pusher(
+        model=model,
+        model_blessing=evaluator.outputs["blessing"],
+        infra_blessing=serving_check.outputs["blessing"],
+        push_destination=pusher_pb2.PushDestination(
+            filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=run_dir.serving(config))
+        ),
+        custom_executor_spec=ExecutorClassSpec(AtomicPush),
+    ).with_id("Pusher")
+
+    return Pipeline(
+        pipeline_name=config.name,
+        pipeline_root=str(run_dir.artifacts(config)),
+        metadata_connection_config=metadata.connection(config),
+        components=[
+            example_gen,
+            statistics_gen,
+            schema_gen,
+            example_validator,
+            previous_data,
+            data_gate,
+            transform,
+            trainer,
+            baseline,
+            evaluator,
+            serving_check,
+            pusher,
+        ],
+        enable_cache=True,
+        beam_pipeline_args=list(config.beam.args),
+    )
+
+
+def schema_file(config: Config) -> Path | None:
+    """The curated schema of the data set; None where it is to be inferred."""
+    if config.schema_file:
+        return Path(config.schema_file).resolve()
+    known = SCHEMAS / config.name / "schema.pbtxt"
+    return known if known.exists() else None

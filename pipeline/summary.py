@@ -1,0 +1,66 @@
+"""The last lines of a run: how good the model is, whether it was pushed or why not, and where everything is."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, TextIO
+
+from rich.console import Console
+
+from components import features
+from pipeline.result import FAULT, INTERRUPTED, MISTAKE, PUSHED, Result
+
+
+def show(result: Result, file: TextIO) -> None:
+    console = Console(file=file, highlight=False, soft_wrap=True)
+
+    def say(text: str = "", style: str | None = None) -> None:
+        console.print(text, style=style, markup=False)
+
+    say()
+    if result.counts:
+        splits = ", ".join(f"{result.counts.get(split, 0):,} {split}" for split in features.SPLITS)
+        say(f"data      {splits}; {result.counts['rejected']:,} rejected")
+    for warning in result.warnings:
+        say(f"warning   {warning}", "yellow")
+    if result.metrics:
+        for line in metric_lines(result.metrics):
+            say(line)
+    if result.pushed and result.exit_code == PUSHED:
+        before = " before, nothing has changed" if result.stages["Pusher"]["state"] == "cached" else ""
+        say(f"pushed    version {result.pushed['version']}{before}: {short(result.pushed['path'])}", "bold green")
+    elif result.exit_code == FAULT:
+        say("failed    a fault, not a mistake of yours; the log says more", "bold red")
+    elif result.exit_code == MISTAKE:
+        say("stopped   the input or the configuration cannot be used", "bold red")
+    elif result.exit_code == INTERRUPTED:
+        say("stopped", "bold yellow")
+    elif result.exit_code != PUSHED:
+        say("refused   nothing was pushed", "bold yellow")
+    for line in result.why:
+        say(f"          {line}")
+    say(f"artifacts {short(result.artifacts)}")
+    say(f"log       {short(result.log)}")
+
+
+def metric_lines(metrics: dict[str, Any]) -> list[str]:
+    """The accuracy with its interval, what it is compared with, and the class that is recognised least."""
+    accuracy, level = metrics["accuracy"], metrics["confidence"]
+    lines = [
+        f"accuracy  {accuracy['value']:.2%} of {metrics['pictures']:,} test pictures "
+        f"({level:.0%} interval {accuracy['low']:.2%} to {accuracy['high']:.2%})"
+    ]
+    if metrics["baseline"]:
+        lines.append(f"          the model served so far: {metrics['baseline']['accuracy']:.2%}")
+    measured = [c for c in metrics["classes"] if c["recall"]]
+    worst = min(measured, key=lambda c: c["recall"]["value"])
+    lines.append(
+        f"          least recognised: {worst['name']!r}, {worst['recall']['value']:.2%} of {worst['pictures']:,}"
+    )
+    return lines
+
+
+def short(path: str) -> str:
+    """Relative to the current folder where that is shorter."""
+    relative = os.path.relpath(path)
+    return relative if len(relative) < len(path) else path

@@ -1,0 +1,153 @@
+"""Runs the stages up to the gate on examples that a test makes: TFX's own executors and ours, on real Beam."""
+
+from __future__ import annotations
+
+import collections
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import tensorflow as tf
+from tfx.components.example_validator.executor import Executor as ExampleValidator
+from tfx.components.schema_gen.executor import Executor as SchemaGen
+from tfx.components.schema_gen.import_schema_gen.executor import Executor as ImportSchemaGen
+from tfx.components.statistics_gen.executor import Executor as StatisticsGen
+from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
+from tfx.dsl.components.base.base_executor import BaseExecutor
+from tfx.types import standard_artifacts
+
+from components import features as f
+from components.data_gate import executor
+from components.data_gate.component import DataFindings
+from components.data_gate.findings import KINDS
+from components.data_gate.statistics import stats_options
+from tests.examples import DIGITS, digit_pictures, example
+
+BEAM = [
+    "--runner=FnApiRunner",
+    "--direct_running_mode=in_memory",
+    "--direct_num_workers=1",
+    "--extra_package=",  # else TFX packs itself for remote workers at the start of each stage
+]
+STOP = dict.fromkeys(KINDS, "stop")
+
+
+def digits(start: int, stop: int) -> list[bytes]:
+    """Serialized examples of the digits from number `start` on."""
+    pixels, labels = digit_pictures()
+    return [
+        example(pixels[i], int(labels[i]), DIGITS[labels[i]], f"digits/{DIGITS[labels[i]]}/{i}.png")
+        for i in range(start, stop)
+    ]
+
+
+def edited(serialized: bytes, **values: bytes | int | float | None) -> bytes:
+    """The example with other values, and without the features that are None."""
+    record = tf.train.Example.FromString(serialized)
+    for name, value in values.items():
+        feature = record.features.feature[name]
+        kind = feature.WhichOneof("kind")
+        feature.ClearField(kind)
+        if value is None:
+            del record.features.feature[name]
+        else:
+            getattr(feature, kind).value.append(value)
+    return record.SerializeToString(deterministic=True)
+
+
+def write(
+    folder: Path,
+    splits: Mapping[str, Iterable[bytes]],
+    rejected: Iterable[dict[str, str]] = (),
+    files: int = 1,
+    gzip: bool = True,
+) -> standard_artifacts.Examples:
+    """An Examples artifact as ExampleGen writes it, each split in so many files."""
+    counts: dict[str, collections.Counter[str]] = {}
+    for split, records in splits.items():
+        directory = folder / f"Split-{split}"
+        directory.mkdir(parents=True)
+        suffix = ".gz" if gzip else ""
+        writers = [
+            tf.io.TFRecordWriter(
+                str(directory / f"data_tfrecord-{i:05d}-of-{files:05d}{suffix}"), "GZIP" if gzip else ""
+            )
+            for i in range(files)
+        ]
+        counts[split] = collections.Counter()
+        for i, record in enumerate(records):
+            writers[i % files].write(record)
+            feature = tf.train.Example.FromString(record).features.feature
+            if f.CLASS_NAME in feature:
+                counts[split][feature[f.CLASS_NAME].bytes_list.value[0].decode("utf-8", "replace")] += 1
+        for writer in writers:
+            writer.close()
+    lines = [json.dumps(row) + "\n" for row in rejected]
+    (folder / f.REJECTED_FILE).write_text("".join(lines), encoding="utf-8")
+    names = sorted(set().union(*counts.values()))
+    (folder / f.COUNTS_FILE).write_text(
+        json.dumps({"source": "test", "class_names": names, "splits": counts, "rejected": len(lines)})
+    )
+    artifact = standard_artifacts.Examples()
+    artifact.uri = str(folder)
+    artifact.splits = list(f.SPLITS)
+    artifact.set_string_custom_property("payload_format", "FORMAT_TF_EXAMPLE")
+    artifact.set_string_custom_property("file_format", "tfrecords_gzip")
+    return artifact
+
+
+class Stages:
+    """The artifacts of the stages before the gate."""
+
+    def __init__(self, folder: Path, examples: standard_artifacts.Examples, schema_file: Path | None = None) -> None:
+        self.folder = folder
+        self.examples = examples
+        self.statistics = standard_artifacts.ExampleStatistics()
+        self.schema = standard_artifacts.Schema()
+        self.anomalies = standard_artifacts.ExampleAnomalies()
+        for name in ("statistics", "schema", "anomalies"):
+            getattr(self, name).uri = str(folder / name)
+        _beam(StatisticsGen, folder).Do(
+            {"examples": [examples]},
+            {"statistics": [self.statistics]},
+            {"stats_options_json": stats_options().to_json(), "exclude_splits": "[]"},
+        )
+        if schema_file:
+            ImportSchemaGen().Do({}, {"schema": [self.schema]}, {"schema_file": str(schema_file)})
+        else:
+            SchemaGen().Do(
+                {"statistics": [self.statistics]},
+                {"schema": [self.schema]},
+                {"infer_feature_shape": 1, "exclude_splits": json.dumps([f.VALIDATION, f.TEST])},
+            )
+        ExampleValidator(BaseExecutor.Context(tmp_dir=str(folder), unique_id="validator")).Do(
+            {"statistics": [self.statistics], "schema": [self.schema]},
+            {"anomalies": [self.anomalies]},
+            {"exclude_splits": "[]"},
+        )
+
+    def gate(
+        self,
+        actions: Mapping[str, str] = STOP,
+        max_rejected: float = 0.01,
+        previous: DataFindings | None = None,
+    ) -> DataFindings:
+        """Runs the gate; the parameters as the pipeline passes them."""
+        findings = DataFindings()
+        findings.uri = str(self.folder / f"findings-{len(list(self.folder.glob('findings-*')))}")
+        _beam(executor.Executor, self.folder).Do(
+            {
+                "examples": [self.examples],
+                "statistics": [self.statistics],
+                "anomalies": [self.anomalies],
+                "schema": [self.schema],
+                "previous": [previous] if previous else [],
+            },
+            {"findings": [findings]},
+            {"actions": json.dumps(dict(actions)), "max_rejected": max_rejected, "code_fingerprint": "any"},
+        )
+        return findings
+
+
+def _beam(kind: type[BaseBeamExecutor], folder: Path) -> BaseBeamExecutor:
+    return kind(kind.Context(beam_pipeline_args=list(BEAM), tmp_dir=str(folder), unique_id=kind.__name__))

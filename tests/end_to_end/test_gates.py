@@ -1,0 +1,119 @@
+"""What the gates stop: a model that is not good enough, and each kind of data that cannot be trusted."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pipeline.result import MISTAKE, REFUSED
+from tests.end_to_end.support import executed, run, screen_of, write_folder
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    return write_folder(tmp_path / "pictures", train=20, test=10)
+
+
+def test_a_refused_model_is_not_pushed_and_the_screen_says_why(tmp_path: Path, pictures: Path) -> None:
+    result, screen = screen_of(tmp_path / "runs", pictures, "evaluator.min_accuracy=1", "trainer.epochs=1")
+    assert result.exit_code == REFUSED
+    assert result.blessed is False
+    assert result.pushed is None
+    assert not (tmp_path / "runs" / "serving").exists()
+    assert any("accuracy" in line and "1.0" in line for line in result.why), result.why
+    for line in result.why:
+        assert line in screen
+    assert "refused   nothing was pushed" in screen
+    again = run(tmp_path / "runs", pictures, "evaluator.min_accuracy=1", "trainer.epochs=1")
+    assert executed(again) == []
+    assert (again.exit_code, again.why) == (REFUSED, result.why)
+
+
+def test_two_runs_the_second_against_the_first_as_baseline(tmp_path: Path, pictures: Path) -> None:
+    """A better model takes over; a worse one is refused by name of the metric, and what is served stays."""
+    good = ("evaluator.min_accuracy=0.3", "evaluator.min_class_recall=0")
+    first = run(tmp_path / "runs", pictures, *good, "trainer.epochs=8")
+    assert first.exit_code == 0, first.why
+    worse = run(
+        tmp_path / "runs",
+        pictures,
+        "evaluator.min_accuracy=0",
+        "evaluator.min_class_recall=0",
+        "trainer.learning_rate=1e-9",
+    )
+    assert worse.exit_code == REFUSED
+    assert any("baseline" in line for line in worse.why), worse.why
+    second = run(tmp_path / "runs", pictures, *good, "trainer.epochs=8", "seed=5", "evaluator.max_drop=1")
+    assert second.exit_code == 0, second.why
+    assert second.pushed is not None
+    assert second.pushed["version"] == "2"
+    assert sorted(p.name for p in (tmp_path / "runs" / "serving" / "pictures").iterdir()) == ["1", "2"]
+
+
+def leak(pictures: Path) -> None:
+    shutil.copy(pictures / "train" / "zero" / "0000.png", pictures / "test" / "zero" / "copy.png")
+
+
+def conflict(pictures: Path) -> None:
+    shutil.copy(pictures / "train" / "zero" / "0000.png", pictures / "train" / "one" / "copy.png")
+
+
+def rejects(pictures: Path) -> None:
+    for i in range(10):
+        (pictures / "train" / "zero" / f"broken{i}.png").write_bytes(b"\x89PNG\r\n\x1a\nbroken")
+
+
+def anomaly(pictures: Path) -> None:
+    """A class that train has not seen."""
+    shutil.copytree(pictures / "test" / "zero", pictures / "test" / "nought")
+    for file in (pictures / "test" / "zero").iterdir():
+        file.rename(file.with_name(f"{file.stem}.png"))
+    shutil.rmtree(pictures / "test" / "zero")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (leak, ["train/zero/0000.png", "test/zero/copy.png", "gate.leaks"]),
+        (conflict, ["zero", "one", "copy.png", "gate.conflicts"]),
+        (rejects, ["rejected", "broken", "gate."]),
+        (anomaly, ["class_name", "nought", "gate.anomalies"]),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_data_that_cannot_be_trusted_stops_the_run_at_the_gate(
+    spoil, said: list[str], tmp_path: Path, pictures: Path
+) -> None:  # type: ignore[no-untyped-def]
+    spoil(pictures)
+    result, screen = screen_of(tmp_path / "runs", pictures)
+    assert result.exit_code == REFUSED
+    assert result.stages["DataGate"]["state"] == "refused"
+    assert "Transform" not in result.stages
+    assert "Trainer" not in result.stages
+    text = "\n".join(result.why)
+    for words in said:
+        assert words in text, text
+    assert all(line in screen for line in result.why)
+    assert "Traceback" not in screen
+
+
+def test_a_gate_set_to_warn_lets_the_run_go_on_and_says_so(tmp_path: Path, pictures: Path) -> None:
+    leak(pictures)
+    result, screen = screen_of(
+        tmp_path / "runs", pictures, "gate.leaks=warn", "evaluator.min_accuracy=0", "evaluator.min_class_recall=0"
+    )
+    assert result.exit_code == 0, result.why
+    assert any("test/zero/copy.png" in line for line in result.warnings)
+    assert "warning   " in screen
+
+
+def test_a_tpu_where_there_is_none_is_a_mistake_in_one_line(tmp_path: Path, pictures: Path) -> None:
+    result, screen = screen_of(tmp_path / "runs", pictures, "trainer.strategy=tpu")
+    assert result.exit_code == MISTAKE
+    assert len(result.why) == 1
+    assert "tpu" in result.why[0].lower()
+    assert "Traceback" not in screen

@@ -1,0 +1,74 @@
+"""Parts of the chain, interrupted runs, and two runs at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from components.errors import UserError
+from pipeline import metadata, run_dir
+from pipeline.cli import main
+from pipeline.config import load
+from tests.end_to_end.support import QUICK, executed, run, write_folder
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).resolve().parents[2]
+LENIENT = ("evaluator.min_accuracy=0", "evaluator.min_class_recall=0")
+
+
+def test_from_and_to_run_a_part_of_the_chain(tmp_path: Path) -> None:
+    pictures = write_folder(tmp_path / "pictures", train=20, test=10)
+    head = run(tmp_path / "runs", pictures, *LENIENT, last="Transform")
+    assert head.exit_code == 0
+    assert executed(head) == ["ExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator", "DataGate", "Transform"]
+    tail = run(tmp_path / "runs", pictures, *LENIENT, first="Trainer")
+    assert executed(tail) == ["Trainer", "Evaluator", "ServingCheck", "Pusher"]
+    assert tail.pushed is not None
+    assert tail.counts == head.counts
+
+
+def test_ctrl_c_and_kill_leave_a_run_directory_that_goes_on(tmp_path: Path) -> None:
+    """Ctrl-C ends with 130; what kill -9 leaves behind, doctor finds and mends; the next run ends well."""
+    pictures = write_folder(tmp_path / "pictures", train=20, test=10)
+    runs = tmp_path / "runs"
+    settings = [f"--set={setting}" for setting in (*QUICK, *LENIENT)]
+    command = [sys.executable, "-m", "pipeline", "run", "--data", str(pictures), "--run-dir", str(runs), *settings]
+    for number, code in ((signal.SIGINT, 130), (signal.SIGKILL, -9)):
+        process = subprocess.Popen(
+            [*command, "--set=trainer.epochs=1000"], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        wait_for_training(runs, process)
+        with (
+            pytest.raises(UserError, match="another run"),
+            run_dir.locked(load("digits", None, (f"run_dir={runs}",))[0]),
+        ):
+            pass
+        process.send_signal(number)
+        assert process.wait(60) == code
+    doctor = ["doctor", "--preset", "folder", "--set", "name=pictures", "--run-dir", str(runs)]
+    assert main(doctor) == 1
+    assert main([*doctor, "--fix"]) == 0
+    assert main(doctor) == 0
+    result = run(runs, pictures, *LENIENT)
+    assert result.exit_code == 0, result.why
+    assert "ExampleGen" not in executed(result)
+
+
+def wait_for_training(runs: Path, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 180
+    config = load("digits", None, (f"run_dir={runs}",))[0]
+    while time.monotonic() < deadline and process.poll() is None:
+        if metadata.exists(config):
+            running = list(metadata.left_running(metadata.open_store(config)))
+            if any("trainer" in e.type.lower() for e in running):
+                time.sleep(2)
+                return
+        time.sleep(0.5)
+    raise AssertionError(f"training never started (exit code {process.poll()}, pid {os.getpid()})")

@@ -1,0 +1,32 @@
+"""Function components for a chain in miniature: a model is a file, and whether it is blessed is a parameter."""
+
+import os
+
+from tfx.components.evaluator import constants
+from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
+from tfx.dsl.component.experimental.decorators import component
+from tfx.types.standard_artifacts import Model, ModelBlessing
+
+
+@component
+def Train(model: OutputArtifact[Model], recipe: Parameter[str]) -> None:
+    os.makedirs(os.path.join(model.uri, "Format-Serving"))
+    with open(os.path.join(model.uri, "Format-Serving", "saved_model.pb"), "w") as file:
+        file.write(str(recipe))
+
+
+@component
+def Evaluate(
+    model: InputArtifact[Model],
+    blessing: OutputArtifact[ModelBlessing],
+    blessed: Parameter[int],
+    baseline_model: InputArtifact[Model] = None,
+) -> None:
+    """As TFX's Evaluator marks its blessing; the baseline's recipe is kept to be looked at."""
+    baseline = "none"
+    if baseline_model:
+        with open(os.path.join(baseline_model.uri, "Format-Serving", "saved_model.pb")) as file:
+            baseline = file.read()
+    blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY, model.id)
+    blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY, blessed)
+    blessing.set_string_custom_property("baseline_recipe", baseline)

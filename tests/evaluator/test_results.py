@@ -1,0 +1,175 @@
+"""The Evaluator's artifacts, read back: against the model asked directly, and in plain words."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components import features as f
+from components.evaluator import results
+from tests.evaluator.runs import digit_rows, evaluate, write_examples
+from tests.evaluator.standin import digit_centroids, save_standin
+from tests.examples import DIGITS
+
+
+@pytest.fixture(scope="module")
+def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_examples(tmp_path_factory.mktemp("data") / "examples", digit_rows())
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return save_standin(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(scope="module")
+def worse(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Takes every 3 for an 8 and the other way round."""
+    centroids = digit_centroids()
+    centroids[[3, 8]] = centroids[[8, 3]]
+    return save_standin(tmp_path_factory.mktemp("worse"), centroids=centroids)
+
+
+@pytest.fixture(scope="module")
+def first(examples: Path, model: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, bool]:
+    return evaluate(tmp_path_factory.mktemp("first"), examples, model)
+
+
+def test_a_good_model_without_a_baseline_is_blessed(first: tuple[str, bool]) -> None:
+    uri, blessed = first
+    assert blessed
+    assert results.failures(uri) == []
+    assert results.read(uri).baseline is None
+
+
+def test_the_results_are_what_the_model_answers(first: tuple[str, bool], model: str) -> None:
+    import tensorflow as tf
+    from sklearn.metrics import confusion_matrix, f1_score, precision_score, recall_score
+
+    rows = digit_rows()
+    pixels, labels = np.stack([row[0] for row in rows]), np.array([row[1] for row in rows])
+    loaded = tf.saved_model.load(str(Path(model) / "Format-Serving"))
+    answers = loaded.signatures[f.SERVE_TENSORS](pixels=tf.constant(pixels))
+    predicted = answers[f.CLASS_INDEX].numpy()
+
+    read = results.read(first[0])
+    assert read.pictures == len(rows)
+    assert read.accuracy.value == pytest.approx((predicted == labels).mean())
+    assert read.accuracy.low < read.accuracy.value < read.accuracy.high
+    assert set(read.top_k) == {"top_2_accuracy", "top_3_accuracy"}
+    assert read.accuracy.value <= read.top_k["top_2_accuracy"].value <= read.top_k["top_3_accuracy"].value
+    assert read.cross_entropy.low < read.cross_entropy.value < read.cross_entropy.high
+    np.testing.assert_array_equal(read.confusion_matrix, confusion_matrix(labels, predicted))
+    assert [c.name for c in read.classes] == list(DIGITS)
+    for metric, values in (
+        ("recall", recall_score(labels, predicted, average=None)),
+        ("precision", precision_score(labels, predicted, average=None)),
+        ("f1", f1_score(labels, predicted, average=None)),
+    ):
+        for of_class, value in zip(read.classes, values):
+            estimate = getattr(of_class, metric)
+            assert estimate.value == pytest.approx(value)
+            assert 0 <= estimate.low <= estimate.value <= estimate.high <= 1
+    assert sum(b.pictures for b in read.calibration) == len(rows)
+    error = sum(abs(b.confidence - b.accuracy) * b.pictures for b in read.calibration if b.pictures)
+    assert read.expected_calibration_error == pytest.approx(error / len(rows))
+    assert json.loads(json.dumps(read.to_dict(), allow_nan=False))["classes"][3]["name"] == "3"
+
+
+def test_every_floor_that_is_missed_is_named(examples: Path, worse: str, tmp_path: Path) -> None:
+    uri, blessed = evaluate(tmp_path, examples, worse, min_accuracy=0.9, min_class_recall=0.3)
+    assert not blessed
+    whole, three, eight = results.failures(uri)
+    read = results.read(uri)
+    short = 0.9 - read.accuracy.value
+    assert whole == f"accuracy {read.accuracy.value:.4f} is under the floor 0.9000 (by {short:.4f})"
+    assert three.startswith("recall ")
+    assert " of class '3' is under the floor 0.3000 (by " in three
+    assert " of class '8' is under the floor 0.3000 (by " in eight
+
+
+def test_a_model_worse_than_its_baseline_is_refused(examples: Path, model: str, worse: str, tmp_path: Path) -> None:
+    uri, blessed = evaluate(tmp_path, examples, worse, baseline=model, min_class_recall=0)
+    assert not blessed
+    read = results.read(uri)
+    assert read.baseline is not None
+    value, before = read.accuracy.value, read.baseline["accuracy"]
+    assert results.failures(uri) == [
+        f"accuracy {value:.4f} is {before - value:.4f} below the baseline's {before:.4f}; at most 0.0100 is allowed"
+    ]
+
+
+def test_a_model_like_its_baseline_is_blessed_with_no_margin(examples: Path, model: str, tmp_path: Path) -> None:
+    uri, blessed = evaluate(tmp_path, examples, model, baseline=model, max_drop=0)
+    assert blessed
+    assert results.read(uri).baseline is not None
+
+
+def test_a_baseline_with_other_classes_is_measured_by_its_answers(examples: Path, model: str, tmp_path: Path) -> None:
+    backwards = save_standin(tmp_path / "9 to 1", DIGITS[:0:-1], digit_centroids()[:0:-1])
+    uri, blessed = evaluate(tmp_path, examples, model, baseline=backwards)
+    read = results.read(uri)
+    assert blessed
+    assert read.baseline is not None
+    # Better than chance by far, whatever the order of its classes; it cannot know a 0.
+    assert 0.6 < read.baseline["accuracy"] <= 1 - read.classes[0].pictures / read.pictures
+    assert [c.name for c in read.classes] == list(DIGITS)
+
+
+def test_two_classes_with_hostile_names(tmp_path: Path) -> None:
+    names = ("<script>\n", "猫 'n' \"dog\"")
+    rows = [(pixels, label, names[label]) for pixels, label, _ in digit_rows(0, 300) if label < 2]
+    examples = write_examples(tmp_path / "examples", rows)
+    swapped = save_standin(tmp_path / "model", names, digit_centroids()[[1, 0]])
+    uri, blessed = evaluate(tmp_path, examples, swapped, min_accuracy=0)
+    assert not blessed
+    read = results.read(uri)
+    assert [c.name for c in read.classes] == list(names)
+    assert read.top_k == {}
+    reasons = results.failures(uri)
+    assert [" of class '<script>\\n' is " in reasons[0], f" of class {names[1]!r} is " in reasons[1]] == [True] * 2
+    assert all("\n" not in reason for reason in reasons)
+
+
+def test_a_model_that_answers_with_no_numbers_is_refused(examples: Path, tmp_path: Path) -> None:
+    broken = save_standin(tmp_path / "model", centroids=digit_centroids() * np.nan)
+    uri, blessed = evaluate(tmp_path, examples, broken)
+    assert not blessed
+    read = results.read(uri)
+    assert (read.accuracy.value, read.unanswered) == (0, read.pictures)
+    assert read.classes[0].recall is not None
+    assert read.classes[0].precision is None
+
+
+def test_an_empty_split_is_refused(model: str, tmp_path: Path) -> None:
+    uri, blessed = evaluate(tmp_path, write_examples(tmp_path / "examples", []), model)
+    assert not blessed
+    assert results.failures(uri) == ["the test split has no picture to evaluate the model on"]
+    with pytest.raises(ValueError, match="no metrics"):
+        results.read(uri)
+
+
+def test_wilson_interval_of_a_known_case() -> None:
+    estimate = results.proportion(8, 10, 0.95)
+    assert (estimate.low, estimate.high) == (pytest.approx(0.4902, abs=1e-4), pytest.approx(0.9433, abs=1e-4))
+    assert results.proportion(0, 10, 0.95).low == 0
+
+
+def test_normal_interval_of_a_known_case() -> None:
+    estimate = results.mean(1.0, 0.1, 0.95)
+    assert (estimate.low, estimate.high) == (pytest.approx(0.804, abs=1e-3), pytest.approx(1.196, abs=1e-3))
+    assert results.mean(0.1, 0.1, 0.95).low == 0
+
+
+def test_f1_interval_covers_as_often_as_it_says() -> None:
+    random = np.random.default_rng(0)
+    p = np.array([0.15, 0.05, 0.04, 0.76])  # TP, FP, FN, TN
+    truth = 2 * p[0] / (2 * p[0] + p[1] + p[2])
+    covered = 0
+    for hits, false_positives, false_negatives, _ in random.multinomial(300, p, size=1000):
+        estimate = results.f1_score(int(hits), int(hits + false_negatives), int(hits + false_positives), 0.95)
+        covered += estimate.low <= truth <= estimate.high
+    assert 0.93 <= covered / 1000 <= 0.97

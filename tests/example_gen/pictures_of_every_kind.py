@@ -1,0 +1,135 @@
+"""Picture files of every format and mode that Pillow writes, and some that it does not."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from typing import Any
+
+import numpy as np
+from PIL import Image, features
+
+LIMITS = (10_000_000, 10_000_000)  # bytes, pixels
+
+
+def scene(height: int = 23, width: int = 31) -> np.ndarray:
+    """uint8 [height, width, 3]: smooth, so that lossy formats stay close, and different in every corner."""
+    y, x = np.mgrid[0:height, 0:width]
+    return np.stack([x * 255 // width, y * 255 // height, (x + y) * 255 // (width + height)], axis=2).astype(np.uint8)
+
+
+def saved(image: Image.Image, kind: str, **options: Any) -> bytes:
+    out = io.BytesIO()
+    image.save(out, kind, **options)
+    return out.getvalue()
+
+
+def png_chunks(header: bytes, rows: bytes, *more: tuple[bytes, bytes]) -> bytes:
+    chunks = [(b"IHDR", header), *more, (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    )
+
+
+def png16(bands: np.ndarray, colour_type: int, interlaced: bool = False) -> bytes:
+    """A PNG of 16 bits a band, big-endian, which Pillow does not write; Adam7 where `interlaced`."""
+    height, width = bands.shape[:2]
+    passes = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)]
+    rows = b""
+    for top, left, down, right in passes if interlaced else [(0, 0, 1, 1)]:
+        part = bands[top::down, left::right].astype(">u2")
+        rows += b"".join(b"\0" + row.tobytes() for row in part if part.size)
+    return png_chunks(struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, int(interlaced)), rows)
+
+
+def kept() -> dict[str, bytes]:
+    """Pictures that are stored as found."""
+    rgb = Image.fromarray(scene())
+    grey = rgb.convert("L")
+    alpha = rgb.copy()
+    alpha.putalpha(Image.fromarray(scene()[..., 0]))
+    palette = rgb.quantize(64)
+    wide = scene().astype(np.uint16) * 257 - 100
+    return {
+        "jpeg": saved(rgb, "JPEG", quality=92),
+        "jpeg grey": saved(grey, "JPEG"),
+        "jpeg progressive": saved(rgb, "JPEG", progressive=True),
+        "jpeg 4:4:4": saved(rgb, "JPEG", subsampling=0),
+        "jpeg 4:2:2": saved(rgb, "JPEG", subsampling=1),
+        "jpeg as RGB": saved(rgb, "JPEG", keep_rgb=True),
+        "jpeg with orientation": saved(rgb, "JPEG", exif=_orientation(6)),
+        "jpeg with restarts": saved(rgb, "JPEG", restart_marker_blocks=1),
+        "jpeg of several pictures": saved(rgb, "MPO", save_all=True, append_images=[rgb.rotate(90)]),
+        "jpeg with a tail": saved(rgb, "JPEG") + b"tail" * 9,
+        "png": saved(rgb, "PNG"),
+        "png grey": saved(grey, "PNG"),
+        "png black and white": saved(grey.convert("1"), "PNG"),
+        "png grey and alpha": saved(alpha.convert("LA"), "PNG"),
+        "png alpha": saved(alpha, "PNG"),
+        "png palette": saved(palette, "PNG"),
+        "png palette of 2 bits": saved(rgb.quantize(4), "PNG", bits=2),
+        "png palette, one transparent": saved(palette, "PNG", transparency=3),
+        "png palette, alphas": saved(palette, "PNG", transparency=bytes(range(64))),
+        "png with a transparent colour": saved(rgb, "PNG", transparency=(0, 0, 0)),
+        "png grey with a transparent grey": saved(grey, "PNG", transparency=7),
+        "png grey of 16 bits": png16(wide[..., 0], 0),
+        "png of 16 bits": png16(wide, 2),
+        "png of 16 bits, interlaced": png16(wide, 2, interlaced=True),
+        "png with gamma": png_with(saved(rgb, "PNG"), b"gAMA", struct.pack(">I", 220000)),
+        "png animated": saved(rgb, "PNG", save_all=True, append_images=[rgb.rotate(180)]),
+        "bmp": saved(rgb, "BMP"),
+        "one pixel": saved(Image.fromarray(scene(1, 1)), "PNG"),
+        "one row": saved(Image.fromarray(scene(1, 300)), "JPEG"),
+    }
+
+
+def encoded_anew() -> dict[str, bytes]:
+    """Pictures that TensorFlow cannot read, or reads otherwise than Pillow: stored as PNG."""
+    rgb = Image.fromarray(scene())
+    grey = rgb.convert("L")
+    alpha = rgb.copy()
+    alpha.putalpha(Image.fromarray(scene()[..., 0]))
+    deep = Image.fromarray((scene()[..., 0].astype(np.uint16) * 257))
+    result = {
+        "jpeg cmyk": saved(rgb.convert("CMYK"), "JPEG", quality=92),
+        "gif": saved(rgb.quantize(64), "GIF"),
+        "gif grey": saved(grey, "GIF"),
+        "gif interlaced": saved(rgb.quantize(64), "GIF", interlace=1),
+        "gif animated": saved(rgb.quantize(32), "GIF", save_all=True, append_images=[rgb.rotate(180).quantize(32)]),
+        "gif, transparent": saved(rgb.quantize(64), "GIF", transparency=5),
+        "gif smaller than its screen": _gif_with_larger_screen(saved(rgb.quantize(32), "GIF")),
+        "bmp palette": saved(rgb.quantize(32), "BMP"),
+        "bmp grey": saved(grey, "BMP"),
+        "bmp black and white": saved(grey.convert("1"), "BMP"),
+        "bmp alpha": saved(alpha, "BMP"),
+        "tiff": saved(rgb, "TIFF"),
+        "tiff grey of 16 bits": saved(deep, "TIFF"),
+        "tiff cmyk": saved(rgb.convert("CMYK"), "TIFF"),
+        "ppm": saved(rgb, "PPM"),
+    }
+    for name, feature, options in (
+        ("WEBP", "webp", {"lossless": True}),
+        ("JPEG2000", "jpg_2000", {}),
+        ("AVIF", "avif", {}),
+    ):
+        if features.check(feature):
+            result[name.lower()] = saved(rgb, name, **options)
+            result[f"{name.lower()} alpha"] = saved(alpha, name, **options)
+    return result
+
+
+def png_with(png: bytes, kind: bytes, data: bytes) -> bytes:
+    """The PNG with one more chunk behind its header."""
+    chunk = struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    return png[:33] + chunk + png[33:]
+
+
+def _orientation(value: int) -> Image.Exif:
+    exif = Image.Exif()
+    exif[0x0112] = value
+    return exif
+
+
+def _gif_with_larger_screen(gif: bytes) -> bytes:
+    return gif[:6] + struct.pack("<HH", 64, 64) + gif[10:]

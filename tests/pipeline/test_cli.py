@@ -1,0 +1,99 @@
+"""The command line as a shell sees it: exit codes, one clear line for a mistake, no heavy import for an answer."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+HEAVY = ("tensorflow", "tfx", "apache_beam", "tensorflow_model_analysis", "ml_metadata", "keras")
+
+
+def pipeline(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [sys.executable, "-m", "pipeline", *words],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env=environment,
+        timeout=120,
+    )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("--help",), ("run", "--help"), ("config",), ("run", "--set", "nonsense=1"), ("run", "--data", "no/such/folder")],
+    ids=" ".join,
+)
+def test_an_answer_needs_no_heavy_import(words: tuple[str, ...]) -> None:
+    code = f"""
+import sys
+from pipeline.cli import main
+try:
+    main({list(words)!r})
+except SystemExit:
+    pass
+print("heavy:", [name for name in {HEAVY!r} if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=120)
+    assert done.stdout.splitlines()[-1] == "heavy: []", done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("run", "--set", "trainer.epoch=3"), "error: unknown config key 'trainer.epoch' (--set); did you mean"),
+        (("run", "--config", "none.yaml"), "error: cannot read the config file none.yaml: No such file"),
+        (("run", "--preset", "x"), "error: unknown preset 'x'; the presets are"),
+        (("run", "--data", "no/such/folder"), "no/such/folder"),
+        (("run", "--from", "Trainer", "--to", "Transform"), "error: --from Trainer comes after --to Transform"),
+        (("run", "--from", "Trainer"), "has no earlier run of 'digits' to go on from"),
+        (("predict", "none.png"), "error: none.png: no such file or folder"),
+        (("schema", "freeze"), "has a schema yet; make one with"),
+        (("run", "--set", "metadata.url=oracle://x"), "error: config key 'metadata.url' = oracle://x"),
+        (("run", "--run-dir", "file/below"), "error: cannot make the run directory file/below: Not a directory"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_a_mistake_ends_in_one_line_and_exit_code_2(words: tuple[str, ...], said: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = pipeline(*words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == ""
+
+
+def test_an_unknown_word_ends_with_the_usage() -> None:
+    done = pipeline("fly")
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_predict_without_a_model_says_how_to_make_one(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"x")
+    done = pipeline("predict", "a.png", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "no pushed model in runs; push one with `python -m pipeline run`" in done.stderr
+
+
+def test_config_prints_each_value_with_its_origin() -> None:
+    done = pipeline("config", "--set", "seed=3", "--json")
+    values = json.loads(done.stdout)
+    assert values["seed"] == {"value": 3, "origin": "--set"}
+    assert values["data.source"] == {"value": "digits", "origin": "preset digits"}
+    plain = pipeline("config", "--set", "seed=3").stdout
+    assert any(line.split() == ["seed:", "3", "#", "--set"] for line in plain.splitlines())
+
+
+def test_runs_of_an_empty_directory(tmp_path: Path) -> None:
+    done = pipeline("runs", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "no runs in runs; make the first with `python -m pipeline run`\n")
+    assert json.loads(pipeline("runs", "--json", cwd=tmp_path).stdout) == []
+    assert not (tmp_path / "runs").exists()

@@ -1,0 +1,97 @@
+"""The configuration: layers, origins, and a clear refusal of whatever does not fit."""
+
+from __future__ import annotations
+
+import string
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from components.errors import UserError
+from pipeline import config as configs
+
+
+def test_each_layer_goes_over_the_one_before_and_says_where_a_value_comes_from(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("seed: 7\ntrainer:\n  epochs: 4\n  batch_size: 64\n")
+    config, origins = configs.load("digits", str(file), ("trainer.epochs=9",))
+    assert (config.trainer.epochs, config.trainer.batch_size, config.seed) == (9, 64, 7)
+    assert origins["trainer.epochs"] == "--set"
+    assert origins["trainer.batch_size"] == str(file)
+    assert origins["name"] == "preset digits"
+    assert origins["run_dir"] == "default"
+    assert set(origins) == set(configs.flatten(config.model_dump()))
+
+
+@pytest.mark.parametrize("name", configs.preset_names())
+def test_every_preset_is_valid(name: str) -> None:
+    config, _ = configs.load(name)
+    assert config.trainer.epochs > 0
+
+
+def test_the_preset_follows_the_data(tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        (tmp_path / "my pets" / name).mkdir(parents=True)
+        (tmp_path / "my pets" / name / "1.png").write_bytes(b"")
+    assert configs.load()[0].name == "digits"
+    assert configs.load(None, None, ("data.source=cifar10",))[0].name == "cifar10"
+    config, origins = configs.load(None, None, (f"data.source={tmp_path / 'my pets'}",))
+    assert config.name == "my-pets"
+    assert origins["name"] == "name of the data"
+    assert configs.load(None, None, (f"data.source={tmp_path / 'my pets'}", "name=pets"))[0].name == "pets"
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("trainer.epoch=3", "unknown config key 'trainer.epoch' (--set); did you mean trainer.epochs?"),
+        ("zzz=1", "unknown config key 'zzz' (--set); known: name,"),
+        ("trainer.epochs=0", "config key 'trainer.epochs' = 0 (--set): input should be greater than or equal to 1"),
+        ("trainer.epochs=many", "config key 'trainer.epochs' = 'many' (--set)"),
+        ("trainer.epochs", "write it as key=value"),
+        ("=3", "write it as key=value"),
+        ("trainer=3", "is a section"),
+        ("data.splits.train=0.5", "the three shares must add up to 1, not 0.7"),
+        ("gate.leaks=maybe", "input should be 'stop', 'warn' or 'off'"),
+        ("name=a/b", "config key 'name' = 'a/b'"),
+        ("seed=[1", "config key 'seed'"),
+    ],
+)
+def test_a_mistake_is_named(setting: str, said: str) -> None:
+    with pytest.raises(UserError) as raised:
+        configs.load("digits", None, (setting,))
+    assert said in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [("- a\n", "must hold `key: value` lines"), ("a: [\n", "is not valid YAML"), ("trainer:\n  lr: 1\n", "trainer.lr")],
+)
+def test_a_bad_file_is_named(tmp_path: Path, content: str, said: str) -> None:
+    file = tmp_path / "bad.yaml"
+    file.write_text(content)
+    with pytest.raises(UserError, match=r"bad\.yaml") as raised:
+        configs.load("digits", str(file))
+    assert said in str(raised.value)
+
+
+def test_a_missing_file_and_an_unknown_preset_are_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"none\.yaml: No such file"):
+        configs.load("digits", str(tmp_path / "none.yaml"))
+    with pytest.raises(UserError, match="unknown preset 'x'; the presets are cifar10, digits, folder"):
+        configs.load("x")
+
+
+def test_a_bare_off_is_the_word() -> None:
+    assert configs.load("digits", None, ("gate.leaks=off",))[0].gate.leaks == "off"
+
+
+@given(st.text(string.printable, max_size=40), st.text(string.printable, max_size=40))
+def test_any_setting_is_taken_or_refused_in_one_line(key: str, value: str) -> None:
+    try:
+        configs.load("digits", None, (f"{key}={value}",))
+    except UserError as error:
+        assert len(str(error).splitlines()) == 1

@@ -1,0 +1,100 @@
+"""The digits, run through Transform once and trained on once, for every test of this room."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import tensorflow as tf
+from tfx.components import Trainer
+from tfx.components.trainer.fn_args_utils import FnArgs
+from tfx.proto import trainer_pb2
+from tfx.types import channel_utils, standard_artifacts
+from tfx.utils import path_utils
+
+from components import features as f
+from tests.examples import DIGITS, write_splits
+from tests.transform.support import examples_artifact, run_transform
+
+DIGITS_PRESET: dict[str, Any] = {
+    "strategy": "cpu",
+    "epochs": 20,
+    "batch_size": 64,
+    "learning_rate": 0.1,
+    "weight_decay": 0.002,
+    "label_smoothing": 0.1,
+    "width": 16,
+    "flip": False,
+    "translate": 2,
+    "cache_bytes": 1_000_000_000,
+    "seed": 0,
+    "size": 32,
+}
+
+
+class Data(NamedTuple):
+    """Inputs of the Trainer: ExampleGen's artifact and Transform's."""
+
+    examples: Path
+    graph: str
+
+    def fn_args(self, out: Path, **settings: Any) -> FnArgs:
+        """Arguments of run_fn as TFX's executor makes them; one short epoch unless `settings` say otherwise."""
+        return FnArgs(
+            train_files=[str(self.examples / f"Split-{f.TRAIN}" / "*")],
+            eval_files=[str(self.examples / f"Split-{f.VALIDATION}" / "*")],
+            transform_graph_path=self.graph,
+            serving_model_dir=str(out / "serving"),
+            model_run_dir=str(out / "run"),
+            custom_config={**DIGITS_PRESET, "epochs": 1, "width": 4, **settings},
+        )
+
+
+class Trained(NamedTuple):
+    model: str  # the SavedModel's folder
+    run: Path  # the ModelRun artifact's folder
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Data:
+    root = tmp_path_factory.mktemp("digits")
+    examples = write_splits(root / "examples")
+    (examples / f.COUNTS_FILE).write_text(json.dumps({"class_names": DIGITS}))
+    return Data(examples, run_transform(examples, root))
+
+
+@pytest.fixture(scope="session")
+def trained(digits: Data, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """The Trainer component, as the pipeline calls it, with the settings of the preset `digits`."""
+    root = tmp_path_factory.mktemp("trained")
+    examples, graph = examples_artifact(digits.examples), standard_artifacts.TransformGraph()
+    graph.uri = digits.graph
+    component = Trainer(
+        run_fn="components.trainer.train.run_fn",
+        examples=channel_utils.as_channel([examples]),
+        transform_graph=channel_utils.as_channel([graph]),
+        train_args=trainer_pb2.TrainArgs(splits=[f.TRAIN]),
+        eval_args=trainer_pb2.EvalArgs(splits=[f.VALIDATION]),
+        custom_config=DIGITS_PRESET,
+    )
+    model, model_run = standard_artifacts.Model(), standard_artifacts.ModelRun()
+    model.uri, model_run.uri = str(root / "model"), str(root / "run")
+    os.makedirs(model.uri)
+    os.makedirs(model_run.uri)
+    component.executor_spec.executor_class().Do(
+        {"examples": [examples], "transform_graph": [graph]},
+        {"model": [model], "model_run": [model_run]},
+        # The pipeline adds a property of its own to every stage.
+        {**component.exec_properties, "code_fingerprint": "0"},
+    )
+    return Trained(path_utils.serving_model_path(model.uri), root / "run")
+
+
+@pytest.fixture(scope="session")
+def test_examples(digits: Data) -> list[bytes]:
+    """The serialized examples of the test split."""
+    path = digits.examples / f"Split-{f.TEST}" / "data_tfrecord-00000-of-00001.gz"
+    return list(tf.data.TFRecordDataset(str(path), "GZIP").as_numpy_iterator())

@@ -1,0 +1,142 @@
+"""The SavedModel: three signatures, one answer, TensorFlow alone; and TFMA can read it."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from components import features as f
+from components.trainer.export import export
+from components.trainer.model import build_model
+from components.trainer.transform_graph import TransformGraph
+from tests.examples import DIGITS, digit_pictures, png
+from tests.trainer.conftest import Data, Trained
+
+pytestmark = pytest.mark.slow
+
+CLIENT = """
+import json, sys
+import numpy as np
+import tensorflow as tf
+model = tf.saved_model.load(sys.argv[1])
+inputs = np.load("inputs.npz")
+for name, key in (("serving_default", "examples"), ("serve_images", "images"), ("serve_tensors", "pixels")):
+    values = inputs[key].tolist() if key != "pixels" else inputs[key]
+    answers = model.signatures[name](**{key: tf.constant(values)})
+    np.savez(name + ".npz", **{k: v.numpy() for k, v in answers.items()})
+print(json.dumps(sorted(m for m in sys.modules if m.split(".")[0] in ("tfx", "tensorflow_transform", "tfx_bsl"))))
+"""
+
+
+def serve(model: str, signature: str, **inputs: object) -> dict[str, np.ndarray]:
+    answers = tf.saved_model.load(model).signatures[signature](**inputs)
+    return {name: value.numpy() for name, value in answers.items()}
+
+
+def test_a_clean_process_gets_one_answer_from_three_signatures(
+    trained: Trained, test_examples: list[bytes], tmp_path: Path
+) -> None:
+    pixels, labels = digit_pictures()
+    pixels, labels = pixels[-217:], labels[-217:]
+    np.savez(
+        tmp_path / "inputs.npz",
+        examples=np.array(test_examples, object),
+        images=np.array([png(p) for p in pixels], object),
+        pixels=pixels,
+    )
+    program = CLIENT.replace("np.load(", "np.load(allow_pickle=True, file=")
+    environment = {**os.environ, "PYTHONPATH": ""}
+    done = subprocess.run(
+        [sys.executable, "-c", program, trained.model],
+        cwd=tmp_path,
+        env=environment,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert json.loads(done.stdout.splitlines()[-1]) == []
+
+    answers = [np.load(tmp_path / f"{name}.npz", allow_pickle=True) for name in
+               (f.SERVING_DEFAULT, f.SERVE_IMAGES, f.SERVE_TENSORS)]  # fmt: skip
+    for answer in answers:
+        assert set(answer) == {f.CLASS_NAMES, f.PROBABILITIES, f.CLASS_INDEX}
+        assert answer[f.CLASS_NAMES].tolist() == [[d.encode() for d in DIGITS]] * 217
+        assert answer[f.PROBABILITIES].dtype == np.float32
+        assert answer[f.CLASS_INDEX].dtype == np.int64
+        np.testing.assert_allclose(answer[f.PROBABILITIES].sum(1), 1, atol=1e-5)
+        np.testing.assert_array_equal(answer[f.PROBABILITIES], answers[0][f.PROBABILITIES])
+        np.testing.assert_array_equal(answer[f.CLASS_INDEX], answer[f.PROBABILITIES].argmax(1))
+    assert np.mean(answers[0][f.CLASS_INDEX] == labels) >= 0.985
+
+
+def test_an_example_needs_nothing_but_its_picture(trained: Trained) -> None:
+    picture = png(digit_pictures()[0][0])
+    feature = {f.IMAGE: tf.train.Feature(bytes_list=tf.train.BytesList(value=[picture]))}
+    bare = tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString()
+    answer = serve(trained.model, f.SERVING_DEFAULT, examples=tf.constant([bare]))
+    expected = serve(trained.model, f.SERVE_IMAGES, images=tf.constant([picture]))
+    np.testing.assert_array_equal(answer[f.PROBABILITIES], expected[f.PROBABILITIES])
+
+
+def test_pixels_of_any_size_are_resized_as_pictures_are(trained: Trained) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 50, 41, 3), np.uint8)
+    answer = serve(trained.model, f.SERVE_TENSORS, pixels=tf.constant(pixels))
+    expected = serve(trained.model, f.SERVE_IMAGES, images=tf.constant([png(p) for p in pixels]))
+    np.testing.assert_array_equal(answer[f.PROBABILITIES], expected[f.PROBABILITIES])
+
+
+def test_pictures_of_several_kinds_and_sizes_are_served_together(trained: Trained) -> None:
+    encoded = []
+    for form, size in (("JPEG", (32, 32)), ("PNG", (64, 48)), ("BMP", (8, 9)), ("GIF", (32, 32))):
+        out = io.BytesIO()
+        Image.fromarray(digit_pictures()[0][7]).resize(size).save(out, form)
+        encoded.append(out.getvalue())
+    assert serve(trained.model, f.SERVE_IMAGES, images=tf.constant(encoded))[f.CLASS_INDEX].shape == (4,)
+
+
+def test_no_picture_at_all(trained: Trained) -> None:
+    answer = serve(trained.model, f.SERVE_IMAGES, images=tf.constant([], tf.string))
+    assert answer[f.PROBABILITIES].shape == (0, 10)
+
+
+def test_any_class_name_comes_back_as_it_is(digits: Data, tmp_path: Path) -> None:
+    names = ["a b", "<b>&\"'", "line\nbreak", "日本語", "-rf", "%s{}"]
+    export(
+        build_model(32, len(names), 4), TransformGraph(digits.graph, 32), names, str(tmp_path / "model")
+    )
+    answer = serve(
+        str(tmp_path / "model"), f.SERVE_TENSORS, pixels=tf.zeros([1, 32, 32, 3], tf.uint8)
+    )
+    assert [name.decode() for name in answer[f.CLASS_NAMES][0]] == names
+
+
+def test_tfma_evaluates_it(trained: Trained, digits: Data, tmp_path: Path) -> None:
+    import tensorflow_model_analysis as tfma
+    from google.protobuf import text_format
+
+    config = text_format.Parse(
+        """
+        model_specs { signature_name: "serving_default" label_key: "label" prediction_key: "probabilities" }
+        slicing_specs {}
+        metrics_specs { metrics { class_name: "SparseCategoricalAccuracy" } }
+        """,
+        tfma.EvalConfig(),
+    )
+    model = tfma.default_eval_shared_model(trained.model, eval_config=config)
+    result = tfma.run_model_analysis(
+        model,
+        eval_config=config,
+        data_location=str(digits.examples / "Split-test" / "*"),
+        output_path=str(tmp_path),
+    )
+    metrics = result.get_metrics_for_slice()
+    assert metrics["sparse_categorical_accuracy"]["doubleValue"] >= 0.985

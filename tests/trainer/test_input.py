@@ -1,0 +1,101 @@
+"""Batches: the right pictures, in an order that nothing but the seed decides."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from components import features as f
+from components.trainer import input as data
+from components.trainer.settings import Settings
+from components.trainer.transform_graph import TransformGraph
+from tests.examples import digit_pictures, example
+from tests.trainer.conftest import DIGITS_PRESET, Data
+
+PLENTY = 10**9
+
+
+def settings(**changes: object) -> Settings:
+    return Settings(**{**DIGITS_PRESET, "batch_size": 100, "epochs": 2, "translate": 0, **changes})
+
+
+def open_split(digits: Data, split: str, cache_bytes: int) -> data.Split:
+    graph = TransformGraph(digits.graph, 32)
+    return data.open_split([str(digits.examples / f"Split-{split}" / "*")], graph, cache_bytes)
+
+
+def pictures(batches: tf.data.Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Every picture of `batches` and its label."""
+    images, one_hot = zip(*batches.as_numpy_iterator())
+    return np.concatenate(images), np.concatenate(one_hot).argmax(1)
+
+
+def test_the_cache_holds_the_pixels_and_gives_what_the_transform_graph_gives(digits: Data) -> None:
+    cached, streamed = open_split(digits, f.VALIDATION, PLENTY), open_split(digits, f.VALIDATION, 0)
+    assert streamed.cache is None
+    assert cached.cache is not None
+    pixels, labels = digit_pictures()
+    np.testing.assert_array_equal(cached.cache.pixels, pixels[1400:1580])
+    images, found = pictures(data.validation_batches(cached, 10, settings()))
+    expected, _ = pictures(data.validation_batches(streamed, 10, settings()))
+    assert images.shape == (180, 32, 32, 3)
+    np.testing.assert_allclose(images, expected, atol=1e-5)
+    np.testing.assert_array_equal(found, labels[1400:1580])
+
+
+def test_a_split_is_cached_up_to_the_budget(digits: Data) -> None:
+    need = 180 * 32 * 32 * 3
+    assert data.decoded_bytes(open_split(digits, f.VALIDATION, 0)) == need
+    assert open_split(digits, f.VALIDATION, need).cache is not None
+    assert open_split(digits, f.VALIDATION, need - 1).cache is None
+
+
+@pytest.mark.parametrize("cache_bytes", [PLENTY, 0])
+def test_an_epoch_has_each_picture_once_and_every_epoch_another_order(digits: Data, cache_bytes: int) -> None:
+    split = open_split(digits, f.TRAIN, cache_bytes)
+    images, labels = pictures(data.training_batches(split, 10, settings()))
+    assert len(images) == 2 * 1400
+    everything = np.sort(digit_pictures()[1][:1400])
+    for epoch in (labels[:1400], labels[1400:]):
+        np.testing.assert_array_equal(np.sort(epoch), everything)
+    sums = images.sum((1, 2, 3))
+    np.testing.assert_allclose(np.sort(sums[:1400]), np.sort(sums[1400:]), atol=0.1)
+    assert np.mean(labels[:1400] != labels[1400:]) > 0.8
+    assert np.mean(labels[:1400] != digit_pictures()[1][:1400]) > 0.8
+
+
+@pytest.mark.parametrize("cache_bytes", [PLENTY, 0])
+def test_batches_depend_on_the_seed_alone(digits: Data, cache_bytes: int) -> None:
+    split = open_split(digits, f.TRAIN, cache_bytes)
+    moving = settings(translate=2, flip=True)
+    images, labels = pictures(data.training_batches(split, 10, moving))
+    again, again_labels = pictures(data.training_batches(split, 10, moving))
+    np.testing.assert_array_equal(images, again)
+    np.testing.assert_array_equal(labels, again_labels)
+    _, others = pictures(data.training_batches(split, 10, settings(seed=1)))
+    assert np.mean(labels != others) > 0.8
+
+
+def test_only_whole_batches_are_trained_on(digits: Data) -> None:
+    split = open_split(digits, f.TRAIN, PLENTY)
+    batches = data.training_batches(split, 10, settings(batch_size=300, epochs=3))
+    assert {images.shape[0] for images, _ in batches} == {300}
+    assert len(list(batches)) == 3 * 4 == 3 * data.steps_per_epoch(split, settings(batch_size=300))
+
+
+def test_many_files_of_either_kind_are_streamed_in_a_fixed_order(digits: Data, tmp_path: object) -> None:
+    pixels, labels = digit_pictures()
+    folder = f"{tmp_path}/Split-train"
+    tf.io.gfile.makedirs(folder)
+    for shard in range(20):  # more files than are open at a time
+        suffix, compression = (".gz", "GZIP") if shard % 2 else ("", "")
+        with tf.io.TFRecordWriter(f"{folder}/data-{shard:02d}{suffix}", compression) as writer:
+            for i in range(shard, 400, 20):
+                writer.write(example(pixels[i], int(labels[i]), str(labels[i]), str(i)))
+    split = data.open_split([f"{folder}/*"], TransformGraph(digits.graph, 32), 0)
+    _, first = pictures(data.training_batches(split, 10, settings()))
+    _, second = pictures(data.training_batches(split, 10, settings()))
+    np.testing.assert_array_equal(first, second)
+    np.testing.assert_array_equal(np.sort(first[:400]), np.sort(labels[:400]))
+    assert np.mean(first[:400] != first[400:]) > 0.8

@@ -1,0 +1,153 @@
+"""The Trainer component: what it learns, what it leaves behind, and that the seed decides all of it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from components import features as f
+from components import progress
+from components.errors import UserError
+from components.trainer import train
+from tests.examples import DIGITS
+from tests.trainer.conftest import DIGITS_PRESET, Data, Trained
+
+pytestmark = pytest.mark.slow
+
+
+def weights(out: Path) -> list[np.ndarray]:
+    return keras.saving.load_model(out / "run" / train.MODEL_FILE).get_weights()
+
+
+def test_the_history_tells_every_epoch(trained: Trained) -> None:
+    history = json.loads((trained.run / train.HISTORY_FILE).read_text())
+    assert [epoch["epoch"] for epoch in history] == list(range(1, DIGITS_PRESET["epochs"] + 1))
+    assert set(history[0]) == {
+        "epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds", "pictures_per_second",
+    }  # fmt: skip
+    assert history[-1]["val_accuracy"] >= 0.97
+    assert history[-1]["loss"] < history[0]["loss"]
+    assert max(epoch["learning_rate"] for epoch in history) <= DIGITS_PRESET["learning_rate"] * 1.001
+    assert history[-1]["learning_rate"] < 1e-6, "the rate falls to zero"
+    assert all(epoch["pictures_per_second"] > 0 and epoch["seconds"] > 0 for epoch in history)
+
+
+def test_tensorboard_has_the_scalars_of_both_splits(trained: Trained) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    for split in (f.TRAIN, f.VALIDATION):
+        events = EventAccumulator(str(trained.run / train.TENSORBOARD_DIR / split))
+        events.Reload()
+        assert {"epoch_loss", "epoch_accuracy"} <= set(events.Tags()["tensors"])
+        assert len(events.Tensors("epoch_accuracy")) == DIGITS_PRESET["epochs"]
+
+
+def test_the_summary_and_the_model_are_readable(trained: Trained) -> None:
+    summary = (trained.run / train.SUMMARY_FILE).read_text()
+    assert "Conv2D" in summary
+    assert "Total params" in summary
+    model = keras.saving.load_model(trained.run / train.MODEL_FILE)
+    assert isinstance(model, keras.Sequential)
+    assert model.output_shape == (None, len(DIGITS))
+
+
+def test_one_seed_gives_one_model_to_the_bit(digits: Data, tmp_path: Path) -> None:
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        train.run_fn(digits.fn_args(tmp_path / name, seed=seed, width=16))
+    first, second, other = (weights(tmp_path / name) for name in "abc")
+    assert all(np.array_equal(x, y) for x, y in zip(first, second))
+    assert not all(np.array_equal(x, y) for x, y in zip(first, other))
+
+
+def test_streaming_trains_too(digits: Data, tmp_path: Path) -> None:
+    train.run_fn(digits.fn_args(tmp_path, cache_bytes=0, epochs=3))
+    history = json.loads((tmp_path / "run" / train.HISTORY_FILE).read_text())
+    assert history[-1]["loss"] < history[0]["loss"]
+
+
+def test_fewer_pictures_than_a_batch_are_one_batch(digits: Data, tmp_path: Path) -> None:
+    train.run_fn(digits.fn_args(tmp_path, batch_size=5000, epochs=2))
+    assert len(json.loads((tmp_path / "run" / train.HISTORY_FILE).read_text())) == 2
+
+
+def test_a_loss_that_is_no_number_stops_at_once(digits: Data, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"at step \d+ of 21 in epoch 1: try a lower trainer.learning_rate") as raised:
+        train.run_fn(digits.fn_args(tmp_path, learning_rate=1e30, epochs=5))
+    assert "\n" not in str(raised.value)
+    assert not (tmp_path / "serving").exists()
+
+
+def test_progress_is_reported(digits: Data, tmp_path: Path) -> None:
+    said: list[str] = []
+    progress.listen(said.append)
+    try:
+        train.run_fn(digits.fn_args(tmp_path, epochs=2))
+    finally:
+        progress.listen(None)
+    assert any(line.startswith("epoch 1/2, step 21/21, loss ") and "pictures/s" in line for line in said)
+    assert "validation accuracy" in said[-1]
+
+
+def test_an_empty_split_is_refused(digits: Data, tmp_path: Path) -> None:
+    arguments = digits.fn_args(tmp_path)
+    arguments.eval_files = [str(tmp_path / "none" / "*")]
+    with pytest.raises(UserError, match="1400 pictures to train on and 0 to validate with"):
+        train.run_fn(arguments)
+
+
+def test_the_test_split_is_never_read(digits: Data, tmp_path: Path) -> None:
+    arguments = digits.fn_args(tmp_path)
+    copy = tmp_path / "examples"
+    for split in (f.TRAIN, f.VALIDATION):
+        (copy / f"Split-{split}").mkdir(parents=True)
+        source = digits.examples / f"Split-{split}" / "data_tfrecord-00000-of-00001.gz"
+        (copy / f"Split-{split}" / source.name).write_bytes(source.read_bytes())
+    (copy / f.COUNTS_FILE).write_bytes((digits.examples / f.COUNTS_FILE).read_bytes())
+    (copy / f"Split-{f.TEST}").mkdir()
+    (copy / f"Split-{f.TEST}" / "data.gz").write_bytes(b"not to be read")
+    arguments.train_files = [str(copy / f"Split-{f.TRAIN}" / "*")]
+    arguments.eval_files = [str(copy / f"Split-{f.VALIDATION}" / "*")]
+    train.run_fn(arguments)
+
+
+MIRRORED = """
+import sys, pickle
+import tensorflow as tf
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+)
+from components.trainer import train
+from components.trainer.settings import Settings
+fn_args = pickle.load(open(sys.argv[1], "rb"))
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+assert strategy.num_replicas_in_sync == 2
+train.train_and_export(fn_args, Settings(**fn_args.custom_config), strategy)
+"""
+
+
+def test_two_replicas_learn_what_one_device_learns(
+    digits: Data, tmp_path: Path, test_examples: list[bytes]
+) -> None:
+    import pickle
+
+    settings = {"epochs": 4, "width": 8, "translate": 0, "learning_rate": 0.02}
+    train.run_fn(digits.fn_args(tmp_path / "one", **settings))
+    (tmp_path / "args.pickle").write_bytes(pickle.dumps(digits.fn_args(tmp_path / "two", **settings)))
+    subprocess.run(
+        [sys.executable, "-c", MIRRORED, str(tmp_path / "args.pickle")], check=True, capture_output=True
+    )
+    one, two = (json.loads((tmp_path / n / "run" / train.HISTORY_FILE).read_text()) for n in ("one", "two"))
+    for epoch, mirrored in zip(one, two):
+        assert mirrored["loss"] == pytest.approx(epoch["loss"], rel=0.02)
+        assert mirrored["val_accuracy"] == pytest.approx(epoch["val_accuracy"], abs=0.03)
+    answers = tf.saved_model.load(str(tmp_path / "two" / "serving")).signatures[f.SERVING_DEFAULT](
+        examples=tf.constant(test_examples)
+    )
+    assert answers[f.PROBABILITIES].shape == (217, 10)

@@ -1,0 +1,136 @@
+"""The Transform graph: what it decodes, how it resizes, what it normalises by."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_transform as tft
+from PIL import Image
+
+from components import features as f
+from components.transform.preprocessing import decode
+from tests.examples import digit_pictures, example, png, write_splits
+from tests.transform.support import run_transform
+
+
+def apply(graph: str, encoded: list[bytes]) -> np.ndarray:
+    """float32 [N, S, S, 3], from nothing but the pictures: as a client of the model sends them."""
+    layer = tft.TFTransformOutput(graph).transform_features_layer()
+    return tf.function(lambda images: layer({f.IMAGE: images})[f.IMAGE])(tf.constant(encoded)[:, None]).numpy()
+
+
+def write_split(root: Path, split: str, pictures: list[np.ndarray]) -> None:
+    folder = root / f"Split-{split}"
+    folder.mkdir(parents=True)
+    with tf.io.TFRecordWriter(str(folder / "data.gz"), tf.io.TFRecordOptions("GZIP")) as writer:
+        for i, pixels in enumerate(pictures):
+            writer.write(example(pixels, i % 2, "ab"[i % 2], f"{split}/{i}"))
+
+
+def encode(image: Image.Image, form: str) -> bytes:
+    out = io.BytesIO()
+    image.save(out, form)
+    return out.getvalue()
+
+
+@pytest.fixture(scope="module")
+def digits_graph(tmp_path_factory: pytest.TempPathFactory) -> str:
+    root = tmp_path_factory.mktemp("digits")
+    return run_transform(write_splits(root / "examples"), root)
+
+
+def test_normalises_by_mean_and_variance_of_train_alone(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    low, spread = np.array([10, 60, 200]), np.array([200, 5, 40])
+    train = [(low + rng.random((9, 9, 3)) * spread).astype(np.uint8) for _ in range(150)]
+    write_split(tmp_path / "examples", f.TRAIN, train)
+    for split in (f.VALIDATION, f.TEST):
+        write_split(tmp_path / "examples", split, [np.full((9, 9, 3), 255, np.uint8)] * 100)
+    normalised = apply(run_transform(tmp_path / "examples", tmp_path, size=9), [png(p) for p in train])
+
+    pixels = np.stack(train).astype(np.float64)
+    expected = (pixels - pixels.mean((0, 1, 2))) / pixels.std((0, 1, 2))
+    np.testing.assert_allclose(normalised, expected, atol=2e-3)
+    np.testing.assert_allclose(normalised.mean((0, 1, 2)), 0, atol=1e-3)
+    np.testing.assert_allclose(normalised.std((0, 1, 2)), 1, atol=1e-3)
+
+
+def test_the_analysis_is_the_same_for_any_batching(digits_graph: str) -> None:
+    pixels = digit_pictures()[0]
+    train = pixels[:1400] / 255.0
+    expected = (pixels[1500] / 255.0 - train.mean()) / train.std()
+    np.testing.assert_allclose(apply(digits_graph, [png(pixels[1500])])[0], expected, atol=1e-4)
+
+
+def test_a_channel_that_is_constant_on_train_stays_finite(tmp_path: Path) -> None:
+    black = [np.zeros((8, 8, 3), np.uint8)] * 4
+    for split in f.SPLITS:
+        write_split(tmp_path / "examples", split, black)
+    graph = run_transform(tmp_path / "examples", tmp_path, size=8)
+    white = np.full((8, 8, 3), 255, np.uint8)
+    np.testing.assert_array_equal(apply(graph, [png(black[0])]), 0)
+    np.testing.assert_allclose(apply(graph, [png(white)]), 255)
+
+
+def test_pictures_of_many_sizes_are_analysed_and_served_together(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    pictures = [rng.integers(0, 256, (*rng.integers(1, 90, 2), 3), np.uint8) for _ in range(60)]
+    for split in f.SPLITS:
+        write_split(tmp_path / "examples", split, pictures)
+    normalised = apply(run_transform(tmp_path / "examples", tmp_path, size=24), [png(p) for p in pictures])
+    assert normalised.shape == (60, 24, 24, 3)
+    np.testing.assert_allclose(normalised.mean((0, 1, 2)), 0, atol=1e-3)
+    np.testing.assert_allclose(normalised.std((0, 1, 2)), 1, atol=1e-3)
+
+
+def test_output_is_declared_for_training(digits_graph: str) -> None:
+    spec = tft.TFTransformOutput(digits_graph).transformed_feature_spec()
+    assert spec[f.IMAGE] == tf.io.FixedLenFeature([32, 32, 3], tf.float32)
+    assert spec[f.LABEL] == tf.io.FixedLenFeature([], tf.int64)
+    assert set(spec) == {f.IMAGE, f.LABEL}
+
+
+@pytest.mark.parametrize(("mode", "form"), [
+    ("RGB", "JPEG"), ("L", "JPEG"), ("CMYK", "JPEG"),
+    ("RGB", "PNG"), ("RGBA", "PNG"), ("L", "PNG"), ("LA", "PNG"), ("P", "PNG"), ("1", "PNG"), ("I;16", "PNG"),
+    ("P", "GIF"), ("RGB", "BMP"),
+])  # fmt: skip
+def test_every_kind_of_picture_becomes_three_channels(digits_graph: str, mode: str, form: str) -> None:
+    grey = Image.fromarray(np.arange(48 * 40, dtype=np.uint8).reshape(40, 48))
+    picture = grey if mode == "I;16" else grey.convert("RGB")
+    pixels = decode(encode(picture.convert(mode), form), 32)
+    assert pixels.shape == (32, 32, 3)
+    assert pixels.dtype == tf.uint8
+    assert np.isfinite(apply(digits_graph, [encode(picture.convert(mode), form)])).all()
+
+
+def test_a_gif_is_its_first_frame() -> None:
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
+    out = io.BytesIO()
+    frames[0].save(out, "GIF", save_all=True, append_images=frames[1:])
+    assert decode(out.getvalue(), 8)[0, 0].numpy().tolist() == [255, 0, 0]
+
+
+def test_the_right_size_is_left_alone_and_another_is_resized_with_antialias() -> None:
+    pixels = np.random.default_rng(2).integers(0, 256, (32, 32, 3), np.uint8)
+    np.testing.assert_array_equal(decode(png(pixels), 32), pixels)
+    small = tf.image.resize(pixels, [11, 11], antialias=True)
+    np.testing.assert_array_equal(decode(png(pixels), 11), np.rint(small.numpy().clip(0, 255)).astype(np.uint8))
+
+
+def test_the_graph_is_the_same_inside_tf_data(digits_graph: str) -> None:
+    encoded = [png(p) for p in digit_pictures()[0][:64]]
+    layer = tft.TFTransformOutput(digits_graph).transform_features_layer()
+    batches = tf.data.Dataset.from_tensor_slices(encoded).batch(10)
+    batches = batches.map(lambda images: layer({f.IMAGE: images[:, None]})[f.IMAGE], tf.data.AUTOTUNE)
+    inside = np.concatenate(list(batches.as_numpy_iterator()))
+    np.testing.assert_allclose(inside, apply(digits_graph, encoded), atol=1e-6)
+
+
+def test_what_is_no_picture_is_refused() -> None:
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        decode(b"no picture", 8)
