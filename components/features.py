@@ -5,7 +5,7 @@ ExampleGen writes these features and every later stage reads them; nothing else 
 
 TRAIN, VALIDATION, TEST = SPLITS = ("train", "validation", "test")
 
-IMAGE = "image"  # bytes: the encoded picture (JPEG, PNG, BMP or GIF)
+IMAGE = "image"  # bytes: the encoded picture (JPEG, PNG or BMP)
 LABEL = "label"  # int64: index into the sorted class names
 CLASS_NAME = "class_name"  # bytes: the class, UTF-8
 SOURCE = "source"  # bytes: where the picture came from, UTF-8: a path, or the member and row of an archive

@@ -78,7 +78,8 @@ def collect(config: Config, outcome: Outcome) -> Result:
             ["interrupted; the same command goes on from the stages that are done"],
         )
     elif isinstance(outcome.error, GateRefused):
-        result.exit_code, result.why = REFUSED, str(outcome.error).splitlines()
+        stopping = [finding["message"] for finding in outcome.error.findings if finding["action"] == "stop"]
+        result.exit_code, result.why = REFUSED, stopping
     elif isinstance(outcome.error, UserError):
         result.exit_code, result.why = MISTAKE, str(outcome.error).splitlines()
     elif outcome.error is not None:

@@ -26,7 +26,7 @@ def freeze(config: Config, output: str | None, force: bool) -> int:
         if "SchemaGen" in stages and "ExampleGen" in stages and stages["SchemaGen"].outputs.get("schema"):
             from components.data_gate import freeze as data_gate_freeze
 
-            schema = stages["SchemaGen"].outputs["schema"][-1].uri
+            schema = Path(stages["SchemaGen"].outputs["schema"][-1].uri) / "schema.pbtxt"
             examples = stages["ExampleGen"].outputs["examples"][-1].uri
             counts = json.loads((Path(examples) / features.COUNTS_FILE).read_text(encoding="utf-8"))
             data_gate_freeze.freeze(schema, counts["class_names"], destination, force)

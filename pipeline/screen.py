@@ -38,7 +38,14 @@ class Screen:
         self._tenth = -1
         self._live: Live | None = None
         if self.console.is_terminal:
-            self._live = Live(console=self.console, get_renderable=self._table, refresh_per_second=4)
+            # What the libraries print goes to the log by its descriptor; rich must not fetch it back.
+            self._live = Live(
+                console=self.console,
+                get_renderable=self._table,
+                refresh_per_second=4,
+                redirect_stdout=False,
+                redirect_stderr=False,
+            )
 
     def __enter__(self) -> Screen:
         if self._live:

@@ -25,7 +25,8 @@ from components.serving_check.component import ServingCheck
 from pipeline import metadata, run_dir
 from pipeline.config import Config
 
-SCHEMAS = Path(__file__).resolve().parent.parent / "schema"
+ROOT = Path(__file__).resolve().parent.parent
+SCHEMAS = ROOT / "schema"
 
 
 def create_pipeline(config: Config, source: Source) -> Pipeline:
@@ -49,7 +50,8 @@ def create_pipeline(config: Config, source: Source) -> Pipeline:
         schema_gen = ImportSchemaGen(schema_file=str(curated)).with_id("SchemaGen")
         schema_gen.add_upstream_node(statistics_gen)  # needs nothing of it, but a run is easier to follow in order
     else:
-        schema_gen = tfx.SchemaGen(statistics=statistics).with_id("SchemaGen")
+        others = [split for split in features.SPLITS if split != features.TRAIN]
+        schema_gen = tfx.SchemaGen(statistics=statistics, exclude_splits=others).with_id("SchemaGen")
     schema = schema_gen.outputs["schema"]
 
     # Compares the statistics of every split with the schema.
@@ -153,8 +155,16 @@ def create_pipeline(config: Config, source: Source) -> Pipeline:
             pusher,
         ],
         enable_cache=True,
-        beam_pipeline_args=list(config.beam.args),
+        beam_pipeline_args=beam_args(config),
     )
+
+
+def beam_args(config: Config) -> list[str]:
+    """The runner's arguments, and this project as what Beam ships to remote workers.
+
+    Without a package to ship, TFX would make one of itself at the start of every stage, also where nothing is shipped.
+    """
+    return [f"--setup_file={ROOT / 'setup.py'}", *config.beam.args]
 
 
 def schema_file(config: Config) -> Path | None:

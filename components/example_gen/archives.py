@@ -88,7 +88,7 @@ def tar_contents(path: str) -> Contents:
     """
     members, folders = [], []
     with damage_named(path), open_tar(path) as tar:
-        for info in _infos(tar):
+        for info in infos(tar):
             if info.isdir():
                 folders.append(_name(info.name))
             else:
@@ -103,7 +103,7 @@ def stream_tar(path: str, limit: int) -> Iterator[tuple[str, bytes | Rejected | 
       UserError: the archive is damaged.
     """
     with damage_named(path), open_tar(path) as tar:
-        for info in _infos(tar):
+        for info in infos(tar):
             problem = _tar_problem(info)
             if info.isdir():
                 yield _name(info.name), None
@@ -115,12 +115,14 @@ def stream_tar(path: str, limit: int) -> Iterator[tuple[str, bytes | Rejected | 
                 yield _name(info.name), content.read()
 
 
-def _infos(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+def infos(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     """Every member but litter; the memory that tarfile keeps of them all is let go."""
-    while (info := tar.next()) is not None:
+    for info in tar:
         tar.members.clear()  # type: ignore[attr-defined,unused-ignore]
         if not files.is_litter(info.name):
             yield info
+    while tar.fileobj and tar.fileobj.read(1 << 20):  # to the very end, where the checksum of a compressed tar lies
+        pass
 
 
 def _name(name: str) -> str:
@@ -132,10 +134,10 @@ def _tar_problem(info: tarfile.TarInfo) -> str | None:
         return "a link, which could point outside the archive"
     if not info.isfile():
         return "a device or another special file"
-    return _escape_problem(info.name)
+    return escape_problem(info.name)
 
 
-def _escape_problem(name: str) -> str | None:
+def escape_problem(name: str) -> str | None:
     """Why a member's name is refused: unpacked, it would lie outside the archive's folder."""
     parts = name.replace("\\", "/").split("/")
     if name.startswith(("/", "\\")) or ".." in parts or (len(parts[0]) == 2 and parts[0][1] == ":"):
@@ -170,7 +172,7 @@ def _zip_problem(info: zipfile.ZipInfo) -> str | None:
         return f"compressed by a method other than deflate ({info.compress_type})"
     if (info.external_attr >> 16) & 0o170000 == 0o120000:
         return "a link, which could point outside the archive"
-    return _escape_problem(info.filename)
+    return escape_problem(info.filename)
 
 
 def read_members(path: str, members: list[Member], limit: int) -> Iterator[tuple[Member, bytes | Rejected]]:

@@ -14,7 +14,7 @@ from typing import IO, NamedTuple
 import numpy as np
 
 from components.errors import UserError
-from components.example_gen import unpickle
+from components.example_gen import archives, unpickle
 from components.example_gen.download import Published
 from components.features import TEST, TRAIN
 
@@ -60,7 +60,7 @@ def rows(tar: tarfile.TarFile, what: str) -> Iterator[Row | Names]:
       UserError: the archive is damaged or not as published; the message names `what` and the member.
     """
     named = False
-    while (member := tar.next()) is not None:
+    for member in archives.infos(tar):
         batch, meta = _BATCH.search(member.name), _META.search(member.name)
         if not member.isfile() or not (batch or meta):
             continue

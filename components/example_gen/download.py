@@ -68,10 +68,13 @@ def download(published: Published, target: str, progress: Progress | None = None
     except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
         reason = getattr(error, "reason", None) or error
         raise UserError(
-            f"cannot download {published.url} ({reason}). Without a network: download it elsewhere and put it at {target}"
+            f"cannot download {published.url} ({reason}). "
+            f"Without a network: download it elsewhere and put it at {target}"
         ) from error
     except OSError as error:
-        raise UserError(f"cannot write {part} ({error.strerror or error}). Free some space or set data.cache_dir.") from error
+        raise UserError(
+            f"cannot write {part} ({error.strerror or error}). Free some space or set data.cache_dir."
+        ) from error
 
 
 def _fetch(published: Published, file: IO[bytes], progress: Progress | None, pause: float) -> None:

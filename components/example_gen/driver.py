@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from typing import Any
 
-from tfx.components.example_gen import driver, input_processor, utils
+from tfx.components.example_gen import driver, input_processor
 from tfx.orchestration import data_types
 from tfx.types import standard_component_specs
 

@@ -25,7 +25,6 @@ from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import proto_utils
 
 from components import features as f
-from components.errors import UserError
 from components.example_gen import plan, readers, settings, spool
 from components.example_gen.files import text
 
@@ -110,9 +109,7 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
         config = settings.unpack(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])
         input_config = example_gen_pb2.Input()
         proto_utils.json_to_proto(exec_properties[standard_component_specs.INPUT_CONFIG_KEY], input_config)
-        path = os.path.join(
-            exec_properties[standard_component_specs.INPUT_BASE_KEY], input_config.splits[0].pattern
-        )
+        path = os.path.join(exec_properties[standard_component_specs.INPUT_BASE_KEY], input_config.splits[0].pattern)
         examples = artifact_utils.get_single_instance(output_dict[standard_component_specs.EXAMPLES_KEY])
         examples.split_names = artifact_utils.encode_split_names(list(f.SPLITS))
         scratch = os.path.join(self._get_tmp_dir(), "spool")

@@ -24,7 +24,7 @@ def is_remote(path: str) -> bool:
 def is_litter(relative: str) -> bool:
     """Whether a path is hidden or the operating system's own, in any of its folders: silently ignored."""
     return any(
-        (part.startswith(".") and part not in (".", "..")) or part.casefold() in _LITTER
+        (part.startswith(".") and part != "." and not part.startswith("..")) or part.casefold() in _LITTER
         for part in relative.split("/")
     )
 
@@ -95,7 +95,8 @@ def _walk_local(root: str, folder: str, above: frozenset[str]) -> Iterator[tuple
     real = os.path.realpath(here)
     if real in above:  # a link to a folder that contains it
         return
-    names, below = [], []
+    names: list[str] = []
+    below: list[str] = []
     with os.scandir(here) as entries:
         for entry in entries:
             if is_litter(entry.name):

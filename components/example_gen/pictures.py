@@ -31,7 +31,7 @@ _JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # TensorFlow insists on
 _MOMENTS_PIXELS = 2**18  # in one step of `statistics`: bounds its memory to some 20 MB
 
 
-class Rejected(Exception):
+class Rejected(Exception):  # noqa: N818
     """The picture cannot be used; `reason` says why in a few words."""
 
     def __init__(self, reason: str) -> None:
@@ -159,8 +159,7 @@ def stored_png(pixels: np.ndarray) -> bytes:
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows.tobytes(), 0)), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-        for kind, data in chunks
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
     )
 
 
@@ -188,7 +187,7 @@ def statistics(pixels: np.ndarray) -> np.ndarray:
     square = (second / (height * width)).transpose(1, 2, 0)
 
     def average(weights: tuple[float, float, float]) -> np.ndarray:
-        return sum(weight * band for weight, band in zip(weights, mean))  # type: ignore[return-value]
+        return sum(weight * band for weight, band in zip(weights, mean))
 
     def spread(weights: tuple[float, float, float]) -> np.ndarray:
         """Standard deviation of the weighted sum of R, G and B."""

@@ -38,7 +38,11 @@ class Plan(NamedTuple):
 
 
 def make(
-    what: str, results: Sequence[UnitResult], folders: Sequence[str], indexes: Sequence[Index], shares: Mapping[str, float]
+    what: str,
+    results: Sequence[UnitResult],
+    folders: Sequence[str],
+    indexes: Sequence[Index],
+    shares: Mapping[str, float],
 ) -> Plan:
     """Settles classes and splits from everything that the first pass found; `what` names the source.
 
@@ -96,7 +100,7 @@ def _resolved(
     """The place of every place as found: folders by their layout, numbers by the names that the source gives them."""
     result: dict[str | Place, Place | None] = {}
     lying = {place for place in found if isinstance(place, str)}
-    if lying or folders:
+    if lying or folders or not found:
         result.update(places(lying, folders, what))
     told = [place for place in found if isinstance(place, Place)]
     names = next((result.names for result in results if result.names is not None), None)
@@ -143,7 +147,9 @@ def _check_no_split_is_empty(
     filled = {int(code) for index in indexes for code in np.unique(split_codes(index, targets))}
     for code, split in enumerate(f.SPLITS):
         if code not in filled:
-            raise UserError(f"{what}: too few pictures: none is left for {split}. Add pictures; a class needs at least 3.")
+            raise UserError(
+                f"{what}: too few pictures: none is left for {split}. Add pictures; a class needs at least 3."
+            )
 
 
 def _reasons(rejected: Sequence[Rejection]) -> str:

@@ -25,6 +25,8 @@ from components.features import TRAIN
 _FILES_IN_UNIT = 8192
 _STREAM_BYTES = 32 << 20  # of a unit that is read in its own order, in one of the parts that are mixed each by itself
 
+NOWHERE = Place(None, "")  # of what has no class, and of archive members whose folder is none of the archive's
+
 
 class Found(NamedTuple):
     """One picture, or what should have been one."""
@@ -41,7 +43,9 @@ class Folder(NamedTuple):
 
 
 class Unit(Protocol):
-    parts: int  # into how many parts, by content, its pictures are dealt to be mixed
+    @property
+    def parts(self) -> int:
+        """Into how many parts, by content, its pictures are dealt to be mixed."""
 
     def read(self, max_bytes: int) -> Iterator[Found | Folder | cifar.Names]: ...
 
@@ -93,7 +97,8 @@ def _archive(path: str) -> Inventory:
     contents = archives.zip_contents(path) if zipped else archives.tar_contents(path)
     by_name = {member.name: member for member in contents.members}  # of two with one name, the last, as when unpacked
     dealt = _dealt(list(by_name))
-    return Inventory([_MembersUnit(path, [by_name[name] for name in part]) for part in dealt], contents.folders)
+    folders = [folder for folder in contents.folders if not archives.escape_problem(folder)]
+    return Inventory([_MembersUnit(path, [by_name[name] for name in part]) for part in dealt], folders)
 
 
 def _dealt(names: list[str]) -> list[list[str]]:
@@ -111,6 +116,10 @@ def _parts(path: str) -> int:
 
 def _folder_of(name: str) -> str:
     return name.rpartition("/")[0]
+
+
+def _member_place(name: str) -> str | Place:
+    return NOWHERE if archives.escape_problem(name) else _folder_of(name)
 
 
 @dataclass(frozen=True)
@@ -137,7 +146,7 @@ class _MembersUnit:
 
     def read(self, max_bytes: int) -> Iterator[Found]:
         for member, content in archives.read_members(self.path, self.members, max_bytes):
-            yield Found(files.text(member.name), _folder_of(member.name), content)
+            yield Found(files.text(member.name), _member_place(member.name), content)
 
 
 @dataclass(frozen=True)
@@ -147,7 +156,11 @@ class _TarStreamUnit:
 
     def read(self, max_bytes: int) -> Iterator[Found | Folder]:
         for name, content in archives.stream_tar(self.path, max_bytes):
-            yield Folder(name) if content is None else Found(files.text(name), _folder_of(name), content)
+            place = _member_place(name)
+            if content is not None:
+                yield Found(files.text(name), place, content)
+            elif place != NOWHERE:
+                yield Folder(name)
 
 
 @dataclass(frozen=True)

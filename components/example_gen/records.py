@@ -70,6 +70,4 @@ def _is_gzip(path: str) -> bool:
     """By its first bytes, unless they are the length of a first record that fits into the file."""
     with files.open_binary(path) as file:
         head = file.read(8)
-    return head[:3] == b"\x1f\x8b\x08" and (
-        path.endswith(".gz") or int.from_bytes(head, "little") > files.size(path)
-    )
+    return head[:3] == b"\x1f\x8b\x08" and (path.endswith(".gz") or int.from_bytes(head, "little") > files.size(path))

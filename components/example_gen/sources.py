@@ -9,6 +9,7 @@ import dataclasses
 import difflib
 import glob
 import importlib.util
+import itertools
 import os
 import re
 import tarfile
@@ -137,7 +138,11 @@ def _kind(path: str) -> Kind:
     what = files.text(path)
     if not os.path.exists(path):
         close = difflib.get_close_matches(os.path.basename(path), ["digits", "cifar10"], n=1, cutoff=0.7)
-        hint = f"Did you mean {close[0]}?" if close else "Give digits, cifar10, or the path of a folder, an archive or TFRecords."
+        hint = (
+            f"Did you mean {close[0]}?"
+            if close
+            else "Give digits, cifar10, or the path of a folder, an archive or TFRecords."
+        )
         raise UserError(f"{what}: there is no such file or folder. {hint}")
     try:
         if not os.path.getsize(path):
@@ -167,12 +172,8 @@ def _is_tar(path: str) -> bool:
 
 def _tar_kind(path: str) -> Kind:
     with archives.damage_named(path), archives.open_tar(path) as tar:
-        for _ in range(_LOOK_AT):
-            if (member := tar.next()) is None:
-                break
-            if cifar.is_member(member.name):
-                return "cifar10"
-    return "archive"
+        found = any(cifar.is_member(member.name) for member in itertools.islice(tar, _LOOK_AT))
+    return "cifar10" if found else "archive"
 
 
 def _folder_kind(path: str) -> Kind:

@@ -1,7 +1,7 @@
-"""The first pass over a unit: every picture is decoded once, and written to a scratch file as a tf.Example in the making.
+"""The first pass over a unit: every picture is decoded once and goes to a scratch file as an unfinished tf.Example.
 
-What it lacks is its label: classes and splits can be settled only when all pictures have been seen. A scratch file holds
-the examples one behind the other; beside it lies an index of their hashes, lengths and places.
+What it lacks is its label: classes and splits can be settled only when all pictures have been seen. A scratch file
+holds the examples one behind the other; beside it lies an index of their hashes, lengths and places.
 """
 
 from __future__ import annotations
@@ -134,13 +134,11 @@ def hash_of(pixels: np.ndarray) -> bytes:
     """SHA-256 of the size and the pixels uint8 [H, W, 3]."""
     height, width, _ = pixels.shape
     digest = hashlib.sha256(b"%d %d " % (height, width))
-    digest.update(pixels.reshape(-1))
+    digest.update(pixels.reshape(-1).data)
     return digest.digest()
 
 
-def _batches(
-    unit: Unit, max_bytes: int, max_pixels: int, result: UnitResult
-) -> Iterator[list[tuple[Found, Picture]]]:
+def _batches(unit: Unit, max_bytes: int, max_pixels: int, result: UnitResult) -> Iterator[list[tuple[Found, Picture]]]:
     """The unit's usable pictures, those of one size that follow each other together; the rest goes to `result`."""
     batch: list[tuple[Found, Picture]] = []
     size = None

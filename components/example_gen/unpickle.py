@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 
-class Refused(Exception):
+class Refused(Exception):  # noqa: N818
     """The pickle holds something else. The message names it."""
 
 
@@ -29,7 +29,7 @@ class _Dtype:
         self.dtype = np.dtype(name)
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
-        order = state[1].decode("ascii") if isinstance(state[1], bytes) else state[1]
+        order: Any = state[1].decode("ascii") if isinstance(state[1], bytes) else state[1]
         self.dtype = self.dtype.newbyteorder(order)
 
 
@@ -76,14 +76,14 @@ _NAMES: dict[tuple[str, str], Any] = {
 }
 
 # Everything that builds numbers, strings, None, booleans, lists, tuples, dictionaries and sets, and calls by name.
-_OPERATIONS = (
-    "PROTO FRAME STOP MARK POP POP_MARK DUP MEMOIZE PUT BINPUT LONG_BINPUT GET BINGET LONG_BINGET "
-    "NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG LONG1 FLOAT BINFLOAT "
-    "STRING BINSTRING SHORT_BINSTRING UNICODE BINUNICODE SHORT_BINUNICODE BINUNICODE8 BINBYTES SHORT_BINBYTES BINBYTES8 "
-    "EMPTY_LIST LIST APPEND APPENDS EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 EMPTY_DICT DICT SETITEM SETITEMS "
-    "EMPTY_SET ADDITEMS FROZENSET GLOBAL STACK_GLOBAL REDUCE BUILD"
-).split()
-_ALLOWED = frozenset(getattr(pickle, name)[0] for name in _OPERATIONS)
+_OPERATIONS = """
+    PROTO FRAME STOP MARK POP POP_MARK DUP MEMOIZE PUT BINPUT LONG_BINPUT GET BINGET LONG_BINGET
+    NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG LONG1 FLOAT BINFLOAT
+    STRING BINSTRING SHORT_BINSTRING UNICODE BINUNICODE SHORT_BINUNICODE BINUNICODE8 BINBYTES SHORT_BINBYTES BINBYTES8
+    EMPTY_LIST LIST APPEND APPENDS EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 EMPTY_DICT DICT SETITEM SETITEMS
+    EMPTY_SET ADDITEMS FROZENSET GLOBAL STACK_GLOBAL REDUCE BUILD
+"""
+_ALLOWED = frozenset(getattr(pickle, name)[0] for name in _OPERATIONS.split())
 
 
 class _Dispatch(dict[int, Any]):
@@ -103,8 +103,8 @@ class _Unpickler(pickle._Unpickler):  # type: ignore[name-defined,misc,unused-ig
         return _NAMES[module, name]
 
     def load_build(self) -> None:
-        state = self.stack.pop()
-        target = self.stack[-1]
+        stack: list[Any] = self.stack  # type: ignore[attr-defined,unused-ignore]
+        state, target = stack.pop(), stack[-1]
         if type(target) not in (_Array, _Dtype):
             raise Refused("a state for something that is no array")
         target.__setstate__(state)

@@ -75,7 +75,8 @@ class Client:
             if set(inputs) != {wanted}:
                 raise Unfit(f"the input of signature {name!r} is {sorted(inputs)}, not {wanted!r}")
             self._signatures[name] = signature
-        shape = inputs[wanted].shape  # of serve_tensors, the last
+        pixels = self._signatures[f.SERVE_TENSORS].structured_input_signature[1][INPUTS[f.SERVE_TENSORS]]
+        shape = pixels.shape  # the model may take pictures of one size only
         self.size = (shape[1], shape[2]) if shape.rank == 4 else (None, None)  # (height, width), None: any
 
     def ask(self, name: str, batch: Any) -> tuple[list[str], np.ndarray]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 import numpy as np
 import tensorflow as tf
@@ -13,11 +13,12 @@ from components.trainer.settings import Settings
 from components.trainer.transform_graph import TransformGraph
 
 _READ_BATCH = 256  # pictures decoded at once
-_SHUFFLE = 4096  # encoded pictures held to be shuffled, when streaming
+_SHUFFLE = 4096  # encoded pictures shuffled at a time, when streaming
 _OPEN_FILES = 16  # read side by side, when streaming
 
 
-class Cache(NamedTuple):
+@dataclass(frozen=True)
+class Cache:
     """A split in memory, in the order of its files."""
 
     pixels: tf.Tensor  # uint8 [N, S, S, 3]: a quarter of what normalised pictures take
@@ -26,7 +27,8 @@ class Cache(NamedTuple):
     shift: tf.Tensor  # float32 [3]
 
 
-class Split(NamedTuple):
+@dataclass(frozen=True)
+class Split:
     """One split of the data."""
 
     files: list[str]  # TFRecords, sorted
@@ -41,7 +43,7 @@ def open_split(patterns: list[str], graph: TransformGraph, cache_bytes: int) -> 
     count = int(_records(files).batch(4096).reduce(np.int64(0), lambda n, batch: n + tf.size(batch, tf.int64)))
     split = Split(files, count, graph, None)
     if decoded_bytes(split) <= cache_bytes:
-        split = split._replace(cache=_decode(split))
+        split = replace(split, cache=_decode(split))
     logging.info("%d pictures, %s", count, "in memory" if split.cache else "streamed")
     return split
 
@@ -80,9 +82,10 @@ def validation_batches(split: Split, classes: int, settings: Settings) -> tf.dat
         batches = pictures.batch(settings.batch_size)
     else:
         batches = _records(split.files).batch(settings.batch_size).map(split.graph.examples, tf.data.AUTOTUNE)
-    return _finished(
-        batches.map(lambda images, labels: (_normalised(images, split.cache), tf.one_hot(labels, classes)))
-    )
+    batches = batches.map(lambda images, labels: (_normalised(images, split.cache), tf.one_hot(labels, classes)))
+    # Without this Keras looks for the end by running into it, and complains.
+    number = -(-split.count // settings.batch_size)
+    return _finished(batches.apply(tf.data.experimental.assert_cardinality(number)))
 
 
 def steps_per_epoch(split: Split, settings: Settings) -> int:
@@ -100,11 +103,16 @@ def _shuffled_in_memory(split: Split, settings: Settings, epoch: tf.Tensor) -> t
 
 
 def _shuffled_on_disk(split: Split, settings: Settings, epoch: tf.Tensor) -> tf.data.Dataset:
-    files = tf.random.experimental.stateless_shuffle(split.files, _epoch_seed(settings, epoch))
-    records = tf.data.Dataset.from_tensor_slices(files).interleave(
+    seed = _epoch_seed(settings, epoch)
+    files = tf.data.Dataset.from_tensor_slices(tf.random.experimental.stateless_shuffle(split.files, seed))
+    records = files.interleave(
         _open, cycle_length=min(_OPEN_FILES, len(split.files)), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
     )
-    records = records.shuffle(_SHUFFLE, seed=settings.seed + epoch, reshuffle_each_iteration=False)
+
+    def shuffle(number: tf.Tensor, window: tf.Tensor) -> tf.Tensor:
+        return tf.random.experimental.stateless_shuffle(window, tf.random.experimental.stateless_fold_in(seed, number))
+
+    records = records.batch(_SHUFFLE).enumerate().map(shuffle).unbatch()
     return records.batch(settings.batch_size, drop_remainder=True).map(split.graph.examples, tf.data.AUTOTUNE)
 
 

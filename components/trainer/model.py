@@ -9,7 +9,7 @@ from keras import layers
 def build_model(size: int, classes: int, width: int) -> keras.Sequential:
     """A small convolutional network, from float32 [N, size, size, 3], normalised, to logits [N, classes].
 
-    A strided 4x4 stem, then groups of two 3x3 convolutions, the first of which halves the picture, until it is 2 to 3
+    A strided 4x4 stem, then groups of two 3x3 convolutions, the first of which halves the picture, until it is 2 to 4
     pixels wide. Pooling comes before normalisation and activation, which then work on a quarter of the pixels.
 
     Args:
@@ -29,9 +29,7 @@ def build_model(size: int, classes: int, width: int) -> keras.Sequential:
 
 def _convolution(channels: int, kernel: int, strides: int = 1, pool: bool = False) -> list[keras.Layer]:
     return [
-        layers.Conv2D(
-            channels, kernel, strides, padding="same", use_bias=False, kernel_initializer="he_normal"
-        ),
+        layers.Conv2D(channels, kernel, strides, padding="same", use_bias=False, kernel_initializer="he_normal"),
         *([layers.MaxPooling2D()] if pool else []),
         # Synchronised: the replicas of a strategy share one mean and variance, as one device would have.
         layers.BatchNormalization(momentum=0.9, synchronized=True),

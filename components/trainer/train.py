@@ -64,9 +64,7 @@ def train_and_export(fn_args: FnArgs, settings: Settings, strategy: tf.distribut
         model = build_model(settings.size, len(class_names), settings.width)
         model.compile(
             optimizer=build_optimizer(settings, steps * settings.epochs),
-            loss=keras.losses.CategoricalCrossentropy(
-                from_logits=True, label_smoothing=settings.label_smoothing
-            ),
+            loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=settings.label_smoothing),
             metrics=["accuracy"],
         )
 

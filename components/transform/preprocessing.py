@@ -29,12 +29,12 @@ def preprocessing_fn(inputs: Mapping[str, tf.Tensor], custom_config: Mapping[str
 
     # Pictures all have S x S pixels by now, so the means over pictures of each picture's own means are those over
     # all pixels. Taken picture by picture: a batch of large pictures in float32 would not fit in memory.
-    moments = tf.map_fn(lambda e: _moments(decode(e, size)), encoded, fn_output_signature=tf.float32)
+    moments = tf.map_fn(lambda e: _moments(decode(e, size)), encoded, fn_output_signature=tf.TensorSpec([6]))
     mean, mean_square = tf.split(tft.mean(moments, reduce_instance_dims=False), 2)
     deviation = tf.maximum(tf.sqrt(tf.maximum(mean_square - mean**2, 0.0)), _GREY_LEVEL)
 
-    pixels = tf.map_fn(lambda e: decode(e, size), encoded, fn_output_signature=tf.uint8)
-    pixels = tf.ensure_shape(pixels, [None, size, size, 3])
+    picture = tf.TensorSpec([size, size, 3], tf.uint8)
+    pixels = tf.map_fn(lambda e: decode(e, size), encoded, fn_output_signature=picture)
     return {
         f.IMAGE: (tf.cast(pixels, tf.float32) / 255 - mean) / deviation,
         f.LABEL: tf.cast(tf.reshape(inputs[f.LABEL], [-1]), tf.int64),

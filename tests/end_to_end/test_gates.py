@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.cli import main
 from pipeline.result import MISTAKE, REFUSED
-from tests.end_to_end.support import executed, run, screen_of, write_folder
+from tests.end_to_end.support import NAMES, executed, run, screen_of, write_folder
 
 pytestmark = pytest.mark.slow
 
@@ -67,21 +68,12 @@ def rejects(pictures: Path) -> None:
         (pictures / "train" / "zero" / f"broken{i}.png").write_bytes(b"\x89PNG\r\n\x1a\nbroken")
 
 
-def anomaly(pictures: Path) -> None:
-    """A class that train has not seen."""
-    shutil.copytree(pictures / "test" / "zero", pictures / "test" / "nought")
-    for file in (pictures / "test" / "zero").iterdir():
-        file.rename(file.with_name(f"{file.stem}.png"))
-    shutil.rmtree(pictures / "test" / "zero")
-
-
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
         (leak, ["train/zero/0000.png", "test/zero/copy.png", "gate.leaks"]),
         (conflict, ["zero", "one", "copy.png", "gate.conflicts"]),
         (rejects, ["rejected", "broken", "gate."]),
-        (anomaly, ["class_name", "nought", "gate.anomalies"]),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
@@ -116,4 +108,27 @@ def test_a_tpu_where_there_is_none_is_a_mistake_in_one_line(tmp_path: Path, pict
     assert result.exit_code == MISTAKE
     assert len(result.why) == 1
     assert "tpu" in result.why[0].lower()
+    assert "Traceback" not in screen
+
+
+def test_data_that_breaks_a_frozen_schema_stops_the_run(
+    tmp_path: Path, pictures: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`schema freeze` writes what was inferred; a class that it does not know is an anomaly from then on."""
+    runs, schema = tmp_path / "runs", tmp_path / "schema.pbtxt"
+    freeze = ["schema", "freeze", "--data", str(pictures), "--run-dir", str(runs), "--output", str(schema)]
+    assert run(runs, pictures, last="SchemaGen").exit_code == 0
+    assert main(freeze) == 0
+    assert main(freeze) == 2
+    assert f"{schema}" in capsys.readouterr().err
+    assert main([*freeze, "--force"]) == 0
+    assert all(f'"{name}"' in schema.read_text() for name in NAMES)
+    good = run(runs, pictures, f"schema_file={schema}", last="DataGate")
+    assert good.exit_code == 0, good.why
+    for split in ("train", "test"):
+        (pictures / split / "two").rename(pictures / split / "nought")
+    result, screen = screen_of(runs, pictures, f"schema_file={schema}")
+    assert result.exit_code == REFUSED
+    text = "\n".join(result.why)
+    assert all(words in text for words in ("class_name", "nought", "gate.anomalies")), text
     assert "Traceback" not in screen

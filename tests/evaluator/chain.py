@@ -1,11 +1,17 @@
 """Function components for a chain in miniature: a model is a file, and whether it is blessed is a parameter."""
 
 import os
+from pathlib import Path
 
 from tfx.components.evaluator import constants
 from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
-from tfx.types.standard_artifacts import Model, ModelBlessing
+from tfx.types import artifact_utils
+from tfx.types.standard_artifacts import Examples, Model, ModelBlessing
+
+from components import features as f
+from tests.evaluator.runs import digit_rows, write_examples
+from tests.evaluator.standin import save_standin
 
 
 @component
@@ -30,3 +36,16 @@ def Evaluate(
     blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY, model.id)
     blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY, blessed)
     blessing.set_string_custom_property("baseline_recipe", baseline)
+
+
+@component
+def Digits(examples: OutputArtifact[Examples]) -> None:
+    """Digits as ExampleGen leaves them: the split `test` alone."""
+    write_examples(Path(examples.uri), digit_rows())
+    examples.split_names = artifact_utils.encode_split_names([f.TEST])
+
+
+@component
+def Standin(model: OutputArtifact[Model], sharpness: Parameter[float]) -> None:
+    """A real SavedModel in the place of the Trainer's; how sharp its probabilities are changes no answer."""
+    save_standin(model.uri, sharpness=sharpness)

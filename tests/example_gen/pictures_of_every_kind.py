@@ -90,7 +90,7 @@ def encoded_anew() -> dict[str, bytes]:
     grey = rgb.convert("L")
     alpha = rgb.copy()
     alpha.putalpha(Image.fromarray(scene()[..., 0]))
-    deep = Image.fromarray((scene()[..., 0].astype(np.uint16) * 257))
+    deep = Image.fromarray(scene()[..., 0].astype(np.uint16) * 257)
     result = {
         "jpeg cmyk": saved(rgb.convert("CMYK"), "JPEG", quality=92),
         "gif": saved(rgb.quantize(64), "GIF"),

@@ -48,6 +48,7 @@ def test_the_schema_describes_the_data_contract(name: str, classes: tuple[str, .
 
 @pytest.mark.cifar
 @pytest.mark.slow
+@pytest.mark.skipif("CIFAR10_JPEG" not in os.environ, reason="CIFAR10_JPEG is not set")
 @pytest.mark.parametrize("as_found", [True, False], ids=["jpeg", "png"])
 def test_real_cifar10_passes(tmp_path: Path, as_found: bool) -> None:
     train = list(cifar10(as_found))

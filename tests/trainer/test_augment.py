@@ -58,9 +58,7 @@ def test_depends_on_the_seed_alone() -> None:
 @pytest.mark.parametrize("translate", [0, 2])
 def test_compiles_with_xla(translate: int) -> None:
     images = tf.random.stateless_uniform([4, 8, 8, 3], [0, 0])
-    compiled = tf.function(
-        lambda x: augment(x, tf.constant([1, 1]), flip=True, translate=translate), jit_compile=True
-    )
+    compiled = tf.function(lambda x: augment(x, tf.constant([1, 1]), flip=True, translate=translate), jit_compile=True)
     np.testing.assert_array_equal(
         compiled(images), augment(images, tf.constant([1, 1]), flip=True, translate=translate)
     )

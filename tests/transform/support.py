@@ -63,7 +63,5 @@ def run_transform(root: Path, out: Path, size: int = 32) -> str:
     executor = executor_class(
         executor_class.Context(beam_pipeline_args=BEAM_ARGS, tmp_dir=str(out / "tmp"), unique_id="1")
     )
-    executor.Do(
-        {"examples": [examples], "schema": [schema]}, {"transform_graph": [graph]}, component.exec_properties
-    )
+    executor.Do({"examples": [examples], "schema": [schema]}, {"transform_graph": [graph]}, component.exec_properties)
     return graph.uri

@@ -1,0 +1,183 @@
+"""`data.source`: what each kind is taken for, and the one clear line for each mistake; all in a moment."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from components.errors import UserError
+from components.example_gen import cifar, sources
+from components.example_gen.sources import Source, locate
+from tests.example_gen import sets
+
+TWO = sets.pictures_of({"cat": 2, "dog": 2})
+
+
+def test_digits() -> None:
+    source = locate("digits", "~/cache")
+    assert (source.kind, source.name) == ("digits", "digits")
+    assert Path(source.path).is_file()
+
+
+def test_cifar10_prefers_what_is_there(tmp_path: Path) -> None:
+    assert locate("cifar10", str(tmp_path)).published == cifar.BINARY
+    (tmp_path / "cifar-10-python.tar.gz").touch()
+    assert locate("cifar10", str(tmp_path)).published == cifar.PYTHON
+    (tmp_path / "cifar-10-binary.tar.gz").touch()
+    source = locate("cifar10", str(tmp_path))
+    assert (source.published, source.path) == (cifar.BINARY, str(tmp_path / "cifar-10-binary.tar.gz"))
+    with pytest.raises(UserError, match=r"not the published cifar-10-binary\.tar\.gz"):
+        sources.fetch(source)
+
+
+def test_folder(tmp_path: Path) -> None:
+    root = sets.folder(tmp_path / "My pets [2024]", TWO)
+    assert locate(str(root), "") == Source("folder", "My-pets-2024", str(tmp_path), "My pets [2024]")
+    assert locate(f"{root}/", "").pattern == "My pets [2024]"
+
+
+@pytest.mark.parametrize(("ending", "mode"), [(".tar", "w"), (".tar.gz", "w:gz"), (".tgz", "w:gz"), (".dat", "w:xz")])
+def test_archives_by_their_content(tmp_path: Path, ending: str, mode: str) -> None:
+    assert locate(str(sets.tar(tmp_path / f"pets{ending}", TWO, mode)), "").kind == "archive"
+    one = sets.cifar_rows(0, 10)
+    for write in (sets.cifar_python, sets.cifar_binary):
+        source = locate(str(write(tmp_path / f"{write.__name__}{ending}", {"data_batch_1": one}, mode)), "")
+        assert (source.kind, source.name) == ("cifar10", "cifar10")
+
+
+def test_zip(tmp_path: Path) -> None:
+    source = locate(str(sets.zipped(tmp_path / "pets.zip", TWO)), "")
+    assert (source.kind, source.name) == ("archive", "pets")
+
+
+def test_tfrecords(tmp_path: Path) -> None:
+    (tmp_path / "pets").mkdir()
+    for name in ("a.tfrecord", "b.tfrecord-00000-of-00002", "notes.txt"):
+        (tmp_path / "pets" / name).write_bytes(b"x" * 20)
+    assert locate(str(tmp_path / "pets"), "").kind == "tfrecords"
+    assert locate(str(tmp_path / "pets" / "a.tfrecord"), "").kind == "tfrecords"
+    source = locate(str(tmp_path / "pets" / "*.tfrecord*"), "")
+    assert source == Source("tfrecords", "pets", str(tmp_path / "pets"), "*.tfrecord*")
+
+
+def test_spans(tmp_path: Path) -> None:
+    for span in (1, 2):
+        sets.folder(tmp_path / "pets" / f"span-{span}", TWO)
+        sets.tar(tmp_path / "pets" / f"v{span}.tar", TWO)
+    source = locate(str(tmp_path / "pets" / "span-{SPAN}"), "")
+    assert source == Source("folder", "pets", str(tmp_path / "pets"), "span-{SPAN}")
+    assert locate(str(tmp_path / "pets" / "v{SPAN:1}.tar"), "").kind == "archive"
+    with pytest.raises(UserError, match="nothing matches"):
+        locate(str(tmp_path / "other" / "{SPAN}" / "{VERSION}"), "")
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("gs://bucket/pets", "folder"),
+        ("gs://bucket/pets.tar.gz", "archive"),
+        ("gs://bucket/cifar-10-python.tar.gz", "cifar10"),
+        ("gs://bucket/pets/*.tfrecord", "tfrecords"),
+        ("gs://bucket/pets/{SPAN}/pets.zip", "archive"),
+    ],
+)
+def test_remote_paths_by_their_name(path: str, kind: str) -> None:
+    source = locate(path, "")
+    assert source.kind == kind
+    assert source.path == path
+
+
+def mistake(tmp_path: Path, kind: str) -> str:
+    """Makes the mistake; what it gives as the source."""
+    path = tmp_path / "pets"
+    if kind == "missing":
+        return str(path)
+    if kind == "mistyped":
+        return "cifar-10"
+    if kind == "no class folders":
+        sets.folder(path, {"1.png": b"x", "2.png": b"y"})
+    elif kind == "one class":
+        sets.folder(path, {"train/cat/1.png": b"x", "test/cat/2.png": b"x"})
+    elif kind == "only litter":
+        sets.folder(path, {".DS_Store": b"x", "__MACOSX/cat/1.png": b"x", "cat/Thumbs.db": b"x", "cat/._1.png": b"x"})
+    elif kind == "empty folder":
+        path.mkdir()
+    elif kind == "empty classes":
+        sets.folder(path, {"cat": None, "dog": None})
+    elif kind == "unpacked cifar":
+        sets.folder(path, {"cifar-10-batches-py/data_batch_1": b"x", "cifar-10-batches-py/batches.meta": b"x"})
+    elif kind == "a text":
+        path.write_text("hello")
+    elif kind == "a picture":
+        path.write_bytes(TWO["cat/0.png"])
+    elif kind == "empty file":
+        path.touch()
+    elif kind == "half an archive":
+        path = sets.tar(tmp_path / "pets.tar.gz", TWO, "w:gz")
+        path.write_bytes(path.read_bytes()[:100])
+    elif kind == "no archive":
+        path = tmp_path / "pets.zip"
+        path.write_bytes(b"hello")
+    elif kind == "gzipped text":
+        path = tmp_path / "pets.tar.gz"
+        path.write_bytes(gzip.compress(b"hello" * 1000))
+    elif kind == "pattern of nothing":
+        return str(tmp_path / "*.tfrecord")
+    elif kind == "pattern of pictures":
+        sets.folder(path, TWO)
+        return str(path / "cat" / "*.png")
+    return str(path)
+
+
+MISTAKES = {
+    "missing": "there is no such file or folder. Give digits, cifar10, or the path",
+    "mistyped": "there is no such file or folder. Did you mean cifar10?",
+    "no class folders": "pictures but no class folders. Put the pictures of each class into a folder",
+    "one class": "only one class, 'cat'. A classifier needs at least two",
+    "only litter": "the folder is empty",
+    "empty folder": "the folder is empty. Expected a folder for each class",
+    "empty classes": "the folder is empty",
+    "unpacked cifar": "Give the archive itself",
+    "a text": "not a kind of file known here",
+    "a picture": "not a kind of file known here",
+    "empty file": "the file is empty",
+    "half an archive": "damaged",
+    "no archive": "damaged, or not the kind of archive that its name says",
+    "gzipped text": "damaged, or not the kind of archive that its name says",
+    "pattern of nothing": "no file matches",
+    "pattern of pictures": "not a kind of file known here",
+}
+
+
+@pytest.mark.parametrize("kind", MISTAKES)
+def test_mistakes_get_one_clear_line(tmp_path: Path, kind: str) -> None:
+    source = mistake(tmp_path, kind)
+    with pytest.raises(UserError, match=MISTAKES[kind]) as caught:
+        locate(source, str(tmp_path))
+    assert "\n" not in str(caught.value)
+    assert os.path.basename(source).split("*")[0] in str(caught.value)
+
+
+def test_empty_source() -> None:
+    with pytest.raises(UserError, match=r"data\.source is empty"):
+        locate(" ", "")
+
+
+def test_light_and_quick(tmp_path: Path) -> None:
+    """Without any of the heavy libraries, and in a moment, so that a mistake is told at once."""
+    heavy = ("tensorflow", "tfx", "apache_beam", "sklearn", "keras")
+    code = (
+        "import sys; from components.example_gen.sources import locate; locate('digits', '')\n"
+        f"assert not [name for name in {heavy} if name in sys.modules]"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    root = sets.folder(tmp_path, {f"class {i % 10}/{i}.jpg": b"" for i in range(3000)})
+    start = time.process_time()
+    locate(str(root), "")
+    assert time.process_time() - start < 0.2
