@@ -66,9 +66,9 @@ class Transform(Section):
 class Trainer(Section):
     strategy: Literal["auto", "cpu", "gpu", "tpu"] = "auto"
     epochs: Annotated[int, Field(ge=1)] = 10
-    batch_size: Annotated[int, Field(ge=1)] = 128  # pictures a step, over all replicas
-    learning_rate: Annotated[float, Field(gt=0)] = 0.002  # peak; warms up, then falls to zero
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0005
+    batch_size: Annotated[int, Field(ge=1)] = 64  # pictures a step, over all replicas
+    learning_rate: Annotated[float, Field(gt=0)] = 0.1  # of Nesterov SGD, at its peak: it warms up, then falls to zero
+    weight_decay: Annotated[float, Field(ge=0)] = 0.002
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
     width: Annotated[int, Field(ge=4)] = 32  # channels of the first convolution
     flip: bool = True  # left-right mirror images are the same class
@@ -113,6 +113,14 @@ class Config(Section):
     serving: Serving = Serving()
     metadata: Metadata = Metadata()
     beam: Beam = Beam()
+
+    @model_validator(mode="after")
+    def _picture_larger_than_its_move(self) -> Config:
+        if self.trainer.translate >= self.transform.size:
+            raise ValueError(
+                f"trainer.translate = {self.trainer.translate} must be smaller than transform.size = {self.transform.size}"
+            )
+        return self
 
 
 def load(
@@ -229,4 +237,4 @@ def _explain(error: ValidationError, origins: dict[str, str]) -> str:
     message = message[:1].lower() + message[1:]
     given = f" = {first['input']!r}" if not isinstance(first["input"], dict) else ""
     origin = f" ({origins[key]})" if key in origins else ""
-    return f"config key '{key}'{given}{origin}: {message}"
+    return f"config key '{key}'{given}{origin}: {message}" if key else message

@@ -33,7 +33,9 @@ def run(config: Config, paths: list[str], name: str | None, top: int, as_json: b
         readable: list[tuple[Path, bytes]] = []
         for file in chunk:
             try:
-                readable.append((file, pictures.servable(file.read_bytes(), config.data.max_bytes, config.data.max_pixels)))
+                readable.append(
+                    (file, pictures.servable(file.read_bytes(), config.data.max_bytes, config.data.max_pixels))
+                )
             except (OSError, pictures.Rejected) as error:
                 failed = True
                 print(f"error: {file}: {getattr(error, 'strerror', None) or error}", file=sys.stderr)

@@ -80,10 +80,11 @@ def create_pipeline(config: Config, source: Source) -> Pipeline:
         examples=examples,
         schema=schema,
         preprocessing_fn="components.transform.preprocessing.preprocessing_fn",
-        splits_config=transform_pb2.SplitsConfig(analyze=[features.TRAIN], transform=[]),
+        splits_config=transform_pb2.SplitsConfig(analyze=[features.TRAIN]),
         custom_config=config.transform.model_dump(),
         materialize=False,
         disable_statistics=True,
+        disable_analyzer_cache=True,
     ).with_id("Transform")
     # In the order of the chain but not in Transform's inputs: another verdict on the same data trains nothing anew.
     transform.add_upstream_node(data_gate)
@@ -93,7 +94,6 @@ def create_pipeline(config: Config, source: Source) -> Pipeline:
         run_fn="components.trainer.train.run_fn",
         examples=examples,
         transform_graph=transform.outputs["transform_graph"],
-        schema=schema,
         train_args=trainer_pb2.TrainArgs(splits=[features.TRAIN]),
         eval_args=trainer_pb2.EvalArgs(splits=[features.VALIDATION]),
         custom_config={**config.trainer.model_dump(), "size": config.transform.size, "seed": config.seed},
@@ -115,7 +115,6 @@ def create_pipeline(config: Config, source: Source) -> Pipeline:
         model=model,
         baseline_model=baseline.outputs["model"],
         eval_config=eval_config(**config.evaluator.model_dump(exclude={"confidence"})),
-        schema=schema,
     ).with_id("Evaluator")
 
     # Serves the test split from the exported model in a clean process, and compares the answers.

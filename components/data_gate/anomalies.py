@@ -12,6 +12,8 @@ from tfx.dsl.io import fileio
 from components import features as f
 from components.data_gate.findings import ANOMALIES, Finding, found, one_line, pictures, quote
 
+COMPARABLE = 100  # pictures; the distributions of fewer differ by chance alone
+
 _CORRECT = "Correct the data, or the schema where the data is right"
 
 
@@ -27,7 +29,7 @@ def _read(path: str) -> anomalies_pb2.Anomalies:
 
 
 def distances(statistics: Mapping[str, str], schema: str, previous: str | None, action: str) -> Iterator[Finding]:
-    """Features that are distributed too differently, by the comparators of the schema.
+    """Features that are distributed too differently, by the comparators of the schema; of COMPARABLE pictures or more.
 
     Args:
       statistics: path of the statistics of each split.
@@ -39,12 +41,21 @@ def distances(statistics: Mapping[str, str], schema: str, previous: str | None, 
     rules = tfdv.load_schema_text(schema)
     splits = {split: tfdv.load_stats_binary(path) for split, path in statistics.items()}
     train = splits.pop(f.TRAIN)
+    if _count(train) < COMPARABLE:
+        return
     for split, other in splits.items():
+        if _count(other) < COMPARABLE:
+            continue
         skew = tfdv.validate_statistics(train, rules, serving_statistics=other)
         yield from _in_words(f"{f.TRAIN} against {split}", skew, action, comparisons=True)
-    if previous:
-        drift = tfdv.validate_statistics(train, rules, previous_statistics=tfdv.load_stats_binary(previous))
+    before = tfdv.load_stats_binary(previous) if previous else None
+    if before is not None and _count(before) >= COMPARABLE:
+        drift = tfdv.validate_statistics(train, rules, previous_statistics=before)
         yield from _in_words(f"{f.TRAIN} against that of the data before", drift, action, comparisons=True)
+
+
+def _count(statistics: Any) -> int:
+    return int(statistics.datasets[0].num_examples)
 
 
 def _in_words(

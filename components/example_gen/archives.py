@@ -60,9 +60,14 @@ class _StrictTarInfo(tarfile.TarInfo):
             raise tarfile.ReadError(str(error)) from error
 
 
-def open_tar(path: str) -> tarfile.TarFile:
+@contextlib.contextmanager
+def open_tar(path: str) -> Iterator[tarfile.TarFile]:
     """Opens a tar for reading from front to back, compressed in any way that Python's tarfile knows."""
-    return tarfile.open(fileobj=files.open_binary(path), mode="r:*", tarinfo=_StrictTarInfo)
+    with (
+        files.open_binary(path) as file,
+        tarfile.open(fileobj=file, mode="r:*", tarinfo=_StrictTarInfo) as tar,
+    ):
+        yield tar
 
 
 def is_zip(path: str) -> bool:
@@ -152,7 +157,7 @@ def zip_contents(path: str) -> Contents:
       UserError: the archive is damaged.
     """
     members, folders = [], []
-    with damage_named(path), zipfile.ZipFile(files.open_binary(path)) as archive:
+    with damage_named(path), files.open_binary(path) as file, zipfile.ZipFile(file) as archive:
         for info in archive.infolist():
             if files.is_litter(info.filename):
                 continue

@@ -131,7 +131,7 @@ def _rgb(image: Image.Image) -> np.ndarray:
     """uint8 [height, width, 3] of the first frame."""
     image.load()
     if image.mode == "RGB":
-        return np.asarray(image)
+        return np.frombuffer(image.tobytes(), np.uint8).reshape(image.height, image.width, 3)  # quicker than asarray
     if image.mode.startswith("I;16"):  # Pillow would clip, libpng keeps the high byte
         grey = (np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)
         return np.repeat(grey[..., None], 3, axis=2)

@@ -25,7 +25,8 @@ from components.example_gen.download import Progress, Published, download, verif
 Kind = Literal["digits", "cifar10", "folder", "archive", "tfrecords"]
 
 # TFX's placeholders for spans and versions, in a path: {SPAN}, {SPAN:8}, {VERSION}, or a date.
-_PLACEHOLDER = re.compile(r"\{(?:SPAN|VERSION)(?::\d+)?\}|\{(?:YYYY|MM|DD)\}")
+_PLACEHOLDER = re.compile(r"\{(SPAN|VERSION|YYYY|MM|DD)(?::\d+)?\}")
+_PLACEHOLDERS = (["SPAN"], ["SPAN", "VERSION"], ["DD", "MM", "YYYY"], ["DD", "MM", "VERSION", "YYYY"])
 _ARCHIVE_ENDINGS = re.compile(r"(\.tar(\.\w+)?|\.tgz|\.tbz2?|\.txz|\.zip)$", re.IGNORECASE)
 _LOOK_AT = 100  # members of an archive that are looked at to tell what it is
 
@@ -62,6 +63,11 @@ def locate(source: str, cache_dir: str) -> Source:
         raise UserError("data.source is empty. Give digits, cifar10, or the path of a folder, an archive or TFRecords.")
     path = source if files.is_remote(source) else os.path.abspath(os.path.expanduser(source))
     placeholder = _PLACEHOLDER.search(path)
+    if placeholder and sorted(_PLACEHOLDER.findall(path)) not in _PLACEHOLDERS:
+        raise UserError(
+            f"{files.text(source)}: its placeholders are not {{SPAN}}, or {{YYYY}}, {{MM}} and {{DD}}, each once, "
+            "and at most one {VERSION} with them."
+        )
     base, pattern = _split_at(path, placeholder.start()) if placeholder else os.path.split(path.rstrip("/"))
     named = base if placeholder else path
     if files.is_remote(path):

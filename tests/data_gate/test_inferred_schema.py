@@ -67,12 +67,9 @@ def test_a_frozen_schema_takes_the_data_it_was_frozen_from(two_classes: Stages, 
     assert [feature.name for feature in schema.feature][:4] == [f.IMAGE, f.LABEL, f.CLASS_NAME, f.SOURCE]
     assert len(schema.feature) == 13
     assert list(schema.string_domain[0].value) == ["false", "true"]
-    again = Stages(tmp_path, two_classes.examples, written)
-    findings = again.gate({**STOP, "anomalies": "warn"})
-    told = json.loads(Path(findings.uri, FINDINGS_FILE).read_text())
-    # Validation was made unlike train, and ten pictures differ by chance: the comparators say so, and nothing else.
-    assert "brightness" in {finding["examples"][0]["feature"] for finding in told}
-    assert all(finding["message"].startswith("train against ") for finding in told)
+    findings = Stages(tmp_path, two_classes.examples, written).gate(STOP)
+    # Validation was made unlike train, but ten pictures are too few to say so.
+    assert json.loads(Path(findings.uri, FINDINGS_FILE).read_text()) == []
 
 
 def test_freeze_replaces_only_by_force(two_classes: Stages, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from tests.examples import digit_pictures, png
 RESOLVERS = ("PreviousData", "Baseline")
 NAMES = ("zero", "one", "two")
 # Small and quick, yet a model that the gates let through.
-QUICK = ("trainer.epochs=6", "trainer.width=8", "trainer.batch_size=32", "trainer.flip=false", "transform.size=16")
+QUICK = ("trainer.epochs=6", "trainer.width=8", "trainer.batch_size=16", "trainer.flip=false", "transform.size=16")
 
 
 def write_folder(root: Path, train: int = 60, test: int = 30, given_splits: bool = True) -> Path:

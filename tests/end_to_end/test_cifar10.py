@@ -25,7 +25,7 @@ CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "hors
 # One short epoch of a small network: what is tested is the chain, not the model.
 SETTINGS = ("transform.size=32", "trainer.epochs=1", "trainer.width=8", "trainer.batch_size=256")
 SETTINGS += (
-    "trainer.learning_rate=0.01",
+    "trainer.learning_rate=0.1",
     "evaluator.min_accuracy=0.15",
     "evaluator.min_class_recall=0",
     "name=cifar10",

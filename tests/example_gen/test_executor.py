@@ -260,6 +260,13 @@ def test_cifar_10(tmp_path: Path, write: object) -> None:
         assert np.array_equal(pictures.read(example[f.IMAGE], 10**6, 10**6).pixels, np.moveaxis(planes, 0, 2))
 
 
+def test_a_label_without_a_name(tmp_path: Path) -> None:
+    rows = sets.cifar_rows(0, 30)
+    path = sets.cifar_binary(tmp_path / "archive", {"data_batch_1": rows._replace(labels=[*rows.labels[:-1], 10])})
+    with pytest.raises(UserError, match="a label 10, but names for 10 classes"):
+        sets.run(path, tmp_path / "out")
+
+
 def test_a_hostile_archive_ends_the_run_in_one_line(tmp_path: Path) -> None:
     import pickle
 
@@ -415,6 +422,7 @@ def test_remote_paths(tmp_path: Path, kind: str) -> None:
 
 
 @pytest.mark.cifar
+@pytest.mark.skipif("CIFAR10_JPEG" not in os.environ, reason="CIFAR10_JPEG is not set")
 def test_real_pictures(tmp_path: Path) -> None:
     """A tenth of the real CIFAR-10 JPEGs, in an archive as theirs: through Beam, as found, every class mixed in."""
     import tarfile

@@ -73,6 +73,9 @@ def test_spans(tmp_path: Path) -> None:
     source = locate(str(tmp_path / "pets" / "span-{SPAN}"), "")
     assert source == Source("folder", "pets", str(tmp_path / "pets"), "span-{SPAN}")
     assert locate(str(tmp_path / "pets" / "v{SPAN:1}.tar"), "").kind == "archive"
+    for wrong in ("{VERSION}", "{SPAN}/{SPAN}", "{YYYY}-{MM}", "{SPAN}-{YYYY}-{MM}-{DD}"):
+        with pytest.raises(UserError, match="its placeholders are not"):
+            locate(str(tmp_path / wrong), "")
     with pytest.raises(UserError, match="nothing matches"):
         locate(str(tmp_path / "other" / "{SPAN}" / "{VERSION}"), "")
 

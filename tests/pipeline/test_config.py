@@ -55,6 +55,7 @@ def test_the_preset_follows_the_data(tmp_path: Path) -> None:
         ("trainer=3", "is a section"),
         ("data.splits.train=0.5", "the three shares must add up to 1, not 0.7"),
         ("gate.leaks=maybe", "input should be 'stop', 'warn' or 'off'"),
+        ("trainer.translate=32", "trainer.translate = 32 must be smaller than transform.size = 32"),
         ("name=a/b", "config key 'name' = 'a/b'"),
         ("seed=[1", "config key 'seed'"),
     ],

@@ -56,22 +56,23 @@ def test_the_summary_and_the_model_are_readable(trained: Trained) -> None:
 
 
 def test_one_seed_gives_one_model_to_the_bit(digits: Data, tmp_path: Path) -> None:
-    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
-        train.run_fn(digits.fn_args(tmp_path / name, seed=seed, width=16))
-    first, second, other = (weights(tmp_path / name) for name in "abc")
+    for name in "ab":
+        train.run_fn(digits.fn_args(tmp_path / name, seed=3, width=16))
+    first, second = (weights(tmp_path / name) for name in "ab")
     assert all(np.array_equal(x, y) for x, y in zip(first, second))
-    assert not all(np.array_equal(x, y) for x, y in zip(first, other))
 
 
-def test_streaming_trains_too(digits: Data, tmp_path: Path) -> None:
-    train.run_fn(digits.fn_args(tmp_path, cache_bytes=0, epochs=3))
+def test_streaming_trains_too_and_says_how_far_it_is(digits: Data, tmp_path: Path) -> None:
+    said: list[str] = []
+    progress.listen(said.append)
+    try:
+        train.run_fn(digits.fn_args(tmp_path, cache_bytes=0, epochs=3))
+    finally:
+        progress.listen(None)
     history = json.loads((tmp_path / "run" / train.HISTORY_FILE).read_text())
     assert history[-1]["loss"] < history[0]["loss"]
-
-
-def test_fewer_pictures_than_a_batch_are_one_batch(digits: Data, tmp_path: Path) -> None:
-    train.run_fn(digits.fn_args(tmp_path, batch_size=5000, epochs=2))
-    assert len(json.loads((tmp_path / "run" / train.HISTORY_FILE).read_text())) == 2
+    assert any(line.startswith("epoch 1/3, step 21/21, loss ") and "pictures/s" in line for line in said)
+    assert "validation accuracy" in said[-1]
 
 
 def test_a_loss_that_is_no_number_stops_at_once(digits: Data, tmp_path: Path) -> None:
@@ -81,17 +82,6 @@ def test_a_loss_that_is_no_number_stops_at_once(digits: Data, tmp_path: Path) ->
     assert not (tmp_path / "serving").exists()
 
 
-def test_progress_is_reported(digits: Data, tmp_path: Path) -> None:
-    said: list[str] = []
-    progress.listen(said.append)
-    try:
-        train.run_fn(digits.fn_args(tmp_path, epochs=2))
-    finally:
-        progress.listen(None)
-    assert any(line.startswith("epoch 1/2, step 21/21, loss ") and "pictures/s" in line for line in said)
-    assert "validation accuracy" in said[-1]
-
-
 def test_an_empty_split_is_refused(digits: Data, tmp_path: Path) -> None:
     arguments = digits.fn_args(tmp_path)
     arguments.eval_files = [str(tmp_path / "none" / "*")]
@@ -99,8 +89,8 @@ def test_an_empty_split_is_refused(digits: Data, tmp_path: Path) -> None:
         train.run_fn(arguments)
 
 
-def test_the_test_split_is_never_read(digits: Data, tmp_path: Path) -> None:
-    arguments = digits.fn_args(tmp_path)
+def test_the_test_split_is_never_read_and_a_small_set_is_one_batch(digits: Data, tmp_path: Path) -> None:
+    arguments = digits.fn_args(tmp_path, batch_size=5000, epochs=2)
     copy = tmp_path / "examples"
     for split in (f.TRAIN, f.VALIDATION):
         (copy / f"Split-{split}").mkdir(parents=True)
@@ -112,3 +102,4 @@ def test_the_test_split_is_never_read(digits: Data, tmp_path: Path) -> None:
     arguments.train_files = [str(copy / f"Split-{f.TRAIN}" / "*")]
     arguments.eval_files = [str(copy / f"Split-{f.VALIDATION}" / "*")]
     train.run_fn(arguments)
+    assert len(json.loads((tmp_path / "run" / train.HISTORY_FILE).read_text())) == 2
