@@ -36,12 +36,27 @@ class Contents(NamedTuple):
     folders: list[str]
 
 
+# What Python's readers raise for damaged archives, beside their own errors, which are ValueErrors in part.
+_DAMAGE = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    OSError,
+    ValueError,
+    OverflowError,
+    NotImplementedError,
+)
+
+
 @contextlib.contextmanager
 def damage_named(path: str) -> Iterator[None]:
     """Turns what reading a damaged archive raises into a UserError that names it."""
     try:
         yield
-    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
+    except _DAMAGE as error:
         raise UserError(
             f"{files.text(path)}: the archive is damaged or ends early ({error}). Make or download it anew."
         ) from error
@@ -112,7 +127,7 @@ def stream_tar(path: str, limit: int) -> Iterator[tuple[str, bytes | Rejected | 
             problem = _tar_problem(info)
             if info.isdir():
                 yield _name(info.name), None
-            elif problem or info.size > limit:
+            elif problem or not 0 <= info.size <= limit:
                 yield _name(info.name), Rejected(problem or f"over the limit of {limit:,} bytes")
             else:
                 content = tar.extractfile(info)
@@ -187,7 +202,7 @@ def read_members(path: str, members: list[Member], limit: int) -> Iterator[tuple
             try:
                 if member.problem:
                     raise Rejected(member.problem)
-                if member.size > limit:
+                if not 0 <= member.size <= limit:
                     raise Rejected(f"over the limit of {limit:,} bytes")
                 if member.crc is None:
                     file.seek(member.offset)
@@ -200,6 +215,8 @@ def read_members(path: str, members: list[Member], limit: int) -> Iterator[tuple
                 yield member, raw
             except Rejected as rejected:
                 yield member, rejected
+            except (OSError, ValueError):  # a place that cannot be
+                yield member, Rejected("its place in the archive is damaged")
 
 
 def _zipped(header: bytes, file: IO[bytes], member: Member, limit: int) -> bytes:

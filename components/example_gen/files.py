@@ -36,7 +36,12 @@ def is_records(path: str) -> bool:
 
 def text(name: str | bytes) -> str:
     """A file's name as text that always encodes to UTF-8; bytes that are not UTF-8 are shown as \\xNN."""
-    return (name if isinstance(name, bytes) else os.fsencode(name)).decode("utf-8", "backslashreplace")
+    if isinstance(name, bytes):
+        return name.decode("utf-8", "backslashreplace")
+    try:
+        return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # half a character, which no file system gives
+        return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _gfile() -> Any:

@@ -103,7 +103,7 @@ def _archive(path: str) -> Inventory:
 
 def _dealt(names: list[str]) -> list[list[str]]:
     def key(name: str) -> bytes:
-        return hashlib.blake2b(os.fsencode(name), digest_size=8).digest()
+        return hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
     mixed = sorted(names, key=lambda name: (key(name), name))
     count = -(-len(mixed) // _FILES_IN_UNIT)
