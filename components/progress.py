@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 Listener = Callable[[str], None]
 
+_EVERY = 0.5  # seconds between two reports of a count
+
 _listener: Listener | None = None
+_counted = 0
+_told = 0.0
 
 
 def listen(listener: Listener | None) -> None:
@@ -19,3 +24,18 @@ def report(text: str) -> None:
     """Say in a few words how far the running stage is, for example `epoch 3/10, accuracy 0.71`."""
     if _listener is not None:
         _listener(text)
+
+
+def start() -> None:
+    """A stage starts: nothing is counted yet."""
+    global _counted
+    _counted = 0
+
+
+def count(pictures: int) -> None:
+    """Say that the running stage has gone through so many more pictures."""
+    global _counted, _told
+    _counted += pictures
+    if _listener is not None and time.monotonic() - _told >= _EVERY:
+        _told = time.monotonic()
+        _listener(f"{_counted:,} pictures")

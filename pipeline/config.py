@@ -116,10 +116,9 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _picture_larger_than_its_move(self) -> Config:
-        if self.trainer.translate >= self.transform.size:
-            raise ValueError(
-                f"trainer.translate = {self.trainer.translate} must be smaller than transform.size = {self.transform.size}"
-            )
+        move, size = self.trainer.translate, self.transform.size
+        if move >= size:
+            raise ValueError(f"trainer.translate = {move} must be smaller than transform.size = {size}")
         return self
 
 

@@ -24,7 +24,7 @@ _STATES = metadata_store_pb2.Execution
 class StageReport:
     """What one stage did and what it cost."""
 
-    state: str  # done, cached, failed or refused
+    state: str  # done, cached or failed
     seconds: float
     cpu_seconds: float  # of this process and of those that it waited for
     peak_bytes: int  # largest resident size of this process while the stage ran

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+import traceback
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import yaml
@@ -33,6 +36,7 @@ def run(config: Config, first: str | None, last: str | None, out: TextIO) -> Res
     with run_dir.locked(config):
         if first:
             _check_there_is_a_run_to_go_on_from(config, first)
+        _forget_lost_pushes(config)
         run_id = datetime.now().strftime("%Y%m%d-%H%M%S.%f")[:-3]
         folder = run_dir.of_run(config, run_id)
         folder.mkdir(parents=True)
@@ -46,7 +50,8 @@ def run(config: Config, first: str | None, last: str | None, out: TextIO) -> Res
                 outcome.interrupted = True
             except Exception as error:
                 outcome.error = outcome.error or error
-                _write_traceback(error)
+                outcome.interrupted = isinstance(outcome.error, KeyboardInterrupt)  # Beam makes another error of it
+                traceback.print_exception(error)  # into the log
             if outcome.interrupted:
                 store = metadata.open_store(config)
                 metadata.cancel(store, list(metadata.left_running(store)))
@@ -90,14 +95,15 @@ class _Watch:
             progress.listen(None)
 
     def started(self, stage: str) -> None:
+        progress.start()
         self._screen.started(stage)
 
     def ended(self, stage: str, report: StageReport, error: BaseException | None) -> None:
         self._outcome.stages[stage] = report.to_json()
         if error is not None:
             self._outcome.failed_stage, self._outcome.error = stage, _cause(error)
-            if isinstance(self._outcome.error, GateRefused):
-                self._outcome.stages[stage]["state"] = "refused"
+            ends = {GateRefused: "refused", KeyboardInterrupt: "stopped"}
+            self._outcome.stages[stage]["state"] = ends.get(type(self._outcome.error), "failed")
         self._screen.ended(stage, self._outcome.stages[stage]["state"], report.seconds)
 
 
@@ -127,6 +133,16 @@ def _check_there_is_a_run_to_go_on_from(config: Config, first: str) -> None:
     )
 
 
+def _forget_lost_pushes(config: Config) -> None:
+    """Let a pushed version that somebody removed be pushed again: the cache stands on the artifact that tells of it."""
+    if not metadata.exists(config):
+        return
+    for artifact in metadata.open_store(config).get_artifacts_by_type("PushedModel"):
+        path = metadata.property_value(artifact, "pushed_destination")
+        if path and "://" not in path and not Path(path).exists():
+            shutil.rmtree(artifact.uri, ignore_errors=True)
+
+
 def _cause(error: BaseException) -> BaseException:
     """The UserError or GateRefused behind an exception, else the exception itself."""
     seen: BaseException | None = error
@@ -135,9 +151,3 @@ def _cause(error: BaseException) -> BaseException:
             return seen
         seen = seen.__cause__ or seen.__context__
     return error
-
-
-def _write_traceback(error: Exception) -> None:
-    import traceback
-
-    traceback.print_exception(error)  # into the log

@@ -9,7 +9,7 @@ from typing import Any
 
 from components import features
 from components.errors import GateRefused, UserError
-from pipeline import metadata, run_dir
+from pipeline import STAGES, metadata, run_dir
 from pipeline.config import Config
 
 PUSHED, FAULT, MISTAKE, REFUSED, INTERRUPTED = 0, 1, 2, 3, 130
@@ -64,7 +64,7 @@ def collect(config: Config, outcome: Outcome) -> Result:
         exit_code=PUSHED,
         log=str(outcome.log),
         artifacts=str(run_dir.artifacts(config)),
-        stages=outcome.stages,
+        stages={name: outcome.stages[name] for name in STAGES if name in outcome.stages},
     )
     store = metadata.open_store(config)
     run = metadata.find_run(store, outcome.run_id)

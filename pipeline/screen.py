@@ -19,6 +19,7 @@ STYLES = {
     "cached": "blue",
     "failed": "bold red",
     "refused": "bold yellow",
+    "stopped": "bold yellow",
     "not run": "dim",
 }
 
@@ -89,7 +90,7 @@ class Screen:
             self.console.print(f"  {self._running:<17} {'':<8}          {text}", markup=False)
 
     def ended(self, stage: str, state: str, seconds: float) -> None:
-        """`state` is one of done, cached, failed, refused."""
+        """`state` is one of done, cached, failed, refused, stopped."""
         self._states[stage], self._seconds[stage] = state, seconds
         self._running = None
         if self._live is None:

@@ -5,6 +5,11 @@ from __future__ import annotations
 import warnings
 
 import pytest
+from hypothesis import settings
+
+# Speed is measured in benchmarks/, and a busy machine is no failure.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(autouse=True)

@@ -41,6 +41,8 @@ def test_make_help_explains_every_target() -> None:
 
 def test_the_lock_pins_every_package_by_hash() -> None:
     lock = (ROOT / "requirements" / "portable.txt").read_text()
-    pins = re.findall(r"^[a-z0-9][a-z0-9._-]*(?:\[[^\]]*\])?==\S+ \\\n    --hash=sha256:", lock, re.MULTILINE | re.IGNORECASE)
+    pins = re.findall(
+        r"^[a-z0-9][a-z0-9._-]*(?:\[[^\]]*\])?==\S+ \\\n    --hash=sha256:", lock, re.MULTILINE | re.IGNORECASE
+    )
     named = re.findall(r"^[a-z0-9][^\n ]*==", lock, re.MULTILINE | re.IGNORECASE)
     assert len(pins) == len(named) > 100

@@ -47,12 +47,21 @@ def find_uv():
         if not runs(sys.executable, "-m", "venv", str(TOOLS / "pip")):
             stop("this python3 has neither pip nor venv; install one of python3-pip, python3-venv or uv and try again")
         pip = [str(TOOLS / "pip" / "bin" / "python"), "-m", "pip"]
-    command = [*pip, "install", "--quiet", "--disable-pip-version-check", "--upgrade", "--target", str(TOOLS / "uv"), "uv<1"]
+    command = [
+        *pip,
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--upgrade",
+        "--target",
+        str(TOOLS / "uv"),
+        "uv<1",
+    ]
     quiet = dict(os.environ, PIP_ROOT_USER_ACTION="ignore")
     done = subprocess.run(command, env=quiet, stderr=subprocess.PIPE, text=True)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        stop("pip could not install uv: %s. Install uv yourself (it may be on PATH) and try again" % last)
+        stop(f"pip could not install uv: {last}. Install uv yourself (it may be on PATH) and try again")
     return str(own)
 
 
@@ -65,13 +74,13 @@ def find_python(uv):
     for python in candidates:
         if python and runs(python, "-c", check):  # a pyenv shim exists for versions that are not active, and fails
             return python
-    print("setup: fetching Python %s into .tools" % PYTHON, flush=True)
+    print(f"setup: fetching Python {PYTHON} into .tools", flush=True)
     if runs(uv, "python", "install", "--install-dir", str(TOOLS / "python"), PYTHON):
         for python in sorted(glob.glob(str(TOOLS / "python" / "*" / "bin" / ("python" + PYTHON)))):
             return python
     stop(
-        "no Python %s on PATH or in pyenv, and uv could not fetch one; install it (for example `pyenv install %s`) "
-        "and try again" % (PYTHON, PYTHON)
+        f"no Python {PYTHON} on PATH or in pyenv, and uv could not fetch one; "
+        f"install it (for example `pyenv install {PYTHON}`) and try again"
     )
 
 
@@ -91,7 +100,8 @@ def main():
     into = ["--quiet", "--python", str(VENV / "bin" / "python")]
     # Byte-compiled now: where PYTHONDONTWRITEBYTECODE is set, every process would compile TensorFlow and TFX again.
     subprocess.run([uv, "pip", "sync", *into, "--require-hashes", "--compile-bytecode", str(LOCK)], check=True)
-    subprocess.run([uv, "pip", "install", *into, "--no-deps", "--no-build-isolation", "--editable", str(ROOT)], check=True)
+    ours = ["--no-deps", "--no-build-isolation", "--editable", str(ROOT)]
+    subprocess.run([uv, "pip", "install", *into, *ours], check=True)
     STAMP.write_text(wanted)
 
 
@@ -99,6 +109,6 @@ if __name__ == "__main__":
     try:
         main()
     except subprocess.CalledProcessError as error:
-        stop("`%s` failed with exit code %d; its message is above" % (" ".join(error.cmd[:3]), error.returncode))
+        stop(f"`{' '.join(error.cmd[:3])}` failed with exit code {error.returncode}; its message is above")
     except KeyboardInterrupt:
         stop("interrupted; run it again to go on")

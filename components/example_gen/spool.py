@@ -18,6 +18,7 @@ import tensorflow as tf
 from tfx.dsl.io import fileio
 
 from components import features as f
+from components import progress
 from components.errors import UserError
 from components.example_gen import cifar, pictures
 from components.example_gen.layout import Place
@@ -115,6 +116,7 @@ def spool_unit(unit: Unit, prefix: str, max_bytes: int, max_pixels: int) -> Unit
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's, of odd metadata
             for batch in _batches(unit, max_bytes, max_pixels, result):
+                progress.count(len(batch))
                 values = pictures.statistics(np.stack([picture.pixels for _, picture in batch]))
                 for (found, picture), row in zip(batch, values.tolist()):
                     digest = hash_of(picture.pixels)

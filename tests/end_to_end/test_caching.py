@@ -19,13 +19,22 @@ FROM_TRAINER = ["Trainer", "Evaluator", "ServingCheck", "Pusher"]
 
 
 @pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of pictures, run once: `pictures` and `runs` side by side."""
+def first_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of pictures, run once: `pictures` and `runs` side by side, and `kept`, a copy of `runs`."""
     folder = tmp_path_factory.mktemp("caching")
     write_folder(folder / "pictures")
     first = run(folder / "runs", folder / "pictures")
     assert (first.exit_code, executed(first)) == (0, EVERY), first.why
+    shutil.copytree(folder / "runs", folder / "kept")
     return folder
+
+
+@pytest.fixture
+def base(first_run: Path) -> Path:
+    """As after the first run, whatever other tests have run since: another model would be another baseline."""
+    shutil.rmtree(first_run / "runs")
+    shutil.copytree(first_run / "kept", first_run / "runs")
+    return first_run
 
 
 def counts(run_dir: Path) -> tuple[int, int]:

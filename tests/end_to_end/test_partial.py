@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -32,6 +33,17 @@ def test_from_and_to_run_a_part_of_the_chain(tmp_path: Path) -> None:
     assert executed(tail) == ["Trainer", "Evaluator", "ServingCheck", "Pusher"]
     assert tail.pushed is not None
     assert tail.counts == head.counts
+
+
+def test_a_pushed_version_that_was_removed_is_pushed_again(tmp_path: Path) -> None:
+    pictures = write_folder(tmp_path / "pictures", train=20, test=10)
+    first = run(tmp_path / "runs", pictures, *LENIENT)
+    assert first.pushed is not None
+    shutil.rmtree(first.pushed["path"])
+    again = run(tmp_path / "runs", pictures, *LENIENT)
+    assert executed(again) == ["Pusher"]
+    assert again.pushed is not None
+    assert (Path(again.pushed["path"]) / "saved_model.pb").exists()
 
 
 def test_ctrl_c_and_kill_leave_a_run_directory_that_goes_on(tmp_path: Path) -> None:
