@@ -27,11 +27,14 @@ def preprocessing_fn(inputs: Mapping[str, tf.Tensor], custom_config: Mapping[str
     size = int(custom_config["size"])
     encoded = tf.reshape(inputs[f.IMAGE], [-1])
 
-    # Pictures all have S x S pixels by now, so the means over pictures of each picture's own means are those over
-    # all pixels. Taken picture by picture: a batch of large pictures in float32 would not fit in memory.
-    moments = tf.map_fn(lambda e: _moments(decode(e, size)), encoded, fn_output_signature=tf.TensorSpec([6]))
-    mean, mean_square = tf.split(tft.mean(moments, reduce_instance_dims=False), 2)
-    deviation = tf.maximum(tf.sqrt(tf.maximum(mean_square - mean**2, 0.0)), _GREY_LEVEL)
+    # Sums of whole numbers are exact, in whatever batches and order Beam adds them: the same data gives the same model.
+    # Taken picture by picture: a batch of large pictures in float32 would not fit in memory.
+    sums = tft.sum(tf.map_fn(lambda e: _sums(decode(e, size)), encoded, fn_output_signature=tf.int64), False)
+    count, total, squares = tf.split(tf.cast(sums, tf.float64), [1, 3, 3])
+    mean = total / count / 255
+    variance = tf.maximum(squares / count / 255**2 - mean**2, _GREY_LEVEL**2)
+    deviation = tf.sqrt(variance)
+    mean, deviation = tf.cast(mean, tf.float32), tf.cast(deviation, tf.float32)
 
     picture = tf.TensorSpec([size, size, 3], tf.uint8)
     pixels = tf.map_fn(lambda e: decode(e, size), encoded, fn_output_signature=picture)
@@ -56,7 +59,7 @@ def decode(encoded: tf.Tensor, size: int) -> tf.Tensor:
     return tf.ensure_shape(tf.cond(right_size, lambda: pixels, resized), [size, size, 3])
 
 
-def _moments(pixels: tf.Tensor) -> tf.Tensor:
-    """uint8 [H, W, 3] to float32 [6]: the mean of each channel in [0, 1], then the mean of its square."""
-    x = tf.cast(pixels, tf.float32) / 255
-    return tf.concat([tf.reduce_mean(x, [0, 1]), tf.reduce_mean(x * x, [0, 1])], 0)
+def _sums(pixels: tf.Tensor) -> tf.Tensor:
+    """uint8 [H, W, 3] to int64 [7]: the number of pixels, the sum of each channel, and the sum of its squares."""
+    x = tf.cast(pixels, tf.int64)
+    return tf.concat([[tf.size(x[..., 0], tf.int64)], tf.reduce_sum(x, [0, 1]), tf.reduce_sum(x * x, [0, 1])], 0)
