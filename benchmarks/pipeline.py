@@ -67,7 +67,10 @@ def _write_records(pictures: Path, into: Path) -> None:
     """What the plain pipeline reads: train.tfrecord and eval.tfrecord, `image` and `label`. Not counted."""
     import random
 
-    import tensorflow as tf
+    from pipeline.output import all_output_to
+
+    with all_output_to(os.devnull):
+        import tensorflow as tf
 
     into.mkdir()
     for split, name in (("train", "train"), ("test", "eval")):

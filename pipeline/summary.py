@@ -8,7 +8,7 @@ from typing import Any, TextIO
 from rich.console import Console
 
 from components import features
-from pipeline.result import FAULT, INTERRUPTED, MISTAKE, PUSHED, Result
+from pipeline.result import FAULT, INTERRUPTED, MISTAKE, PUSHED, REFUSED, Result
 
 
 def show(result: Result, file: TextIO) -> None:
@@ -17,7 +17,8 @@ def show(result: Result, file: TextIO) -> None:
     def say(text: str = "", style: str | None = None) -> None:
         console.print(text, style=style, markup=False)
 
-    say()
+    if result.stages:
+        say()
     if result.counts:
         splits = ", ".join(f"{result.counts.get(split, 0):,} {split}" for split in features.SPLITS)
         say(f"data      {splits}; {result.counts['rejected']:,} rejected")
@@ -29,18 +30,21 @@ def show(result: Result, file: TextIO) -> None:
     if result.pushed and result.exit_code == PUSHED:
         before = " before, nothing has changed" if result.stages["Pusher"]["state"] == "cached" else ""
         say(f"pushed    version {result.pushed['version']}{before}: {short(result.pushed['path'])}", "bold green")
-    elif result.exit_code == FAULT:
-        say("failed    a fault, not a mistake of yours; the log says more", "bold red")
-    elif result.exit_code == MISTAKE:
-        say("stopped   the input or the configuration cannot be used", "bold red")
-    elif result.exit_code == INTERRUPTED:
-        say("stopped", "bold yellow")
     elif result.exit_code != PUSHED:
-        say("refused   nothing was pushed", "bold yellow")
-    for line in result.why:
-        say(f"          {line}")
-    say(f"artifacts {short(result.artifacts)}")
-    say(f"log       {short(result.log)}")
+        word, style = {
+            FAULT: ("failed", "bold red"),
+            MISTAKE: ("error", "bold red"),
+            REFUSED: ("refused", "bold yellow"),
+            INTERRUPTED: ("stopped", "bold yellow"),
+        }[result.exit_code]
+        first, *more = ["nothing was pushed", *result.why] if result.exit_code == REFUSED else result.why
+        say(f"{word:<9} {first}", style)
+        for line in more:
+            say(f"          {line}")
+    if result.stages:
+        say(f"artifacts {short(result.artifacts)}")
+    if result.stages or result.exit_code == FAULT:
+        say(f"log       {short(result.log)}")
 
 
 def metric_lines(metrics: dict[str, Any]) -> list[str]:
