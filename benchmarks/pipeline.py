@@ -60,7 +60,7 @@ def _unpack(archive: Path, into: Path, per_class: int) -> None:
             if member.isfile() and (not per_class or int(leaf.split(".")[0]) < limit):
                 path = into / split / name / leaf
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(tar.extractfile(member).read())  # type: ignore[union-attr]
+                path.write_bytes(tar.extractfile(member).read())
 
 
 def _write_records(pictures: Path, into: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from google.protobuf import text_format
+from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx import components as tfx
 from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
@@ -16,6 +18,7 @@ from components import features
 from components.data_gate.component import DataFindings, DataGate
 from components.data_gate.previous import AcceptedBefore
 from components.data_gate.statistics import stats_options
+from components.errors import UserError
 from components.evaluator.baseline import LatestOtherBlessedModelStrategy
 from components.evaluator.config import eval_config
 from components.example_gen.component import ImageExampleGen
@@ -167,8 +170,14 @@ def beam_args(config: Config) -> list[str]:
 
 
 def schema_file(config: Config) -> Path | None:
-    """The curated schema of the data set; None where it is to be inferred."""
-    if config.schema_file:
-        return Path(config.schema_file).resolve()
-    known = SCHEMAS / config.name / "schema.pbtxt"
-    return known if known.exists() else None
+    """The curated schema of the data set; None where it is to be inferred. UserError where it cannot be read."""
+    path = Path(config.schema_file).resolve() if config.schema_file else SCHEMAS / config.name / "schema.pbtxt"
+    if not config.schema_file and not path.exists():
+        return None
+    try:
+        text_format.Parse(path.read_text(encoding="utf-8"), schema_pb2.Schema())
+    except OSError as error:
+        raise UserError(f"cannot read the schema {path}: {error.strerror}") from None
+    except (UnicodeDecodeError, text_format.ParseError) as error:
+        raise UserError(f"the schema {path} is not a text proto of a TFDV schema: line {error}") from None
+    return path

@@ -11,7 +11,7 @@ from components import features as f
 
 
 @component
-def Source(folder: Parameter[str], examples: OutputArtifact[standard_artifacts.Examples]) -> None:  # type: ignore[type-arg]
+def Source(folder: Parameter[str], examples: OutputArtifact[standard_artifacts.Examples]) -> None:
     shutil.copytree(folder, examples.uri, dirs_exist_ok=True)
     examples.splits = list(f.SPLITS)
     examples.set_string_custom_property("payload_format", "FORMAT_TF_EXAMPLE")

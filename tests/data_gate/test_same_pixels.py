@@ -112,7 +112,7 @@ def test_comparing_a_group(pictures: list[tuple[str, bytes, bytes]], random: obj
     assert len(leaks) == len(splits) * (len(splits) - 1) // 2
     assert ((CONFLICTS,) in found) == (len(classes) > 1)
     shuffled = list(pictures)
-    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    random.shuffle(shuffled)
     assert dict(_compare((b"hash", shuffled))) == found
     surplus = sum(count for key, count in _duplicates(pictures))
     assert sum(n for key, (n, _) in _compare((b"hash", pictures)) if key[0] == DUPLICATES) == surplus

@@ -38,7 +38,7 @@ def pictures() -> Iterator[tuple[str, str, str, bytes]]:
         for member in archive:
             if member.isfile() and member.name.endswith(".jpg"):
                 split, name, leaf = member.name.split("/")[-3:]
-                yield split, name, leaf, archive.extractfile(member).read()  # type: ignore[union-attr]
+                yield split, name, leaf, archive.extractfile(member).read()
 
 
 def folder(work: Path) -> Path:
@@ -60,7 +60,7 @@ def decoded() -> dict[str, list[tuple[int, np.ndarray]]]:
         rgb = np.asarray(Image.open(io.BytesIO(jpeg)).convert("RGB"))
         rows[split].append((CLASSES.index(name), rgb.transpose(2, 0, 1).reshape(-1)))
     for split_rows in rows.values():
-        np.random.default_rng(0).shuffle(split_rows)  # type: ignore[arg-type]
+        np.random.default_rng(0).shuffle(split_rows)
     return rows
 
 

@@ -79,7 +79,7 @@ def rejects(pictures: Path) -> None:
 )
 def test_data_that_cannot_be_trusted_stops_the_run_at_the_gate(
     spoil, said: list[str], tmp_path: Path, pictures: Path
-) -> None:  # type: ignore[no-untyped-def]
+) -> None:
     spoil(pictures)
     result, screen = screen_of(tmp_path / "runs", pictures)
     assert result.exit_code == REFUSED
@@ -132,3 +132,19 @@ def test_data_that_breaks_a_frozen_schema_stops_the_run(
     text = "\n".join(result.why)
     assert all(words in text for words in ("class_name", "nought", "gate.anomalies")), text
     assert "Traceback" not in screen
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(None, "cannot read the schema"), ("feature { nme: 1 }", "is not a text proto")]
+)
+def test_a_schema_that_cannot_be_read_is_a_mistake(
+    content: str | None, said: str, tmp_path: Path, pictures: Path
+) -> None:
+    schema = tmp_path / "schema.pbtxt"
+    if content:
+        schema.write_text(content)
+    result, _ = screen_of(tmp_path / "runs", pictures, f"schema_file={schema}")
+    assert (result.exit_code, result.stages) == (MISTAKE, {})
+    assert len(result.why) == 1
+    assert f"{schema}" in result.why[0]
+    assert said in result.why[0]

@@ -60,7 +60,7 @@ def save_standin(
 
         return tf.map_fn(one, images, fn_output_signature=tf.TensorSpec([size, size, 3], tf.float32))
 
-    class Standin(tf.Module):  # type: ignore[misc]
+    class Standin(tf.Module):
         @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
         def serving_default(self, examples: Any) -> dict[str, Any]:
             parsed = tf.io.parse_example(examples, {f.IMAGE: tf.io.FixedLenFeature([], tf.string)})

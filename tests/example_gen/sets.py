@@ -58,7 +58,7 @@ def folder(root: Path, content: Mapping[str, bytes | None]) -> Path:
 
 
 def tar(path: Path, content: Mapping[str, bytes | None], mode: str = "w") -> Path:
-    with tarfile.open(path, mode) as archive:  # type: ignore[call-overload]
+    with tarfile.open(path, mode) as archive:
         for name, raw in content.items():
             info = tarfile.TarInfo(name)
             if raw is None:

@@ -73,7 +73,7 @@ def test_members_that_escape(tmp_path: Path, name: str) -> None:
 
 
 def special(kind: bytes, mode: str, path: Path) -> Path:
-    with tarfile.open(path, mode) as archive:  # type: ignore[call-overload]
+    with tarfile.open(path, mode) as archive:
         info = tarfile.TarInfo("pets/cat/1.png")
         info.type, info.linkname = kind, "/etc/passwd"
         archive.addfile(info)
@@ -137,7 +137,7 @@ def outcome(path: Path) -> dict[str, bytes | str] | str:
 
 def test_cut_short(tmp_path: Path) -> None:
     for write, mode in ((sets.tar, "w"), (sets.tar, "w:gz"), (sets.tar, "w:xz"), (sets.zipped, zipfile.ZIP_STORED)):
-        whole = write(tmp_path / "a", SEEN, mode).read_bytes()  # type: ignore[operator]
+        whole = write(tmp_path / "a", SEEN, mode).read_bytes()
         data_end = len(whole.rstrip(b"\0")) if mode == "w" else len(whole) - 1
         for end in range(1, data_end, 97):
             (tmp_path / "a").write_bytes(whole[:end])

@@ -37,7 +37,7 @@ def read(path: Path) -> tuple[list[readers.Found], list[str]]:
 @pytest.mark.parametrize("write", [sets.cifar_python, sets.cifar_binary])
 @pytest.mark.parametrize("mode", ["w:gz", "w"])
 def test_rows(tmp_path: Path, write: object, mode: str) -> None:
-    found, names = read(write(tmp_path / "any.name", BATCHES, mode))  # type: ignore[operator]
+    found, names = read(write(tmp_path / "any.name", BATCHES, mode))
     assert names == sets.CIFAR_NAMES == sorted(names)
     rows = [(name, row) for name, batch in BATCHES.items() for row in range(len(batch.labels))]
     assert len(found) == len(rows) == 340

@@ -175,7 +175,7 @@ def test_hostile_names(tmp_path: Path, kind: str) -> None:
         {"bad\udcff/1.png": png(sets.picture(1)), "bad\udcff/2.png": png(sets.picture(2))} if kind != "zip" else {}
     )
     root = tmp_path / "p[e]ts {1} *"
-    path = {"folder": sets.folder, "tar": sets.tar, "zip": sets.zipped}[kind](root, content)  # type: ignore[operator]
+    path = {"folder": sets.folder, "tar": sets.tar, "zip": sets.zipped}[kind](root, content)
     outcome = sets.run(path, tmp_path / "out")
     names = {name.strip("\\") for name in outcome.counts["class_names"]}
     assert names >= set(HOSTILE)
@@ -244,7 +244,7 @@ def test_an_unreadable_file_is_rejected(tmp_path: Path) -> None:
 @pytest.mark.parametrize("write", [sets.cifar_python, sets.cifar_binary])
 def test_cifar_10(tmp_path: Path, write: object) -> None:
     batches = {f"data_batch_{i}": sets.cifar_rows(i, 100) for i in (1, 2)} | {"test_batch": sets.cifar_rows(9, 50)}
-    outcome = sets.run(write(tmp_path / "archive", batches), tmp_path / "out")  # type: ignore[operator]
+    outcome = sets.run(write(tmp_path / "archive", batches), tmp_path / "out")
     check_contract(outcome)
     assert outcome.counts["class_names"] == sets.CIFAR_NAMES
     assert {split: len(examples) for split, examples in outcome.splits.items()} == {
@@ -408,7 +408,7 @@ def test_remote_paths(tmp_path: Path, kind: str) -> None:
         sets.tfrecords(local / "a.tfrecord", rows)
     else:
         write = sets.zipped if kind == "a.zip" else sets.tar
-        write(local, content, *(["w:gz"] if kind == "a.tar.gz" else []))  # type: ignore[operator]
+        write(local, content, *(["w:gz"] if kind == "a.tar.gz" else []))
     remote = f"ram://{tmp_path.name}"
     for path in [path for path in tmp_path.rglob("*") if path.is_file()]:
         target = f"{remote}/{path.relative_to(tmp_path)}"

@@ -75,7 +75,7 @@ def test_damage(tmp_path: Path, damage: str, compression: str) -> None:
 
 
 def splits_of(folder: Path) -> dict[str, Any]:
-    return {unit.name: unit.split for unit in readers.inventory("tfrecords", str(folder)).units}  # type: ignore[attr-defined]
+    return {unit.name: unit.split for unit in readers.inventory("tfrecords", str(folder)).units}
 
 
 def test_splits_by_the_files_names(tmp_path: Path) -> None:
