@@ -15,9 +15,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import apache_beam as beam
-from tensorflow_metadata.proto.v0 import schema_pb2
+import tensorflow as tf
 from tfx.dsl.io import fileio
-from tfx_bsl.public import tfxio
 
 from components import features as f
 from components.data_gate.findings import (
@@ -78,14 +77,12 @@ def same_pixels(
 def _read(split_and_file: tuple[str, str]) -> Iterator[tuple[bytes, tuple[str, bytes, bytes]]]:
     """(hash, (split, class name, source)) of each picture of a file."""
     split, path = split_and_file
-    # Only these columns are decoded: the pictures themselves are skipped.
-    schema = schema_pb2.Schema(feature=[schema_pb2.Feature(name=name, type=schema_pb2.BYTES) for name in _COLUMNS])
-    options = tfxio.RecordBatchesOptions(batch_size=_BATCH, num_epochs=1, drop_final_batch=False)
-    for batch in tfxio.TFExampleRecord(path, schema=schema).RecordBatches(options):
-        columns = (batch.column(batch.schema.get_field_index(name)).to_pylist() for name in _COLUMNS)
-        for pixels, class_name, source in zip(*columns):
+    wanted = {name: tf.io.FixedLenFeature([], tf.string, "") for name in _COLUMNS}
+    for records in tf.data.TFRecordDataset(path, "GZIP" if path.endswith(".gz") else "").batch(_BATCH):
+        parsed = tf.io.parse_example(records, wanted)
+        for pixels, class_name, source in zip(*(parsed[name].numpy().tolist() for name in _COLUMNS)):
             if pixels and class_name and source:  # a missing feature is an anomaly, told elsewhere
-                yield pixels[0], (split, class_name[0], source[0])
+                yield pixels, (split, class_name, source)
 
 
 def _compare(

@@ -23,7 +23,8 @@ from components import features as f
 
 INPUTS = {f.SERVING_DEFAULT: "examples", f.SERVE_IMAGES: "images", f.SERVE_TENSORS: "pixels"}
 BATCH = 64  # pictures a request to serve_images; they may be photographs of many megabytes
-SAMPLE = 4  # pictures of each batch that go to the other two signatures as well
+SAMPLE = 8  # pictures of a batch that go to the other two signatures as well, of the first batch and then
+ONE_IN = 64  # as often as makes it one picture in so many
 ROWS = 64 * BATCH  # of a predictions file
 TOLERANCE = 1e-3  # between two signatures, in one process: by how much a probability may differ
 ANSWERS_FILE = "answers.json"
@@ -134,8 +135,9 @@ def _answered(
         if not answers.problems:  # the first is enough; the pictures are still answered, for the report
             try:
                 _check_labels(batch[f.LABEL].tolist(), classes, names)
-                _compare(client, records[:SAMPLE], batch[f.IMAGE][:SAMPLE], names, probabilities[:SAMPLE])
-                answers.compared += len(records[:SAMPLE])
+                if answers.compared <= answers.pictures // ONE_IN:
+                    _compare(client, records[:SAMPLE], batch[f.IMAGE][:SAMPLE], names, probabilities[:SAMPLE])
+                    answers.compared += len(records[:SAMPLE])
             except Unfit as refusal:
                 answers.problems.append(str(refusal))
         pairs.update(zip(classes, (names[i] for i in index)))
@@ -175,13 +177,16 @@ def _compare(client: Client, records: Any, images: Any, names: list[str], expect
 
     _agree(f.SERVING_DEFAULT, client.ask(f.SERVING_DEFAULT, records), names, expected)
     height, width = client.size
+    of_size: dict[tuple[int, ...], list[Any]] = {}  # a request holds pictures of one size
     for image in images:
         pixels = tf.io.decode_image(image, channels=3, expand_animations=False)
         size = (height or pixels.shape[0], width or pixels.shape[1])
         if size != tuple(pixels.shape[:2]):
             pixels = tf.cast(tf.round(tf.image.resize(pixels, size)), tf.uint8)
-        again = client.ask(f.SERVE_IMAGES, tf.io.encode_png(pixels)[None])
-        _agree(f.SERVE_TENSORS, client.ask(f.SERVE_TENSORS, pixels[None]), *again)
+        of_size.setdefault(size, []).append(pixels)
+    for same in of_size.values():
+        again = client.ask(f.SERVE_IMAGES, tf.stack([tf.io.encode_png(pixels) for pixels in same]))
+        _agree(f.SERVE_TENSORS, client.ask(f.SERVE_TENSORS, tf.stack(same)), *again)
 
 
 def _agree(name: str, answer: tuple[list[str], np.ndarray], names: list[str], expected: np.ndarray) -> None:
