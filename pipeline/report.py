@@ -1,0 +1,150 @@
+"""`report`: what the report is told of a run is gathered here, from result.json, ML Metadata and the artifacts."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shlex
+import webbrowser
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import ml_metadata as mlmd
+import yaml
+from ml_metadata.proto import metadata_store_pb2 as pb
+
+from components.errors import UserError
+from pipeline import fingerprint, lineage, metadata, run_dir
+from pipeline.config import Config
+
+REPORT_FILE = "report.html"
+RESULT_FILE = "result.json"
+# The artifacts that the report reads, by the stage and the key under which they were put out.
+_READ = {
+    "examples": ("ExampleGen", "examples"),
+    "statistics": ("StatisticsGen", "statistics"),
+    "schema": ("SchemaGen", "schema"),
+    "anomalies": ("ExampleValidator", "anomalies"),
+    "model_run": ("Trainer", "model_run"),
+    "predictions": ("ServingCheck", "predictions"),
+}
+
+
+def make(config: Config, run_id: str) -> Path:
+    """Write the report of a run that has its result.json, and make it known to ML Metadata."""
+    from components.report import build
+    from components.report.run import Artifact, Run, Step
+
+    folder = run_dir.of_run(config, run_id)
+    path = folder / REPORT_FILE
+    store = metadata.open_store(config)
+    known = metadata.find_run(store, run_id)
+    stages = metadata.stages(store, known) if known else {}
+    artifacts: dict[str, str] = {}
+    for name, (stage, key) in _READ.items():
+        outputs = stages[stage].outputs.get(key, []) if stage in stages else []
+        live = [one for one in outputs if one.state == metadata.Artifact.LIVE]
+        if live:
+            artifacts[name] = live[-1].uri
+    uses = lineage.uses(store, [stage.execution.id for stage in stages.values()])
+    steps = []
+    for name, stage in stages.items():
+        by_direction: dict[bool, list[Artifact]] = {True: [], False: []}
+        for use in uses:
+            if use.execution_id == stage.execution.id and use.artifact.state == metadata.Artifact.LIVE:
+                one = use.artifact
+                by_direction[use.made].append(Artifact(one.id, use.key, one.type, one.uri))
+        steps.append(Step(name, by_direction[False], by_direction[True]))
+    before = _baseline_predictions(store, stages)
+    if before is not None:
+        artifacts["baseline_predictions"] = before
+    build.build(
+        Run(
+            result=json.loads((folder / RESULT_FILE).read_text(encoding="utf-8")),
+            evaluation=_evaluation(config, stages),
+            artifacts=artifacts,
+            steps=steps,
+            config=yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
+            seed=config.seed,
+            command=f"python -m pipeline run --config {shlex.quote(str(folder / 'config.yaml'))}",
+            versions={"python": platform.python_version()} | {name: version(name) for name in fingerprint.LIBRARIES},
+        ),
+        path,
+    )
+    if known:
+        _register(store, known, path)
+    return path
+
+
+def _evaluation(config: Config, stages: dict[str, metadata.Stage]) -> dict[str, Any] | None:
+    outputs = stages["Evaluator"].outputs if "Evaluator" in stages else {}
+    live = [one for one in outputs.get("evaluation", []) if one.state == metadata.Artifact.LIVE]
+    if not live:
+        return None
+    from components.evaluator import results
+
+    return results.read(live[-1].uri, config.evaluator.confidence).to_dict()
+
+
+def _baseline_predictions(store: mlmd.MetadataStore, stages: dict[str, metadata.Stage]) -> str | None:
+    """Where the answers of the baseline were recorded, when it was a candidate itself."""
+    models = stages["Baseline"].outputs.get("model", []) if "Baseline" in stages else []
+    if not models:
+        return None
+    readers = {use.execution_id for use in lineage.users(store, [models[-1].id]) if not use.made}
+    answers = [use.artifact for use in lineage.uses(store, readers) if use.made and use.key == "predictions"]
+    live = [one for one in answers if one.state == metadata.Artifact.LIVE]
+    return live[-1].uri if live else None
+
+
+def _register(store: mlmd.MetadataStore, run: metadata.Run, path: Path) -> None:
+    """The report as an artifact of the run; what is known already is left as it is."""
+    if store.get_artifacts_by_uri(str(path)):
+        return
+    artifact = pb.Artifact(
+        type_id=store.put_artifact_type(pb.ArtifactType(name="Report")), uri=str(path), state=pb.Artifact.LIVE
+    )
+    execution = pb.Execution(
+        type_id=store.put_execution_type(pb.ExecutionType(name="Report")), last_known_state=pb.Execution.COMPLETE
+    )
+    event = pb.Event(type=pb.Event.OUTPUT)
+    event.path.steps.add().key = "report"
+    event.path.steps.add().index = 0
+    (context,) = store.get_contexts_by_id([run.context_id])
+    store.put_execution(execution, [(artifact, event)], [context])
+
+
+def show(config: Config, run_id: str | None, rebuild: bool, open_it: bool) -> int:
+    """Print the path of a run's report, made if there is none yet; the latest run if `run_id` is None."""
+    folder = find(config, run_id)
+    path = folder / REPORT_FILE
+    if rebuild or not path.exists():
+        path = make(of_run(config, folder), folder.name)
+    print(path)
+    if open_it:
+        webbrowser.open(path.as_uri())
+    return 0
+
+
+def find(config: Config, run_id: str | None) -> Path:
+    """The folder of a run that has ended: of `run_id`, or of the beginning of one, or of the latest.
+
+    Raises:
+      UserError: there is no such run, or more than one.
+    """
+    runs = sorted(file.parent for file in run_dir.of_run(config, "").glob(f"*/{RESULT_FILE}"))
+    if run_id is not None:
+        runs = [run for run in runs if run.name == run_id] or [run for run in runs if run.name.startswith(run_id)]
+    if not runs:
+        which = f"run {run_id!r}" if run_id else "run that has ended"
+        raise UserError(f"{config.run_dir} has no {which}; see `python -m pipeline runs`")
+    if run_id is not None and len(runs) > 1:
+        raise UserError(f"{len(runs)} runs begin with {run_id!r}; write more of it: see `python -m pipeline runs`")
+    return runs[-1]
+
+
+def of_run(config: Config, folder: Path) -> Config:
+    """The configuration that the run had; where the run directory is now is not a matter of what it was called then."""
+    had = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    return Config.model_validate(had | {"run_dir": config.run_dir, "metadata": config.metadata.model_dump()})
