@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import json
-import platform
+import os
 import shlex
 import webbrowser
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import ml_metadata as mlmd
 import yaml
+from absl import logging
 from ml_metadata.proto import metadata_store_pb2 as pb
 
-from components.errors import UserError
-from pipeline import fingerprint, lineage, metadata, run_dir
+from pipeline import lineage, metadata, run_dir
 from pipeline.config import Config
+from pipeline.output import all_output_to
 
 REPORT_FILE = "report.html"
-RESULT_FILE = "result.json"
 # The artifacts that the report reads, by the stage and the key under which they were put out.
 _READ = {
     "examples": ("ExampleGen", "examples"),
@@ -38,6 +37,7 @@ def make(config: Config, run_id: str) -> Path:
 
     folder = run_dir.of_run(config, run_id)
     path = folder / REPORT_FILE
+    result = json.loads((folder / run_dir.RESULT_FILE).read_text(encoding="utf-8"))
     store = metadata.open_store(config)
     known = metadata.find_run(store, run_id)
     stages = metadata.stages(store, known) if known else {}
@@ -55,26 +55,37 @@ def make(config: Config, run_id: str) -> Path:
             if use.execution_id == stage.execution.id and use.artifact.state == metadata.Artifact.LIVE:
                 one = use.artifact
                 by_direction[use.made].append(Artifact(one.id, use.key, one.type, one.uri))
+        if stage.execution.type.endswith(".Resolver"):  # it makes nothing: what it found is what it read
+            by_direction = {False: by_direction[True], True: []}
         steps.append(Step(name, by_direction[False], by_direction[True]))
     before = _baseline_predictions(store, stages)
     if before is not None:
         artifacts["baseline_predictions"] = before
     build.build(
         Run(
-            result=json.loads((folder / RESULT_FILE).read_text(encoding="utf-8")),
+            result=result,
             evaluation=_evaluation(config, stages),
             artifacts=artifacts,
             steps=steps,
             config=yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
             seed=config.seed,
             command=f"python -m pipeline run --config {shlex.quote(str(folder / 'config.yaml'))}",
-            versions={"python": platform.python_version()} | {name: version(name) for name in fingerprint.LIBRARIES},
+            versions=result.get("versions", {}),
         ),
         path,
     )
     if known:
         _register(store, known, path)
     return path
+
+
+def make_if_possible(config: Config, run_id: str) -> str | None:
+    """The path of the report; None, and a traceback in the log, where it cannot be made: the run is what counts."""
+    try:
+        return str(make(config, run_id))
+    except Exception:
+        logging.exception("the report could not be made")
+        return None
 
 
 def _evaluation(config: Config, stages: dict[str, metadata.Stage]) -> dict[str, Any] | None:
@@ -117,31 +128,15 @@ def _register(store: mlmd.MetadataStore, run: metadata.Run, path: Path) -> None:
 
 def show(config: Config, run_id: str | None, rebuild: bool, open_it: bool) -> int:
     """Print the path of a run's report, made if there is none yet; the latest run if `run_id` is None."""
-    folder = find(config, run_id)
+    folder = run_dir.find_run(config, run_id)
     path = folder / REPORT_FILE
     if rebuild or not path.exists():
-        path = make(of_run(config, folder), folder.name)
+        with all_output_to(os.devnull):
+            make(of_run(config, folder), folder.name)
     print(path)
     if open_it:
         webbrowser.open(path.as_uri())
     return 0
-
-
-def find(config: Config, run_id: str | None) -> Path:
-    """The folder of a run that has ended: of `run_id`, or of the beginning of one, or of the latest.
-
-    Raises:
-      UserError: there is no such run, or more than one.
-    """
-    runs = sorted(file.parent for file in run_dir.of_run(config, "").glob(f"*/{RESULT_FILE}"))
-    if run_id is not None:
-        runs = [run for run in runs if run.name == run_id] or [run for run in runs if run.name.startswith(run_id)]
-    if not runs:
-        which = f"run {run_id!r}" if run_id else "run that has ended"
-        raise UserError(f"{config.run_dir} has no {which}; see `python -m pipeline runs`")
-    if run_id is not None and len(runs) > 1:
-        raise UserError(f"{len(runs)} runs begin with {run_id!r}; write more of it: see `python -m pipeline runs`")
-    return runs[-1]
 
 
 def of_run(config: Config, folder: Path) -> Config:

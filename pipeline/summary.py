@@ -39,6 +39,7 @@ def show(result: Result, file: TextIO) -> None:
         say("refused   nothing was pushed", "bold yellow")
     for line in result.why:
         say(f"          {line}")
+    say(f"report    {short(result.report)}" if result.report else "report    could not be made; the log says why")
     say(f"artifacts {short(result.artifacts)}")
     say(f"log       {short(result.log)}")
 

@@ -7,6 +7,7 @@ words in a chart are ours: no class or file name is ever drawn.
 from __future__ import annotations
 
 import io
+import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -31,7 +32,7 @@ _STYLES = ("-", (0, (5, 2)), (0, (1.5, 1.5)))  # colours are never the only diff
 _SETTINGS: dict[str, Any] = {
     "svg.fonttype": "none",
     "text.parse_math": False,
-    "font.size": 10.5,
+    "font.size": 12,
     "text.color": _MUTED,
     "axes.edgecolor": _GRID,
     "axes.labelcolor": _MUTED,
@@ -54,9 +55,7 @@ _SETTINGS: dict[str, Any] = {
 Points = tuple[Sequence[float], Sequence[float]]
 
 
-def lines(
-    name: str, series: Mapping[str, Points], x_label: str, percent: bool = False, whole_x: bool = True
-) -> Markup:
+def lines(name: str, series: Mapping[str, Points], x_label: str, percent: bool = False, whole_x: bool = True) -> Markup:
     """A line a series of (x, y). `name` tells the chart to those who cannot see it."""
     with _chart(name) as (axes, out):
         for (label, (x, y)), colour, style in zip(series.items(), SERIES, _STYLES):
@@ -78,7 +77,7 @@ def histograms(name: str, splits: Mapping[str, Points]) -> Markup:
     """Overlaid histograms of (bucket edges [N + 1], share of the pictures in each bucket [N]), of equal area."""
     with _chart(name) as (axes, out):
         for (label, (edges, shares)), colour, style in zip(splits.items(), SERIES, _STYLES):
-            widths = [high - low for low, high in zip(edges, edges[1:])]
+            widths = [high - low for low, high in itertools.pairwise(edges)]
             density = [share / width for share, width in zip(shares, widths)]
             axes.stairs(density, edges, fill=True, color=colour, alpha=0.1)
             axes.stairs(density, edges, color=colour, linewidth=1.8, linestyle=style, label=label)

@@ -1,4 +1,4 @@
-"""What the report is told of a run, in plain values. What is not there, because the run ended early, is None or empty."""
+"""What the report is told of a run, in plain values. What a run that ended early lacks is None or empty."""
 
 from __future__ import annotations
 
