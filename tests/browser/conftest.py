@@ -1,0 +1,84 @@
+"""A headless Chromium (Debian's chromium and chromium-driver) and a report to look at."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ARGUMENTS = (
+    "--headless",
+    "--no-sandbox",  # tests may run as root
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+NAMES = ("circle", "square", "<b>triangle</b>", "猫")
+
+
+@pytest.fixture(scope="session")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from components.report.build import build
+    from tests.report import artifacts
+
+    root = tmp_path_factory.mktemp("report")
+    build(artifacts.evaluated(root, NAMES, baseline=True), root / "report.html")
+    return root / "report.html"
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    driver = shutil.which("chromedriver")
+    if driver is None or shutil.which("chromium") is None:
+        pytest.skip("chromium and chromium-driver are not installed")
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(shutil.which("chromium"))
+    for argument in ARGUMENTS:
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    browser = webdriver.Chrome(options=options, service=Service(driver))
+    yield browser
+    browser.quit()
+
+
+@pytest.fixture
+def page(chromium: Any, report: Path) -> Any:
+    """The report, freshly opened: 800 pixels wide, light."""
+    show(chromium, report)
+    return chromium
+
+
+def show(browser: Any, path: Path, width: int = 800, theme: str = "light") -> None:
+    features = {"prefers-color-scheme": theme, "prefers-reduced-motion": "reduce"}
+    media = [{"name": name, "value": value} for name, value in features.items()]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": media})
+    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    browser.get("about:blank")
+    for kind in ("browser", "performance"):
+        browser.get_log(kind)  # what came before is not this page's
+    browser.get(path.as_uri())
+    browser.execute_script("try { localStorage.clear() } catch {}; delete document.documentElement.dataset.theme")
+
+
+def press(browser: Any, element: Any) -> None:
+    """Click it with the mouse, away from what is fixed to the edges."""
+    browser.execute_script("arguments[0].scrollIntoView({ block: 'center' })", element)
+    element.click()
+
+
+def requests(browser: Any) -> list[str]:
+    """The addresses that the page has asked for since it was opened."""
+    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    return [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
