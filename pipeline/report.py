@@ -7,7 +7,7 @@ import os
 import shlex
 import webbrowser
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ml_metadata as mlmd
 import yaml
@@ -17,6 +17,9 @@ from ml_metadata.proto import metadata_store_pb2 as pb
 from pipeline import lineage, metadata, run_dir
 from pipeline.config import Config
 from pipeline.output import all_output_to
+
+if TYPE_CHECKING:
+    from components.report.run import Step
 
 REPORT_FILE = "report.html"
 # The artifacts that the report reads, by the stage and the key under which they were put out.
@@ -33,7 +36,7 @@ _READ = {
 def make(config: Config, run_id: str) -> Path:
     """Write the report of a run that has its result.json, and make it known to ML Metadata."""
     from components.report import build
-    from components.report.run import Artifact, Run, Step
+    from components.report.run import Run
 
     folder = run_dir.of_run(config, run_id)
     path = folder / REPORT_FILE
@@ -41,32 +44,14 @@ def make(config: Config, run_id: str) -> Path:
     store = metadata.open_store(config)
     known = metadata.find_run(store, run_id)
     stages = metadata.stages(store, known) if known else {}
-    artifacts: dict[str, str] = {}
-    for name, (stage, key) in _READ.items():
-        outputs = stages[stage].outputs.get(key, []) if stage in stages else []
-        live = [one for one in outputs if one.state == metadata.Artifact.LIVE]
-        if live:
-            artifacts[name] = live[-1].uri
-    uses = lineage.uses(store, [stage.execution.id for stage in stages.values()])
-    steps = []
-    for name, stage in stages.items():
-        by_direction: dict[bool, list[Artifact]] = {True: [], False: []}
-        for use in uses:
-            if use.execution_id == stage.execution.id and use.artifact.state == metadata.Artifact.LIVE:
-                one = use.artifact
-                by_direction[use.made].append(Artifact(one.id, use.key, one.type, one.uri))
-        if stage.execution.type.endswith(".Resolver"):  # it makes nothing: what it found is what it read
-            by_direction = {False: by_direction[True], True: []}
-        steps.append(Step(name, by_direction[False], by_direction[True]))
-    before = _baseline_predictions(store, stages)
-    if before is not None:
-        artifacts["baseline_predictions"] = before
+    live = {name: _live(stages, *where) for name, where in _READ.items()}
+    live["baseline_predictions"] = _baseline_predictions(store, stages)
     build.build(
         Run(
             result=result,
             evaluation=_evaluation(config, stages),
-            artifacts=artifacts,
-            steps=steps,
+            artifacts={name: artifact.uri for name, artifact in live.items() if artifact},
+            steps=_steps(store, stages),
             config=yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
             seed=config.seed,
             command=f"python -m pipeline run --config {shlex.quote(str(folder / 'config.yaml'))}",
@@ -88,25 +73,45 @@ def make_if_possible(config: Config, run_id: str) -> str | None:
         return None
 
 
+def _live(stages: dict[str, metadata.Stage], stage: str, key: str) -> metadata.Artifact | None:
+    outputs = stages[stage].outputs.get(key, []) if stage in stages else []
+    return next((one for one in reversed(outputs) if one.state == metadata.Artifact.LIVE), None)
+
+
+def _steps(store: mlmd.MetadataStore, stages: dict[str, metadata.Stage]) -> list[Step]:
+    from components.report.run import Artifact, Step
+
+    uses = lineage.uses(store, [stage.execution.id for stage in stages.values()])
+    steps = []
+    for name, stage in stages.items():
+        read: list[Artifact] = []
+        made: list[Artifact] = []
+        finds = stage.execution.type.endswith(".Resolver")  # it makes nothing: what it found is what it read
+        for use in uses:
+            if use.execution_id == stage.execution.id and use.artifact.state == metadata.Artifact.LIVE:
+                one = Artifact(use.artifact.id, use.key, use.artifact.type, use.artifact.uri)
+                (made if use.made and not finds else read).append(one)
+        steps.append(Step(name, read, made))
+    return steps
+
+
 def _evaluation(config: Config, stages: dict[str, metadata.Stage]) -> dict[str, Any] | None:
-    outputs = stages["Evaluator"].outputs if "Evaluator" in stages else {}
-    live = [one for one in outputs.get("evaluation", []) if one.state == metadata.Artifact.LIVE]
-    if not live:
+    evaluation = _live(stages, "Evaluator", "evaluation")
+    if evaluation is None:
         return None
     from components.evaluator import results
 
-    return results.read(live[-1].uri, config.evaluator.confidence).to_dict()
+    return results.read(evaluation.uri, config.evaluator.confidence).to_dict()
 
 
-def _baseline_predictions(store: mlmd.MetadataStore, stages: dict[str, metadata.Stage]) -> str | None:
-    """Where the answers of the baseline were recorded, when it was a candidate itself."""
-    models = stages["Baseline"].outputs.get("model", []) if "Baseline" in stages else []
-    if not models:
+def _baseline_predictions(store: mlmd.MetadataStore, stages: dict[str, metadata.Stage]) -> metadata.Artifact | None:
+    """The recorded answers of the baseline, from when it was a candidate itself."""
+    model = _live(stages, "Baseline", "model")
+    if model is None:
         return None
-    readers = {use.execution_id for use in lineage.users(store, [models[-1].id]) if not use.made}
-    answers = [use.artifact for use in lineage.uses(store, readers) if use.made and use.key == "predictions"]
-    live = [one for one in answers if one.state == metadata.Artifact.LIVE]
-    return live[-1].uri if live else None
+    readers = {use.execution_id for use in lineage.users(store, [model.id]) if not use.made}
+    made = [use.artifact for use in lineage.uses(store, readers) if use.made and use.key == "predictions"]
+    return next((one for one in reversed(made) if one.state == metadata.Artifact.LIVE), None)
 
 
 def _register(store: mlmd.MetadataStore, run: metadata.Run, path: Path) -> None:

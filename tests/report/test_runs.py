@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +20,13 @@ LENIENT = ("evaluator.min_accuracy=0.3", "evaluator.min_class_recall=0")
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Result, Result]]:
+def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result, Result]:
     """(run directory, a first run that is pushed, a second one that is refused)."""
     root = tmp_path_factory.mktemp("runs")
     pictures = write_folder(root / "pictures", train=20, test=10)
     first = run(root / "runs", pictures, *LENIENT)
     second = run(root / "runs", pictures, "evaluator.min_accuracy=1", "trainer.learning_rate=1e-9")
-    yield root / "runs", first, second
+    return root / "runs", first, second
 
 
 def page_of(result: Result) -> Page:
@@ -95,13 +94,7 @@ def test_show_prints_what_came_of_a_run(runs: tuple[Path, Result, Result], capsy
     shown = capsys.readouterr().out
     assert all(line in shown for line in second.why)
     assert "Trainer           done" in shown
-    assert Result.read(run_dir.of_run(reports_config(folder), first.run_id) / "result.json") == first
-
-
-def reports_config(folder: Path) -> Any:
-    from pipeline import config
-
-    return config.load("digits", None, (f"run_dir={folder}",))[0]
+    assert Result.read(folder / "runs" / first.run_id / run_dir.RESULT_FILE) == first
 
 
 def test_data_stopped_at_the_gate(tmp_path: Path) -> None:
