@@ -77,6 +77,13 @@ def _parser() -> argparse.ArgumentParser:
     _add_config(show, data=False)
     show.set_defaults(command=_show)
 
+    lineage = commands.add_parser("lineage", help="where a served model comes from, and what came of any artifact")
+    what = "a pushed version, a run, or an artifact as #12; the model pushed last if not given"
+    lineage.add_argument("what", nargs="?", metavar="WHAT", help=what)
+    lineage.add_argument("--json", action="store_true", help="print it as one JSON object")
+    _add_config(lineage, data=False)
+    lineage.set_defaults(command=_lineage)
+
     doctor = commands.add_parser("doctor", help="check the environment and the run directory")
     _add_config(doctor)
     doctor.add_argument("--fix", action="store_true", help="clean what is safe to clean")
@@ -174,6 +181,13 @@ def _show(args: argparse.Namespace) -> int:
 
     config, _ = _load(args)
     return history.show_one(config, args.run, args.json)
+
+
+def _lineage(args: argparse.Namespace) -> int:
+    from pipeline import lineage
+
+    config, _ = _load(args)
+    return lineage.show(config, args.what, args.json)
 
 
 def _doctor(args: argparse.Namespace) -> int:

@@ -127,7 +127,7 @@ def _size(value: float) -> str:
     return f"{value / 1e9:.2f} GB" if value >= 1e9 else f"{value / 1e6:.0f} MB"
 
 
-def _printable(text: str, most: int = 160) -> str:
+def _printable(text: str, most: int = 100) -> str:
     """A name for people: on one line, control and direction-changing characters escaped, the middle left out."""
     text = text if len(text) <= most else f"{text[: most // 2]}…{text[-most // 2 :]}"
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,34 @@ def test_show_prints_what_came_of_a_run(runs: tuple[Path, Result, Result], capsy
     assert all(line in shown for line in second.why)
     assert "Trainer           done" in shown
     assert Result.read(folder / "runs" / first.run_id / run_dir.RESULT_FILE) == first
+
+
+def test_lineage_leads_from_the_served_version_to_the_data_and_back(
+    runs: tuple[Path, Result, Result], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, first, second = runs
+
+    def lineage(*what: str) -> dict[str, Any]:
+        capsys.readouterr()
+        assert main(["lineage", *what, "--json", "--run-dir", str(folder)]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    served = lineage("1")
+    assert served == lineage()  # the second was refused
+    assert served["artifact"]["run_id"] == first.run_id
+    assert {"ExampleGen", "Transform", "Trainer", "Evaluator", "ServingCheck"} <= {
+        one["stage"] for one in served["back"]
+    }
+    (data,) = (one for one in served["back"] if one["key"] == "examples")
+    assert data["uri"] == artifact(folder, first, "ExampleGen", "examples").uri
+    # The data was not read again for the second run: both models were trained on it.
+    models = [one["run_id"] for one in lineage(f"#{data['id']}")["forward"] if one["key"] == "model"]
+    assert models == [first.run_id, second.run_id]
+    assert lineage(second.run_id)["artifact"]["run_id"] == second.run_id
+    assert main(["lineage", "99", "--run-dir", str(folder)]) == 2
+    assert "there is no '99'" in capsys.readouterr().err
+    assert main(["lineage", "1", "--run-dir", str(folder)]) == 0
+    assert data["uri"] in capsys.readouterr().out
 
 
 def test_data_stopped_at_the_gate(tmp_path: Path) -> None:
