@@ -19,7 +19,7 @@ from components.report.run import ANOMALIES, PICTURES, SCHEMA, STATISTICS, Run
 
 SAMPLES = 8  # pictures shown a class, fewer where there are many classes
 ALL_SAMPLES = 240
-READ = 2_000  # training pictures read to find them, at most
+READ = 500  # training pictures read to find them, at most; they may be photographs of many megabytes
 REJECTED = 50  # rows shown
 MEASURES = {
     f.HEIGHT: "height (pixels)",

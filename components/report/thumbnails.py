@@ -14,7 +14,7 @@ from components import features as f
 
 SIDE = 96  # pixels, at most
 SMALL = 3_000  # bytes: an encoded picture of no more is shown as it is
-_BATCH = 256
+_BATCH = 64
 _TYPES = {b"\xff\xd8\xff": "jpeg", b"\x89PNG": "png"}
 
 
