@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from components.report.run import Step
 
 REPORT_FILE = "report.html"
+INDEX_FILE = "index.html"  # of all runs, in the run directory
 # The artifacts that the report reads, by the stage and the key under which they were put out.
 _READ = {
     "examples": ("ExampleGen", "examples"),
@@ -34,7 +35,7 @@ _READ = {
 
 
 def make(config: Config, run_id: str) -> Path:
-    """Write the report of a run that has its result.json, and make it known to ML Metadata."""
+    """Write the report of a run that has its result.json, make it known to ML Metadata, and list it in the index."""
     from components.report import build
     from components.report.run import Run
 
@@ -61,6 +62,9 @@ def make(config: Config, run_id: str) -> Path:
     )
     if known:
         _register(store, known, path)
+    ended = sorted(folder.parent.glob(f"*/{run_dir.RESULT_FILE}"))
+    results = [(json.loads(file.read_text(encoding="utf-8")), file.parent / REPORT_FILE) for file in ended]
+    build.build_index(results, folder.parent.parent / INDEX_FILE)
     return path
 
 

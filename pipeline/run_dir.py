@@ -4,6 +4,7 @@ metadata.sqlite            ML Metadata, unless metadata.url names a server
 artifacts/<name>/…         what the stages put out, in TFX's layout
 serving/<name>/<version>/  pushed models, in TF Serving's layout
 runs/<run id>/             config.yaml, run.log, result.json and report.html of each run
+index.html                 all runs, with links to their reports
 lock                       held while a run goes on
 """
 

@@ -1,10 +1,11 @@
-"""Makes the report of a run: one HTML file that opens anywhere, offline."""
+"""Makes the report of a run, and the page of all runs: HTML files that open anywhere, offline."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -12,7 +13,7 @@ from urllib.parse import quote
 import jinja2
 
 from components import features as f
-from components.report import data, quality, training
+from components.report import charts, data, quality, training
 from components.report.run import Artifact, Run
 
 LARGEST_MATRIX = 120  # classes; beyond, a confusion matrix is neither readable nor small
@@ -23,6 +24,51 @@ EARLIER = "earlier runs"
 
 def build(run: Run, path: Path) -> None:
     """Write the report of `run` to `path`. The same run gives the same bytes."""
+    _write(
+        "report.html",
+        path,
+        run=run,
+        result=run.result,
+        verdict=verdict(run.result),
+        data=data.view(run),
+        training=training.view(run),
+        test=quality.view(run),
+        lineage=lineage(run),
+        splits=f.SPLITS,
+        largest_matrix=LARGEST_MATRIX,
+        seconds=sum(run.result["seconds"].values()),
+    )
+
+
+def build_index(results: Sequence[tuple[dict[str, Any], Path]], path: Path) -> None:
+    """Write the page of all runs to `path`, from the object of each run's result.json and where its report would be.
+
+    `results` begin with the oldest; the page with the newest.
+    """
+    accuracy: dict[str, list[float]] = {}
+    for result, _ in results:
+        if result["metrics"]:
+            accuracy.setdefault(result["name"], []).append(result["metrics"]["accuracy"]["value"])
+    rows = [
+        {
+            "result": result,
+            "verdict": verdict(result),
+            "href": _link(str(report), path.parent) if report.exists() else None,
+            "seconds": sum(result["seconds"].values()),
+        }
+        for result, report in reversed(results)
+    ]
+    drawn = {
+        name: charts.lines(
+            f"accuracy of {name} by run", {"accuracy": (range(1, len(values) + 1), values)}, "run", percent=True
+        )
+        for name, values in sorted(accuracy.items())
+        if len(values) > 1
+    }
+    _write("index.html", path, rows=rows, charts=drawn)
+
+
+def _write(template: str, path: Path, **values: Any) -> None:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
@@ -34,20 +80,8 @@ def build(run: Run, path: Path) -> None:
     environment.globals["link"] = lambda uri: _link(uri, path.parent)
     script = _text("report.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    page = environment.get_template("report.html").render(
-        run=run,
-        result=run.result,
-        verdict=verdict(run.result),
-        data=data.view(run),
-        training=training.view(run),
-        test=quality.view(run),
-        lineage=lineage(run),
-        splits=f.SPLITS,
-        largest_matrix=LARGEST_MATRIX,
-        seconds=sum(run.result["seconds"].values()),
-        style=_text("report.css"),
-        script=script,
-        script_digest=digest,
+    page = environment.get_template(template).render(
+        style=_text("report.css"), script=script, script_digest=digest, **values
     )
     path.write_text(page, encoding="utf-8")
 

@@ -89,6 +89,12 @@ def test_the_command_prints_the_path_and_makes_the_same_page_again(
     assert "no run 'nosuch'" in capfd.readouterr().err
 
 
+def test_the_index_links_to_both(runs: tuple[Path, Result, Result]) -> None:
+    folder, first, second = runs
+    links = [str(of["href"]) for of in Page(folder / "index.html").tags("a")]
+    assert [(folder / link).resolve() for link in links] == [Path(str(one.report)) for one in (second, first)]
+
+
 def test_show_prints_what_came_of_a_run(runs: tuple[Path, Result, Result], capsys: pytest.CaptureFixture[str]) -> None:
     folder, first, second = runs
     assert main(["show", second.run_id, "--run-dir", str(folder)]) == 0
