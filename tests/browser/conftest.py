@@ -26,12 +26,16 @@ NAMES = ("circle", "square", "<b>triangle</b>", "猫")
 
 @pytest.fixture(scope="session")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from components.report.build import build
+    """Beside it index.html, which lists it twice."""
+    from components.report.build import build, build_index
     from tests.report import artifacts
 
     root = tmp_path_factory.mktemp("report")
-    build(artifacts.evaluated(root, NAMES, baseline=True), root / "report.html")
-    return root / "report.html"
+    path = root / "report.html"
+    run = artifacts.evaluated(root, NAMES, baseline=True)
+    build(run, path)
+    build_index([(run.result, path), (run.result, path)], root / "index.html")
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -105,11 +105,27 @@ def test_at_every_width_the_page_fits_and_is_accessible(chromium: Any, report: P
     assert chromium.execute_script("return document.documentElement.scrollWidth") <= width
     chromium.execute_script("document.querySelectorAll('details').forEach((one) => { one.open = true })")
     press(chromium, next(one for one in cells(chromium) if "miss" in str(one.get_attribute("class"))))
+    assert violations(chromium) == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_index_of_all_runs(chromium: Any, report: Path, theme: str) -> None:
+    show(chromium, report.parent / "index.html", 380, theme)
+    assert chromium.execute_script("return document.documentElement.scrollWidth") <= 380
+    assert violations(chromium) == []
+    press(chromium, chromium.find_element(By.ID, "theme"))
+    assert chromium.get_log("browser") == []
+    chromium.find_element(By.CSS_SELECTOR, "tbody a").click()
+    assert chromium.find_element(By.ID, "verdict").is_displayed()
+
+
+def violations(browser: Any) -> list[tuple[str, str, str]]:
+    """What axe-core has to say against the page."""
     if not AXE.exists():
         pytest.skip("no axe-core: npm install --no-save --prefix .tools/axe axe-core@4.14.1")
-    chromium.execute_script(AXE.read_text(encoding="utf-8"))
-    violations = chromium.execute_async_script("axe.run().then(arguments[0])")["violations"]
-    assert [(v["id"], n["html"][:200], n["failureSummary"]) for v in violations for n in v["nodes"][:3]] == []
+    browser.execute_script(AXE.read_text(encoding="utf-8"))
+    found = browser.execute_async_script("axe.run().then(arguments[0])")["violations"]
+    return [(one["id"], node["html"][:200], node["failureSummary"]) for one in found for node in one["nodes"][:3]]
 
 
 def test_it_is_painted_within_a_second(page: Any) -> None:
