@@ -8,14 +8,16 @@ setup(
     description="A TFX pipeline that turns labelled pictures into a validated, evaluated, served classifier.",
     python_requires=">=3.10,<3.14",
     packages=find_packages(include=["pipeline", "pipeline.*", "components", "components.*"]),
-    package_data={"pipeline": ["presets/*.yaml"]},
+    package_data={"pipeline": ["presets/*.yaml"], "components.report": ["templates/*"]},
     install_requires=[
         "tfx>=1.16.0,<1.22",
         "tensorflow",
         "apache-beam[dill]",
         "tensorflow-data-validation",
         "tensorflow-model-analysis",
+        "jinja2",
         "keras>=3.6",
+        "matplotlib>=3.8",
         "numpy",
         "pillow",
         "pydantic>=2",
@@ -26,8 +28,7 @@ setup(
         "setuptools<81",
     ],
     extras_require={
-        "test": ["hypothesis", "pytest", "pytest-timeout", "mypy", "ruff", "types-PyYAML"],
-        "mysql": ["pymysql"],
+        "test": ["hypothesis", "pytest", "pytest-timeout", "mypy", "ruff", "selenium", "types-PyYAML"],
     },
     entry_points={"console_scripts": ["image-pipeline=pipeline.cli:main"]},
 )

@@ -64,6 +64,26 @@ def _parser() -> argparse.ArgumentParser:
     runs.add_argument("--json", action="store_true", help="print a JSON array")
     runs.set_defaults(command=_runs)
 
+    report = commands.add_parser("report", help="print the path of the report of a run")
+    report.add_argument("run", nargs="?", metavar="RUN", help="or the beginning of one; the latest if not given")
+    report.add_argument("--open", action="store_true", help="open it in the browser")
+    report.add_argument("--rebuild", action="store_true", help="make it anew from the artifacts")
+    _add_config(report, data=False)
+    report.set_defaults(command=_report)
+
+    show = commands.add_parser("show", help="what came of a run")
+    show.add_argument("run", nargs="?", metavar="RUN", help="or the beginning of one; the latest if not given")
+    show.add_argument("--json", action="store_true", help="print it as one JSON object")
+    _add_config(show, data=False)
+    show.set_defaults(command=_show)
+
+    lineage = commands.add_parser("lineage", help="where a served model comes from, and what came of any artifact")
+    what = "a pushed version, a run, or an artifact as #12; the model pushed last if not given"
+    lineage.add_argument("what", nargs="?", metavar="WHAT", help=what)
+    lineage.add_argument("--json", action="store_true", help="print it as one JSON object")
+    _add_config(lineage, data=False)
+    lineage.set_defaults(command=_lineage)
+
     doctor = commands.add_parser("doctor", help="check the environment and the run directory")
     _add_config(doctor)
     doctor.add_argument("--fix", action="store_true", help="clean what is safe to clean")
@@ -147,6 +167,27 @@ def _runs(args: argparse.Namespace) -> int:
 
     config, _ = _load(args)
     return history.show(config, args.json)
+
+
+def _report(args: argparse.Namespace) -> int:
+    from pipeline import report
+
+    config, _ = _load(args)
+    return report.show(config, args.run, args.rebuild, args.open)
+
+
+def _show(args: argparse.Namespace) -> int:
+    from pipeline import history
+
+    config, _ = _load(args)
+    return history.show_one(config, args.run, args.json)
+
+
+def _lineage(args: argparse.Namespace) -> int:
+    from pipeline import lineage
+
+    config, _ = _load(args)
+    return lineage.show(config, args.what, args.json)
 
 
 def _doctor(args: argparse.Namespace) -> int:

@@ -7,6 +7,7 @@ parameters of each stage, which are part of the key.
 from __future__ import annotations
 
 import hashlib
+import platform
 import re
 from importlib import metadata
 from pathlib import Path
@@ -24,6 +25,11 @@ LIBRARIES = (
     "tensorflow-transform",
     "tfx",
 )
+
+
+def versions() -> dict[str, str]:
+    """Of Python and the libraries."""
+    return {"python": platform.python_version()} | {library: metadata.version(library) for library in LIBRARIES}
 
 
 def of_stage(name: str, *more: Path) -> str:

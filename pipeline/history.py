@@ -1,4 +1,4 @@
-"""`runs`: the runs of a run directory, the newest first."""
+"""`runs` and `show`: the runs of a run directory, the newest first, and one of them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from pipeline import metadata, run_dir
+from pipeline import metadata, run_dir, summary
 from pipeline.config import Config
+from pipeline.result import Result
 
 
 def show(config: Config, as_json: bool) -> int:
@@ -31,6 +32,19 @@ def show(config: Config, as_json: bool) -> int:
     return 0
 
 
+def show_one(config: Config, run_id: str | None, as_json: bool) -> int:
+    """The stages of a run and its last lines, as they were on the screen."""
+    result = Result.read(run_dir.find_run(config, run_id) / run_dir.RESULT_FILE)
+    if as_json:
+        print(json.dumps(result.to_json(), indent=2))
+        return 0
+    print(f"run       {result.run_id} of {result.name}, data {result.source}")
+    for stage, report in result.stages.items():
+        print(f"  {stage:<17} {report['state']:<8} {report['seconds']:6.1f} s")
+    summary.show(result, sys.stdout)
+    return 0
+
+
 _KEYS = ("run_id", "started", "name", "source", "ended", "accuracy", "blessed", "version", "seconds")
 
 
@@ -46,7 +60,7 @@ def _row(config: Config, run: metadata.Run) -> dict[str, Any]:
         "started": datetime.fromtimestamp(run.started).isoformat(sep=" ", timespec="seconds"),
         "ended": "no",
     }
-    file = run_dir.of_run(config, run.id) / "result.json"
+    file = run_dir.of_run(config, run.id) / run_dir.RESULT_FILE
     if file.exists():
         result = json.loads(file.read_text(encoding="utf-8"))
         row |= {

@@ -14,7 +14,7 @@ import yaml
 from components import progress
 from components.errors import GateRefused, UserError
 from components.example_gen import sources
-from pipeline import STAGES, fingerprint, metadata, run_dir
+from pipeline import STAGES, fingerprint, metadata, report, run_dir
 from pipeline.config import Config
 from pipeline.output import all_output_to, kept_open
 from pipeline.result import Outcome, Result, collect
@@ -56,7 +56,12 @@ def run(config: Config, first: str | None, last: str | None, out: TextIO) -> Res
                 store = metadata.open_store(config)
                 metadata.cancel(store, list(metadata.left_running(store)))
             result = collect(config, outcome)
-        result.write(folder / "result.json")
+            result.write(folder / run_dir.RESULT_FILE)
+            if result.stages:
+                screen.status("writing the report")
+                result.report = report.make_if_possible(config, run_id)
+                screen.status("")
+        result.write(folder / run_dir.RESULT_FILE)
     return result
 
 

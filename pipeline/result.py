@@ -9,7 +9,7 @@ from typing import Any
 
 from components import features
 from components.errors import GateRefused, UserError
-from pipeline import STAGES, metadata, run_dir
+from pipeline import STAGES, fingerprint, metadata, run_dir
 from pipeline.config import Config
 
 PUSHED, FAULT, MISTAKE, REFUSED, INTERRUPTED = 0, 1, 2, 3, 130
@@ -44,6 +44,8 @@ class Result:
     why: list[str] = dataclasses.field(default_factory=list)  # it was refused or failed
     warnings: list[str] = dataclasses.field(default_factory=list)
     pushed: dict[str, str] | None = None  # {"version", "path"}
+    report: str | None = None  # path of the page; None where it could not be made
+    versions: dict[str, str] = dataclasses.field(default_factory=dict)  # of Python and the libraries
 
     def to_json(self) -> dict[str, Any]:
         result = dataclasses.asdict(self)
@@ -53,6 +55,13 @@ class Result:
 
     def write(self, path: Path) -> None:
         path.write_text(json.dumps(self.to_json(), indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, path: Path) -> Result:
+        """What `write` wrote."""
+        known = {field.name for field in dataclasses.fields(cls)}
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        return cls(**{key: value for key, value in stored.items() if key in known})
 
 
 def collect(config: Config, outcome: Outcome) -> Result:
@@ -65,6 +74,7 @@ def collect(config: Config, outcome: Outcome) -> Result:
         log=str(outcome.log),
         artifacts=str(run_dir.artifacts(config)),
         stages={name: outcome.stages[name] for name in STAGES if name in outcome.stages},
+        versions=fingerprint.versions(),
     )
     store = metadata.open_store(config)
     run = metadata.find_run(store, outcome.run_id)
@@ -80,6 +90,7 @@ def collect(config: Config, outcome: Outcome) -> Result:
     elif isinstance(outcome.error, GateRefused):
         stopping = [finding["message"] for finding in outcome.error.findings if finding["action"] == "stop"]
         result.exit_code, result.why = REFUSED, stopping
+        result.warnings = [finding["message"] for finding in outcome.error.findings if finding["action"] != "stop"]
     elif isinstance(outcome.error, UserError):
         result.exit_code, result.why = MISTAKE, str(outcome.error).splitlines()
     elif outcome.error is not None:

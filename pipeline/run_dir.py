@@ -3,7 +3,8 @@
 metadata.sqlite            ML Metadata, unless metadata.url names a server
 artifacts/<name>/…         what the stages put out, in TFX's layout
 serving/<name>/<version>/  pushed models, in TF Serving's layout
-runs/<run id>/             config.yaml, run.log and result.json of each run
+runs/<run id>/             config.yaml, run.log, result.json and report.html of each run
+index.html                 all runs, with links to their reports
 lock                       held while a run goes on
 """
 
@@ -19,6 +20,7 @@ from components.errors import UserError
 from pipeline.config import Config
 
 LOCK_FILE = "lock"
+RESULT_FILE = "result.json"
 
 
 def artifacts(config: Config) -> Path:
@@ -33,6 +35,23 @@ def serving(config: Config) -> str:
 
 def of_run(config: Config, run_id: str) -> Path:
     return Path(config.run_dir).resolve() / "runs" / run_id
+
+
+def find_run(config: Config, run_id: str | None) -> Path:
+    """The folder of a run that has ended: of `run_id`, or of the beginning of one, or of the latest.
+
+    Raises:
+      UserError: there is no such run, or more than one.
+    """
+    runs = sorted(file.parent for file in of_run(config, "").glob(f"*/{RESULT_FILE}"))
+    if run_id is not None:
+        runs = [run for run in runs if run.name == run_id] or [run for run in runs if run.name.startswith(run_id)]
+    if not runs:
+        which = f"run {run_id!r}" if run_id else "run that has ended"
+        raise UserError(f"{config.run_dir} has no {which}; see `python -m pipeline runs`")
+    if run_id is not None and len(runs) > 1:
+        raise UserError(f"{len(runs)} runs begin with {run_id!r}; write more of it: see `python -m pipeline runs`")
+    return runs[-1]
 
 
 def create(config: Config) -> None:

@@ -42,6 +42,7 @@ def show(result: Result, file: TextIO) -> None:
         for line in more:
             say(f"          {line}")
     if result.stages:
+        say(f"report    {short(result.report)}" if result.report else "report    could not be made; the log says why")
         say(f"artifacts {short(result.artifacts)}")
     if result.stages or result.exit_code == FAULT:
         say(f"log       {short(result.log)}")

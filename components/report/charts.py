@@ -1,0 +1,133 @@
+"""Charts as inline SVG, drawn by matplotlib when the report is made.
+
+Colours are written as CSS variables, so that one drawing serves the light and the dark page; text stays text. The
+words in a chart are ours: no class or file name is ever drawn.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib
+from markupsafe import Markup, escape
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+# Stand-ins for CSS variables: matplotlib knows colours only, and writes them as they are.
+_VARIABLES = {
+    "#f00001": "var(--series-1)",
+    "#f00002": "var(--series-2)",
+    "#f00003": "var(--series-3)",
+    "#f00004": "var(--muted)",
+    "#f00005": "var(--grid)",
+}
+SERIES = ("#f00001", "#f00002", "#f00003")
+_MUTED, _GRID = "#f00004", "#f00005"
+_STYLES = ("-", (0, (5, 2)), (0, (1.5, 1.5)))  # colours are never the only difference
+_SETTINGS: dict[str, Any] = {
+    "svg.fonttype": "none",
+    "text.parse_math": False,
+    "font.size": 12,
+    "text.color": _MUTED,
+    "axes.edgecolor": _GRID,
+    "axes.labelcolor": _MUTED,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": _GRID,
+    "grid.linewidth": 0.8,
+    "xtick.color": _MUTED,
+    "ytick.color": _MUTED,
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+    "legend.frameon": False,
+    "legend.handlelength": 1.8,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+}
+
+Points = tuple[Sequence[float], Sequence[float]]
+
+
+def lines(name: str, series: Mapping[str, Points], x_label: str, percent: bool = False, whole_x: bool = True) -> Markup:
+    """A line a series of (x, y). `name` tells the chart to those who cannot see it."""
+    with _chart(name) as (axes, out):
+        for (label, (x, y)), colour, style in zip(series.items(), SERIES, _STYLES):
+            marker = "o" if len(x) == 1 else None
+            axes.plot(x, y, color=colour, linestyle=style, linewidth=2, label=label, marker=marker)
+        axes.set_xlabel(x_label)
+        if whole_x:
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        else:
+            axes.xaxis.set_major_formatter(PercentFormatter(1))
+        if percent:
+            axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
+        if len(series) > 1:
+            _legend(axes, len(series))
+    return out[0]
+
+
+def histograms(name: str, splits: Mapping[str, Points]) -> Markup:
+    """Overlaid histograms of (bucket edges [N + 1], share of the pictures in each bucket [N]), of equal area."""
+    with _chart(name) as (axes, out):
+        for (label, (edges, shares)), colour, style in zip(splits.items(), SERIES, _STYLES):
+            widths = [high - low for low, high in itertools.pairwise(edges)]
+            density = [share / width for share, width in zip(shares, widths)]
+            axes.stairs(density, edges, fill=True, color=colour, alpha=0.1)
+            axes.stairs(density, edges, color=colour, linewidth=1.8, linestyle=style, label=label)
+        axes.set_yticks([])
+        axes.spines["left"].set_visible(False)
+        axes.grid(axis="y", visible=False)
+        axes.set_ylim(bottom=0)
+        _legend(axes, len(splits))
+    return out[0]
+
+
+def calibration(name: str, confidence: Sequence[float], accuracy: Sequence[float], pictures: Sequence[int]) -> Markup:
+    """Accuracy over mean confidence, a dot a bin whose area grows with its pictures; the diagonal is perfection."""
+    with _chart(name) as (axes, out):
+        axes.plot([0, 1], [0, 1], color=_MUTED, linewidth=1, linestyle=(0, (4, 3)))
+        axes.plot(confidence, accuracy, color=SERIES[0], linewidth=1.5)
+        most = max(pictures)
+        axes.scatter(confidence, accuracy, s=[16 + 150 * n / most for n in pictures], color=SERIES[0], zorder=3)
+        axes.set_xlim(-0.02, 1.04)
+        axes.set_ylim(-0.04, 1.06)
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(PercentFormatter(1))
+        axes.set_xlabel("confidence")
+        axes.set_ylabel("accuracy")
+    return out[0]
+
+
+@contextmanager
+def _chart(name: str) -> Iterator[tuple[Any, list[Markup]]]:
+    """Axes to draw on; when they are drawn, the SVG is in the list."""
+    out: list[Markup] = []
+    with matplotlib.rc_context({**_SETTINGS, "svg.hashsalt": name}):
+        figure = Figure(figsize=(5.3, 3.0), layout="constrained")
+        yield figure.add_subplot(), out
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    out.append(_inline(buffer.getvalue(), name))
+
+
+def _inline(svg: str, name: str) -> Markup:
+    """The bare <svg> element: no header, no ids but those referred to, colours and fonts of the page."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'<g id="[^"]*"', "<g", svg)
+    svg = re.sub(r" font-family: [^;]*;", "", svg)
+    svg = re.sub(r"#f0000[1-5]", lambda match: _VARIABLES[match[0]], svg)
+    label = f'<svg class="chart" role="img" aria-label="{escape(name)}"'
+    svg = re.sub(r'<svg[^>]*viewBox="([^"]*)"[^>]*>', lambda match: f'{label} viewBox="{match[1]}">', svg, count=1)
+    return Markup(svg.replace("xlink:href", "href"))
+
+
+def _legend(axes: Any, columns: int) -> None:
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, borderaxespad=0, columnspacing=1.4)

@@ -1,0 +1,166 @@
+"""The second part of the report: the data, from the artifacts of ExampleGen, StatisticsGen, SchemaGen and the rest."""
+
+from __future__ import annotations
+
+import collections
+import itertools
+import json
+import os
+from typing import Any
+
+from google.protobuf import text_format
+from markupsafe import Markup
+from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
+from tfx.dsl.io import fileio
+
+from components import features as f
+from components.report import charts, thumbnails
+from components.report.run import ANOMALIES, PICTURES, SCHEMA, STATISTICS, Run
+
+SAMPLES = 8  # pictures shown a class, fewer where there are many classes
+ALL_SAMPLES = 240
+READ = 500  # training pictures read to find them, at most; they may be photographs of many megabytes
+REJECTED = 50  # rows shown
+MEASURES = {
+    f.HEIGHT: "height (pixels)",
+    f.WIDTH: "width (pixels)",
+    f.NUM_BYTES: "encoded size (bytes)",
+    f.BRIGHTNESS: "brightness (mean luma)",
+    f.CONTRAST: "contrast (deviation of luma)",
+    f.SHARPNESS: "sharpness (difference of neighbours)",
+    f.COLOURFULNESS: "colourfulness",
+}
+
+
+def view(run: Run) -> dict[str, Any] | None:
+    """What the template shows; None where no data was read."""
+    examples = run.artifacts.get(PICTURES)
+    if examples is None:
+        return None
+    counts = json.loads(_read(os.path.join(examples, f.COUNTS_FILE)))
+    classes = counts["class_names"]
+    each = max(1, min(SAMPLES, ALL_SAMPLES // max(1, len(classes))))
+    return {
+        "classes": [
+            {"name": name, "counts": {split: counts["splits"].get(split, {}).get(name, 0) for split in f.SPLITS}}
+            for name in classes
+        ],
+        "totals": {split: sum(counts["splits"].get(split, {}).values()) for split in f.SPLITS},
+        "samples": thumbnails.of_classes(examples, f.TRAIN, classes, each, READ),
+        "rejected": _rejected(examples, counts["rejected"]),
+        "measures": _measures(run.artifacts.get(STATISTICS)),
+        "anomalies": _anomalies(run.artifacts.get(ANOMALIES)),
+        "schema": _schema(run.artifacts.get(SCHEMA)),
+    }
+
+
+def _read(path: str) -> bytes:
+    with fileio.open(path, "rb") as file:
+        return file.read()
+
+
+def _rejected(examples: str, count: int) -> dict[str, Any]:
+    reasons: collections.Counter[str] = collections.Counter()
+    rows: list[dict[str, Any]] = []
+    if count:
+        with fileio.open(os.path.join(examples, f.REJECTED_FILE), "rb") as file:
+            for line in file:
+                row = json.loads(line)
+                reasons[row["reason"]] += 1
+                if len(rows) < REJECTED:
+                    rows.append(row)
+    return {"count": count, "reasons": sorted(reasons.items(), key=lambda item: (-item[1], item[0])), "rows": rows}
+
+
+def _measures(statistics: str | None) -> list[dict[str, Any]]:
+    """Of each measure its numbers by split, and a chart unless every picture has the same."""
+    if statistics is None:
+        return []
+    splits: dict[str, dict[str, Any]] = {}
+    for split in f.SPLITS:
+        path = os.path.join(statistics, f"Split-{split}", "FeatureStats.pb")
+        if fileio.exists(path):
+            listed = statistics_pb2.DatasetFeatureStatisticsList.FromString(_read(path))
+            splits[split] = {
+                feature.path.step[0]: feature.num_stats
+                for feature in listed.datasets[0].features
+                if feature.HasField("num_stats")
+            }
+    shown = []
+    for name, label in MEASURES.items():
+        by_split = {split: measures[name] for split, measures in splits.items() if name in measures}
+        if by_split:
+            shown.append({"name": name, "label": label, "splits": by_split, "chart": _histograms(label, by_split)})
+    return shown
+
+
+def _histograms(label: str, by_split: dict[str, Any]) -> Markup | None:
+    drawn: dict[str, charts.Points] = {}
+    for split, numbers in by_split.items():
+        standard = next((h for h in numbers.histograms if h.type == h.STANDARD), None)
+        buckets = [b for b in standard.buckets if b.high_value > b.low_value] if standard else []
+        total = sum(bucket.sample_count for bucket in buckets)
+        if total:
+            edges = [buckets[0].low_value, *(bucket.high_value for bucket in buckets)]
+            drawn[split] = (edges, [bucket.sample_count / total for bucket in buckets])
+    return charts.histograms(f"histograms of {label} by split", drawn) if drawn else None
+
+
+def _anomalies(anomalies: str | None) -> dict[str, list[dict[str, str]]] | None:
+    """By split, what ExampleValidator found; None where it did not run."""
+    if anomalies is None:
+        return None
+    found: dict[str, list[dict[str, str]]] = {}
+    for split in f.SPLITS:
+        path = os.path.join(anomalies, f"Split-{split}", "SchemaDiff.pb")
+        if fileio.exists(path):
+            parsed = anomalies_pb2.Anomalies.FromString(_read(path))
+            found[split] = [
+                {"feature": ".".join(info.path.step) or name, "text": f"{info.short_description}: {info.description}"}
+                for name, info in sorted(parsed.anomaly_info.items())
+            ]
+            if parsed.HasField("dataset_anomaly_info"):
+                found[split].append({"feature": "all", "text": parsed.dataset_anomaly_info.description})
+    return found
+
+
+def _schema(schema: str | None) -> list[dict[str, str]]:
+    if schema is None:
+        return []
+    parsed = text_format.Parse(_read(os.path.join(schema, "schema.pbtxt")), schema_pb2.Schema())
+    domains = {domain.name: list(domain.value) for domain in parsed.string_domain}
+    rows = []
+    for feature in parsed.feature:
+        values = list(feature.string_domain.value) or domains.get(feature.domain, [])
+        distances = [
+            f"{kind} at most {rule.threshold:g} ({measure})"
+            for kind, comparator in (("skew", feature.skew_comparator), ("drift", feature.drift_comparator))
+            for measure, rule in (
+                ("Jensen-Shannon", comparator.jensen_shannon_divergence),
+                ("largest share", comparator.infinity_norm),
+            )
+            if rule.threshold
+        ]
+        rows.append(
+            {
+                "name": feature.name,
+                "type": schema_pb2.FeatureType.Name(feature.type).lower(),
+                "domain": _range(feature) or _listed(values),
+                "distances": "; ".join(distances),
+            }
+        )
+    return rows
+
+
+def _range(feature: Any) -> str:
+    for name in ("int_domain", "float_domain"):
+        if feature.HasField(name):
+            domain = getattr(feature, name)
+            ends = [f"{getattr(domain, end):g}" if domain.HasField(end) else "any" for end in ("min", "max")]
+            return " to ".join(ends)
+    return ""
+
+
+def _listed(values: list[str]) -> str:
+    more = f" and {len(values) - 10} more" if len(values) > 10 else ""
+    return ", ".join(itertools.islice(values, 10)) + more

@@ -1,0 +1,141 @@
+"""The fourth part of the report: how good the model is, from the Evaluator's results and the recorded answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from components import features as f
+from components.report import charts, predictions, thumbnails
+from components.report.predictions import Predictions
+from components.report.run import BASELINE_PREDICTIONS, PICTURES, PREDICTIONS, Run
+
+EACH_CELL = 24  # pictures of a cell of the confusion matrix, at most
+ROOM = 2_800_000  # characters of pictures in all of them
+MISTAKES = 24
+CHANGED = 12  # pictures shown that changed sides, each way
+CONFUSIONS = 12  # pairs of classes listed
+STEPS = (1.0, 0.95, 0.9, 0.8, 0.5)  # of coverage, in words
+
+
+def view(run: Run) -> dict[str, Any] | None:
+    """What the template shows; None where nothing was evaluated."""
+    measured = run.evaluation
+    if measured is None:
+        return None
+    names = [one["name"] for one in measured["classes"]]
+    shown: dict[str, Any] = {
+        "measured": measured,
+        "names": names,
+        "classes": sorted(measured["classes"], key=lambda one: (one["recall"] or {"value": 2})["value"]),
+        "confusions": _confusions(names, measured["confusion_matrix"]),
+        "calibration": _calibration(measured["calibration"]),
+        "comparison": _comparison(measured),
+        "pictures": {"cells": {}, "pictures": []},
+    }
+    folder = run.artifacts.get(PREDICTIONS)
+    answers = predictions.read(folder) if folder else None
+    if answers is not None:
+        shown |= _pictures(run, answers, names)
+        steps = predictions.coverage(answers)
+        curve = {"answered": ([s["coverage"] for s in steps], [s["accuracy"] for s in steps])}
+        shown["coverage"] = {
+            "svg": charts.lines("accuracy by coverage", curve, "share of pictures answered", True, whole_x=False),
+            "steps": [min(steps, key=lambda s: abs(s["coverage"] - wanted)) for wanted in STEPS],
+        }
+    return shown
+
+
+def _pictures(run: Run, answers: Predictions, names: Sequence[str]) -> dict[str, Any]:
+    """The galleries: the pictures of each cell, the surest mistakes, and those that changed sides."""
+    wrong = predictions.mistakes(answers, MISTAKES)
+    in_cells = list(predictions.cells(answers, EACH_CELL))
+    changes = None
+    if folder := run.artifacts.get(BASELINE_PREDICTIONS):
+        before = predictions.read(folder)
+        changes = predictions.changes(answers, before) if before is not None else None
+    changed = [row for key in ("gained", "lost") for row in changes[key][:CHANGED]] if changes else []
+    wanted = {str(answers.source[row]) for row in (*wrong, *changed, *(row for _, _, row in in_cells))}
+    uris = thumbnails.of_sources(run.artifacts[PICTURES], f.TEST, wanted)
+
+    def cards(rows: Iterable[int]) -> list[dict[str, Any]]:
+        found = [_card(answers, row, names, uris) for row in rows]
+        return [card for card in found if card is not None]
+
+    cells: dict[str, list[int]] = {}
+    kept: list[dict[str, Any]] = []
+    room = ROOM
+    for label, predicted, row in in_cells:
+        card = _card(answers, row, names, uris)
+        room -= len(card["uri"]) + len(card["source"]) + 150 if card else 0
+        if room < 0:
+            break
+        if card:
+            cells.setdefault(f"{label}-{predicted}", []).append(len(kept))
+            kept.append(card)
+    return {
+        "mistakes": {"count": int((~answers.right).sum()), "cards": cards(wrong)},
+        "pictures": {"cells": cells, "pictures": kept},
+        "changes": changes
+        and {
+            "p": changes["p"],
+            "gained": {"count": len(changes["gained"]), "cards": cards(changes["gained"][:CHANGED])},
+            "lost": {"count": len(changes["lost"]), "cards": cards(changes["lost"][:CHANGED])},
+        },
+    }
+
+
+def _card(answers: Predictions, row: int, names: Sequence[str], uris: dict[str, str]) -> dict[str, Any] | None:
+    """A picture with its class and the three likeliest answers."""
+    source = str(answers.source[row])
+    if source not in uris:
+        return None
+    best = answers.probabilities[row].argsort()[::-1][:3]
+    return {
+        "uri": uris[source],
+        "source": source,
+        "name": names[int(answers.label[row])],
+        "answers": [[names[int(i)], round(float(answers.probabilities[row][i]), 4)] for i in best],
+    }
+
+
+def _confusions(names: Sequence[str], matrix: Sequence[Sequence[int]]) -> list[dict[str, Any]]:
+    """The pairs of classes that are mixed up most."""
+    pairs = [
+        {"name": names[i], "predicted": names[j], "count": count, "of": sum(row), "cell": f"{i}-{j}"}
+        for i, row in enumerate(matrix)
+        for j, count in enumerate(row)
+        if count and i != j
+    ]
+    return sorted(pairs, key=lambda pair: -pair["count"])[:CONFUSIONS]  # type: ignore[operator]
+
+
+def _calibration(bins: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    filled = [one for one in bins if one["pictures"]]
+    if not filled:
+        return None
+    columns = ([one[key] for one in filled] for key in ("confidence", "accuracy", "pictures"))
+    return {"svg": charts.calibration("accuracy by confidence", *columns), "bins": filled}
+
+
+def _comparison(measured: dict[str, Any]) -> list[dict[str, Any]] | None:
+    """Candidate beside baseline, a row a metric; None without a baseline."""
+    before = measured["baseline"]
+    if before is None:
+        return None
+    now = {
+        "accuracy": measured["accuracy"]["value"],
+        **{name: estimate["value"] for name, estimate in measured["top_k"].items()},
+        "cross_entropy": measured["cross_entropy"]["value"],
+        "expected_calibration_error": measured["expected_calibration_error"],
+    }
+    return [
+        {
+            "name": name,
+            "candidate": value,
+            "baseline": before[name],
+            "better": (value - before[name]) * (1 if name.endswith("accuracy") else -1),
+        }
+        for name, value in now.items()
+        if name in before
+    ]

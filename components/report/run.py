@@ -1,0 +1,60 @@
+"""What the report is told of a run, in plain values. What a run that ended early lacks is None or empty."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+PICTURES, STATISTICS, SCHEMA, ANOMALIES, TRAINING, PREDICTIONS, BASELINE_PREDICTIONS = (
+    "examples",
+    "statistics",
+    "schema",
+    "anomalies",
+    "model_run",
+    "predictions",
+    "baseline_predictions",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Artifact:
+    """One thing that a stage read or wrote, as ML Metadata knows it."""
+
+    id: int
+    key: str  # the name under which the stage reads or writes it
+    type: str
+    uri: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """What a stage read and wrote in the run; of a cached stage what it would have written."""
+
+    name: str
+    inputs: list[Artifact]
+    outputs: list[Artifact]
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A run that has ended, in whatever way.
+
+    Attributes:
+      result: the object of the run's result.json.
+      evaluation: the Evaluator's results as nested dicts: components/evaluator/results.py; None if not evaluated.
+      artifacts: the URI of each of the constants above that the run has, by name.
+      steps: the stages that ML Metadata knows of, in the order in which they ran.
+      config: the whole configuration as YAML.
+      seed: of the configuration.
+      command: a line for a shell that makes the same run again.
+      versions: of Python and the libraries that the run's result depends on.
+    """
+
+    result: dict[str, Any]
+    evaluation: dict[str, Any] | None
+    artifacts: dict[str, str]
+    steps: list[Step]
+    config: str
+    seed: int
+    command: str
+    versions: dict[str, str]

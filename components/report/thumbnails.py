@@ -1,0 +1,77 @@
+"""Pictures for the page, as data URIs of a few kilobytes each."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+import tensorflow as tf
+from PIL import Image
+
+from components import features as f
+
+SIDE = 96  # pixels, at most
+SMALL = 3_000  # bytes: an encoded picture of no more is shown as it is
+_BATCH = 64
+_TYPES = {b"\xff\xd8\xff": "jpeg", b"\x89PNG": "png"}
+
+
+def data_uri(encoded: bytes) -> str | None:
+    """The picture (JPEG, PNG or BMP) at most SIDE pixels high and wide; None if it cannot be read."""
+    kind = next((kind for magic, kind in _TYPES.items() if encoded.startswith(magic)), None)
+    if kind is None or len(encoded) > SMALL:
+        try:
+            with Image.open(io.BytesIO(encoded), formats=("JPEG", "PNG", "BMP")) as picture:
+                picture.draft("RGB", (SIDE, SIDE))
+                small = picture.convert("RGB")
+        except (OSError, Image.DecompressionBombError):
+            return None
+        small.thumbnail((SIDE, SIDE))
+        out = io.BytesIO()
+        small.save(out, "JPEG", quality=80)
+        encoded, kind = out.getvalue(), "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(encoded).decode()}"
+
+
+def of_classes(examples: str, split: str, classes: Collection[str], each: int, most: int) -> dict[str, list[str]]:
+    """Up to `each` data URIs a class, of the first `most` pictures of the split: no more are read."""
+    found: dict[str, list[str]] = {name: [] for name in classes}
+    wanting = each * len(found)
+    for row in _rows(examples, split, most):
+        shown = found.get(row[f.CLASS_NAME].decode(errors="replace"))
+        if shown is not None and len(shown) < each and (uri := data_uri(row[f.IMAGE])):
+            shown.append(uri)
+            wanting -= 1
+        if not wanting:
+            break
+    return found
+
+
+def of_sources(examples: str, split: str, sources: Collection[str]) -> dict[str, str]:
+    """The data URI of each of the pictures named by their SOURCE, as far as the split has them."""
+    wanted = set(sources)
+    found: dict[str, str] = {}
+    for row in _rows(examples, split) if wanted else ():
+        source = row[f.SOURCE].decode(errors="replace")
+        if source in wanted and (uri := data_uri(row[f.IMAGE])):
+            wanted.remove(source)
+            found[source] = uri
+        if not wanted:
+            break
+    return found
+
+
+def _rows(examples: str, split: str, most: int = -1) -> Iterator[Mapping[str, Any]]:
+    """{feature: bytes} of the split's pictures, read as they are needed."""
+    wanted = {key: tf.io.FixedLenFeature([], tf.string) for key in (f.IMAGE, f.SOURCE, f.CLASS_NAME)}
+    files = sorted(tf.io.gfile.glob(f"{examples}/Split-{split}/*"))
+    for file in files:
+        dataset = tf.data.TFRecordDataset(file, compression_type="GZIP" if file.endswith(".gz") else "")
+        for batch in dataset.take(most).batch(_BATCH):
+            columns = {key: value.numpy() for key, value in tf.io.parse_example(batch, wanted).items()}
+            for values in zip(*columns.values()):
+                yield dict(zip(columns, values))
+        if most >= 0:
+            return  # one file is sample enough: ExampleGen spreads the classes over all of them

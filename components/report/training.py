@@ -1,0 +1,49 @@
+"""The third part of the report: the training, from the record that the Trainer keeps of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from typing import Any
+
+from tfx.dsl.io import fileio
+
+from components.report import charts
+from components.report.run import TRAINING, Run
+
+HISTORY_FILE, SUMMARY_FILE = "history.json", "model_summary.txt"
+
+
+def view(run: Run) -> dict[str, Any] | None:
+    """What the template shows; None where nothing was trained."""
+    folder = run.artifacts.get(TRAINING)
+    if folder is None:
+        return None
+    epochs = json.loads(_read(os.path.join(folder, HISTORY_FILE)))
+    summary = _read(os.path.join(folder, SUMMARY_FILE))
+    parameters = re.search(r"Total params:\s*([\d,]+)", summary)
+    x = [epoch["epoch"] for epoch in epochs]
+
+    def chart(title: str, percent: bool = False, **series: str) -> dict[str, Any]:
+        points = {label: (x, [epoch[key] for epoch in epochs]) for label, key in series.items() if key in epochs[0]}
+        return {"title": title, "svg": charts.lines(f"{title} by epoch", points, "epoch", percent)}
+
+    return {
+        "epochs": epochs,
+        "best": max(epochs, key=lambda epoch: epoch.get("val_accuracy", 0)),
+        "seconds": sum(epoch["seconds"] for epoch in epochs),
+        "parameters": int(parameters[1].replace(",", "")) if parameters else None,
+        "summary": summary.strip(),
+        "charts": [
+            chart("Accuracy", percent=True, train="accuracy", validation="val_accuracy"),
+            chart("Loss", train="loss", validation="val_loss"),
+            chart("Learning rate", rate="learning_rate"),
+            chart("Pictures a second", pictures="pictures_per_second"),
+        ],
+    }
+
+
+def _read(path: str) -> str:
+    with fileio.open(path, "rb") as file:
+        return file.read().decode()

@@ -1,0 +1,154 @@
+"""`report`: what the report is told of a run is gathered here, from result.json, ML Metadata and the artifacts."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import webbrowser
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ml_metadata as mlmd
+import yaml
+from absl import logging
+from ml_metadata.proto import metadata_store_pb2 as pb
+
+from pipeline import lineage, metadata, run_dir
+from pipeline.config import Config
+from pipeline.output import all_output_to
+
+if TYPE_CHECKING:
+    from components.report.run import Step
+
+REPORT_FILE = "report.html"
+INDEX_FILE = "index.html"  # of all runs, in the run directory
+# The artifacts that the report reads, by the stage and the key under which they were put out.
+_READ = {
+    "examples": ("ExampleGen", "examples"),
+    "statistics": ("StatisticsGen", "statistics"),
+    "schema": ("SchemaGen", "schema"),
+    "anomalies": ("ExampleValidator", "anomalies"),
+    "model_run": ("Trainer", "model_run"),
+    "predictions": ("ServingCheck", "predictions"),
+}
+
+
+def make(config: Config, run_id: str) -> Path:
+    """Write the report of a run that has its result.json, make it known to ML Metadata, and list it in the index."""
+    from components.report import build
+    from components.report.run import Run
+
+    folder = run_dir.of_run(config, run_id)
+    path = folder / REPORT_FILE
+    result = json.loads((folder / run_dir.RESULT_FILE).read_text(encoding="utf-8"))
+    store = metadata.open_store(config)
+    known = metadata.find_run(store, run_id)
+    stages = metadata.stages(store, known) if known else {}
+    live = {name: _live(stages, *where) for name, where in _READ.items()}
+    live["baseline_predictions"] = _baseline_predictions(store, stages)
+    build.build(
+        Run(
+            result=result,
+            evaluation=_evaluation(config, stages),
+            artifacts={name: artifact.uri for name, artifact in live.items() if artifact},
+            steps=_steps(store, stages),
+            config=yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
+            seed=config.seed,
+            command=f"python -m pipeline run --config {shlex.quote(str(folder / 'config.yaml'))}",
+            versions=result.get("versions", {}),
+        ),
+        path,
+    )
+    if known:
+        _register(store, known, path)
+    ended = sorted(folder.parent.glob(f"*/{run_dir.RESULT_FILE}"))
+    results = [(json.loads(file.read_text(encoding="utf-8")), file.parent / REPORT_FILE) for file in ended]
+    build.build_index(results, folder.parent.parent / INDEX_FILE)
+    return path
+
+
+def make_if_possible(config: Config, run_id: str) -> str | None:
+    """The path of the report; None, and a traceback in the log, where it cannot be made: the run is what counts."""
+    try:
+        return str(make(config, run_id))
+    except Exception:
+        logging.exception("the report could not be made")
+        return None
+
+
+def _live(stages: dict[str, metadata.Stage], stage: str, key: str) -> metadata.Artifact | None:
+    outputs = stages[stage].outputs.get(key, []) if stage in stages else []
+    return next((one for one in reversed(outputs) if one.state == metadata.Artifact.LIVE), None)
+
+
+def _steps(store: mlmd.MetadataStore, stages: dict[str, metadata.Stage]) -> list[Step]:
+    from components.report.run import Artifact, Step
+
+    uses = lineage.uses(store, [stage.execution.id for stage in stages.values()])
+    steps = []
+    for name, stage in stages.items():
+        read: list[Artifact] = []
+        made: list[Artifact] = []
+        finds = stage.execution.type.endswith(".Resolver")  # it makes nothing: what it found is what it read
+        for use in uses:
+            if use.execution_id == stage.execution.id and use.artifact.state == metadata.Artifact.LIVE:
+                one = Artifact(use.artifact.id, use.key, use.artifact.type, use.artifact.uri)
+                (made if use.made and not finds else read).append(one)
+        steps.append(Step(name, read, made))
+    return steps
+
+
+def _evaluation(config: Config, stages: dict[str, metadata.Stage]) -> dict[str, Any] | None:
+    evaluation = _live(stages, "Evaluator", "evaluation")
+    if evaluation is None:
+        return None
+    from components.evaluator import results
+
+    return results.read(evaluation.uri, config.evaluator.confidence).to_dict()
+
+
+def _baseline_predictions(store: mlmd.MetadataStore, stages: dict[str, metadata.Stage]) -> metadata.Artifact | None:
+    """The recorded answers of the baseline, from when it was a candidate itself."""
+    model = _live(stages, "Baseline", "model")
+    if model is None:
+        return None
+    readers = {use.execution_id for use in lineage.users(store, [model.id]) if not use.made}
+    made = [use.artifact for use in lineage.uses(store, readers) if use.made and use.key == "predictions"]
+    return next((one for one in reversed(made) if one.state == metadata.Artifact.LIVE), None)
+
+
+def _register(store: mlmd.MetadataStore, run: metadata.Run, path: Path) -> None:
+    """The report as an artifact of the run; what is known already is left as it is."""
+    if store.get_artifacts_by_uri(str(path)):
+        return
+    artifact = pb.Artifact(
+        type_id=store.put_artifact_type(pb.ArtifactType(name="Report")), uri=str(path), state=pb.Artifact.LIVE
+    )
+    execution = pb.Execution(
+        type_id=store.put_execution_type(pb.ExecutionType(name="Report")), last_known_state=pb.Execution.COMPLETE
+    )
+    event = pb.Event(type=pb.Event.OUTPUT)
+    event.path.steps.add().key = "report"
+    event.path.steps.add().index = 0
+    (context,) = store.get_contexts_by_id([run.context_id])
+    store.put_execution(execution, [(artifact, event)], [context])
+
+
+def show(config: Config, run_id: str | None, rebuild: bool, open_it: bool) -> int:
+    """Print the path of a run's report, made if there is none yet; the latest run if `run_id` is None."""
+    folder = run_dir.find_run(config, run_id)
+    path = folder / REPORT_FILE
+    if rebuild or not path.exists():
+        with all_output_to(os.devnull):
+            make(of_run(config, folder), folder.name)
+    print(path)
+    if open_it:
+        webbrowser.open(path.as_uri())
+    return 0
+
+
+def of_run(config: Config, folder: Path) -> Config:
+    """The configuration that the run had; where the run directory is now is not a matter of what it was called then."""
+    had = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    return Config.model_validate(had | {"run_dir": config.run_dir, "metadata": config.metadata.model_dump()})

@@ -1,0 +1,96 @@
+"""A headless Chromium (Debian's chromium and chromium-driver) and a report to look at."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+
+ARGUMENTS = (
+    "--headless",
+    "--no-sandbox",  # tests may run as root
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+NAMES = ("circle", "square", "<b>triangle</b>", "猫")
+
+
+def missing(what: str) -> NoReturn:
+    """Skip aloud; fail where REQUIRE_BROWSER is set, as on CI."""
+    if os.environ.get("REQUIRE_BROWSER"):
+        pytest.fail(what)
+    pytest.skip(what)
+
+
+@pytest.fixture(scope="session")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Beside it index.html, which lists it twice."""
+    from components.report.build import build, build_index
+    from tests.report import artifacts
+
+    root = tmp_path_factory.mktemp("report")
+    path = root / "report.html"
+    run = artifacts.evaluated(root, NAMES, baseline=True)
+    build(run, path)
+    build_index([(run.result, path), (run.result, path)], root / "index.html")
+    return path
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    driver = shutil.which("chromedriver")
+    if driver is None or shutil.which("chromium") is None:
+        missing("chromium and chromium-driver are not installed")
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(shutil.which("chromium"))
+    for argument in ARGUMENTS:
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    browser = webdriver.Chrome(options=options, service=Service(driver))
+    yield browser
+    browser.quit()
+
+
+@pytest.fixture
+def page(chromium: Any, report: Path) -> Any:
+    """The report, freshly opened: 800 pixels wide, light."""
+    show(chromium, report)
+    return chromium
+
+
+def show(browser: Any, path: Path, width: int = 800, theme: str = "light") -> None:
+    features = {"prefers-color-scheme": theme, "prefers-reduced-motion": "reduce"}
+    media = [{"name": name, "value": value} for name, value in features.items()]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": media})
+    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    browser.get("about:blank")
+    for kind in ("browser", "performance"):
+        browser.get_log(kind)  # what came before is not this page's
+    browser.get(path.as_uri())
+    browser.execute_script("try { localStorage.clear() } catch {}; delete document.documentElement.dataset.theme")
+
+
+def press(browser: Any, element: Any) -> None:
+    """Click it with the mouse, away from what is fixed to the edges."""
+    browser.execute_script("arguments[0].scrollIntoView({ block: 'center' })", element)
+    element.click()
+
+
+def requests(browser: Any) -> list[str]:
+    """The addresses that the page has asked for since it was opened."""
+    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    return [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]

@@ -1,0 +1,212 @@
+"""A run's artifacts, small and made without training, as real stages would leave them."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from components import features as f
+from components.report.run import Artifact, Run, Step
+from tests.examples import example
+
+STAGES = ("ExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator", "DataGate", "Transform", "Trainer")
+STAGES += ("Baseline", "Evaluator", "ServingCheck", "Pusher")
+EACH = {f.TRAIN: 4, f.VALIDATION: 2, f.TEST: 3}  # pictures a class
+EPOCHS = 3
+
+
+def stopped_at_the_gate(root: Path, names: Sequence[str]) -> Run:
+    """The data was read, and the gate refused it."""
+    result = _result(STAGES[:5], exit_code=3)
+    result["stages"]["DataGate"]["state"] = "refused"
+    result["why"] = ["1 picture is in train and in test, e.g. '<b>copy</b>.png'."]
+    result["counts"] = {**{split: each * len(names) for split, each in EACH.items()}, "rejected": 2}
+    return _run(result, _data(root, names), None)
+
+
+def failed_at_once() -> Run:
+    """Nothing was made: the source could not be read."""
+    return _run({**_result((), exit_code=2), "why": ["there is no folder 'pictures'"]}, {}, None)
+
+
+def evaluated(root: Path, names: Sequence[str], pushed: bool = True, baseline: bool = False) -> Run:
+    """The whole chain, with a model that is right two times out of three or nearly."""
+    artifacts = {**_data(root, names), **_training(root)}
+    rng = np.random.default_rng(1)
+    labels = np.arange(len(names)).repeat(EACH[f.TEST])
+    predicted = np.where(rng.random(len(labels)) < 0.7, labels, (labels + 1) % len(names))
+    artifacts["predictions"] = _predictions(root / "predictions", names, labels, predicted)
+    before = None
+    if baseline:
+        theirs = np.where(rng.random(len(labels)) < 0.4, labels, (labels + 1) % len(names))
+        artifacts["baseline_predictions"] = _predictions(root / "baseline", names, labels, theirs)
+        before = {"accuracy": float((theirs == labels).mean()), "cross_entropy": 1.5}
+    evaluation = _evaluation(names, labels, predicted, before)
+    result = _result(STAGES, exit_code=0 if pushed else 3)
+    result |= {
+        "counts": {**{split: each * len(names) for split, each in EACH.items()}, "rejected": 2},
+        "metrics": {key: value for key, value in evaluation.items() if key not in ("confusion_matrix", "calibration")},
+        "blessed": pushed,
+        "why": [] if pushed else ["accuracy 0.6000 is under the floor 0.9000 (by 0.3000)"],
+        "pushed": {"version": "7", "path": "/models/7"} if pushed else None,
+    }
+    return _run(result, artifacts, evaluation)
+
+
+def _result(stages: Sequence[str], exit_code: int) -> dict[str, Any]:
+    costs = {"state": "done", "seconds": 1.25, "cpu_seconds": 2.5, "peak_bytes": 800_000_000}
+    return {
+        "run_id": "20260102-030405.678",
+        "name": "shapes",
+        "source": "data/<i>shapes</i>",
+        "exit_code": exit_code,
+        "log": "run.log",
+        "artifacts": "artifacts",
+        "stages": {stage: dict(costs) for stage in stages},
+        "seconds": dict.fromkeys(stages, 1.25),
+        "cached": [],
+        "counts": None,
+        "metrics": None,
+        "blessed": None,
+        "why": [],
+        "warnings": [],
+        "pushed": None,
+    }
+
+
+def _run(result: dict[str, Any], artifacts: dict[str, str], evaluation: dict[str, Any] | None) -> Run:
+    outputs = {"ExampleGen": "examples", "StatisticsGen": "statistics", "SchemaGen": "schema", "Trainer": "model"}
+    made = {name: Artifact(i, key, key, f"/somewhere/{key}") for i, (name, key) in enumerate(outputs.items())}
+    steps = [
+        Step(name, [made["ExampleGen"]] if i else [], [made[name]] if name in made else [])
+        for i, name in enumerate(result["stages"])
+    ]
+    versions = {"python": "3.10.0", "keras": "3.12.0"}
+    return Run(result, evaluation, artifacts, steps, "name: shapes\n", 5, "python -m pipeline run", versions)
+
+
+def _data(root: Path, names: Sequence[str]) -> dict[str, str]:
+    import tensorflow as tf
+    import tensorflow_data_validation as tfdv
+    from tensorflow_metadata.proto.v0 import statistics_pb2
+
+    rng = np.random.default_rng(0)
+    for split, each in EACH.items():
+        folder = root / "examples" / f"Split-{split}"
+        folder.mkdir(parents=True)
+        path = str(folder / "data_tfrecord-00000-of-00001.gz")
+        rows: dict[str, list[float]] = {f.WIDTH: [], f.BRIGHTNESS: [], f.CONTRAST: []}
+        with tf.io.TFRecordWriter(path, tf.io.TFRecordOptions(compression_type="GZIP")) as writer:
+            for (label, name), i in itertools.product(enumerate(names), range(each)):
+                pixels = rng.integers(0, 256, (16, 16, 3), dtype=np.uint8)
+                writer.write(example(pixels, label, name, f"{split}/{name}/{i}.png"))
+                for key, value in zip(rows, (16, pixels.mean() / 255, pixels.std() / 255)):
+                    rows[key].append(float(value))
+        import pandas as pd
+
+        statistics = tfdv.generate_statistics_from_dataframe(pd.DataFrame(rows), n_jobs=1)
+        target = root / "statistics" / f"Split-{split}" / "FeatureStats.pb"
+        target.parent.mkdir(parents=True)
+        assert isinstance(statistics, statistics_pb2.DatasetFeatureStatisticsList)
+        target.write_bytes(statistics.SerializeToString())
+    counts = {
+        "source": "shapes",
+        "class_names": list(names),
+        "splits": {split: dict.fromkeys(names, each) for split, each in EACH.items()},
+        "rejected": 2,
+    }
+    (root / "examples" / f.COUNTS_FILE).write_text(json.dumps(counts))
+    rejected = [{"source": f"<u>{i}</u>\n.png", "reason": "broken", "class_name": names[0]} for i in range(2)]
+    (root / "examples" / f.REJECTED_FILE).write_text("".join(json.dumps(row) + "\n" for row in rejected))
+    schema = tfdv.infer_schema(statistics)
+    (root / "schema").mkdir()
+    tfdv.write_schema_text(schema, str(root / "schema" / "schema.pbtxt"))
+    for split in EACH:
+        anomalies = tfdv.validate_statistics(statistics, schema)
+        target = root / "anomalies" / f"Split-{split}" / "SchemaDiff.pb"
+        target.parent.mkdir(parents=True)
+        target.write_bytes(anomalies.SerializeToString())
+    return {key: str(root / key) for key in ("examples", "statistics", "schema", "anomalies")}
+
+
+def _training(root: Path) -> dict[str, str]:
+    folder = root / "model_run"
+    folder.mkdir()
+    history = [
+        {
+            "epoch": i,
+            "loss": 2 / i,
+            "accuracy": 1 - 0.5 / i,
+            "val_loss": 2.1 / i,
+            "val_accuracy": 1 - 0.6 / i,
+            "learning_rate": 0.1 / i,
+            "seconds": 1.5,
+            "pictures_per_second": 1000.0 + i,
+        }
+        for i in range(1, EPOCHS + 1)
+    ]
+    (folder / "history.json").write_text(json.dumps(history))
+    (folder / "model_summary.txt").write_text("│ dense │\n Total params: 12,345 (48 KB)\n")
+    return {"model_run": str(folder)}
+
+
+def _predictions(folder: Path, names: Sequence[str], labels: np.ndarray, predicted: np.ndarray) -> str:
+    folder.mkdir()
+    probabilities = np.full((len(labels), len(names)), 0.3 / len(names), np.float32)
+    probabilities[np.arange(len(labels)), predicted] += 0.7
+    sources = [f"{f.TEST}/{names[label]}/{i % EACH[f.TEST]}.png" for i, label in enumerate(labels)]
+    columns = {
+        f.SOURCE: np.array(sources),
+        f.CLASS_NAME: np.array([names[label] for label in labels]),
+        f.LABEL: labels,
+        f.CLASS_INDEX: predicted,
+        f.PROBABILITIES: probabilities,
+    }
+    half = len(labels) // 2
+    np.savez_compressed(folder / "predictions-00000.npz", **{key: value[:half] for key, value in columns.items()})
+    np.savez_compressed(folder / "predictions-00001.npz", **{key: value[half:] for key, value in columns.items()})
+    return str(folder)
+
+
+def _evaluation(
+    names: Sequence[str], labels: np.ndarray, predicted: np.ndarray, baseline: dict[str, float] | None
+) -> dict[str, Any]:
+    from components.evaluator.results import CalibrationBin, ClassResult, Results, f1_score, mean, proportion
+
+    matrix = np.zeros((len(names), len(names)), int)
+    np.add.at(matrix, (labels, predicted), 1)
+    classes = []
+    for i, name in enumerate(names):
+        hits, own, said = (int(n) for n in (matrix[i, i], matrix[i].sum(), matrix[:, i].sum()))
+        classes.append(
+            ClassResult(
+                name=name,
+                pictures=own,
+                predicted=said,
+                recall=proportion(hits, own, 0.95),
+                precision=proportion(hits, said, 0.95) if said else None,
+                f1=f1_score(hits, own, said, 0.95),
+            )
+        )
+    right = int((labels == predicted).sum())
+    return Results(
+        pictures=len(labels),
+        confidence=0.95,
+        accuracy=proportion(right, len(labels), 0.95),
+        top_k={"top_2_accuracy": proportion(len(labels), len(labels), 0.95)},
+        cross_entropy=mean(0.9, 0.05, 0.95),
+        expected_calibration_error=0.0625,
+        classes=classes,
+        confusion_matrix=matrix.tolist(),
+        unanswered=0,
+        calibration=[
+            CalibrationBin(0.7, 0.8, len(labels), 0.73, right / len(labels)),
+            CalibrationBin(0, 1, 0, None, None),
+        ],
+        baseline=baseline,
+    ).to_dict()

@@ -1,0 +1,196 @@
+"""The page against the artifacts, for runs that ended in every way and names of every kind."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from tensorflow_metadata.proto.v0 import statistics_pb2
+
+from components import features as f
+from components.report.build import build, build_index, lineage
+from components.report.run import Artifact, Run, Step
+from tests.report import artifacts
+from tests.report.page import Page
+
+NAMES = ("circle", "square", "triangle")
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "</script><b>",
+    "{{ 7 * 7 }} $\\frac{1}{2}$",
+    "line\nbreak\u202egnp",
+    "猫",
+    "قطة",
+    "&amp; 🐈",
+    "x" * 500,
+)
+
+
+def page_of(run: Run, folder: Path) -> Page:
+    path = folder / "report.html"
+    build(run, path)
+    return Page(path)
+
+
+def test_every_figure_is_the_artifacts(tmp_path: Path) -> None:
+    run = artifacts.evaluated(tmp_path, NAMES, baseline=True)
+    figures = page_of(run, tmp_path).figures
+    measured = run.evaluation
+    assert measured is not None
+    by_recall = sorted(measured["classes"], key=lambda one: one["recall"]["value"])
+    for key in ("recall", "precision", "f1"):
+        shown = [one[key] for one in by_recall if one[key]]
+        for end, name in (("value", ""), ("low", ".low"), ("high", ".high")):
+            assert figures[f"class.{key}{name}"] == [one[end] for one in shown]
+    for end, name in (("value", ""), ("low", ".low"), ("high", ".high")):
+        assert set(figures[f"accuracy{name}"]) == {measured["accuracy"][end]}
+    assert set(figures["ece"]) == {measured["expected_calibration_error"]}
+    assert figures["cross_entropy"] == [measured["cross_entropy"]["value"]]
+    assert figures["top_2_accuracy"] == [measured["top_k"]["top_2_accuracy"]["value"]]
+    assert set(figures["test.pictures"]) == {measured["pictures"]}
+    assert set(figures["baseline.accuracy"]) == {measured["baseline"]["accuracy"]}
+    assert figures["calibration.accuracy"] == [measured["calibration"][0]["accuracy"]]
+    assert figures["calibration.pictures"] == [measured["pictures"]]
+    assert figures["mistakes"] == [round(measured["pictures"] * (1 - measured["accuracy"]["value"]))]
+    # What the candidate won and lost against the baseline is the difference of the two accuracies.
+    change = (measured["accuracy"]["value"] - measured["baseline"]["accuracy"]) * measured["pictures"]
+    assert figures["gained"][0] - figures["lost"][0] == pytest.approx(change)
+
+    counts = json.loads((tmp_path / "examples" / f.COUNTS_FILE).read_text())
+    assert figures["class"] == [counts["splits"][split][name] for name in NAMES for split in f.SPLITS]
+    assert figures["rejected"] == [counts["rejected"]]
+    for split in f.SPLITS:
+        file = tmp_path / "statistics" / f"Split-{split}" / "FeatureStats.pb"
+        for feature in statistics_pb2.DatasetFeatureStatisticsList.FromString(file.read_bytes()).datasets[0].features:
+            name, numbers = feature.path.step[0], feature.num_stats
+            for key in ("mean", "std_dev", "min", "median", "max"):
+                assert figures[f"{name}.{split}.{key}"] == [getattr(numbers, key)]
+    history = json.loads((tmp_path / "model_run" / "history.json").read_text())
+    for key in history[0]:
+        assert figures[f"epoch.{key}"] == [epoch[key] for epoch in history]
+    assert figures["parameters"] == [12345]
+    assert figures["stage.seconds"] == [stage["seconds"] for stage in run.result["stages"].values()]
+
+
+def test_the_matrix_has_the_counts_of_the_artifact_and_their_pictures(tmp_path: Path) -> None:
+    run = artifacts.evaluated(tmp_path, NAMES)
+    page = page_of(run, tmp_path)
+    assert run.evaluation is not None
+    matrix = run.evaluation["confusion_matrix"]
+    buttons = {of["data-cell"]: int(str(of["data-count"])) for of in page.tags("button") if "data-cell" in of}
+    wanted = {f"{i}-{j}": n for i, row in enumerate(matrix) for j, n in enumerate(row) if n}
+    assert buttons == wanted
+    stored = json.loads(str(re.search(r'id="pictures">(.*?)</script>', page.source, re.DOTALL)[1]))  # type: ignore[index]
+    assert {cell: len(pictures) for cell, pictures in stored["cells"].items()} == wanted
+    for cell, pictures in stored["cells"].items():
+        label = int(cell.split("-")[0])
+        assert all(stored["pictures"][one]["name"] == NAMES[label] for one in pictures)
+
+
+def test_nothing_is_asked_of_the_network(tmp_path: Path) -> None:
+    page = page_of(artifacts.evaluated(tmp_path, NAMES), tmp_path)
+    for tag, of in page.elements:
+        for key in ("src", "href", "action", "data", "poster", "srcset"):
+            value = of.get(key) or ""
+            assert not re.match(r"(?i)\s*([a-z]+:)?//", value), (tag, value)
+            assert tag != "link"
+    assert "url(http" not in page.source
+    assert "@import" not in page.source
+    policy = next(of["content"] for of in page.tags("meta") if of.get("http-equiv") == "Content-Security-Policy")
+    assert str(policy).startswith("default-src 'none'")
+
+
+def test_the_same_run_gives_the_same_bytes(tmp_path: Path) -> None:
+    run = artifacts.evaluated(tmp_path, NAMES, baseline=True)
+    assert page_of(run, tmp_path).source == page_of(run, tmp_path).source
+
+
+def test_a_first_run_has_no_baseline_to_show(tmp_path: Path) -> None:
+    page = page_of(artifacts.evaluated(tmp_path, NAMES), tmp_path)
+    assert "There was no earlier model to compare it with." in page.text
+    assert "Beside the baseline" not in page.text
+    assert "served as version 7" in page.text
+
+
+def test_a_refused_model_says_why_first(tmp_path: Path) -> None:
+    page = page_of(artifacts.evaluated(tmp_path, NAMES, pushed=False, baseline=True), tmp_path)
+    why = page.text.index("accuracy 0.6000 is under the floor 0.9000")
+    assert page.text.index("refused") < why < page.text.index("The data\n")
+    assert "McNemar's exact test" in page.text
+
+
+def test_data_stopped_at_the_gate(tmp_path: Path) -> None:
+    page = page_of(artifacts.stopped_at_the_gate(tmp_path, NAMES), tmp_path)
+    assert {"verdict", "data", "run"} <= page.ids()
+    assert not {"training", "test", "pictures"} & page.ids()
+    assert page.text.index("the data cannot be trusted") < page.text.index("1 picture is in train and in test")
+    assert page.text.count("<b>copy</b>.png") == 2  # above, and among the findings
+
+
+def test_a_run_that_never_started(tmp_path: Path) -> None:
+    page = page_of(artifacts.failed_at_once(), tmp_path)
+    assert {"verdict", "run"} <= page.ids()
+    assert "data" not in page.ids()
+    assert "there is no folder 'pictures'" in page.text
+    assert "before the first stage" in page.text
+
+
+def test_hostile_names_are_text(tmp_path: Path) -> None:
+    plain = page_of(artifacts.evaluated(tmp_path / "plain", [f"class {i}" for i in range(len(HOSTILE))]), tmp_path)
+    page = page_of(artifacts.evaluated(tmp_path / "hostile", HOSTILE), tmp_path)
+    # The same elements, whatever the classes are called, and no handler in any of them.
+    assert [tag for tag, _ in page.elements] == [tag for tag, _ in plain.elements]
+    assert not [of for _, of in page.elements if any(key.startswith("on") for key in of)]
+    assert len(page.tags("script")) == 3
+    assert "<script>alert(1)</script>" in page.text
+    assert "{{ 7 * 7 }}" in page.text
+    assert "line\\nbreak\\u202egnp" in page.text
+    assert "\u202e" not in page.source.split('id="pictures"')[0]
+    assert all(name in page.text for name in ("猫", "قطة", "&amp; 🐈"))
+    assert "x" * 200 not in page.text
+
+
+def test_a_hundred_classes_fit(tmp_path: Path) -> None:
+    names = [f"kind {i:03d}" for i in range(100)]
+    page = page_of(artifacts.evaluated(tmp_path, names), tmp_path)
+    assert len(page.source.encode()) < 5_000_000
+    assert page.text.count("kind 099") >= 4
+    assert "matrix" in page.ids()
+
+
+def test_beyond_a_readable_matrix_the_pairs_are_left(tmp_path: Path) -> None:
+    page = page_of(artifacts.evaluated(tmp_path, [f"kind {i}" for i in range(130)]), tmp_path)
+    assert "matrix" not in page.ids()
+    assert [of for of in page.tags("button") if "data-cell" in of]
+    assert len(page.source.encode()) < 5_000_000
+
+
+def test_lineage_knows_what_this_run_made_and_what_came_from_earlier_ones() -> None:
+    model, old = Artifact(1, "model", "Model", "/m/1"), Artifact(9, "baseline", "Model", "/m/0")
+    steps = [Step("Trainer", [], [model]), Step("Evaluator", [model, old], [])]
+    drawn = lineage(Run({}, None, {}, steps, "", 0, "", {}))
+    assert [name for name, _, _ in drawn["rows"]] == ["earlier runs", "Trainer", "Evaluator"]
+    assert [(arc["text"], arc["earlier"]) for arc in drawn["arcs"]] == [
+        ("Trainer to Evaluator: model", False),
+        ("earlier runs to Evaluator: baseline", True),
+    ]
+
+
+def test_the_index_lists_every_run_the_newest_first(tmp_path: Path) -> None:
+    runs = [artifacts.evaluated(tmp_path / "a", NAMES), artifacts.failed_at_once()]
+    runs.append(artifacts.evaluated(tmp_path / "b", NAMES, pushed=False))
+    results = [
+        ({**run.result, "run_id": f"run-{i}"}, tmp_path / "runs" / str(i) / "report.html") for i, run in enumerate(runs)
+    ]
+    results[0][1].parent.mkdir(parents=True)
+    results[0][1].touch()
+    build_index(results, tmp_path / "index.html")
+    page = Page(tmp_path / "index.html")
+    assert page.text.index("run-2") < page.text.index("run-1") < page.text.index("run-0")
+    assert [of["href"] for of in page.tags("a")] == ["runs/0/report.html"]
+    assert all(badge in page.text for badge in ("pushed", "mistake", "refused"))
+    accuracies = [run.evaluation["accuracy"]["value"] for run in (runs[2], runs[0]) if run.evaluation]
+    assert page.figures["accuracy"] == accuracies

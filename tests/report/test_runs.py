@@ -1,0 +1,163 @@
+"""Reports of real runs: made however a run ends, registered, and made again by the command."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.evaluator import results
+from pipeline import metadata, run_dir
+from pipeline import report as reports
+from pipeline.cli import main
+from pipeline.result import MISTAKE, REFUSED, Result
+from tests.end_to_end.support import run, store_of, write_folder
+from tests.report.page import Page
+
+pytestmark = pytest.mark.slow
+LENIENT = ("evaluator.min_accuracy=0.3", "evaluator.min_class_recall=0")
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result, Result]:
+    """(run directory, a first run that is pushed, a second one that is refused)."""
+    root = tmp_path_factory.mktemp("runs")
+    pictures = write_folder(root / "pictures", train=20, test=10)
+    first = run(root / "runs", pictures, *LENIENT)
+    second = run(root / "runs", pictures, "evaluator.min_accuracy=1", "trainer.learning_rate=1e-9")
+    return root / "runs", first, second
+
+
+def page_of(result: Result) -> Page:
+    assert result.report is not None
+    return Page(Path(result.report))
+
+
+def artifact(folder: Path, result: Result, stage: str, key: str) -> Any:
+    store = store_of(folder)
+    known = metadata.find_run(store, result.run_id)
+    assert known is not None
+    return metadata.stages(store, known)[stage].outputs[key][-1]
+
+
+def test_the_figures_are_those_of_the_evaluation(runs: tuple[Path, Result, Result]) -> None:
+    folder, *both = runs
+    for result in both:
+        figures = page_of(result).figures
+        measured = results.read(artifact(folder, result, "Evaluator", "evaluation").uri)
+        assert set(figures["accuracy"]) == {measured.accuracy.value}
+        assert set(figures["ece"]) == {measured.expected_calibration_error}
+        by_recall = sorted((one for one in measured.classes if one.recall), key=lambda one: one.recall.value)  # type: ignore[union-attr]
+        assert figures["class.recall"] == [one.recall.value for one in by_recall if one.recall]
+        assert figures["counts.train"] == [result.counts["train"]] * 2  # type: ignore[index]
+
+
+def test_the_second_is_compared_with_the_first_picture_by_picture(runs: tuple[Path, Result, Result]) -> None:
+    _, first, second = runs
+    assert first.exit_code == 0, first.why
+    assert second.exit_code == REFUSED
+    page = page_of(second)
+    change = (second.metrics["accuracy"]["value"] - first.metrics["accuracy"]["value"]) * second.counts["test"]  # type: ignore[index]
+    assert page.figures["gained"][0] - page.figures["lost"][0] == pytest.approx(change)
+    assert all(line in page.text for line in second.why)
+    assert "There was no earlier model" in page_of(first).text
+
+
+def test_the_report_is_an_artifact_of_its_run(runs: tuple[Path, Result, Result]) -> None:
+    folder, first, _ = runs
+    store = store_of(folder)
+    (found,) = store.get_artifacts_by_uri(str(first.report))
+    (context,) = store.get_contexts_by_artifact(found.id)
+    assert (context.type, context.name) == ("pipeline_run", first.run_id)
+
+
+def test_the_command_prints_the_path_and_makes_the_same_page_again(
+    runs: tuple[Path, Result, Result], capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder, first, second = runs
+    before = page_of(first).source
+    Path(str(first.report)).unlink()
+    for arguments, result in (([first.run_id], first), ([], second), ([first.run_id, "--rebuild"], first)):
+        capfd.readouterr()
+        assert main(["report", *arguments, "--run-dir", str(folder)]) == 0
+        assert capfd.readouterr().out == f"{result.report}\n"
+    assert page_of(first).source == before
+    assert len(store_of(folder).get_artifacts_by_uri(str(first.report))) == 1
+    assert main(["report", "nosuch", "--run-dir", str(folder)]) == 2
+    assert "no run 'nosuch'" in capfd.readouterr().err
+
+
+def test_the_index_links_to_both(runs: tuple[Path, Result, Result]) -> None:
+    folder, first, second = runs
+    links = [str(of["href"]) for of in Page(folder / "index.html").tags("a")]
+    assert [(folder / link).resolve() for link in links] == [Path(str(one.report)) for one in (second, first)]
+
+
+def test_show_prints_what_came_of_a_run(runs: tuple[Path, Result, Result], capsys: pytest.CaptureFixture[str]) -> None:
+    folder, first, second = runs
+    assert main(["show", second.run_id, "--run-dir", str(folder)]) == 0
+    shown = capsys.readouterr().out
+    assert all(line in shown for line in second.why)
+    assert "Trainer           done" in shown
+    assert Result.read(folder / "runs" / first.run_id / run_dir.RESULT_FILE) == first
+
+
+def test_lineage_leads_from_the_served_version_to_the_data_and_back(
+    runs: tuple[Path, Result, Result], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, first, second = runs
+
+    def lineage(*what: str) -> dict[str, Any]:
+        capsys.readouterr()
+        assert main(["lineage", *what, "--json", "--run-dir", str(folder)]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    served = lineage("1")
+    assert served == lineage()  # the second was refused
+    assert served["artifact"]["run_id"] == first.run_id
+    assert {"ExampleGen", "Transform", "Trainer", "Evaluator", "ServingCheck"} <= {
+        one["stage"] for one in served["back"]
+    }
+    (data,) = (one for one in served["back"] if one["key"] == "examples")
+    assert data["uri"] == artifact(folder, first, "ExampleGen", "examples").uri
+    # The data was not read again for the second run: both models were trained on it.
+    models = [one["run_id"] for one in lineage(f"#{data['id']}")["forward"] if one["key"] == "model"]
+    assert models == [first.run_id, second.run_id]
+    assert lineage(second.run_id)["artifact"]["run_id"] == second.run_id
+    assert main(["lineage", "99", "--run-dir", str(folder)]) == 2
+    assert "there is no '99'" in capsys.readouterr().err
+    assert main(["lineage", "1", "--run-dir", str(folder)]) == 0
+    assert data["uri"] in capsys.readouterr().out
+
+
+def test_data_stopped_at_the_gate(tmp_path: Path) -> None:
+    pictures = write_folder(tmp_path / "pictures", train=12, test=6)
+    copy = pictures / "test" / "zero" / "<img src=x onerror=alert(1)>.png"
+    copy.write_bytes((pictures / "train" / "zero" / "0000.png").read_bytes())
+    result = run(tmp_path / "runs", pictures)
+    assert result.exit_code == REFUSED
+    page = page_of(result)
+    assert "the data cannot be trusted" in page.text
+    assert all(line in page.text for line in result.why)
+    assert not [of for _, of in page.elements if "onerror" in of]
+    assert {"data", "run"} <= page.ids()
+    assert "training" not in page.ids()
+
+
+def test_a_report_that_cannot_be_made_does_not_end_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*unused: object) -> None:
+        raise RuntimeError("no report today")
+
+    monkeypatch.setattr(reports, "make", broken)
+    pictures = write_folder(tmp_path / "pictures", train=12, test=6)
+    result = run(tmp_path / "runs", pictures, last="StatisticsGen")
+    assert (result.exit_code, result.report) == (0, None)
+
+
+def test_a_mistake_has_its_report_too(tmp_path: Path) -> None:
+    result = run(tmp_path / "runs", write_folder(tmp_path / "pictures", train=12, test=6), "trainer.strategy=tpu")
+    assert result.exit_code == MISTAKE
+    page = page_of(result)
+    assert page.text.index("mistake") < page.text.index(result.why[0])

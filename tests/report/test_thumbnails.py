@@ -1,0 +1,48 @@
+"""Pictures on the page: few kilobytes each, whatever they were."""
+
+from __future__ import annotations
+
+import base64
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from components.report import thumbnails
+from tests.examples import DIGITS, png, write_splits
+
+
+def decoded(uri: str | None) -> Image.Image:
+    assert uri is not None
+    return Image.open(io.BytesIO(base64.b64decode(uri.split(",", 1)[1])))
+
+
+def test_a_small_picture_is_shown_as_it_is() -> None:
+    encoded = png(np.zeros((8, 8, 3), np.uint8))
+    uri = thumbnails.data_uri(encoded)
+    assert uri == f"data:image/png;base64,{base64.b64encode(encoded).decode()}"
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP"])
+def test_a_large_picture_is_made_small(kind: str) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (600, 900, 3), dtype=np.uint8)
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, kind)
+    uri = thumbnails.data_uri(out.getvalue())
+    assert decoded(uri).size == (96, 64)
+    assert len(str(uri)) < 12_000
+
+
+def test_a_broken_picture_is_left_out() -> None:
+    assert thumbnails.data_uri(b"\x89PNG" + b"\0" * 5000) is None
+    assert thumbnails.data_uri(b"GIF89a") is None
+
+
+def test_samples_of_classes_and_pictures_by_source(tmp_path: Path) -> None:
+    examples = str(write_splits(tmp_path, {"train": 120, "test": 40}))
+    found = thumbnails.of_classes(examples, "train", [*DIGITS, "none"], each=3, most=100)
+    assert {name: len(uris) for name, uris in found.items()} == {**dict.fromkeys(DIGITS, 3), "none": 0}
+    assert sum(map(len, thumbnails.of_classes(examples, "train", DIGITS, each=3, most=5).values())) == 5
+    assert list(thumbnails.of_sources(examples, "test", ["digits/0/130", "no such"])) == ["digits/0/130"]
