@@ -44,5 +44,5 @@ lock: ## make requirements/portable.txt anew from setup.py
 	  --generate-hashes --no-emit-index-url --no-emit-find-links --quiet --upgrade \
 	  --custom-compile-command "make lock" --output-file requirements/portable.txt
 
-clean: ## remove .venv, the tool folder and caches; runs/ is kept
+clean: ## remove .venv, the tool folder and caches; output/ is kept
 	@rm -rf .venv .tools .mypy_cache .pytest_cache .ruff_cache build *.egg-info

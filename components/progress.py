@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 Listener = Callable[[str], None]
 
-_EVERY = 0.5  # seconds between two reports of a count
-
 _listener: Listener | None = None
 _counted = 0
-_told = 0.0
 
 
 def listen(listener: Listener | None) -> None:
@@ -34,8 +30,6 @@ def start() -> None:
 
 def count(pictures: int) -> None:
     """Say that the running stage has gone through so many more pictures."""
-    global _counted, _told
+    global _counted
     _counted += pictures
-    if _listener is not None and time.monotonic() - _told >= _EVERY:
-        _told = time.monotonic()
-        _listener(f"{_counted:,} pictures")
+    report(f"{_counted:,} pictures")

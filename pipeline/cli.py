@@ -113,7 +113,7 @@ def _add_config(command: argparse.ArgumentParser, data: bool = True) -> None:
     command.add_argument(
         "--set", dest="settings", metavar="A.B=C", action="append", default=[], help="over both; repeatable"
     )
-    command.add_argument("--run-dir", metavar="DIR", help="where all state lives (default: runs)")
+    command.add_argument("--run-dir", metavar="DIR", help="where all state lives (default: output)")
 
 
 def _load(args: argparse.Namespace):  # type: ignore[no-untyped-def]  # a heavier import than --help needs

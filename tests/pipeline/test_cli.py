@@ -80,7 +80,7 @@ def test_predict_without_a_model_says_how_to_make_one(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"x")
     done = pipeline("predict", "a.png", cwd=tmp_path)
     assert done.returncode == 2
-    assert "no pushed model in runs; push one with `python -m pipeline run`" in done.stderr
+    assert "no pushed model in output; push one with `python -m pipeline run`" in done.stderr
 
 
 def test_config_prints_each_value_with_its_origin() -> None:
@@ -94,6 +94,6 @@ def test_config_prints_each_value_with_its_origin() -> None:
 
 def test_runs_of_an_empty_directory(tmp_path: Path) -> None:
     done = pipeline("runs", cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (0, "no runs in runs; make the first with `python -m pipeline run`\n")
+    assert (done.returncode, done.stdout) == (0, "no runs in output; make the first with `python -m pipeline run`\n")
     assert json.loads(pipeline("runs", "--json", cwd=tmp_path).stdout) == []
-    assert not (tmp_path / "runs").exists()
+    assert not (tmp_path / "output").exists()
