@@ -17,7 +17,6 @@ from tfx.types import Channel, standard_artifacts
 from components import features
 from components.data_gate.component import DataFindings, DataGate
 from components.data_gate.previous import AcceptedBefore
-from components.data_gate.statistics import stats_options
 from components.errors import UserError
 from components.evaluator.baseline import LatestOtherBlessedModelStrategy
 from components.evaluator.config import eval_config
@@ -25,6 +24,7 @@ from components.example_gen.component import ImageExampleGen
 from components.example_gen.sources import Source
 from components.pusher.executor import Executor as AtomicPush
 from components.serving_check.component import ServingCheck
+from components.statistics_gen.component import PictureStatisticsGen
 from pipeline import metadata, run_dir
 from pipeline.config import Config
 
@@ -44,7 +44,7 @@ def create_pipeline(config: Config, source: Source) -> Pipeline:
     examples = example_gen.outputs["examples"]
 
     # Computes statistics of every feature, a split at a time.
-    statistics_gen = tfx.StatisticsGen(examples=examples, stats_options=stats_options()).with_id("StatisticsGen")
+    statistics_gen = PictureStatisticsGen(examples=examples).with_id("StatisticsGen")
     statistics = statistics_gen.outputs["statistics"]
 
     # What the data should look like: curated for a known data set, inferred from `train` for a new one.

@@ -20,7 +20,7 @@ from components import features as f
 from components.data_gate import executor
 from components.data_gate.component import DataFindings
 from components.data_gate.findings import KINDS
-from components.data_gate.statistics import stats_options
+from components.statistics_gen.component import stats_options
 from tests.examples import DIGITS, digit_pictures, example
 
 BEAM = [

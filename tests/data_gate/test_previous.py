@@ -17,8 +17,8 @@ from tfx.types import Channel
 from components import features as f
 from components.data_gate.component import DataFindings, DataGate
 from components.data_gate.previous import AcceptedBefore
-from components.data_gate.statistics import stats_options
 from components.errors import GateRefused
+from components.statistics_gen.component import stats_options
 from tests.data_gate.source import Source
 from tests.data_gate.stages import BEAM, STOP, digits, edited, write
 

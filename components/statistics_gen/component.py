@@ -1,9 +1,16 @@
-"""What StatisticsGen computes."""
+"""TFX's StatisticsGen with options that suit pictures."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import schema_pb2
+from tfx import types
+from tfx.components import StatisticsGen
+from tfx.components.statistics_gen import executor as tfx_statistics_gen
+from tfx.dsl.components.base import executor_spec
+from tfx.types import standard_component_specs
 
 from components import features as f
 
@@ -26,3 +33,24 @@ def stats_options() -> tfdv.StatsOptions:
     schema = schema_pb2.Schema(feature=[picture, *texts])
     # The sketches are what heeds the mark of `source` and `pixels_sha256`.
     return tfdv.StatsOptions(schema=schema, use_sketch_based_topk_uniques=True)
+
+
+class Executor(tfx_statistics_gen.Executor):
+    """Sets the options here and not as a parameter of the component: their JSON is full of backslashes, which
+    ml-metadata's PostgreSQL client cannot store.
+    """
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        options = {standard_component_specs.STATS_OPTIONS_JSON_KEY: stats_options().to_json()}
+        super().Do(input_dict, output_dict, exec_properties | options)
+
+
+class PictureStatisticsGen(StatisticsGen):
+    """Statistics of every feature, a split at a time."""
+
+    EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
