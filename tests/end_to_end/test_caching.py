@@ -79,6 +79,7 @@ def test_a_change_of_config_runs_its_stage_and_what_depends_on_it(base: Path, se
     ("file", "stages"),
     [
         ("example_gen/executor.py", EVERY),
+        ("statistics_gen/component.py", EVERY[1:]),
         ("data_gate/__init__.py", ["DataGate"]),
         ("transform/preprocessing.py", ["Transform", *FROM_TRAINER]),
         ("trainer/model.py", FROM_TRAINER),
