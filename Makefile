@@ -5,7 +5,7 @@ ARGS ?=
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run predict test test-fast lint format types lock bench clean
+.PHONY: help setup run predict report test test-fast lint format types lock bench clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ run: $(READY) ## the whole pipeline on the embedded digits; ARGS="--data PATH" f
 
 predict: $(READY) ## classify pictures with the latest pushed model: make predict ARGS="a.png b.jpg"
 	@$(PYTHON) -m pipeline predict $(ARGS)
+
+report: $(READY) ## the page of the latest run, in the browser
+	@$(PYTHON) -m pipeline report --open $(ARGS)
 
 test: $(READY) ## every test that needs no download
 	@$(PYTHON) -m pytest $(ARGS)
