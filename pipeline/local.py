@@ -88,10 +88,12 @@ class _Watch:
             part.snapshot_settings.latest_pipeline_run_strategy.SetInParent()
             part.from_nodes.extend([first] if first else [])
             part.to_nodes.extend([last] if last else [])
+        from absl import logging
         from tfx.orchestration.portable import runtime_parameter_utils
 
         from pipeline import dag_runner
 
+        logging.set_verbosity(logging.INFO)  # the log is read when something went wrong: then all of it is wanted
         runtime_parameter_utils.substitute_runtime_parameter(ir, {"pipeline-run-id": self._outcome.run_id})
         progress.listen(self._screen.progress)
         try:

@@ -73,6 +73,11 @@ def test_ctrl_c_and_kill_leave_a_run_directory_that_goes_on(tmp_path: Path) -> N
     assert "ExampleGen" not in executed(result)
 
 
+def _hear_ctrl_c() -> None:
+    """What a shell starts in the background is deaf to it, and so is what that starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def wait_for_training(runs: Path, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + 180
     config = load("digits", None, (f"run_dir={runs}",))[0]
