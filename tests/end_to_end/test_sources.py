@@ -94,9 +94,8 @@ def test_the_embedded_digits_as_a_newcomer_runs_them(tmp_path: Path, capfd: pyte
     assert result["metrics"]["accuracy"]["value"] > 0.95
     assert result["cached"] == []
     assert set(result["seconds"]) == set(STAGES)
-    assert [
-        line.split()[0] for line in captured.err.splitlines() if line.startswith("  ") and " done " in line
-    ] == list(STAGES)
+    shown = [line.split()[0] for line in captured.err.splitlines() if line.startswith("  ") and " done " in line]
+    assert sorted(shown) == sorted(STAGES)  # stages that do not wait for each other may come in any order
     assert "Traceback" not in captured.err
     assert "Warning" not in captured.err
 

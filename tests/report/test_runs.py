@@ -157,7 +157,10 @@ def test_a_report_that_cannot_be_made_does_not_end_the_run(tmp_path: Path, monke
 
 
 def test_a_mistake_has_its_report_too(tmp_path: Path) -> None:
-    result = run(tmp_path / "runs", write_folder(tmp_path / "pictures", train=12, test=6), "trainer.strategy=tpu")
+    pictures = write_folder(tmp_path / "pictures", train=3, test=3)
+    for file in pictures.rglob("*.png"):
+        file.write_bytes(b"broken")
+    result = run(tmp_path / "runs", pictures)
     assert result.exit_code == MISTAKE
     page = page_of(result)
     assert page.text.index("mistake") < page.text.index(result.why[0])
