@@ -14,6 +14,8 @@ from tests.evaluator.runs import digit_rows, evaluate, write_examples
 from tests.evaluator.standin import digit_centroids, save_standin
 from tests.examples import DIGITS
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:

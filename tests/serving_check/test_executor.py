@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from tests.evaluator.runs import digit_rows, evaluate, examples_artifact, model_artifact, write_examples
 from tests.evaluator.standin import digit_centroids, save_standin
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> str:

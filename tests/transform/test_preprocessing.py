@@ -16,6 +16,8 @@ from components.transform.preprocessing import decode
 from tests.examples import digit_pictures, example, png, write_splits
 from tests.transform.support import run_transform
 
+pytestmark = pytest.mark.slow
+
 
 def apply(graph: str, encoded: list[bytes]) -> np.ndarray:
     """float32 [N, S, S, 3], from nothing but the pictures: as a client of the model sends them."""
