@@ -3,8 +3,8 @@
 usage: CIFAR10_JPEG=cifar10-jpeg.tar.gz python benchmarks/pipeline.py [--per-class N] [--epochs N]
 
 Both pipelines run in this one command, one after the other, each in a process of its own, imports counted; the same
-pictures, the same preprocessing_fn, the same training. The claim: all but training takes at most a third of the plain
-pipeline's CPU seconds, in at most 2 GB.
+pictures, the same training. The aim: all but training in at most a third of the plain pipeline's CPU seconds, in at most
+2 GB.
 """
 
 from __future__ import annotations
@@ -142,7 +142,9 @@ def _show(rows: dict[str, Any]) -> None:
     for kind, stages in sides:
         totals[kind] = rows[kind]["cpu_seconds"] - stages["Trainer"]["cpu_seconds"]
     print(f"\nall but training, imports counted: {totals['plain']:.1f} CPU s plain, {totals['ours']:.1f} CPU s here")
+    added = sum(stage["cpu_seconds"] for name, stage in ours.items() if name not in plain)
     print(f"ratio {totals['ours'] / totals['plain']:.2f} (the bar: 0.33)")
+    print(f"without the stages that the plain pipeline does not have: {(totals['ours'] - added) / totals['plain']:.2f}")
     peaks = {kind: max(stage["peak_bytes"] for stage in stages.values()) / 1e9 for kind, stages in sides}
     print(f"peak memory, training included: {peaks['plain']:.2f} GB plain, {peaks['ours']:.2f} GB here")
 
