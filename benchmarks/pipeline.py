@@ -3,8 +3,8 @@
 usage: CIFAR10_JPEG=cifar10-jpeg.tar.gz python benchmarks/pipeline.py [--per-class N] [--epochs N]
 
 Both pipelines run in this one command, one after the other, each in a process of its own, imports counted; the same
-pictures, the same training. The aim: all but training in at most a third of the plain pipeline's CPU seconds, in at most
-2 GB.
+pictures, the same training. The aim: all but training in at most a third of the plain pipeline's CPU seconds, and at
+most 2 GB.
 """
 
 from __future__ import annotations
