@@ -95,8 +95,9 @@ def collect(config: Config, outcome: Outcome) -> Result:
         result.exit_code, result.why = MISTAKE, str(outcome.error).splitlines()
     elif outcome.error is not None:
         stage = outcome.failed_stage or "the run"
-        last = (str(outcome.error).strip().splitlines() or [""])[-1]
-        result.exit_code, result.why = FAULT, [f"{stage} failed: {type(outcome.error).__name__}: {last}"]
+        lines = str(outcome.error).strip().splitlines() or [""]
+        said = lines[-1] if lines[0].startswith("Traceback") else lines[0]  # Beam's messages are whole tracebacks
+        result.exit_code, result.why = FAULT, [f"{stage} failed: {type(outcome.error).__name__}: {said}"]
     elif result.blessed is False or (result.pushed is None and "Pusher" in outcome.stages):
         result.exit_code = REFUSED
     return result
