@@ -54,7 +54,11 @@ def test_ctrl_c_and_kill_leave_a_run_directory_that_goes_on(tmp_path: Path) -> N
     command = [sys.executable, "-m", "pipeline", "run", "--data", str(pictures), "--run-dir", str(runs), *settings]
     for number, code in ((signal.SIGINT, 130), (signal.SIGKILL, -9)):
         process = subprocess.Popen(
-            [*command, "--set=trainer.epochs=1000"], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [*command, "--set=trainer.epochs=1000"],
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            preexec_fn=_hear_ctrl_c,
         )
         wait_for_training(runs, process)
         with (
