@@ -54,7 +54,7 @@ def test_ctrl_c_and_kill_leave_a_run_directory_that_goes_on(tmp_path: Path) -> N
     command = [sys.executable, "-m", "pipeline", "run", "--data", str(pictures), "--run-dir", str(runs), *settings]
     for number, code in ((signal.SIGINT, 130), (signal.SIGKILL, -9)):
         process = subprocess.Popen(
-            [*command, "--set=trainer.epochs=1000"],
+            [*command, "--set=trainer.epochs=100000"],
             cwd=ROOT,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -78,10 +78,10 @@ def test_ctrl_c_and_kill_leave_a_run_directory_that_goes_on(tmp_path: Path) -> N
 
 def end(process: subprocess.Popen[bytes], number: int) -> int:
     """The exit code after the signal; sent again as a person would where a callback of a library swallowed it."""
-    for _ in range(4):
+    for _ in range(8):
         process.send_signal(number)
         try:
-            return process.wait(60)
+            return process.wait(30)
         except subprocess.TimeoutExpired:
             continue
     raise AssertionError(f"signal {number} does not end the run")
