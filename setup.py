@@ -24,6 +24,7 @@ setup(
         "pyyaml",
         "rich",
         "scikit-learn",
+        "simplejpeg",
         "tensorboard",
         "setuptools<81",
     ],

@@ -42,8 +42,11 @@ def run_fn(fn_args: FnArgs) -> None:
 
 
 def create_pipeline(records: Path, work: Path, size: int, training: dict[str, Any]) -> Pipeline:
-    """`records` holds train.tfrecord and eval.tfrecord with the features `image` and `label`."""
-    splits = [example_gen_pb2.Input.Split(name=name, pattern=f"{name}.tfrecord") for name in ("train", "eval")]
+    """`records` holds train.tfrecord and test.tfrecord with the features `image` and `label`."""
+    splits = [
+        example_gen_pb2.Input.Split(name=name, pattern=f"{file}.tfrecord")
+        for name, file in (("train", "train"), ("eval", "test"))
+    ]
     example_gen = tfx.ImportExampleGen(str(records), input_config=example_gen_pb2.Input(splits=splits))
     statistics_gen = tfx.StatisticsGen(examples=example_gen.outputs["examples"])
     schema_gen = tfx.SchemaGen(statistics=statistics_gen.outputs["statistics"])

@@ -15,6 +15,7 @@ import zlib
 from typing import NamedTuple
 
 import numpy as np
+import simplejpeg
 from PIL import Image, UnidentifiedImageError
 
 # Tried in this order. A closed list: Pillow's others are rare, and some of them run other programs (EPS).
@@ -55,6 +56,9 @@ def read(raw: bytes, max_bytes: int, max_pixels: int) -> Picture:
         raise Rejected("empty file")
     if len(raw) > max_bytes:
         raise Rejected(f"over the limit of {max_bytes:,} bytes")
+    picture = _usual_jpeg(raw, max_pixels)
+    if picture:
+        return picture
     try:
         image = Image.open(io.BytesIO(raw), formats=FORMATS)
     except UnidentifiedImageError:
@@ -88,6 +92,20 @@ def servable(raw: bytes, max_bytes: int, max_pixels: int) -> bytes:
     return read(raw, max_bytes, max_pixels).encoded
 
 
+def _usual_jpeg(raw: bytes, max_pixels: int) -> Picture | None:
+    """A JPEG without anything unusual, in a fourth of the time that Pillow takes for 32 x 32; the same pixels."""
+    if not raw.startswith(b"\xff\xd8"):
+        return None
+    try:
+        height, width, colours, _ = simplejpeg.decode_jpeg_header(raw)
+        if colours not in ("YCbCr", "Gray") or not 0 < height * width <= max_pixels or not _ends_after_scan(raw):
+            return None
+        pixels = simplejpeg.decode_jpeg(raw, fastdct=False, fastupsample=False)  # strict: it raises where it warns
+    except ValueError:
+        return None
+    return Picture(raw, pixels, 1 if colours == "Gray" else 3)
+
+
 def _line(error: Exception) -> str:
     return (str(error) or type(error).__name__).splitlines()[0]
 
@@ -96,8 +114,7 @@ def _tensorflow_agrees(image: Image.Image, raw: bytes) -> bool:
     """Whether TensorFlow decodes the file itself, to the pixels that Pillow finds (before they are loaded)."""
     kind = image.format
     if kind in ("JPEG", "MPO"):  # MPO: a JPEG with more pictures behind it, as some cameras write
-        after_scan = _JPEG_MARKER.search(raw, raw.rfind(b"\xff\xda") + 2)
-        return image.mode in ("L", "RGB") and after_scan is not None and after_scan[0] == b"\xff\xd9"
+        return image.mode in ("L", "RGB") and _ends_after_scan(raw)
     if kind == "PNG":
         _check_png(raw)
         return True
@@ -106,6 +123,11 @@ def _tensorflow_agrees(image: Image.Image, raw: bytes) -> bool:
         row = (3 * width + 3) // 4 * 4
         return (bits, compression) == (24, 0) and start + row * abs(height) == len(raw)
     return False
+
+
+def _ends_after_scan(jpeg: bytes) -> bool:
+    after_scan = _JPEG_MARKER.search(jpeg, jpeg.rfind(b"\xff\xda") + 2)
+    return after_scan is not None and after_scan[0] == b"\xff\xd9"
 
 
 def _check_png(raw: bytes) -> None:

@@ -157,3 +157,28 @@ def test_statistics_of_one_colour() -> None:
 def test_statistics_do_not_depend_on_the_batch(count: int, seed: int) -> None:
     batch = np.random.default_rng(seed).integers(0, 256, (count, 11, 13, 3), dtype=np.uint8)
     assert np.array_equal(pictures.statistics(batch), np.concatenate([pictures.statistics(one[None]) for one in batch]))
+
+
+@given(
+    height=st.integers(1, 40),
+    width=st.integers(1, 40),
+    mode=st.sampled_from(["L", "RGB", "CMYK"]),
+    subsampling=st.sampled_from(["4:4:4", "4:2:2", "4:2:0"]),
+    progressive=st.booleans(),
+    quality=st.integers(1, 95),
+    seed=st.integers(0, 9),
+)
+def test_every_jpeg_decodes_to_the_pixels_that_pillow_finds(
+    height: int, width: int, mode: str, subsampling: str, progressive: bool, quality: int, seed: int
+) -> None:
+    noise = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+    out = io.BytesIO()
+    image = Image.fromarray(noise).convert(mode)
+    image.save(out, "JPEG", subsampling=subsampling, progressive=progressive, quality=quality)
+
+    picture = pictures.read(out.getvalue(), 10_000, 10_000)
+
+    expected = Image.open(io.BytesIO(out.getvalue()))
+    np.testing.assert_array_equal(picture.pixels, np.asarray(expected.convert("RGB")))
+    assert picture.channels == len(expected.getbands())
+    assert (picture.encoded == out.getvalue()) == (mode != "CMYK")
