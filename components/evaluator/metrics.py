@@ -12,8 +12,8 @@ import dataclasses
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 import apache_beam as beam
 import numpy as np
@@ -33,43 +33,66 @@ def top_k_name(k: int) -> str:
     return f"top_{k}_accuracy"
 
 
+class Answer(NamedTuple):
+    """What a model answered to one picture."""
+
+    class_name: str  # the right one
+    class_names: list[str]  # of the model, in the order of its outputs; one list for all its answers
+    predicted: int  # index; NO_ANSWER if the probabilities are not finite
+    confidence: float  # the probability of `predicted`
+    rank: int | None  # of the right class, from 0; None where the model does not know it or gives no answer
+    loss: float  # cross entropy
+
+
+@dataclasses.dataclass
+class Names:
+    """The classes of a model, decoded once for all its pictures."""
+
+    class_names: list[str] = dataclasses.field(default_factory=list)
+    index: dict[str, int] = dataclasses.field(default_factory=dict)
+
+    def answer(self, class_name: str, outputs: dict[str, np.ndarray]) -> Answer:
+        """Of the signature's `outputs` for a picture of the class `class_name`."""
+        if not self.class_names:
+            self.class_names = [name.decode() for name in outputs[f.CLASS_NAMES].reshape(-1)]
+            self.index = {name: i for i, name in enumerate(self.class_names)}
+        probabilities = np.asarray(outputs[f.PROBABILITIES], np.float64).reshape(-1).tolist()
+        if not all(map(math.isfinite, probabilities)):
+            return Answer(class_name, self.class_names, NO_ANSWER, 0.0, None, -math.log(SMALLEST))
+        confidence = max(probabilities)
+        label = self.index.get(class_name)
+        if label is None:
+            rank, right = None, 0.0
+        else:
+            right = probabilities[label]
+            # Equal probabilities rank in the order of the classes, as argmax has it.
+            rank = sum(one > right for one in probabilities) + probabilities[:label].count(right)
+        loss = -math.log(min(max(right, SMALLEST), 1.0))
+        return Answer(class_name, self.class_names, probabilities.index(confidence), confidence, rank, loss)
+
+
 @dataclasses.dataclass
 class Tally:
     """What is known of the pictures seen so far."""
 
     class_names: list[str] = dataclasses.field(default_factory=list)  # of the model, in the order of its outputs
-    index: dict[str, int] = dataclasses.field(default_factory=dict)
     pairs: Counter[tuple[str, int]] = dataclasses.field(default_factory=Counter)  # (class, predicted index)
     top_k: Counter[int] = dataclasses.field(default_factory=Counter)
     losses: float = 0.0
     squared_losses: float = 0.0
     bins: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros((BINS, 3)))  # pictures, confidence, hits
 
-    def add(self, class_name: str, outputs: dict[str, np.ndarray]) -> None:
-        probabilities = np.asarray(outputs[f.PROBABILITIES], np.float64).reshape(-1)
-        if not self.class_names:
-            self.class_names = [name.decode() for name in outputs[f.CLASS_NAMES].reshape(-1)]
-            self.index = {name: i for i, name in enumerate(self.class_names)}
-        label = self.index.get(class_name)  # None: the model does not know the class
-        answered = bool(np.isfinite(probabilities).all())
-        predicted = int(probabilities.argmax()) if answered else NO_ANSWER
-        confidence = float(probabilities[predicted]) if answered else 0.0
-        right_probability = float(probabilities[label]) if answered and label is not None else 0.0
-
-        self.pairs[class_name, predicted] += 1
-        if answered and label is not None:
-            # Equal probabilities rank in the order of the classes, as argmax has it.
-            rank = int((probabilities > right_probability).sum())
-            rank += int((probabilities[:label] == right_probability).sum())
-            self.top_k.update(k for k in TOP_K if rank < k)
-        loss = -math.log(min(max(right_probability, SMALLEST), 1.0))
-        self.losses += loss
-        self.squared_losses += loss * loss
-        self.bins[min(int(confidence * BINS), BINS - 1)] += (1, confidence, predicted == label)
+    def add(self, answer: Answer) -> None:
+        self.class_names = answer.class_names
+        self.pairs[answer.class_name, answer.predicted] += 1
+        for k in TOP_K:
+            self.top_k[k] += answer.rank is not None and answer.rank < k
+        self.losses += answer.loss
+        self.squared_losses += answer.loss * answer.loss
+        self.bins[min(int(answer.confidence * BINS), BINS - 1)] += (1, answer.confidence, answer.rank == 0)
 
     def merge(self, other: Tally) -> None:
         self.class_names = self.class_names or other.class_names
-        self.index = self.index or other.index
         self.pairs += other.pairs
         self.top_k += other.top_k
         self.losses += other.losses
@@ -118,6 +141,22 @@ class Tally:
         return plot
 
 
+class _AnswerFn(tfma.metrics.Preprocessor):
+    """Looks at a picture's outputs once, however many slices the picture is in."""
+
+    def __init__(self, model_name: str) -> None:
+        super().__init__(name=f"answer {model_name}")
+        self._model_name = model_name
+
+    def setup(self) -> None:
+        self._names = Names()
+
+    def process(self, extracts: Any) -> Iterator[Answer]:
+        inputs = tfma.metrics.to_standard_metric_inputs(extracts)
+        label = np.asarray(inputs.get_labels(model_name=self._model_name)).reshape(-1)[0]
+        yield self._names.answer(label.decode(), inputs.get_predictions(model_name=self._model_name))
+
+
 class _TallyFn(beam.CombineFn):
     def __init__(self, model_name: str, example_weighted: bool) -> None:
         self._model_name = model_name
@@ -126,10 +165,8 @@ class _TallyFn(beam.CombineFn):
     def create_accumulator(self) -> Tally:
         return Tally()
 
-    def add_input(self, accumulator: Tally, element: Any) -> Tally:
-        outputs = element.get_predictions(model_name=self._model_name)
-        label = np.asarray(element.get_labels(model_name=self._model_name)).reshape(-1)[0]
-        accumulator.add(label.decode(), outputs)
+    def add_input(self, accumulator: Tally, element: Answer) -> Tally:
+        accumulator.add(element)
         return accumulator
 
     def merge_accumulators(self, accumulators: Iterable[Tally]) -> Tally:
@@ -156,7 +193,7 @@ def _computations(name: str, model_names: list[str] | None = None, example_weigh
     return [
         tfma.metrics.MetricComputation(
             keys=[tfma.metrics.MetricKey(name=name, model_name=model_name, example_weighted=example_weighted)],
-            preprocessors=None,
+            preprocessors=[_AnswerFn(model_name)],
             combiner=_TallyFn(model_name, example_weighted),
         )
         for model_name in model_names or [""]

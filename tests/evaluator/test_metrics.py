@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components import features as f
-from components.evaluator.metrics import NO_ANSWER, Tally
+from components.evaluator.metrics import NO_ANSWER, Names, Tally
 
 NAMES = ("cat", "dög", "<b>emu</b>\n", "フグ", "yak")
 
@@ -21,9 +21,9 @@ def outputs(probabilities: np.ndarray, names: tuple[str, ...] = NAMES) -> dict[s
 
 
 def tally(labels: np.ndarray, probabilities: np.ndarray, names: tuple[str, ...] = NAMES) -> Tally:
-    result = Tally()
+    result, model = Tally(), Names()
     for label, row in zip(labels, probabilities):
-        result.add(names[label], outputs(row, names))
+        result.add(model.answer(names[label], outputs(row, names)))
     return result
 
 
@@ -100,7 +100,7 @@ def test_probabilities_that_are_no_numbers_are_no_answer() -> None:
 
 def test_a_class_that_the_model_does_not_know_is_wrong_and_keeps_its_name() -> None:
     result = Tally()
-    result.add("zebra", outputs(np.array([0.9, 0.1, 0, 0, 0], np.float32)))
+    result.add(Names().answer("zebra", outputs(np.array([0.9, 0.1, 0, 0, 0], np.float32))))
     assert result.numbers()["accuracy"] == 0
     assert result.all_names() == [*NAMES, "zebra"]
     entry = result.confusion_matrix().matrices[0].entries[0]
