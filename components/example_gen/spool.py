@@ -27,7 +27,7 @@ from components.example_gen.readers import Folder, Found, Unit
 
 _SPOOL_BYTES = 64 << 20  # of one scratch file, which the second pass holds in memory
 _FLUSH_BYTES = 1 << 18
-_BATCH_PIXELS = 2**14  # of the pictures of one size whose statistics are taken together: they stay in the CPU's cache
+_BATCH_PIXELS = 2**15  # of the pictures of one size whose statistics are taken together
 
 
 class Index(NamedTuple):
