@@ -64,9 +64,12 @@ class Transform(Section):
 
 
 class Trainer(Section):
-    strategy: Literal["auto", "cpu", "gpu", "tpu"] = "auto"
+    strategy: Literal["auto", "cpu", "gpu", "multi_worker", "tpu"] = "auto"
+    tpu: str = ""  # its name or grpc:// address; found from the environment if empty
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 where the devices are fast in it
     epochs: Annotated[int, Field(ge=1)] = 10
     batch_size: Annotated[int, Field(ge=1)] = 64  # pictures a step, over all replicas
+    per_replica: bool = False  # batch_size and learning_rate are of one replica, and grow with their number
     learning_rate: Annotated[float, Field(gt=0)] = 0.1  # of Nesterov SGD, at its peak: it warms up, then falls to zero
     weight_decay: Annotated[float, Field(ge=0)] = 0.002
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
@@ -74,6 +77,7 @@ class Trainer(Section):
     flip: bool = True  # left-right mirror images are the same class
     translate: Annotated[int, Field(ge=0)] = 2  # pixels, at most, in each direction
     cache_bytes: Annotated[int, Field(ge=0)] = 1_000_000_000  # decoded pictures kept in memory; else streamed
+    checkpoint_seconds: Annotated[float, Field(ge=0)] = 30  # between two checkpoints, at least
 
 
 class Evaluator(Section):

@@ -74,10 +74,12 @@ class _Watch:
     def run(self, config: Config, source: sources.Source, first: str | None, last: str | None) -> None:
         sources.fetch(source, partial(self._screen.transfer, f"downloading {source.pattern}"))
         self._screen.status("loading TensorFlow and TFX")
-        if config.trainer.strategy in ("gpu", "tpu"):
+        if config.trainer.strategy not in ("auto", "cpu"):
             from components.trainer import strategy
 
-            strategy.choose(config.trainer.strategy)  # what is not there is missed now, not after the data is read
+            strategy.choose(
+                config.trainer.strategy, config.trainer.tpu
+            )  # what is not there is missed now, not after the data is read
         ir = compile_ir(config, source)
         run_options = None
         if first or last:

@@ -83,10 +83,13 @@ def collect(config: Config, outcome: Outcome) -> Result:
     _add_findings(result, made)
     _add_verdict(result, made, config)
     if outcome.interrupted:
-        result.exit_code, result.why = (
-            INTERRUPTED,
-            ["interrupted; the same command goes on from the stages that are done"],
+        more = (
+            [f"training goes on after {outcome.error}"]
+            if outcome.failed_stage == "Trainer" and str(outcome.error)
+            else []
         )
+        result.exit_code = INTERRUPTED
+        result.why = ["interrupted; the same command goes on from the stages that are done", *more]
     elif isinstance(outcome.error, GateRefused):
         stopping = [finding["message"] for finding in outcome.error.findings if finding["action"] == "stop"]
         result.exit_code, result.why = REFUSED, stopping

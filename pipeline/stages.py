@@ -99,7 +99,12 @@ def create_pipeline(config: Config, source: Source) -> Pipeline:
         transform_graph=transform.outputs["transform_graph"],
         train_args=trainer_pb2.TrainArgs(splits=[features.TRAIN]),
         eval_args=trainer_pb2.EvalArgs(splits=[features.VALIDATION]),
-        custom_config={**config.trainer.model_dump(), "size": config.transform.size, "seed": config.seed},
+        custom_config={
+            **config.trainer.model_dump(),
+            "size": config.transform.size,
+            "seed": config.seed,
+            "checkpoints": str(run_dir.checkpoints(config)),
+        },
     ).with_id("Trainer")
     model = trainer.outputs["model"]
 
