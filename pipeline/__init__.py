@@ -1,6 +1,7 @@
 """The chain and how to run it: wiring only, no tensors here."""
 
-# The stages in the order of the chain, as `--from` and `--to` name them.
+# The stages in the order of the chain, as `--from` and `--to` name them. WarmStart and Tuner are only in a
+# run that asks for them.
 STAGES = (
     "ExampleGen",
     "StatisticsGen",
@@ -9,6 +10,8 @@ STAGES = (
     "PreviousData",
     "DataGate",
     "Transform",
+    "WarmStart",
+    "Tuner",
     "Trainer",
     "Baseline",
     "Evaluator",

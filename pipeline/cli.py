@@ -43,6 +43,8 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--to", dest="last", metavar="STAGE", choices=STAGES, help=f"the last stage to run: {', '.join(STAGES)}"
     )
+    run.add_argument("--warm-start", action="store_true", help="begin with the weights of the latest blessed model")
+    run.add_argument("--tune", type=int, metavar="N", help="first look for better settings, in N trainings")
     run.add_argument("--json", action="store_true", help="print the result as one JSON object, last on standard output")
     run.set_defaults(command=_run)
 
@@ -128,6 +130,10 @@ def _load(args: argparse.Namespace):  # type: ignore[no-untyped-def]  # a heavie
 
 
 def _run(args: argparse.Namespace) -> int:
+    if args.warm_start:
+        args.settings.append("warm_start=true")
+    if args.tune is not None:
+        args.settings.append(f"tuner.trials={args.tune}")
     config, _ = _load(args)
     if args.first and args.last and STAGES.index(args.first) > STAGES.index(args.last):
         raise UserError(f"--from {args.first} comes after --to {args.last} in the chain")

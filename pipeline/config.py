@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from components.errors import UserError
 
@@ -80,6 +80,37 @@ class Trainer(Section):
     checkpoint_seconds: Annotated[float, Field(ge=0)] = 30  # between two checkpoints, at least
 
 
+class Tuner(Section):
+    """The search for better settings of the trainer, before it trains."""
+
+    trials: Annotated[int, Field(ge=0)] = 0  # trainings; 0: no search
+    # Both ends of the range in which each setting of `trainer` is looked for.
+    space: dict[str, tuple[float, float]] = {"learning_rate": (0.02, 0.4), "weight_decay": (0.0005, 0.01)}
+
+    @field_validator("space")
+    @classmethod
+    def _of_the_trainer(cls, space: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+        for name, ends in space.items():
+            field = Trainer.model_fields.get(name)
+            if field is None or field.annotation not in (int, float):
+                numbers = [key for key, known in Trainer.model_fields.items() if known.annotation in (int, float)]
+                raise ValueError(f"{name!r} is no number of the trainer; these are: {', '.join(numbers)}")
+            for end in ends:
+                try:
+                    Trainer.model_validate({name: end})
+                except ValidationError as error:
+                    raise ValueError(f"{name} = {end:g}: {error.errors()[0]['msg'].lower()}") from None
+            if ends[0] >= ends[1]:
+                raise ValueError(f"{name}: write it as [low, high], not {list(ends)}")
+        return space
+
+    @model_validator(mode="after")
+    def _something_to_look_for(self) -> Tuner:
+        if self.trials and not self.space:
+            raise ValueError("tuner.trials needs a range in tuner.space, for example learning_rate: [0.02, 0.4]")
+        return self
+
+
 class Evaluator(Section):
     min_accuracy: Fraction = 0.5  # floor over the whole test split
     min_class_recall: Fraction = 0.2  # floor for the worst class
@@ -113,6 +144,8 @@ class Config(Section):
     gate: Gate = Gate()
     transform: Transform = Transform()
     trainer: Trainer = Trainer()
+    tuner: Tuner = Tuner()
+    warm_start: bool = False  # training begins with the weights of the latest blessed model
     evaluator: Evaluator = Evaluator()
     serving: Serving = Serving()
     metadata: Metadata = Metadata()

@@ -43,6 +43,7 @@ class Result:
     blessed: bool | None = None  # None: not evaluated
     why: list[str] = dataclasses.field(default_factory=list)  # it was refused or failed
     warnings: list[str] = dataclasses.field(default_factory=list)
+    trials: list[dict[str, float]] = dataclasses.field(default_factory=list)  # of the Tuner, the best first
     pushed: dict[str, str] | None = None  # {"version", "path"}
     report: str | None = None  # path of the page; None where it could not be made
     versions: dict[str, str] = dataclasses.field(default_factory=dict)  # of Python and the libraries
@@ -81,6 +82,7 @@ def collect(config: Config, outcome: Outcome) -> Result:
     made = {name: stage.outputs for name, stage in metadata.stages(store, run).items()} if run else {}
     _add_counts(result, made)
     _add_findings(result, made)
+    _add_trials(result, made)
     _add_verdict(result, made, config)
     if outcome.interrupted:
         more = (
@@ -125,6 +127,14 @@ def _add_findings(result: Result, made: dict[str, Any]) -> None:
     if findings is not None:
         for finding in json.loads((Path(findings.uri) / "findings.json").read_text(encoding="utf-8")):
             result.warnings.append(finding["message"])
+
+
+def _add_trials(result: Result, made: dict[str, Any]) -> None:
+    """Of each its `score`, the validation accuracy, and the settings it was tried with."""
+    found = _one(made, "Tuner", "tuner_results")
+    if found is not None:
+        trials = json.loads((Path(found.uri) / "tuner_results.json").read_text(encoding="utf-8"))
+        result.trials = [{key: value for key, value in trial.items() if key != "trial_id"} for trial in trials]
 
 
 def _metrics(results: dict[str, Any]) -> dict[str, Any]:

@@ -85,22 +85,24 @@ class Checkpoints:
             tf.io.gfile.rmtree(self._directory)
 
 
-def key(files: Iterable[str], settings: Settings, precision: str) -> str:
-    """24 hex digits that tell trainings apart: of the content of the input files, the settings, code and libraries.
+def key(inputs: str, settings: Settings, precision: str) -> str:
+    """24 hex digits that tell trainings apart: of what they read, the settings, the code and the libraries.
 
     Args:
-        files: all that the training reads.
+        inputs: the `content` of all files that the training reads.
         precision: what it computes in, since `auto` depends on the machine.
     """
-    digest = hashlib.sha256()
     known = {name: value for name, value in dataclasses.asdict(settings).items() if name not in _WITHOUT_EFFECT}
-    digest.update(json.dumps([known, precision], sort_keys=True).encode())
-    digest.update(json.dumps({library: metadata.version(library) for library in _LIBRARIES}).encode())
-    for code in sorted(_HERE.glob("*.py")):
-        digest.update(f"{code.name} {hashlib.sha256(code.read_bytes()).hexdigest()}\n".encode())
-    for file in sorted(files):
-        digest.update(f"{os.path.basename(file)} {_sha256(file)}\n".encode())
-    return digest.hexdigest()[:24]
+    code = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in _HERE.glob("*.py")}
+    libraries = {library: metadata.version(library) for library in _LIBRARIES}
+    whole = json.dumps([inputs, known, precision, code, libraries], sort_keys=True)
+    return hashlib.sha256(whole.encode()).hexdigest()[:24]
+
+
+def content(files: Iterable[str]) -> str:
+    """64 hex digits: of the names and the bytes of files, wherever they lie."""
+    lines = sorted(f"{os.path.basename(file)} {_sha256(file)}" for file in files)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def files_below(directory: str) -> list[str]:

@@ -48,8 +48,9 @@ def fit(
     test_step = validation_step(model, settings)
 
     @tf.function
-    def train_steps(iterator: tf.data.Iterator, steps: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """(loss of each step, right answers in all, seconds waited for data)"""
+    def train_steps(iterator: tf.data.Iterator, steps: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """(loss of each step, right answers in all, seconds waited for data, seconds in all)"""
+        started = tf.timestamp()
         losses = tf.TensorArray(tf.float32, steps)
         right, waited = tf.constant(0.0), tf.constant(0.0, tf.float64)
         for i in tf.range(steps):
@@ -63,7 +64,8 @@ def fit(
             loss, correct = _sum(strategy, strategy.run(train_step, args=batch))
             losses = losses.write(i, loss)
             right += correct
-        return losses.stack(), right, waited
+        with tf.control_dependencies([right]):
+            return losses.stack(), right, waited, tf.timestamp() - started
 
     @tf.function
     def test_steps(iterator: tf.data.Iterator, steps: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -98,9 +100,9 @@ def fit(
                 raise KeyboardInterrupt(record.where())
             count = min(count, record.left_in_epoch)
             began = time.monotonic()
-            losses, right, waited = train_steps(iterator, tf.constant(count))
+            losses, right, waited, stepping = train_steps(iterator, tf.constant(count))
             values, seconds = losses.numpy(), time.monotonic() - began
-            record.add(values, float(right), seconds, float(waited))
+            record.add(values, float(right), seconds, float(waited) / float(stepping))
             checkpoints.save_if_due()
             count = max(1, min(4 * count, round(_EXECUTION * count / max(seconds, 1e-6))))
 

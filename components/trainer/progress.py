@@ -17,27 +17,32 @@ from components.errors import UserError
 _EVERY = 1.0  # seconds between two reports
 
 
+class DivergedError(UserError):
+    """The loss is no longer a number."""
+
+
 class Record(tf.train.experimental.PythonState):
     """How far a training is, what it has measured so far, and the TensorBoard logs of it; a part of every checkpoint.
 
     `history` has a dict for each epoch: epoch (from 1), loss, accuracy, val_loss, val_accuracy, learning_rate (at its
-    end), seconds and pictures_per_second (of training, without the validation), and waiting (the share of those
-    seconds in which a step waited for data).
+    end), seconds and pictures_per_second (of training, without the validation), and waiting (the share of the
+    steps' time in which they waited for data).
     """
 
-    def __init__(self, epochs: int, steps: int, batch_size: int, logs: str | None = None) -> None:
+    def __init__(self, epochs: int, steps: int, batch_size: int, logs: str | None = None, title: str = "") -> None:
         """
         Args:
             epochs: to train.
             steps: an epoch.
             batch_size: pictures a step, over all replicas.
             logs: folder of the TensorBoard logs; none are written if None.
+            title: said before each word of progress.
         """
         self.history: list[dict[str, Any]] = []
         self.step = 0  # done, over all epochs
         self._steps, self._epochs, self._batch_size = steps, epochs, batch_size
         self._epoch = _Sums()
-        self._logs, self._reported = logs, 0.0
+        self._logs, self._title, self._reported = logs, title, 0.0
         self._writers: dict[str, tf.summary.SummaryWriter] = {}
 
     @property
@@ -64,22 +69,22 @@ class Record(tf.train.experimental.PythonState):
         """`step 12 of 440 (epoch 1 of 20)`."""
         return f"step {self.step:,} of {self.total:,} (epoch {min(self.epoch + 1, self._epochs)} of {self._epochs})"
 
-    def add(self, losses: np.ndarray, right: float, seconds: float, waited: float) -> None:
+    def add(self, losses: np.ndarray, right: float, seconds: float, waiting: float) -> None:
         """Some steps of one epoch are done.
 
         Args:
             losses: of each step.
             right: answers, over all of them.
             seconds: that they took.
-            waited: seconds of these in which a step waited for data.
+            waiting: the share of the steps' time, without what TensorFlow compiles before, that they waited for data.
 
         Raises:
-            UserError: a loss is infinite or not a number.
+            DivergedError: a loss is infinite or not a number.
         """
         bad = next((i for i, loss in enumerate(losses) if not math.isfinite(loss)), None)
         if bad is not None:
             step = self.step - self.epoch * self._steps + bad + 1
-            raise UserError(
+            raise DivergedError(
                 f"the loss is no longer a number at step {step} of {self._steps} in epoch {self.epoch + 1}: "
                 "try a lower trainer.learning_rate, a larger trainer.batch_size or more trainer.label_smoothing"
             )
@@ -89,12 +94,12 @@ class Record(tf.train.experimental.PythonState):
         sums.loss += float(np.sum(losses, dtype=np.float64))
         sums.right += right
         sums.seconds += seconds
-        sums.waited += waited
+        sums.waiting += waiting * len(losses)
         now = time.monotonic()
         if now - self._reported >= _EVERY or self.at_end_of_epoch:
             self._reported = now
             progress.report(
-                f"epoch {self.epoch + 1}/{self._epochs}, step {sums.steps}/{self._steps}, "
+                f"{self._title}epoch {self.epoch + 1}/{self._epochs}, step {sums.steps}/{self._steps}, "
                 f"loss {sums.loss / sums.steps:.3f}, accuracy {self._accuracy():.3f}, {self._speed():,.0f} pictures/s"
             )
 
@@ -111,14 +116,14 @@ class Record(tf.train.experimental.PythonState):
                 "learning_rate": learning_rate,
                 "seconds": round(sums.seconds, 3),
                 "pictures_per_second": round(self._speed(), 1),
-                "waiting": round(sums.waited / max(sums.seconds, 1e-9), 4),
+                "waiting": round(sums.waiting / sums.steps, 4),
             }
         )
         self._epoch = _Sums()
         last = self.history[-1]
         progress.report(
-            f"epoch {self.epoch}/{self._epochs}, loss {last['loss']:.3f}, accuracy {last['accuracy']:.3f}, "
-            f"validation accuracy {accuracy:.3f}"
+            f"{self._title}epoch {self.epoch}/{self._epochs}, loss {last['loss']:.3f}, "
+            f"accuracy {last['accuracy']:.3f}, validation accuracy {accuracy:.3f}"
         )
         self._log(last)
 
@@ -161,6 +166,6 @@ class _Sums:
     """Over the steps of an epoch so far."""
 
     def __init__(
-        self, steps: int = 0, loss: float = 0.0, right: float = 0.0, seconds: float = 0.0, waited: float = 0.0
+        self, steps: int = 0, loss: float = 0.0, right: float = 0.0, seconds: float = 0.0, waiting: float = 0.0
     ) -> None:
-        self.steps, self.loss, self.right, self.seconds, self.waited = steps, loss, right, seconds, waited
+        self.steps, self.loss, self.right, self.seconds, self.waiting = steps, loss, right, seconds, waiting
