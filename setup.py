@@ -28,6 +28,8 @@ setup(
         "setuptools<81",
     ],
     extras_require={
+        # On a TPU VM, in place of tensorflow: pip install -e .[tpu] -f https://storage.googleapis.com/libtpu-tf-releases/index.html
+        "tpu": ["tensorflow-tpu"],
         "test": ["hypothesis", "pytest", "pytest-timeout", "mypy", "ruff", "selenium", "types-PyYAML"],
     },
     entry_points={"console_scripts": ["image-pipeline=pipeline.cli:main"]},

@@ -14,7 +14,7 @@ import yaml
 from components import progress
 from components.errors import GateRefused, UserError
 from components.example_gen import sources
-from pipeline import STAGES, fingerprint, metadata, report, run_dir
+from pipeline import ALL_STAGES, fingerprint, metadata, report, run_dir
 from pipeline.config import Config
 from pipeline.output import all_output_to, kept_open
 from pipeline.result import Outcome, Result, collect
@@ -78,7 +78,7 @@ def run(config: Config, first: str | None, last: str | None, out: TextIO) -> Res
 def stages_of(config: Config) -> list[str]:
     """The stages of a run, in the order of the chain."""
     absent = {"WarmStart": not config.warm_start, "Tuner": not config.tuner.trials}
-    return [stage for stage in STAGES if not absent.get(stage)]
+    return [stage for stage in ALL_STAGES if not absent.get(stage)]
 
 
 class _Watch:

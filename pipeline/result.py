@@ -9,7 +9,7 @@ from typing import Any
 
 from components import features
 from components.errors import GateRefused, UserError
-from pipeline import STAGES, fingerprint, metadata, run_dir
+from pipeline import ALL_STAGES, fingerprint, metadata, run_dir
 from pipeline.config import Config
 
 PUSHED, FAULT, MISTAKE, REFUSED, INTERRUPTED = 0, 1, 2, 3, 130
@@ -74,7 +74,7 @@ def collect(config: Config, outcome: Outcome) -> Result:
         exit_code=PUSHED,
         log=str(outcome.log),
         artifacts=str(run_dir.artifacts(config)),
-        stages={name: outcome.stages[name] for name in STAGES if name in outcome.stages},
+        stages={name: outcome.stages[name] for name in ALL_STAGES if name in outcome.stages},
         versions=fingerprint.versions(),
     )
     store = metadata.open_store(config)
