@@ -21,9 +21,8 @@ def choose(name: str, strategy: tf.distribute.Strategy) -> str:
         return name
     if isinstance(strategy, tf.distribute.TPUStrategy):
         return BFLOAT16
-    devices = [tf.DeviceSpec.from_string(device) for device in strategy.extended.worker_devices]
     gpus = tf.config.list_physical_devices("GPU")
-    if gpus and all(device.device_type != "CPU" for device in devices):
+    if gpus and not isinstance(strategy, tf.distribute.OneDeviceStrategy):  # which is the CPU: see strategy.choose
         capabilities = [tf.config.experimental.get_device_details(gpu).get("compute_capability") for gpu in gpus]
         return BFLOAT16 if all(c is not None and c >= _AMPERE for c in capabilities) else FLOAT32
     return BFLOAT16 if _cpu_has_bfloat16() else FLOAT32

@@ -6,10 +6,10 @@ import json
 import os
 import subprocess
 import sys
-from types import SimpleNamespace
 from unittest import mock
 
 import pytest
+import tensorflow as tf
 
 from components.trainer import precision, strategy
 from components.trainer.settings import Settings
@@ -93,7 +93,7 @@ def test_the_batch_is_over_all_replicas_unless_both_it_and_the_rate_grow_with_th
     ("fma avx512f", "1", "float32"),
 ])  # fmt: skip
 def test_auto_takes_bfloat16_where_the_cpu_is_fast_in_it(flags: str, onednn: str, chosen: str) -> None:
-    on_cpu = SimpleNamespace(extended=SimpleNamespace(worker_devices=("/device:CPU:0",)))
+    on_cpu = tf.distribute.get_strategy()
     with (
         mock.patch.dict(os.environ, {"TF_ENABLE_ONEDNN_OPTS": onednn}),
         mock.patch("pathlib.Path.read_text", return_value=f"flags : {flags}"),
