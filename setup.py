@@ -17,6 +17,7 @@ setup(
         "tensorflow-model-analysis",
         "jinja2",
         "keras>=3.6",
+        "keras-tuner>=1.4",
         "matplotlib>=3.8",
         "numpy",
         "pillow",
