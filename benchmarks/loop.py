@@ -77,7 +77,6 @@ def main() -> None:
     def stop(name: str) -> None:
         turns[name].append((time.monotonic() - began[0], time.process_time() - began[1]))
 
-    batches = iter(data.training_batches(split, 10, settings))
     checked = data.validation_batches(validation, 10, settings)
 
     end_epoch = record.end_epoch
@@ -87,6 +86,7 @@ def main() -> None:
         stop("loop")
         end_epoch(*measured)
         start()
+        batches = data.training_batches(split, 10, settings, (record.epoch - 1) * steps)
         theirs.fit(batches, steps_per_epoch=steps, validation_data=checked, verbose=0)
         stop("fit")
         start()

@@ -84,7 +84,7 @@ def fit(
     validation_batches = int(validation.cardinality())
     validation = share(validation)
     iterator = iter(share(training(record.step)))
-    count = 1  # steps in the next execution
+    count, compiled = 1, False  # steps in the next execution
     with interrupt.asked() as stop:
         while True:
             if record.at_end_of_epoch:
@@ -101,7 +101,8 @@ def fit(
             count = min(count, record.left_in_epoch)
             began = time.monotonic()
             losses, right, waited, stepping = train_steps(iterator, tf.constant(count))
-            values, seconds = losses.numpy(), time.monotonic() - began
+            values, wall = losses.numpy(), time.monotonic() - began
+            seconds, compiled = wall if compiled else float(stepping), True  # the first time TensorFlow compiles first
             record.add(values, float(right), seconds, float(waited) / float(stepping))
             checkpoints.save_if_due()
             count = max(1, min(4 * count, round(_EXECUTION * count / max(seconds, 1e-6))))

@@ -75,8 +75,8 @@ class Record(tf.train.experimental.PythonState):
         Args:
             losses: of each step.
             right: answers, over all of them.
-            seconds: that they took.
-            waiting: the share of the steps' time, without what TensorFlow compiles before, that they waited for data.
+            seconds: that they took, without what TensorFlow compiles before.
+            waiting: the share of that in which they waited for data.
 
         Raises:
             DivergedError: a loss is infinite or not a number.

@@ -47,17 +47,15 @@ def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
 
 
 def search_space(space: dict[str, tuple[float, float]], settings: Settings) -> keras_tuner.HyperParameters:
-    """Each setting between its two ends, both included; the value in `settings` is tried first where it lies between.
+    """Each setting between its two ends, both included.
 
     Whole numbers stay whole. What spans more than a factor of 8 is drawn by magnitude.
     """
     found = keras_tuner.HyperParameters()
     for name, (low, high) in sorted(space.items()):
-        present = getattr(settings, name)
-        start = present if low <= present <= high else None
         sampling = "log" if 0 < low * _LOGARITHMIC < high else "linear"
-        declare = found.Int if isinstance(present, int) else found.Float
-        declare(name, low, high, sampling=sampling, default=start)
+        declare = found.Int if isinstance(getattr(settings, name), int) else found.Float
+        declare(name, low, high, sampling=sampling)
     return found
 
 
@@ -75,6 +73,9 @@ class Search(BaseTuner):
     def search(self, *args: Any, **kwargs: Any) -> None:
         super().search(*args, **kwargs)
         tf.io.gfile.rmtree(self.project_dir)
+
+    def results_summary(self, num_trials: int = 10) -> None:
+        """Nothing: the run ends with a table of its own."""
 
     def run_trial(self, trial: Trial, *args: Any, **kwargs: Any) -> dict[str, float]:
         settings = dataclasses.replace(self._settings, **trial.hyperparameters.values)
