@@ -17,6 +17,7 @@ setup(
         "tensorflow-model-analysis",
         "jinja2",
         "keras>=3.6",
+        "keras-tuner>=1.4",
         "matplotlib>=3.8",
         "numpy",
         "pillow",
@@ -29,6 +30,8 @@ setup(
         "setuptools<81",
     ],
     extras_require={
+        # On a TPU VM, in place of tensorflow: pip install -e .[tpu] -f https://storage.googleapis.com/libtpu-tf-releases/index.html
+        "tpu": ["tensorflow-tpu"],
         "test": ["hypothesis", "pytest", "pytest-timeout", "mypy", "ruff", "selenium", "types-PyYAML"],
     },
     entry_points={"console_scripts": ["image-pipeline=pipeline.cli:main"]},

@@ -1,7 +1,8 @@
 """The chain and how to run it: wiring only, no tensors here."""
 
-# The stages in the order of the chain, as `--from` and `--to` name them.
-STAGES = (
+# The stages in the order of the chain, as `--from` and `--to` name them; the optional ones are only in a run that asks
+# for them, by `--warm-start` and `--tune`.
+ALL_STAGES = (
     "ExampleGen",
     "StatisticsGen",
     "SchemaGen",
@@ -9,9 +10,13 @@ STAGES = (
     "PreviousData",
     "DataGate",
     "Transform",
+    "WarmStart",
+    "Tuner",
     "Trainer",
     "Baseline",
     "Evaluator",
     "ServingCheck",
     "Pusher",
 )
+OPTIONAL_STAGES = ("WarmStart", "Tuner")
+STAGES = tuple(stage for stage in ALL_STAGES if stage not in OPTIONAL_STAGES)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from components.errors import UserError
-from pipeline import STAGES
+from pipeline import ALL_STAGES
 
 EXIT_CODES = "exit codes: 0 done (run: the model was pushed), 1 a fault, 2 a mistake of the user, 3 refused by a gate"
 
@@ -38,11 +38,17 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="run the pipeline", epilog=EXIT_CODES)
     _add_config(run)
     run.add_argument(
-        "--from", dest="first", metavar="STAGE", choices=STAGES, help="the first stage to run; earlier ones are reused"
+        "--from",
+        dest="first",
+        metavar="STAGE",
+        choices=ALL_STAGES,
+        help="the first stage to run; earlier ones are reused",
     )
     run.add_argument(
-        "--to", dest="last", metavar="STAGE", choices=STAGES, help=f"the last stage to run: {', '.join(STAGES)}"
+        "--to", dest="last", metavar="STAGE", choices=ALL_STAGES, help=f"the last stage to run: {', '.join(ALL_STAGES)}"
     )
+    run.add_argument("--warm-start", action="store_true", help="begin with the weights of the latest blessed model")
+    run.add_argument("--tune", type=int, metavar="N", help="first look for better settings, in N trainings")
     run.add_argument("--json", action="store_true", help="print the result as one JSON object, last on standard output")
     run.set_defaults(command=_run)
 
@@ -128,8 +134,12 @@ def _load(args: argparse.Namespace):  # type: ignore[no-untyped-def]  # a heavie
 
 
 def _run(args: argparse.Namespace) -> int:
+    if args.warm_start:
+        args.settings.append("warm_start=true")
+    if args.tune is not None:
+        args.settings.append(f"tuner.trials={args.tune}")
     config, _ = _load(args)
-    if args.first and args.last and STAGES.index(args.first) > STAGES.index(args.last):
+    if args.first and args.last and ALL_STAGES.index(args.first) > ALL_STAGES.index(args.last):
         raise UserError(f"--from {args.first} comes after --to {args.last} in the chain")
     from pipeline import local, summary
 

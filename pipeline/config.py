@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from components.errors import UserError
 
@@ -64,9 +64,12 @@ class Transform(Section):
 
 
 class Trainer(Section):
-    strategy: Literal["auto", "cpu", "gpu", "tpu"] = "auto"
+    strategy: Literal["auto", "cpu", "gpu", "multi_worker", "tpu"] = "auto"
+    tpu: str = ""  # its name or grpc:// address; found from the environment if empty
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 where the devices are fast in it
     epochs: Annotated[int, Field(ge=1)] = 10
     batch_size: Annotated[int, Field(ge=1)] = 64  # pictures a step, over all replicas
+    per_replica: bool = False  # batch_size and learning_rate are of one replica, and grow with their number
     learning_rate: Annotated[float, Field(gt=0)] = 0.1  # of Nesterov SGD, at its peak: it warms up, then falls to zero
     weight_decay: Annotated[float, Field(ge=0)] = 0.002
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
@@ -74,6 +77,38 @@ class Trainer(Section):
     flip: bool = True  # left-right mirror images are the same class
     translate: Annotated[int, Field(ge=0)] = 2  # pixels, at most, in each direction
     cache_bytes: Annotated[int, Field(ge=0)] = 1_000_000_000  # decoded pictures kept in memory; else streamed
+    checkpoint_seconds: Annotated[float, Field(ge=0)] = 30  # between two checkpoints, at least
+
+
+class Tuner(Section):
+    """The search for better settings of the trainer, before it trains."""
+
+    trials: Annotated[int, Field(ge=0)] = 0  # trainings; 0: no search
+    # Both ends of the range in which each setting of `trainer` is looked for.
+    space: dict[str, tuple[float, float]] = {"learning_rate": (0.02, 0.4), "weight_decay": (0.0005, 0.01)}
+
+    @field_validator("space")
+    @classmethod
+    def _of_the_trainer(cls, space: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+        for name, ends in space.items():
+            field = Trainer.model_fields.get(name)
+            if field is None or field.annotation not in (int, float):
+                numbers = [key for key, known in Trainer.model_fields.items() if known.annotation in (int, float)]
+                raise ValueError(f"{name!r} is no number of the trainer; these are: {', '.join(numbers)}")
+            for end in ends:
+                try:
+                    Trainer.model_validate({name: end})
+                except ValidationError as error:
+                    raise ValueError(f"{name} = {end:g}: {error.errors()[0]['msg'].lower()}") from None
+            if ends[0] >= ends[1]:
+                raise ValueError(f"{name}: write it as [low, high], not {list(ends)}")
+        return space
+
+    @model_validator(mode="after")
+    def _something_to_look_for(self) -> Tuner:
+        if self.trials and not self.space:
+            raise ValueError("tuner.trials needs a range in tuner.space, for example learning_rate: [0.02, 0.4]")
+        return self
 
 
 class Evaluator(Section):
@@ -109,6 +144,8 @@ class Config(Section):
     gate: Gate = Gate()
     transform: Transform = Transform()
     trainer: Trainer = Trainer()
+    tuner: Tuner = Tuner()
+    warm_start: bool = False  # training begins with the weights of the latest blessed model
     evaluator: Evaluator = Evaluator()
     serving: Serving = Serving()
     metadata: Metadata = Metadata()

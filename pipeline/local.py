@@ -14,7 +14,7 @@ import yaml
 from components import progress
 from components.errors import GateRefused, UserError
 from components.example_gen import sources
-from pipeline import STAGES, fingerprint, metadata, report, run_dir
+from pipeline import ALL_STAGES, fingerprint, metadata, report, run_dir
 from pipeline.config import Config
 from pipeline.output import all_output_to, kept_open
 from pipeline.result import Outcome, Result, collect
@@ -30,19 +30,29 @@ def run(config: Config, first: str | None, last: str | None, out: TextIO) -> Res
     Raises:
       UserError: a mistake that shows before the first stage starts.
     """
+    for option, stage in (("--from", first), ("--to", last)):
+        if stage and stage not in stages_of(config):
+            asks = {"WarmStart": "--warm-start", "Tuner": "--tune N"}[stage]
+            raise UserError(f"{option} {stage}: that stage is only in a run with {asks}")
     source = sources.locate(config.data.source, config.data.cache_dir)
     metadata.connection(config)  # a URL that cannot be one is refused before anything is made
     run_dir.create(config)
     with run_dir.locked(config):
         if first:
             _check_there_is_a_run_to_go_on_from(config, first)
+        if config.warm_start:
+            _check_there_is_a_blessed_model(config)
         _forget_lost_pushes(config)
         run_id = datetime.now().strftime("%Y%m%d-%H%M%S.%f")[:-3]
         folder = run_dir.of_run(config, run_id)
         folder.mkdir(parents=True)
         (folder / "config.yaml").write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
         # The terminal is kept for the screen; whatever the libraries print goes to the log.
-        with kept_open(out) as terminal, Screen(STAGES, terminal) as screen, all_output_to(folder / "run.log"):
+        with (
+            kept_open(out) as terminal,
+            Screen(stages_of(config), terminal) as screen,
+            all_output_to(folder / "run.log"),
+        ):
             outcome = Outcome(run_id, folder / "run.log")
             try:
                 _Watch(screen, outcome).run(config, source, first, last)
@@ -65,6 +75,12 @@ def run(config: Config, first: str | None, last: str | None, out: TextIO) -> Res
     return result
 
 
+def stages_of(config: Config) -> list[str]:
+    """The stages of a run, in the order of the chain."""
+    absent = {"WarmStart": not config.warm_start, "Tuner": not config.tuner.trials}
+    return [stage for stage in ALL_STAGES if not absent.get(stage)]
+
+
 class _Watch:
     """Hears from the stages while they run, and keeps the screen and the outcome up to date."""
 
@@ -74,10 +90,12 @@ class _Watch:
     def run(self, config: Config, source: sources.Source, first: str | None, last: str | None) -> None:
         sources.fetch(source, partial(self._screen.transfer, f"downloading {source.pattern}"))
         self._screen.status("loading TensorFlow and TFX")
-        if config.trainer.strategy in ("gpu", "tpu"):
+        if config.trainer.strategy not in ("auto", "cpu"):
             from components.trainer import strategy
 
-            strategy.choose(config.trainer.strategy)  # what is not there is missed now, not after the data is read
+            strategy.choose(
+                config.trainer.strategy, config.trainer.tpu
+            )  # what is not there is missed now, not after the data is read
         ir = compile_ir(config, source)
         run_options = None
         if first or last:
@@ -137,6 +155,18 @@ def _check_there_is_a_run_to_go_on_from(config: Config, first: str) -> None:
         return
     raise UserError(
         f"--from {first}: {config.run_dir} has no earlier run of '{config.name}' to go on from; run it whole"
+    )
+
+
+def _check_there_is_a_blessed_model(config: Config) -> None:
+    store = metadata.open_store(config) if metadata.exists(config) else None
+    for run in metadata.runs(store) if store else []:
+        evaluator = metadata.stages(store, run).get("Evaluator") if run.pipeline == config.name else None
+        blessings = evaluator.outputs.get("blessing", []) if evaluator else []
+        if any(metadata.property_value(blessing, "blessed") == 1 for blessing in blessings):
+            return
+    raise UserError(
+        f"--warm-start: {config.run_dir} has no blessed model of '{config.name}' to begin with; run without it first"
     )
 
 

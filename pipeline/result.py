@@ -9,7 +9,7 @@ from typing import Any
 
 from components import features
 from components.errors import GateRefused, UserError
-from pipeline import STAGES, fingerprint, metadata, run_dir
+from pipeline import ALL_STAGES, fingerprint, metadata, run_dir
 from pipeline.config import Config
 
 PUSHED, FAULT, MISTAKE, REFUSED, INTERRUPTED = 0, 1, 2, 3, 130
@@ -43,6 +43,7 @@ class Result:
     blessed: bool | None = None  # None: not evaluated
     why: list[str] = dataclasses.field(default_factory=list)  # it was refused or failed
     warnings: list[str] = dataclasses.field(default_factory=list)
+    trials: list[dict[str, float]] = dataclasses.field(default_factory=list)  # of the Tuner, the best first
     pushed: dict[str, str] | None = None  # {"version", "path"}
     report: str | None = None  # path of the page; None where it could not be made
     versions: dict[str, str] = dataclasses.field(default_factory=dict)  # of Python and the libraries
@@ -73,7 +74,7 @@ def collect(config: Config, outcome: Outcome) -> Result:
         exit_code=PUSHED,
         log=str(outcome.log),
         artifacts=str(run_dir.artifacts(config)),
-        stages={name: outcome.stages[name] for name in STAGES if name in outcome.stages},
+        stages={name: outcome.stages[name] for name in ALL_STAGES if name in outcome.stages},
         versions=fingerprint.versions(),
     )
     store = metadata.open_store(config)
@@ -81,12 +82,16 @@ def collect(config: Config, outcome: Outcome) -> Result:
     made = {name: stage.outputs for name, stage in metadata.stages(store, run).items()} if run else {}
     _add_counts(result, made)
     _add_findings(result, made)
+    _add_trials(result, made)
     _add_verdict(result, made, config)
     if outcome.interrupted:
-        result.exit_code, result.why = (
-            INTERRUPTED,
-            ["interrupted; the same command goes on from the stages that are done"],
+        more = (
+            [f"training goes on after {outcome.error}"]
+            if outcome.failed_stage == "Trainer" and str(outcome.error)
+            else []
         )
+        result.exit_code = INTERRUPTED
+        result.why = ["interrupted; the same command goes on from the stages that are done", *more]
     elif isinstance(outcome.error, GateRefused):
         stopping = [finding["message"] for finding in outcome.error.findings if finding["action"] == "stop"]
         result.exit_code, result.why = REFUSED, stopping
@@ -122,6 +127,14 @@ def _add_findings(result: Result, made: dict[str, Any]) -> None:
     if findings is not None:
         for finding in json.loads((Path(findings.uri) / "findings.json").read_text(encoding="utf-8")):
             result.warnings.append(finding["message"])
+
+
+def _add_trials(result: Result, made: dict[str, Any]) -> None:
+    """Of each its `score`, the validation accuracy, and the settings it was tried with."""
+    found = _one(made, "Tuner", "tuner_results")
+    if found is not None:
+        trials = json.loads((Path(found.uri) / "tuner_results.json").read_text(encoding="utf-8"))
+        result.trials = [{key: value for key, value in trial.items() if key != "trial_id"} for trial in trials]
 
 
 def _metrics(results: dict[str, Any]) -> dict[str, Any]:

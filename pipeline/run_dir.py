@@ -2,6 +2,7 @@
 
 metadata.sqlite            ML Metadata, unless metadata.url names a server
 artifacts/<name>/…         what the stages put out, in TFX's layout
+checkpoints/<key>/         what is trained so far of trainings that were stopped
 serving/<name>/<version>/  pushed models, in TF Serving's layout
 runs/<run id>/             config.yaml, run.log, result.json and report.html of each run
 index.html                 all runs, with links to their reports
@@ -25,6 +26,10 @@ RESULT_FILE = "result.json"
 
 def artifacts(config: Config) -> Path:
     return Path(config.run_dir).resolve() / "artifacts" / config.name
+
+
+def checkpoints(config: Config) -> Path:
+    return Path(config.run_dir).resolve() / "checkpoints"
 
 
 def serving(config: Config) -> str:

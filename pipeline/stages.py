@@ -8,8 +8,10 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx import components as tfx
 from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
+from tfx.dsl.components.base.base_node import BaseNode
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
 from tfx.dsl.components.common.resolver import Resolver
+from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import LatestBlessedModelStrategy
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import pusher_pb2, trainer_pb2, transform_pb2
 from tfx.types import Channel, standard_artifacts
@@ -92,14 +94,48 @@ def create_pipeline(config: Config, source: Source) -> Pipeline:
     # In the order of the chain but not in Transform's inputs: another verdict on the same data trains nothing anew.
     transform.add_upstream_node(data_gate)
 
+    training = {
+        "examples": examples,
+        "transform_graph": transform.outputs["transform_graph"],
+        "train_args": trainer_pb2.TrainArgs(splits=[features.TRAIN]),
+        "eval_args": trainer_pb2.EvalArgs(splits=[features.VALIDATION]),
+    }
+    settings = {
+        **config.trainer.model_dump(),
+        "size": config.transform.size,
+        "seed": config.seed,
+        "checkpoints": str(run_dir.checkpoints(config)),
+    }
+    optional: list[BaseNode] = []
+
+    # Finds the model whose weights the training begins with.
+    if config.warm_start:
+        warm_start = Resolver(
+            strategy_class=LatestBlessedModelStrategy,
+            model=Channel(type=standard_artifacts.Model),
+            model_blessing=Channel(type=standard_artifacts.ModelBlessing),
+        ).with_id("WarmStart")
+        warm_start.add_upstream_node(transform)
+        training["base_model"] = warm_start.outputs["model"]
+        optional.append(warm_start)
+
+    # Looks for better settings, a training a trial.
+    hyperparameters = None
+    if config.tuner.trials:
+        tuner = tfx.Tuner(
+            tuner_fn="components.trainer.tune.tuner_fn",
+            custom_config={**settings, **config.tuner.model_dump(mode="json")},
+            **training,
+        ).with_id("Tuner")
+        hyperparameters = tuner.outputs["best_hyperparameters"]
+        optional.append(tuner)
+
     # Fits a Keras Sequential model under a tf.distribute strategy, and exports it with the Transform graph inside.
     trainer = tfx.Trainer(
         run_fn="components.trainer.train.run_fn",
-        examples=examples,
-        transform_graph=transform.outputs["transform_graph"],
-        train_args=trainer_pb2.TrainArgs(splits=[features.TRAIN]),
-        eval_args=trainer_pb2.EvalArgs(splits=[features.VALIDATION]),
-        custom_config={**config.trainer.model_dump(), "size": config.transform.size, "seed": config.seed},
+        custom_config=settings,
+        hyperparameters=hyperparameters,
+        **training,
     ).with_id("Trainer")
     model = trainer.outputs["model"]
 
@@ -150,6 +186,7 @@ def create_pipeline(config: Config, source: Source) -> Pipeline:
             previous_data,
             data_gate,
             transform,
+            *optional,
             trainer,
             baseline,
             evaluator,

@@ -24,6 +24,8 @@ def show(result: Result, file: TextIO) -> None:
         say(f"data      {splits}; {result.counts['rejected']:,} rejected")
     for warning in result.warnings:
         say(f"warning   {warning}", "yellow")
+    for line in trial_lines(result.trials):
+        say(line)
     if result.metrics:
         for line in metric_lines(result.metrics):
             say(line)
@@ -46,6 +48,18 @@ def show(result: Result, file: TextIO) -> None:
         say(f"artifacts {short(result.artifacts)}")
     if result.stages or result.exit_code == FAULT:
         say(f"log       {short(result.log)}")
+
+
+def trial_lines(trials: list[dict[str, float]]) -> list[str]:
+    """A table, the best trial first; nothing where nothing was tried."""
+    if not trials:
+        return []
+    names = [name for name in trials[0] if name != "score"]
+    lines = ["trials    " + "  ".join(["validation accuracy", *(f"{name:>14}" for name in names)])]
+    for trial in trials:
+        values = "  ".join(f"{trial[name]:>14.4g}" for name in names)
+        lines.append(f"          {trial['score'] or 0:>19.2%}  {values}")
+    return lines
 
 
 def metric_lines(metrics: dict[str, Any]) -> list[str]:

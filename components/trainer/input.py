@@ -12,7 +12,7 @@ from components.trainer.augment import augment
 from components.trainer.settings import Settings
 from components.trainer.transform_graph import TransformGraph
 
-_READ_BATCH = 256  # pictures decoded at once
+_READ_BATCH = 256  # pictures decoded at once, for the cache
 _SHUFFLE = 4096  # encoded pictures shuffled at a time, when streaming
 _OPEN_FILES = 16  # read side by side, when streaming
 
@@ -32,19 +32,23 @@ class Split:
     """One split of the data."""
 
     files: list[str]  # TFRecords, sorted
-    count: int  # pictures
+    counts: list[int]  # pictures in each of them
     graph: TransformGraph
     cache: Cache | None  # None: streamed from the files
+
+    @property
+    def count(self) -> int:
+        """Pictures. Each has a number, from 0, in the order of the files."""
+        return sum(self.counts)
 
 
 def open_split(patterns: list[str], graph: TransformGraph, cache_bytes: int) -> Split:
     """The pictures in the files that match `patterns`, decoded into memory if they take at most `cache_bytes`."""
     files = sorted(name for pattern in patterns for name in tf.io.gfile.glob(pattern))
-    count = int(_records(files).batch(4096).reduce(np.int64(0), lambda n, batch: n + tf.size(batch, tf.int64)))
-    split = Split(files, count, graph, None)
+    split = Split(files, [_count(file) for file in files], graph, None)
     if decoded_bytes(split) <= cache_bytes:
         split = replace(split, cache=_decode(split))
-    logging.info("%d pictures, %s", count, "in memory" if split.cache else "streamed")
+    logging.info("%d pictures, %s", split.count, "in memory" if split.cache else "streamed")
     return split
 
 
@@ -53,38 +57,53 @@ def decoded_bytes(split: Split) -> int:
     return split.count * split.graph.size**2 * 3
 
 
-def training_batches(split: Split, classes: int, settings: Settings) -> tf.data.Dataset:
-    """All batches of all epochs, shuffled and augmented.
+def training_batches(split: Split, classes: int, settings: Settings, first_step: int = 0) -> tf.data.Dataset:
+    """All batches of all epochs from `first_step` on, shuffled and augmented.
 
-    Every batch depends on the data, the seed and its own number alone, not on threads.
+    Every batch depends on the data, the seed and its own number alone, not on threads nor on where it began.
 
     Returns:
         pictures, float32 [batch_size, S, S, 3], and one-hot labels, float32 [batch_size, classes];
         `steps_per_epoch(split, settings)` of them an epoch.
     """
+    steps = steps_per_epoch(split, settings)
+    first_epoch, skipped = divmod(first_step, steps)
     shuffled = _shuffled_in_memory if split.cache else _shuffled_on_disk
-    epochs = tf.data.Dataset.range(settings.epochs)
-    batches = epochs.flat_map(lambda epoch: shuffled(split, settings, epoch))
 
-    def prepare(step: tf.Tensor, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
-        images, labels = batch
-        seed = tf.stack([tf.constant(settings.seed, tf.int64), step])
-        images = augment(images, seed, flip=settings.flip, translate=settings.translate)
+    def of_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
+        return shuffled(split, settings, epoch, tf.where(epoch == first_epoch, tf.constant(skipped, tf.int64), 0))
+
+    def prepare(step: tf.Tensor, batch: tuple[tf.Tensor, tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+        images, labels, index = batch
+        images = augment(images, index=index, epoch=step // steps, step=step, settings=settings)
         return _normalised(images, split.cache), tf.one_hot(labels, classes)
 
-    return _finished(batches.enumerate().map(prepare, tf.data.AUTOTUNE))
+    batches = tf.data.Dataset.range(first_epoch, settings.epochs).flat_map(of_epoch)
+    return _finished(batches.enumerate(first_step).map(prepare, tf.data.AUTOTUNE))
 
 
 def validation_batches(split: Split, classes: int, settings: Settings) -> tf.data.Dataset:
-    """Every picture once, in the order of the files, as `training_batches` gives them; the last batch is smaller."""
-    if split.cache:
-        pictures = tf.data.Dataset.from_tensor_slices((split.cache.pixels, split.cache.labels))
-        batches = pictures.batch(settings.batch_size)
-    else:
-        batches = _records(split.files).batch(settings.batch_size).map(split.graph.examples, tf.data.AUTOTUNE)
-    batches = batches.map(lambda images, labels: (_normalised(images, split.cache), tf.one_hot(labels, classes)))
-    # Without this Keras looks for the end by running into it, and complains.
+    """Every picture once, in the order of the files, in batches of one shape: the last is filled up.
+
+    Returns:
+        pictures and labels as `training_batches` has them, and weights, float32 [batch_size]: 0 for what fills up.
+    """
     number = -(-split.count // settings.batch_size)
+    more = number * settings.batch_size - split.count
+    if split.cache:
+        rows = tf.data.Dataset.range(number * settings.batch_size).batch(settings.batch_size, drop_remainder=True)
+        batches = rows.map(lambda row: _gather(split, row % split.count), tf.data.AUTOTUNE)
+    else:
+        records = _records(split.files)
+        records = records.concatenate(records.take(1).repeat(more)) if more else records
+        batches = records.batch(settings.batch_size, drop_remainder=True).map(split.graph.examples, tf.data.AUTOTUNE)
+
+    def weigh(batch: tf.Tensor, images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        place = batch * settings.batch_size + tf.range(settings.batch_size, dtype=tf.int64)
+        weights = tf.cast(place < split.count, tf.float32)
+        return _normalised(images, split.cache), tf.one_hot(labels, classes), weights
+
+    batches = batches.enumerate().map(lambda batch, data: weigh(batch, *data[:2]), tf.data.AUTOTUNE)
     return _finished(batches.apply(tf.data.experimental.assert_cardinality(number)))
 
 
@@ -93,27 +112,42 @@ def steps_per_epoch(split: Split, settings: Settings) -> int:
     return split.count // settings.batch_size
 
 
-def _shuffled_in_memory(split: Split, settings: Settings, epoch: tf.Tensor) -> tf.data.Dataset:
-    assert split.cache
-    pixels, labels = split.cache.pixels, split.cache.labels
-    order = tf.random.experimental.stateless_shuffle(tf.range(split.count), _epoch_seed(settings, epoch))
+def _shuffled_in_memory(split: Split, settings: Settings, epoch: tf.Tensor, skipped: tf.Tensor) -> tf.data.Dataset:
+    numbers = tf.range(split.count, dtype=tf.int64)
+    order = tf.random.experimental.stateless_shuffle(numbers, _epoch_seed(settings, epoch))
     whole = steps_per_epoch(split, settings) * settings.batch_size
-    rows = tf.data.Dataset.from_tensor_slices(tf.reshape(order[:whole], [-1, settings.batch_size]))
-    return rows.map(lambda row: (tf.gather(pixels, row), tf.gather(labels, row)), tf.data.AUTOTUNE)
+    rows = tf.data.Dataset.from_tensor_slices(tf.reshape(order[:whole], [-1, settings.batch_size])).skip(skipped)
+    return rows.map(lambda row: (*_gather(split, row), row), tf.data.AUTOTUNE)
 
 
-def _shuffled_on_disk(split: Split, settings: Settings, epoch: tf.Tensor) -> tf.data.Dataset:
+def _gather(split: Split, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    assert split.cache
+    return tf.gather(split.cache.pixels, rows), tf.gather(split.cache.labels, rows)
+
+
+def _shuffled_on_disk(split: Split, settings: Settings, epoch: tf.Tensor, skipped: tf.Tensor) -> tf.data.Dataset:
     seed = _epoch_seed(settings, epoch)
-    files = tf.data.Dataset.from_tensor_slices(tf.random.experimental.stateless_shuffle(split.files, seed))
+    order = tf.random.experimental.stateless_shuffle(tf.range(len(split.files)), seed)
+    names = tf.constant(split.files)
+    first_numbers = tf.cumsum(tf.constant(split.counts, tf.int64), exclusive=True)
+
+    def numbered(file: tf.Tensor) -> tf.data.Dataset:
+        return _open(names[file]).enumerate(first_numbers[file])
+
+    # Several files are read side by side, each ahead of its turn, and mixed in a fixed order.
+    files = tf.data.Dataset.from_tensor_slices(order)
     records = files.interleave(
-        _open, cycle_length=min(_OPEN_FILES, len(split.files)), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+        numbered, min(_OPEN_FILES, len(split.files)), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
     )
 
-    def shuffle(number: tf.Tensor, window: tf.Tensor) -> tf.Tensor:
-        return tf.random.experimental.stateless_shuffle(window, tf.random.experimental.stateless_fold_in(seed, number))
+    def shuffle(window: tf.Tensor, records: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+        window_seed = tf.random.experimental.stateless_fold_in(seed, window)
+        places = tf.random.experimental.stateless_shuffle(tf.range(tf.size(records[0])), window_seed)
+        return tf.gather(records[0], places), tf.gather(records[1], places)
 
-    records = records.batch(_SHUFFLE).enumerate().map(shuffle).unbatch()
-    return records.batch(settings.batch_size, drop_remainder=True).map(split.graph.examples, tf.data.AUTOTUNE)
+    records = records.batch(_SHUFFLE).enumerate().map(shuffle)
+    batches = records.rebatch(settings.batch_size, drop_remainder=True).skip(skipped)
+    return batches.map(lambda index, serialized: (*split.graph.examples(serialized), index), tf.data.AUTOTUNE)
 
 
 def _epoch_seed(settings: Settings, epoch: tf.Tensor) -> tf.Tensor:
@@ -151,6 +185,10 @@ def _decode(split: Split) -> Cache:
         return Cache(tf.convert_to_tensor(pixels), tf.convert_to_tensor(labels), scale, shift)
 
 
+def _count(file: str) -> int:
+    return int(_records([file]).batch(4096).reduce(np.int64(0), lambda n, batch: n + tf.size(batch, tf.int64)))
+
+
 def _records(files: list[str]) -> tf.data.Dataset:
     return tf.data.Dataset.from_tensor_slices(tf.constant(files, tf.string)).flat_map(_open)
 
@@ -161,6 +199,6 @@ def _open(file: tf.Tensor) -> tf.data.Dataset:
 
 def _finished(batches: tf.data.Dataset) -> tf.data.Dataset:
     options = tf.data.Options()
-    # Under a strategy each replica takes its part of every batch, not batches of its own.
+    # Under a strategy each worker makes every batch and its replicas take their parts, not batches of their own.
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
     return batches.prefetch(tf.data.AUTOTUNE).with_options(options)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
+import os
 import time
 from typing import Any
 
-import keras
+import numpy as np
+import tensorflow as tf
 
 from components import progress
 from components.errors import UserError
@@ -14,54 +17,155 @@ from components.errors import UserError
 _EVERY = 1.0  # seconds between two reports
 
 
-class Progress(keras.callbacks.Callback):
-    """Reports about once a second, keeps the history, and stops a training whose loss is not a number.
+class DivergedError(UserError):
+    """The loss is no longer a number."""
+
+
+class Record(tf.train.experimental.PythonState):
+    """How far a training is, what it has measured so far, and the TensorBoard logs of it; a part of every checkpoint.
 
     `history` has a dict for each epoch: epoch (from 1), loss, accuracy, val_loss, val_accuracy, learning_rate (at its
-    end), seconds and pictures_per_second (of training, without the validation).
+    end), seconds and pictures_per_second (of training, without the validation), and waiting (the share of the
+    steps' time in which they waited for data).
     """
 
-    def __init__(self, epochs: int, steps: int, batch_size: int) -> None:
-        super().__init__()
+    def __init__(self, epochs: int, steps: int, batch_size: int, logs: str | None = None, title: str = "") -> None:
+        """
+        Args:
+            epochs: to train.
+            steps: an epoch.
+            batch_size: pictures a step, over all replicas.
+            logs: folder of the TensorBoard logs; none are written if None.
+            title: said before each word of progress.
+        """
         self.history: list[dict[str, Any]] = []
-        self._epochs, self._steps, self._batch_size = epochs, steps, batch_size
-        self._epoch, self._began, self._ended, self._reported = 0, 0.0, 0.0, 0.0
+        self.step = 0  # done, over all epochs
+        self._steps, self._epochs, self._batch_size = steps, epochs, batch_size
+        self._epoch = _Sums()
+        self._logs, self._title, self._reported = logs, title, 0.0
+        self._writers: dict[str, tf.summary.SummaryWriter] = {}
 
-    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        self._epoch, self._began = epoch + 1, time.monotonic()
+    @property
+    def epoch(self) -> int:
+        """Epochs that are over, their validation included."""
+        return len(self.history)
 
-    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        logs, now = logs or {}, time.monotonic()
-        step = batch + 1
-        if not math.isfinite(logs["loss"]):
-            raise UserError(
-                f"the loss is no longer a number at step {step} of {self._steps} in epoch {self._epoch}: "
+    @property
+    def total(self) -> int:
+        """Steps in all epochs."""
+        return self._steps * self._epochs
+
+    @property
+    def left_in_epoch(self) -> int:
+        """Steps."""
+        return self._steps * (self.epoch + 1) - self.step
+
+    @property
+    def at_end_of_epoch(self) -> bool:
+        """Whether an epoch is trained and not yet validated."""
+        return self.epoch < self._epochs and self.left_in_epoch == 0
+
+    def where(self) -> str:
+        """`step 12 of 440 (epoch 1 of 20)`."""
+        return f"step {self.step:,} of {self.total:,} (epoch {min(self.epoch + 1, self._epochs)} of {self._epochs})"
+
+    def add(self, losses: np.ndarray, right: float, seconds: float, waiting: float) -> None:
+        """Some steps of one epoch are done.
+
+        Args:
+            losses: of each step.
+            right: answers, over all of them.
+            seconds: that they took, without what TensorFlow compiles before.
+            waiting: the share of that in which they waited for data.
+
+        Raises:
+            DivergedError: a loss is infinite or not a number.
+        """
+        bad = next((i for i, loss in enumerate(losses) if not math.isfinite(loss)), None)
+        if bad is not None:
+            step = self.step - self.epoch * self._steps + bad + 1
+            raise DivergedError(
+                f"the loss is no longer a number at step {step} of {self._steps} in epoch {self.epoch + 1}: "
                 "try a lower trainer.learning_rate, a larger trainer.batch_size or more trainer.label_smoothing"
             )
-        self._ended = now
-        if now - self._reported >= _EVERY or step == self._steps:
+        self.step += len(losses)
+        sums = self._epoch
+        sums.steps += len(losses)
+        sums.loss += float(np.sum(losses, dtype=np.float64))
+        sums.right += right
+        sums.seconds += seconds
+        sums.waiting += waiting * len(losses)
+        now = time.monotonic()
+        if now - self._reported >= _EVERY or self.at_end_of_epoch:
             self._reported = now
             progress.report(
-                f"epoch {self._epoch}/{self._epochs}, step {step}/{self._steps}, loss {logs['loss']:.3f}, "
-                f"accuracy {logs['accuracy']:.3f}, {self._speed(step):,.0f} pictures/s"
+                f"{self._title}epoch {self.epoch + 1}/{self._epochs}, step {sums.steps}/{self._steps}, "
+                f"loss {sums.loss / sums.steps:.3f}, accuracy {self._accuracy():.3f}, {self._speed():,.0f} pictures/s"
             )
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        logs = logs or {}
-        metrics = {name: float(logs[name]) for name in ("loss", "accuracy", "val_loss", "val_accuracy")}
+    def end_epoch(self, loss: float, accuracy: float, learning_rate: float) -> None:
+        """The epoch is validated, with this loss and accuracy."""
+        sums = self._epoch
         self.history.append(
             {
-                "epoch": self._epoch,
-                **metrics,
-                "learning_rate": float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)),
-                "seconds": round(self._ended - self._began, 3),
-                "pictures_per_second": round(self._speed(self._steps), 1),
+                "epoch": self.epoch + 1,
+                "loss": sums.loss / sums.steps,
+                "accuracy": self._accuracy(),
+                "val_loss": loss,
+                "val_accuracy": accuracy,
+                "learning_rate": learning_rate,
+                "seconds": round(sums.seconds, 3),
+                "pictures_per_second": round(self._speed(), 1),
+                "waiting": round(sums.waiting / sums.steps, 4),
             }
         )
+        self._epoch = _Sums()
+        last = self.history[-1]
         progress.report(
-            f"epoch {self._epoch}/{self._epochs}, loss {metrics['loss']:.3f}, accuracy {metrics['accuracy']:.3f}, "
-            f"validation accuracy {metrics['val_accuracy']:.3f}"
+            f"{self._title}epoch {self.epoch}/{self._epochs}, loss {last['loss']:.3f}, "
+            f"accuracy {last['accuracy']:.3f}, validation accuracy {accuracy:.3f}"
         )
+        self._log(last)
 
-    def _speed(self, steps: int) -> float:
-        return steps * self._batch_size / max(self._ended - self._began, 1e-9)
+    def _accuracy(self) -> float:
+        return self._epoch.right / (self._epoch.steps * self._batch_size)
+
+    def _speed(self) -> float:
+        return self._epoch.steps * self._batch_size / max(self._epoch.seconds, 1e-9)
+
+    def _log(self, epoch: dict[str, Any]) -> None:
+        if self._logs is None:
+            return
+        scalars = {
+            "train": {name: epoch[name] for name in ("loss", "accuracy", "learning_rate")},
+            "validation": {"loss": epoch["val_loss"], "accuracy": epoch["val_accuracy"]},
+        }
+        for split, values in scalars.items():
+            if split not in self._writers:
+                self._writers[split] = tf.summary.create_file_writer(os.path.join(self._logs, split))
+            with self._writers[split].as_default():
+                for name, value in values.items():
+                    tf.summary.scalar(f"epoch_{name}", value, epoch["epoch"] - 1)
+            self._writers[split].flush()
+
+    def close(self) -> None:
+        for writer in self._writers.values():
+            writer.close()
+
+    def serialize(self) -> str:
+        return json.dumps({"step": self.step, "history": self.history, "epoch": vars(self._epoch)})
+
+    def deserialize(self, string_value: bytes | str) -> None:
+        state = json.loads(string_value)
+        self.step, self.history, self._epoch = state["step"], state["history"], _Sums(**state["epoch"])
+        for epoch in self.history:  # into the logs of this run
+            self._log(epoch)
+
+
+class _Sums:
+    """Over the steps of an epoch so far."""
+
+    def __init__(
+        self, steps: int = 0, loss: float = 0.0, right: float = 0.0, seconds: float = 0.0, waiting: float = 0.0
+    ) -> None:
+        self.steps, self.loss, self.right, self.seconds, self.waiting = steps, loss, right, seconds, waiting

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class Settings:
     """The Trainer component's custom_config. Ranges are checked where the configuration is read."""
 
-    strategy: str  # auto, cpu, gpu or tpu
+    strategy: str  # auto, cpu, gpu, multi_worker or tpu
     epochs: int
     batch_size: int  # pictures a step, over all replicas
     learning_rate: float  # at its peak
@@ -21,3 +21,8 @@ class Settings:
     cache_bytes: int  # decoded pictures kept in memory; else streamed from disk every epoch
     seed: int
     size: int  # pixels; height and width of the model's input, the same as Transform's
+    precision: str = "float32"  # auto, float32 or bfloat16
+    per_replica: bool = False  # batch_size and learning_rate are of one replica: both are multiplied by their number
+    tpu: str = ""  # name or address of the TPU; found from the environment where empty
+    checkpoints: str = ""  # folder in which an unfinished training is kept; none is kept where empty
+    checkpoint_seconds: float = 30  # between two checkpoints, at least

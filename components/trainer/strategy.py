@@ -2,47 +2,86 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import glob
 import importlib.util
+import json
 import os
 
 import tensorflow as tf
 
 from components.errors import UserError
+from components.trainer.settings import Settings
 
 
-def choose(name: str) -> tf.distribute.Strategy:
+@functools.cache  # a TPU is initialised and a cluster joined once in a process
+def choose(name: str, tpu: str = "") -> tf.distribute.Strategy:
     """The strategy called `name`. Call it before any tensor exists: a TPU must be initialised first.
 
     Args:
-        name: `tpu`, `gpu` (all of this machine's), `cpu`, or `auto`: the first of these that there is.
+        name: `tpu`, `gpu` (all of this machine's), `multi_worker` (the machines of TF_CONFIG), `cpu`, or `auto`: a TPU,
+            else the GPUs, else the CPU.
+        tpu: name or address of the TPU; the one of the environment if empty: see `tpu_address`.
 
     Raises:
-        UserError: a TPU or a GPU is asked for by name and there is none.
+        UserError: what is asked for by name is not there.
     """
+    if name == "multi_worker":
+        return _multi_worker()
     gpus = tf.config.list_physical_devices("GPU")
-    if name == "tpu" or (name == "auto" and _has_tpu()):
-        return _tpu()
+    if name == "tpu" or (name == "auto" and (tpu or _has_tpu())):
+        return _tpu(tpu or tpu_address())
     if name == "gpu" and not gpus:
         raise UserError(
             "trainer.strategy is 'gpu', but TensorFlow finds no GPU on this machine: "
             "install its CUDA libraries (`pip install tensorflow[and-cuda]`), or set it to 'auto'"
         )
-    if gpus and name != "cpu":
+    if len(gpus) > 1 and name != "cpu":
         return tf.distribute.MirroredStrategy()
-    if gpus:
+    if gpus and name == "cpu":
         return tf.distribute.OneDeviceStrategy("/cpu:0")
-    return tf.distribute.get_strategy()
+    return tf.distribute.get_strategy()  # one device: TensorFlow takes the GPU if there is one
+
+
+def scaled(settings: Settings, replicas: int, pictures: int) -> Settings:
+    """`settings` with the batch and the learning rate over all replicas.
+
+    The batch is the same whatever trains it, and so is the rate, unless `per_replica` says that both are of one
+    replica: then both grow with their number. Source: Goyal et al., 'Accurate, Large Minibatch SGD', 2017, the linear
+    scaling rule. A batch has no more than the `pictures` there are, and is rounded down to a multiple of the replicas.
+    """
+    if settings.per_replica:
+        settings = dataclasses.replace(
+            settings, batch_size=settings.batch_size * replicas, learning_rate=settings.learning_rate * replicas
+        )
+    batch_size = min(settings.batch_size, pictures)
+    return dataclasses.replace(settings, batch_size=max(1, batch_size // replicas) * replicas)
+
+
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
+    """Whether this process writes what the training makes: all do but the workers beside the chief."""
+    resolver = strategy.cluster_resolver
+    return not (isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy) and resolver and resolver.task_id)
+
+
+def tpu_address() -> str:
+    """Of the TPU that the environment names, else `local`: attached to this machine, as on a TPU VM.
+
+    TPU_NAME and KUBE_GOOGLE_CLOUD_TPU_ENDPOINTS are set by Google Cloud and Vertex AI, COLAB_TPU_ADDR by Colab's older
+    TPU runtimes.
+    """
+    if os.environ.get("COLAB_TPU_ADDR"):
+        return f"grpc://{os.environ['COLAB_TPU_ADDR']}"
+    return os.environ.get("KUBE_GOOGLE_CLOUD_TPU_ENDPOINTS") or os.environ.get("TPU_NAME") or "local"
 
 
 def _has_tpu() -> bool:
-    named = bool(os.environ.get("TPU_NAME"))
-    return named or bool(glob.glob("/dev/accel*") and importlib.util.find_spec("libtpu"))
+    attached = glob.glob("/dev/accel*") or glob.glob("/dev/vfio/[0-9]*")
+    return tpu_address() != "local" or bool(attached and importlib.util.find_spec("libtpu"))
 
 
-def _tpu() -> tf.distribute.Strategy:
-    """The TPU that TPU_NAME names, else the one attached to this machine."""
-    address = os.environ.get("TPU_NAME") or "local"
+def _tpu(address: str) -> tf.distribute.Strategy:
     try:
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=address)
         tf.config.experimental_connect_to_cluster(resolver)
@@ -54,3 +93,25 @@ def _tpu() -> tf.distribute.Strategy:
             "run on a TPU VM with tensorflow-tpu, or set it to 'auto'"
         ) from error
     return tf.distribute.TPUStrategy(resolver)
+
+
+def _multi_worker() -> tf.distribute.Strategy:
+    form = '{"cluster": {"worker": ["host:port", …]}, "task": {"type": "worker", "index": 0}}'
+    text = os.environ.get("TF_CONFIG", "")
+    try:
+        cluster = json.loads(text or "{}")
+        workers = [*cluster["cluster"].get("chief", []), *cluster["cluster"]["worker"]]
+        known = cluster["task"]["type"] in ("chief", "worker") and int(cluster["task"]["index"]) < len(workers)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        workers, known = [], False
+    if not workers or not known:
+        what = f"is {text[:100]!r}" if text else "is not set"
+        raise UserError(
+            f"trainer.strategy is 'multi_worker', but the environment variable TF_CONFIG {what}: "
+            f"set it to {form} on every machine, each with its own index"
+        )
+    try:
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    except (ValueError, RuntimeError, tf.errors.OpError) as error:
+        reason = str(error).partition("\n")[0][:200]
+        raise UserError(f"trainer.strategy is 'multi_worker', but the machines cannot join ({reason})") from error

@@ -13,39 +13,77 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components import features as f
 from components.errors import UserError
+from components.trainer import checkpoint, precision, warm_start
 from components.trainer import input as data
 from components.trainer import strategy as devices
 from components.trainer.export import export
+from components.trainer.loop import fit
 from components.trainer.model import build_model
-from components.trainer.progress import Progress
+from components.trainer.optimizer import build_optimizer
+from components.trainer.progress import Record
 from components.trainer.settings import Settings
 from components.trainer.transform_graph import TransformGraph
 
-HISTORY_FILE = "history.json"  # one object an epoch, as `Progress.history` has them
+HISTORY_FILE = "history.json"  # one object an epoch, as `Record.history` has them
 SUMMARY_FILE = "model_summary.txt"
 MODEL_FILE = "model.keras"  # the network alone, from normalised pictures to logits; loads with Keras alone
 TENSORBOARD_DIR = "tensorboard"
 
 
+@dataclasses.dataclass(frozen=True)
+class Inputs:
+    """What a training reads."""
+
+    graph: TransformGraph
+    class_names: list[str]  # in the order of the labels
+    train: data.Split
+    validation: data.Split
+    base_model: str | None  # folder of the exported model whose weights it begins with
+    fingerprint: str  # of the content of all of it
+
+
 def run_fn(fn_args: FnArgs) -> None:
     """Trains on the `train` split, watches `validation`, writes the model and the record of its training.
 
-    Into `fn_args.serving_model_dir` goes the SavedModel, into `fn_args.model_run_dir` the files named above.
+    Into `fn_args.serving_model_dir` goes the SavedModel, into `fn_args.model_run_dir` the files named above. On several
+    machines each runs it, and the chief alone writes.
 
     Raises:
         UserError: the wanted accelerator is not there, or the loss turns into something that is not a number.
+        KeyboardInterrupt: after Ctrl-C; what is trained so far is kept, and the same call goes on from there.
     """
     settings = Settings(**fn_args.custom_config)
-    strategy = devices.choose(settings.strategy)  # before any data is read, and before any tensor exists
+    if fn_args.hyperparameters:  # what the Tuner found, in place of what the configuration says
+        settings = dataclasses.replace(settings, **fn_args.hyperparameters["values"])
+    strategy = devices.choose(settings.strategy, settings.tpu)  # before data is read, and before any tensor exists
     train_and_export(fn_args, settings, strategy)
 
 
 def train_and_export(fn_args: FnArgs, settings: Settings, strategy: tf.distribute.Strategy) -> None:
     """`run_fn` on the devices of `strategy`."""
-    keras.utils.set_random_seed(settings.seed)
-    class_names = read_class_names(fn_args.train_files)
+    chief = devices.is_chief(strategy)
+    inputs = read(fn_args, settings)
+    logs = os.path.join(fn_args.model_run_dir, TENSORBOARD_DIR) if chief else None
+    model, record, checkpoints = train(inputs, settings, strategy, logs)
+    if not chief:
+        return
 
-    # ------------------------------------------------------------------------------------------------ data
+    # A copy outside the strategy, in float32: what is exported knows nothing of replicas or of this machine.
+    trained = build_model(settings.size, len(inputs.class_names), settings.width)
+    trained.set_weights(model.get_weights())
+    lines: list[str] = []
+    trained.summary(line_length=100, print_fn=lambda line, **_: lines.append(line))
+    tf.io.gfile.makedirs(fn_args.model_run_dir)
+    _write(fn_args.model_run_dir, SUMMARY_FILE, "\n".join(lines) + "\n")
+    _write(fn_args.model_run_dir, HISTORY_FILE, json.dumps(record.history, indent=1) + "\n")
+    trained.save(os.path.join(fn_args.model_run_dir, MODEL_FILE))
+    export(trained, inputs.graph, inputs.class_names, fn_args.serving_model_dir)
+    checkpoints.delete()
+    logging.info("trained: %s", record.history[-1])
+
+
+def read(fn_args: FnArgs, settings: Settings) -> Inputs:
+    """Opens what TFX names. UserError where a split is empty."""
     graph = TransformGraph(fn_args.transform_graph_path, settings.size)
     train = data.open_split(fn_args.train_files, graph, settings.cache_bytes)
     left = settings.cache_bytes - (data.decoded_bytes(train) if train.cache else 0)
@@ -55,54 +93,61 @@ def train_and_export(fn_args: FnArgs, settings: Settings, strategy: tf.distribut
             f"there are {train.count} pictures to train on and {validation.count} to validate with: both splits need "
             "some; add pictures or change data.splits"
         )
-    # A set smaller than a batch is a batch.
-    settings = dataclasses.replace(settings, batch_size=min(settings.batch_size, train.count))
-    steps = data.steps_per_epoch(train, settings)
+    base = fn_args.base_model
+    folders = [fn_args.transform_graph_path, *([base] if base else [])]
+    files = [*train.files, *validation.files, *(file for folder in folders for file in checkpoint.files_below(folder))]
+    fingerprint = checkpoint.content(files) if settings.checkpoints else ""
+    return Inputs(graph, read_class_names(fn_args.train_files), train, validation, base, fingerprint)
+
+
+def train(
+    inputs: Inputs, settings: Settings, strategy: tf.distribute.Strategy, logs: str | None, title: str = ""
+) -> tuple[keras.Model, Record, checkpoint.Checkpoints]:
+    """The trained model, how it came about, and the checkpoints that are to be deleted once it is written.
+
+    Goes on where the same training was stopped, if it was.
+
+    Args:
+        logs: folder of the TensorBoard logs; none are written if None.
+        title: said before each word of progress.
+    """
+    keras.utils.set_random_seed(settings.seed)
+    computed_in = precision.choose(settings.precision, strategy)
+    key = checkpoint.key(inputs.fingerprint, settings, computed_in)
+    folder = os.path.join(settings.checkpoints, key) if settings.checkpoints else ""
+    settings = devices.scaled(settings, strategy.num_replicas_in_sync, inputs.train.count)
+    classes = len(inputs.class_names)
+    steps = data.steps_per_epoch(inputs.train, settings)
 
     # ------------------------------------------------------------------------------------------------ model and recipe
-    with strategy.scope():
-        model = build_model(settings.size, len(class_names), settings.width)
-        model.compile(
-            optimizer=build_optimizer(settings, steps * settings.epochs),
-            loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=settings.label_smoothing),
-            metrics=["accuracy"],
-        )
+    with strategy.scope(), precision.computing_in(computed_in):
+        model = build_model(settings.size, classes, settings.width)
+        # Weights that are computed from the data are set here, before those of a base model.
+        if inputs.base_model:
+            warm_start.begin_with(model, inputs.class_names, inputs.base_model)
+        optimizer = build_optimizer(settings, steps * settings.epochs)
+        optimizer.build(model.trainable_variables)
 
     # ------------------------------------------------------------------------------------------------ train
-    watch = Progress(settings.epochs, steps, settings.batch_size)
-    model.fit(
-        data.training_batches(train, len(class_names), settings),
-        steps_per_epoch=steps,
-        epochs=settings.epochs,
-        validation_data=data.validation_batches(validation, len(class_names), settings),
-        callbacks=[
-            watch,
-            keras.callbacks.TensorBoard(os.path.join(fn_args.model_run_dir, TENSORBOARD_DIR), write_graph=False),
-        ],
-        verbose=0,
-    )
-
-    # ------------------------------------------------------------------------------------------------ write
-    # A copy outside the strategy: what is exported knows nothing of replicas.
-    trained = build_model(settings.size, len(class_names), settings.width)
-    trained.set_weights(model.get_weights())
-    lines: list[str] = []
-    trained.summary(line_length=100, print_fn=lambda line, **_: lines.append(line))
-    tf.io.gfile.makedirs(fn_args.model_run_dir)
-    _write(fn_args.model_run_dir, SUMMARY_FILE, "\n".join(lines) + "\n")
-    _write(fn_args.model_run_dir, HISTORY_FILE, json.dumps(watch.history, indent=1) + "\n")
-    trained.save(os.path.join(fn_args.model_run_dir, MODEL_FILE))
-    export(trained, graph, class_names, fn_args.serving_model_dir)
-    logging.info("trained: %s", watch.history[-1])
-
-
-def build_optimizer(settings: Settings, steps: int) -> keras.optimizers.Optimizer:
-    """Nesterov SGD whose learning rate rises to its peak over the first fifth of `steps`, then falls to zero."""
-    warmup = max(1, steps // 5)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        0.0, max(1, steps - warmup), warmup_target=settings.learning_rate, warmup_steps=warmup
-    )
-    return keras.optimizers.SGD(schedule, momentum=0.9, nesterov=True, weight_decay=settings.weight_decay)
+    record = Record(settings.epochs, steps, settings.batch_size, logs, title)
+    writes = devices.is_chief(strategy)
+    checkpoints = checkpoint.Checkpoints(folder, settings.checkpoint_seconds, model, optimizer, record, writes)
+    checkpoints.restore()
+    try:
+        fit(
+            model,
+            optimizer,
+            lambda first_step: data.training_batches(inputs.train, classes, settings, first_step),
+            data.validation_batches(inputs.validation, classes, settings),
+            inputs.validation.count,
+            settings,
+            strategy,
+            record,
+            checkpoints,
+        )
+    finally:
+        record.close()
+    return model, record, checkpoints
 
 
 def read_class_names(train_files: list[str]) -> list[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from components.errors import UserError
-from pipeline import metadata, run_dir
+from pipeline import run_dir
 from pipeline.cli import main
 from pipeline.config import load
 from tests.end_to_end.support import QUICK, executed, run, write_folder
@@ -47,19 +47,20 @@ def test_a_pushed_version_that_was_removed_is_pushed_again(tmp_path: Path) -> No
 
 
 def test_ctrl_c_and_kill_leave_a_run_directory_that_goes_on(tmp_path: Path) -> None:
-    """Ctrl-C ends with 130; what kill -9 leaves behind, doctor finds and mends; the next run ends well."""
+    """Ctrl-C ends with 130 and the training goes on; what kill -9 leaves, doctor finds and mends."""
     pictures = write_folder(tmp_path / "pictures", train=20, test=10)
     runs = tmp_path / "runs"
     settings = [f"--set={setting}" for setting in (*QUICK, *LENIENT)]
     command = [sys.executable, "-m", "pipeline", "run", "--data", str(pictures), "--run-dir", str(runs), *settings]
     for number, code in ((signal.SIGINT, 130), (signal.SIGKILL, -9)):
-        process = subprocess.Popen(
-            [*command, "--set=trainer.epochs=100000"],
-            cwd=ROOT,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            preexec_fn=_hear_ctrl_c,
-        )
+        with (tmp_path / f"screen{code}").open("w") as screen:
+            process = subprocess.Popen(
+                [*command, "--set=trainer.epochs=100000", "--set=trainer.checkpoint_seconds=0"],
+                cwd=ROOT,
+                stdout=screen,
+                stderr=subprocess.DEVNULL,
+                preexec_fn=_hear_ctrl_c,
+            )
         wait_for_training(runs, process)
         with (
             pytest.raises(UserError, match="another run"),
@@ -67,6 +68,9 @@ def test_ctrl_c_and_kill_leave_a_run_directory_that_goes_on(tmp_path: Path) -> N
         ):
             pass
         assert end(process, number) == code
+    assert "training goes on after step" in (tmp_path / "screen130").read_text()
+    logs = sorted((runs / "runs").glob("*/run.log"))
+    assert "training goes on after step" in logs[1].read_text(), "where the first one was stopped"
     doctor = ["doctor", "--preset", "folder", "--set", "name=pictures", "--run-dir", str(runs)]
     assert main(doctor) == 1
     assert main([*doctor, "--fix"]) == 0
@@ -93,13 +97,14 @@ def _hear_ctrl_c() -> None:
 
 
 def wait_for_training(runs: Path, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 180
-    config = load("digits", None, (f"run_dir={runs}",))[0]
+    """Until a step is done and kept, in this process and not in one before."""
+    deadline, before = time.monotonic() + 240, kept(runs)
     while time.monotonic() < deadline and process.poll() is None:
-        if metadata.exists(config):
-            running = list(metadata.left_running(metadata.open_store(config)))
-            if any("trainer" in e.type.lower() for e in running):
-                time.sleep(2)
-                return
-        time.sleep(0.5)
+        if kept(runs) != before:
+            return
+        time.sleep(0.2)
     raise AssertionError(f"training never started (exit code {process.poll()}, pid {os.getpid()})")
+
+
+def kept(runs: Path) -> list[int]:
+    return [file.stat().st_mtime_ns for file in (runs / "checkpoints").glob("*/checkpoint")]

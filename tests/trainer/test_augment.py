@@ -8,16 +8,26 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.trainer.augment import augment
+from components.trainer.augment import augment as augment_for
+from components.trainer.settings import Settings
+from tests.trainer.conftest import DIGITS_PRESET
 
 
-@given(st.integers(1, 4), st.integers(5, 9), st.integers(5, 9), st.integers(0, 4), st.booleans(), st.integers(0, 2**31))
+def augment(images: tf.Tensor, seed: list[int], *, flip: bool, translate: int) -> tf.Tensor:
+    told = Settings(**{**DIGITS_PRESET, "flip": flip, "translate": translate, "seed": int(seed[0])})
+    number = tf.range(images.shape[0], dtype=tf.int64)
+    return augment_for(images, index=number, epoch=tf.constant(0, tf.int64), step=seed[1], settings=told)
+
+
+@given(
+    st.integers(1, 4), st.integers(5, 9), st.integers(5, 9), st.integers(0, 4), st.booleans(), st.integers(0, 2**31 - 1)
+)
 @settings(max_examples=30, deadline=None)
 def test_every_result_is_a_window_of_the_reflected_picture(
     count: int, height: int, width: int, translate: int, flip: bool, seed: int
 ) -> None:
     images = np.random.default_rng(seed).integers(0, 256, (count, height, width, 3), np.uint8)
-    results = augment(tf.constant(images), tf.constant([seed, 7]), flip=flip, translate=translate).numpy()
+    results = augment(tf.constant(images), [seed, 7], flip=flip, translate=translate).numpy()
     assert results.dtype == np.uint8
     border = [(translate, translate), (translate, translate), (0, 0)]
     for image, result in zip(images, results):
@@ -33,12 +43,12 @@ def test_every_result_is_a_window_of_the_reflected_picture(
 
 def test_nothing_asked_for_changes_nothing() -> None:
     images = tf.random.stateless_uniform([5, 8, 8, 3], [0, 0])
-    np.testing.assert_array_equal(augment(images, tf.constant([1, 2]), flip=False, translate=0), images)
+    np.testing.assert_array_equal(augment(images, [1, 2], flip=False, translate=0), images)
 
 
 def test_all_moves_and_mirrors_are_equally_likely() -> None:
     image = np.arange(25, dtype=np.float32).reshape(1, 5, 5, 1)
-    results = augment(tf.constant(image.repeat(9000, 0)), tf.constant([0, 0]), flip=True, translate=1).numpy()
+    results = augment(tf.constant(image.repeat(9000, 0)), [0, 0], flip=True, translate=1).numpy()
     _, counts = np.unique(results.reshape(9000, -1), axis=0, return_counts=True)
     assert len(counts) == 18
     assert counts.min() > 400  # 500 expected
@@ -48,7 +58,7 @@ def test_depends_on_the_seed_alone() -> None:
     images = tf.random.stateless_uniform([64, 8, 8, 3], [0, 0])
 
     def run(seed: list[int]) -> tf.Tensor:
-        return augment(images, tf.constant(seed), flip=True, translate=2)
+        return augment(images, seed, flip=True, translate=2)
 
     np.testing.assert_array_equal(run([3, 4]), run([3, 4]))
     np.testing.assert_array_equal(tf.function(lambda: run([3, 4]))(), run([3, 4]))
@@ -58,7 +68,5 @@ def test_depends_on_the_seed_alone() -> None:
 @pytest.mark.parametrize("translate", [0, 2])
 def test_compiles_with_xla(translate: int) -> None:
     images = tf.random.stateless_uniform([4, 8, 8, 3], [0, 0])
-    compiled = tf.function(lambda x: augment(x, tf.constant([1, 1]), flip=True, translate=translate), jit_compile=True)
-    np.testing.assert_array_equal(
-        compiled(images), augment(images, tf.constant([1, 1]), flip=True, translate=translate)
-    )
+    compiled = tf.function(lambda x: augment(x, [1, 1], flip=True, translate=translate), jit_compile=True)
+    np.testing.assert_array_equal(compiled(images), augment(images, [1, 1], flip=True, translate=translate))

@@ -27,7 +27,7 @@ def open_split(digits: Data, split: str, cache_bytes: int) -> data.Split:
 
 def pictures(batches: tf.data.Dataset) -> tuple[np.ndarray, np.ndarray]:
     """Every picture of `batches` and its label."""
-    images, one_hot = zip(*batches.as_numpy_iterator())
+    images, one_hot = zip(*(batch[:2] for batch in batches.as_numpy_iterator()))
     return np.concatenate(images), np.concatenate(one_hot).argmax(1)
 
 
@@ -39,9 +39,12 @@ def test_the_cache_holds_the_pixels_and_gives_what_the_transform_graph_gives(dig
     np.testing.assert_array_equal(cached.cache.pixels, pixels[1400:1580])
     images, found = pictures(data.validation_batches(cached, 10, settings()))
     expected, _ = pictures(data.validation_batches(streamed, 10, settings()))
-    assert images.shape == (180, 32, 32, 3)
-    np.testing.assert_allclose(images, expected, atol=1e-5)
-    np.testing.assert_array_equal(found, labels[1400:1580])
+    assert images.shape == (200, 32, 32, 3), "two whole batches, the second filled up"
+    np.testing.assert_allclose(images[:180], expected[:180], atol=1e-5)
+    np.testing.assert_array_equal(found[:180], labels[1400:1580])
+    for split in (cached, streamed):
+        weights = [weight for _, _, weight in data.validation_batches(split, 10, settings()).as_numpy_iterator()]
+        np.testing.assert_array_equal(np.concatenate(weights), [1] * 180 + [0] * 20)
 
 
 def test_a_split_is_cached_up_to_the_budget(digits: Data) -> None:

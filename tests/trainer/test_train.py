@@ -28,6 +28,7 @@ def test_the_history_tells_every_epoch(trained: Trained) -> None:
     assert [epoch["epoch"] for epoch in history] == list(range(1, DIGITS_PRESET["epochs"] + 1))
     assert set(history[0]) == {
         "epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds", "pictures_per_second",
+        "waiting",
     }  # fmt: skip
     assert history[-1]["val_accuracy"] >= 0.97
     assert history[-1]["loss"] < history[0]["loss"]

@@ -1,0 +1,116 @@
+"""Whether the input keeps up with the training, and what it needs: real CIFAR-10, once and twelve times over.
+
+usage: CIFAR10_JPEG=cifar10-jpeg.tar.gz python benchmarks/input.py [--steps N]
+
+The pictures go through ExampleGen and Transform; then, each in a process of its own: the share of time that a training
+step waits for data (goal: under 3%) from memory and streamed, and the peak memory of one epoch of batches, streamed, of
+45,000 pictures and of twelve copies of them in as many files, which must not need more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+COPIES = 12
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--steps", type=int, default=60, help="of training, to measure the waiting")
+    parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.child:
+        return _child(*args.child, args.steps)
+    if "CIFAR10_JPEG" not in os.environ:
+        sys.exit("set CIFAR10_JPEG to the path of cifar10-jpeg.tar.gz")
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        with tarfile.open(os.environ["CIFAR10_JPEG"]) as tar:
+            tar.extractall(work / "pictures", filter="data")
+        source = next(path.parent for path in (work / "pictures").rglob("train"))
+        command = [sys.executable, "-m", "pipeline", "run", "--preset", "cifar10", "--data", str(source)]
+        command += ["--run-dir", str(work / "run"), "--to", "Transform"]
+        subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        artifacts = work / "run" / "artifacts" / "cifar10"
+        examples = next((artifacts / "ExampleGen" / "examples").iterdir())
+        many = work / "many"
+        for copy in range(COPIES):
+            for file in (examples / "Split-train").iterdir():
+                (many / "Split-train").mkdir(parents=True, exist_ok=True)
+                shutil.copy(file, many / "Split-train" / f"{copy:02d}-{file.name}")
+        graph = next((artifacts / "Transform" / "transform_graph").iterdir())
+        rows = [
+            ("trained from memory", "memory", examples),
+            ("trained, streamed", "streamed", examples),
+            ("read once, streamed", "epoch", examples),
+            ("read once, streamed", "epoch", many),
+        ]
+        print(f"{'':<22}{'pictures':>9}{'pictures/s':>12}{'waiting':>9}{'peak memory':>13}")
+        for title, kind, data in rows:
+            done = subprocess.run(
+                [sys.executable, __file__, "--steps", str(args.steps), "--child", kind, str(data), str(graph)],
+                check=True,
+                capture_output=True,
+                text=True,
+            )
+            row = json.loads(done.stdout.splitlines()[-1])
+            waiting = f"{row['waiting']:.1%}" if row["waiting"] is not None else "-"
+            print(
+                f"{title:<22}{row['pictures']:>9,}{row['pictures_per_second']:>12,.0f}{waiting:>9}"
+                f"{row['peak_bytes'] / 2**20:>10,.0f} MB",
+                flush=True,
+            )
+
+
+def _child(kind: str, examples: str, graph_folder: str, steps: int) -> None:
+    from components.trainer import input as data
+    from components.trainer.settings import Settings
+    from components.trainer.train import train
+    from components.trainer.transform_graph import TransformGraph
+    from pipeline import config as configs
+
+    config, _ = configs.load("cifar10")
+    plenty = 10**10 if kind == "memory" else 0
+    told = config.trainer.model_dump() | {"epochs": 1, "cache_bytes": plenty, "checkpoint_seconds": 1e9}
+    settings = Settings(**told, size=32, seed=0)
+    graph = TransformGraph(graph_folder, 32)
+    split = data.open_split([f"{examples}/Split-train/*"], graph, plenty)
+    waiting = None
+    if kind == "epoch":
+        began, read = time.monotonic(), 0
+        for images, _labels in data.training_batches(split, 10, settings):
+            read += images.shape[0]
+        speed = read / (time.monotonic() - began)
+    else:
+        import tensorflow as tf
+
+        validation = data.open_split([f"{examples}/Split-validation/*"], graph, plenty)
+        # As many steps as are asked for are an epoch.
+        data.steps_per_epoch = lambda *unused: steps  # type: ignore[assignment]
+        inputs = SimpleNamespace(
+            graph=graph, class_names=[""] * 10, train=split, validation=validation, base_model=None, fingerprint=""
+        )
+        _, record, _ = train(inputs, settings, tf.distribute.get_strategy(), None)  # type: ignore[arg-type]
+        waiting, speed = record.history[-1]["waiting"], record.history[-1]["pictures_per_second"]
+    status = Path("/proc/self/status").read_text()
+    peak = int(status.split("VmHWM:")[1].split()[0]) * 1024
+    row = {"pictures": split.count, "pictures_per_second": speed, "waiting": waiting, "peak_bytes": peak}
+    print(json.dumps(row))
+
+
+if __name__ == "__main__":
+    main()

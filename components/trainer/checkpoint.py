@@ -1,0 +1,123 @@
+"""What an unfinished training keeps, to go on from after Ctrl-C, a crash or a kill."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterable
+from importlib import metadata
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+from absl import logging
+
+from components.errors import UserError
+from components.trainer.progress import Record
+from components.trainer.settings import Settings
+
+_HERE = Path(__file__).resolve().parent
+_LIBRARIES = ("keras", "numpy", "tensorflow")
+# Settings that the weights do not depend on.
+_WITHOUT_EFFECT = ("checkpoints", "checkpoint_seconds", "cache_bytes")
+_CHUNK = 1 << 24  # bytes read at a time
+
+
+class Checkpoints:
+    """The checkpoints of one training: every variable of the model and of its optimizer, and the record.
+
+    A write is complete or without effect: the file that names the latest checkpoint is replaced after it.
+    """
+
+    def __init__(
+        self,
+        directory: str,
+        seconds: float,
+        model: keras.Model,
+        optimizer: keras.optimizers.Optimizer,
+        record: Record,
+        writes: bool = True,
+    ) -> None:
+        """
+        Args:
+            directory: of this training alone; nothing is ever kept if empty.
+            seconds: between two checkpoints, at least.
+            writes: False for a worker beside the chief, which only reads.
+        """
+        self._directory, self._seconds, self._saved = directory, seconds, time.monotonic()
+        variables = [variable.value for variable in (*model.variables, *optimizer.variables)]
+        checkpoint = tf.train.Checkpoint(variables=variables, record=record)
+        self._manager = tf.train.CheckpointManager(checkpoint, directory, max_to_keep=2) if directory else None
+        self._record, self._writes = record, writes
+
+    def restore(self) -> None:
+        """Go on from the latest checkpoint, if there is one.
+
+        Raises:
+            UserError: it cannot be read.
+        """
+        if self._manager is None or self._manager.latest_checkpoint is None:
+            return
+        try:
+            self._manager.checkpoint.restore(self._manager.latest_checkpoint).assert_consumed()
+        except (
+            tf.errors.OpError,
+            AssertionError,
+            IndexError,
+            ValueError,
+        ) as error:  # as the reader of the file puts it
+            raise UserError(
+                f"the unfinished training in {self._directory} cannot be read ({str(error).splitlines()[0]}): "
+                "remove that folder to train from the start"
+            ) from error
+        logging.info("training goes on after %s, kept in %s", self._record.where(), self._directory)
+
+    def save_if_due(self) -> None:
+        if time.monotonic() - self._saved >= self._seconds:
+            self.save()
+
+    def save(self) -> None:
+        if self._manager is not None and self._writes:
+            self._manager.save(checkpoint_number=self._record.step)
+            self._saved = time.monotonic()
+
+    def delete(self) -> None:
+        """The training is finished and written."""
+        if self._manager is not None and tf.io.gfile.exists(self._directory):
+            tf.io.gfile.rmtree(self._directory)
+
+
+def key(inputs: str, settings: Settings, precision: str) -> str:
+    """24 hex digits that tell trainings apart: of what they read, the settings, the code and the libraries.
+
+    Args:
+        inputs: the `content` of all files that the training reads.
+        precision: what it computes in, since `auto` depends on the machine.
+    """
+    known = {name: value for name, value in dataclasses.asdict(settings).items() if name not in _WITHOUT_EFFECT}
+    code = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in _HERE.glob("*.py")}
+    libraries = {library: metadata.version(library) for library in _LIBRARIES}
+    whole = json.dumps([inputs, known, precision, code, libraries], sort_keys=True)
+    return hashlib.sha256(whole.encode()).hexdigest()[:24]
+
+
+def content(files: Iterable[str]) -> str:
+    """64 hex digits: of the names and the bytes of files, wherever they lie."""
+    lines = sorted(f"{os.path.basename(file)} {_sha256(file)}" for file in files)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def files_below(directory: str) -> list[str]:
+    """The path of every file in a folder and in those below it."""
+    return [os.path.join(folder, name) for folder, _, names in tf.io.gfile.walk(directory) for name in names]
+
+
+def _sha256(file: str) -> str:
+    digest = hashlib.sha256()
+    with tf.io.gfile.GFile(file, "rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,88 @@
+"""Looks for better hyperparameters: the Tuner component's `tuner_fn`, by Bayesian optimisation with KerasTuner."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tempfile
+from typing import Any
+
+import keras_tuner
+import tensorflow as tf
+from keras_tuner.engine.base_tuner import BaseTuner
+from keras_tuner.engine.trial import Trial
+from tfx.components.trainer.fn_args_utils import FnArgs
+from tfx.components.tuner.component import TunerFnResult
+
+from components.trainer import checkpoint
+from components.trainer import strategy as devices
+from components.trainer.progress import DivergedError
+from components.trainer.settings import Settings
+from components.trainer.train import Inputs, read, train
+
+_LOGARITHMIC = 8  # a range whose ends differ by more than this factor is searched by magnitude
+
+
+def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
+    """A search over `trials` trainings, each as the Trainer would do it; the best has the highest validation accuracy.
+
+    Args:
+        fn_args: its custom_config is that of the Trainer, with `trials` and `space`: (low, high) for each setting.
+    """
+    told = dict(fn_args.custom_config)
+    trials, space = told.pop("trials"), told.pop("space")
+    settings = Settings(**told)
+    strategy = devices.choose(settings.strategy, settings.tpu)
+    inputs = read(fn_args, settings)
+    oracle = keras_tuner.oracles.BayesianOptimizationOracle(
+        objective=keras_tuner.Objective("val_accuracy", "max"),
+        max_trials=trials,
+        num_initial_points=min(3, trials),
+        seed=settings.seed,
+        hyperparameters=search_space(space, settings),
+        allow_new_entries=False,
+    )
+    oracle.verbose = 0
+    return TunerFnResult(Search(oracle, inputs, settings, strategy), {})
+
+
+def search_space(space: dict[str, tuple[float, float]], settings: Settings) -> keras_tuner.HyperParameters:
+    """Each setting between its two ends, both included.
+
+    Whole numbers stay whole. What spans more than a factor of 8 is drawn by magnitude.
+    """
+    found = keras_tuner.HyperParameters()
+    for name, (low, high) in sorted(space.items()):
+        sampling = "log" if 0 < low * _LOGARITHMIC < high else "linear"
+        declare = found.Int if isinstance(getattr(settings, name), int) else found.Float
+        declare(name, low, high, sampling=sampling)
+    return found
+
+
+class Search(BaseTuner):
+    """Trains once a trial. A search that was stopped goes on in the trial in which it was stopped."""
+
+    def __init__(
+        self, oracle: keras_tuner.Oracle, inputs: Inputs, settings: Settings, strategy: tf.distribute.Strategy
+    ) -> None:
+        self._inputs, self._settings, self._strategy = inputs, settings, strategy
+        space = json.dumps([oracle.max_trials, oracle.get_space().get_config()], sort_keys=True)
+        key = checkpoint.key(inputs.fingerprint + space, settings, settings.precision)
+        super().__init__(oracle, directory=settings.checkpoints or tempfile.mkdtemp(), project_name=f"search-{key}")
+
+    def search(self, *args: Any, **kwargs: Any) -> None:
+        super().search(*args, **kwargs)
+        tf.io.gfile.rmtree(self.project_dir)
+
+    def results_summary(self, num_trials: int = 10) -> None:
+        """Nothing: the run ends with a table of its own."""
+
+    def run_trial(self, trial: Trial, *args: Any, **kwargs: Any) -> dict[str, float]:
+        settings = dataclasses.replace(self._settings, **trial.hyperparameters.values)
+        title = f"trial {int(trial.trial_id) + 1}/{self.oracle.max_trials}, "
+        try:
+            _, record, checkpoints = train(self._inputs, settings, self._strategy, None, title)
+        except DivergedError:
+            return {"val_accuracy": 0.0}
+        checkpoints.delete()
+        return {"val_accuracy": record.history[-1]["val_accuracy"]}

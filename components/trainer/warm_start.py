@@ -1,0 +1,52 @@
+"""Training that begins with the weights of an earlier model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import keras
+import tensorflow as tf
+
+from components import features as f
+from components.errors import UserError
+
+
+def begin_with(model: keras.Model, class_names: Sequence[str], exported: str) -> None:
+    """Gives `model` the weights of an exported one.
+
+    Args:
+        model: built.
+        class_names: in the order of its logits.
+        exported: folder of the SavedModel that `components.trainer.export` wrote.
+
+    Raises:
+        UserError: it cannot be read, has other classes or another architecture.
+    """
+    try:
+        loaded = tf.saved_model.load(exported)
+        blank = tf.zeros([1, 8, 8, 3], tf.uint8)
+        names = [n.decode() for n in loaded.signatures[f.SERVE_TENSORS](pixels=blank)[f.CLASS_NAMES].numpy()[0]]
+        weights = loaded.variables
+    except (OSError, KeyError, AttributeError, tf.errors.OpError) as error:
+        reason = str(error).partition("\n")[0][:200]
+        raise UserError(
+            f"--warm-start: the model in {exported} cannot be read ({reason}); run without --warm-start"
+        ) from error
+    if names != list(class_names):
+        new, gone = sorted(set(class_names) - set(names)), sorted(set(names) - set(class_names))
+        differences = [*(f"+{name!r}" for name in new), *(f"-{name!r}" for name in gone)] or ["another order"]
+        raise UserError(
+            f"--warm-start: the blessed model has {len(names)} classes and the data {len(class_names)} "
+            f"({', '.join(differences[:5])}); run without --warm-start"
+        )
+    ours, theirs = [tuple(v.shape) for v in model.variables], [tuple(v.shape) for v in weights]
+    if ours != theirs:
+        place = next((i for i, (a, b) in enumerate(zip(ours, theirs)) if a != b), min(len(ours), len(theirs)))
+        which = model.variables[place].path if place < len(ours) else "what follows the last layer"
+        raise UserError(
+            f"--warm-start: the architecture of the blessed model in {os.path.normpath(exported)} is another one "
+            f"(the first difference: {which}); use the settings it was trained with, or run without --warm-start"
+        )
+    for variable, weight in zip(model.variables, weights):
+        variable.assign(weight)

@@ -1,0 +1,104 @@
+"""One step: what XLA makes of it, in float32 and in bfloat16, and what the loop says of the time it waits."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from components.errors import UserError
+from components.trainer import loop, precision
+from components.trainer.checkpoint import Checkpoints
+from components.trainer.model import build_model
+from components.trainer.optimizer import build_optimizer
+from components.trainer.progress import Record
+from components.trainer.settings import Settings
+from tests.trainer.conftest import DIGITS_PRESET
+
+pytestmark = pytest.mark.slow
+
+SETTINGS = Settings(**{**DIGITS_PRESET, "size": 16, "batch_size": 32, "epochs": 2})
+
+
+def batch() -> tuple[tf.Tensor, tf.Tensor]:
+    images = np.random.default_rng(0).normal(size=(32, 16, 16, 3)).astype(np.float32)
+    return tf.constant(images), tf.one_hot(np.arange(32) % 10, 10)
+
+
+def made(computed_in: str = "float32") -> tuple[keras.Model, keras.optimizers.Optimizer]:
+    keras.utils.set_random_seed(0)
+    with precision.computing_in(computed_in):
+        model = build_model(16, 10, 4)
+        optimizer = build_optimizer(SETTINGS, 20)
+        optimizer.build(model.trainable_variables)
+    return model, optimizer
+
+
+@pytest.mark.parametrize("computed_in", ["float32", "bfloat16"])
+def test_the_whole_step_compiles_with_xla_and_learns_the_same(computed_in: str) -> None:
+    """As a TPU compiles it: one program, the optimizer in it; an op without a kernel of XLA fails here."""
+    losses = []
+    for jit in (False, True):
+        model, optimizer = made(computed_in)
+        step = tf.function(loop.training_step(model, optimizer, SETTINGS, replicas=1), jit_compile=jit)
+        losses.append([float(step(*batch())[0]) for _ in range(4)])
+        check = tf.function(loop.validation_step(model, SETTINGS), jit_compile=jit)
+        losses[-1].append(float(check(*batch(), tf.ones([32]))[0]) / 32)
+    tolerance = 1e-3 if computed_in == "float32" else 0.05
+    assert losses[1] == pytest.approx(losses[0], rel=tolerance)
+    assert losses[0][3] < losses[0][0]
+
+
+def test_bfloat16_keeps_the_weights_in_float32_and_the_policy_as_it_was() -> None:
+    model, _ = made("bfloat16")
+    convolution = model.layers[0]
+    assert convolution.compute_dtype == "bfloat16"
+    assert {variable.dtype for variable in model.trainable_variables} == {"float32"}
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def run(training: tf.data.Dataset, steps: int, **changes: Any) -> Record:
+    told = Settings(**{**SETTINGS.__dict__, "epochs": 1, **changes})
+    model, optimizer = made()
+    record = Record(told.epochs, steps, told.batch_size)
+    images, labels = batch()
+    validation = tf.data.Dataset.from_tensors((images, labels, tf.ones([32])))
+    nothing = Checkpoints("", 0, model, optimizer, record)
+    strategy = tf.distribute.get_strategy()
+    loop.fit(model, optimizer, lambda _: training, validation, 32, told, strategy, record, nothing)
+    return record
+
+
+def test_the_share_of_time_that_a_step_waits_for_data_is_measured() -> None:
+    ready = tf.data.Dataset.from_tensors(batch()).repeat()
+
+    def late(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        [images] = tf.py_function(lambda x: time.sleep(0.2) or x, [images], [tf.float32])
+        return tf.ensure_shape(images, [32, 16, 16, 3]), labels
+
+    assert run(ready.map(late), 10).history[0]["waiting"] > 0.5 > run(ready.prefetch(2), 200).history[0]["waiting"]
+
+
+@pytest.mark.parametrize("bad", [1, 17, 30])
+def test_a_loss_that_is_no_number_is_told_by_its_step(bad: int) -> None:
+    """Whatever step of an execution it is: the first executions have 1, 4, 16 and more of them."""
+    images, labels = batch()
+    good = tf.data.Dataset.from_tensors((images, labels))
+    spoilt = tf.data.Dataset.from_tensors((images * np.nan, labels))
+    training = good.repeat(bad - 1).concatenate(spoilt).concatenate(good.repeat())
+    with pytest.raises(UserError, match=rf"no longer a number at step {bad} of 40 in epoch 1: try a lower"):
+        run(training, 40)
+
+
+def test_a_step_has_no_python_of_the_host(tmp_path: Path) -> None:
+    model, optimizer = made()
+    graph = tf.function(loop.training_step(model, optimizer, SETTINGS, 1)).get_concrete_function(*batch()).graph
+    kinds = {op.type for op in graph.get_operations()}
+    assert not {kind for kind in kinds if "PyFunc" in kind}
+    assert all(tensor.shape.is_fully_defined() for op in graph.get_operations() for tensor in op.outputs if op.outputs
+               and op.type in ("Conv2D", "MatMul", "MaxPool"))  # fmt: skip
