@@ -1,0 +1,37 @@
+"""The options that the commands share."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipeline.config import Config
+
+
+def add_config(command: argparse.ArgumentParser, data: bool = True) -> None:
+    """What decides the configuration; `data` where the command reads the pictures."""
+    if data:
+        command.add_argument(
+            "--data", metavar="SOURCE", help="digits, cifar10, or the path of a folder, archive or TFRecords"
+        )
+    else:
+        command.set_defaults(data=None)
+    command.add_argument("--preset", metavar="NAME", help="digits, cifar10 or folder; by default the one for the data")
+    command.add_argument("--config", metavar="FILE", help="a YAML file over the preset")
+    command.add_argument(
+        "--set", dest="settings", metavar="A.B=C", action="append", default=[], help="over both; repeatable"
+    )
+    command.add_argument("--run-dir", metavar="DIR", help="where all state lives (default: output)")
+
+
+def load_config(args: argparse.Namespace) -> tuple[Config, dict[str, str]]:
+    """(Config, origins) of the arguments, a command-line option being a setting like any other."""
+    from pipeline import config
+
+    settings = list(args.settings)
+    for key, value in (("data.source", args.data), ("run_dir", args.run_dir)):
+        if value is not None:
+            settings.append(f"{key}={json.dumps(value)}")
+    return config.load(args.preset, args.config, tuple(settings))

@@ -1,0 +1,65 @@
+"""`runs`, `show`, `report` and `lineage`: what was run, and what came of it."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from pipeline.commands.options import add_config, load_config
+
+A_RUN = "or the beginning of one; the latest if not given"
+
+
+def add(commands: Any) -> None:
+    runs = commands.add_parser("runs", help="list the runs of a run directory")
+    add_config(runs)
+    runs.add_argument("--json", action="store_true", help="print a JSON array")
+    runs.set_defaults(command=_runs)
+
+    show = commands.add_parser("show", help="what came of a run")
+    show.add_argument("run", nargs="?", metavar="RUN", help=A_RUN)
+    show.add_argument("--json", action="store_true", help="print it as one JSON object")
+    add_config(show, data=False)
+    show.set_defaults(command=_show)
+
+    report = commands.add_parser("report", help="print the path of the report of a run")
+    report.add_argument("run", nargs="?", metavar="RUN", help=A_RUN)
+    report.add_argument("--open", action="store_true", help="open it in the browser")
+    report.add_argument("--rebuild", action="store_true", help="make it anew from the artifacts")
+    add_config(report, data=False)
+    report.set_defaults(command=_report)
+
+    lineage = commands.add_parser("lineage", help="where a served model comes from, and what came of any artifact")
+    what = "a pushed version, a run, or an artifact as #12; the model pushed last if not given"
+    lineage.add_argument("what", nargs="?", metavar="WHAT", help=what)
+    lineage.add_argument("--json", action="store_true", help="print it as one JSON object")
+    add_config(lineage, data=False)
+    lineage.set_defaults(command=_lineage)
+
+
+def _runs(args: argparse.Namespace) -> int:
+    from pipeline import history
+
+    config, _ = load_config(args)
+    return history.show(config, args.json)
+
+
+def _show(args: argparse.Namespace) -> int:
+    from pipeline import history
+
+    config, _ = load_config(args)
+    return history.show_one(config, args.run, args.json)
+
+
+def _report(args: argparse.Namespace) -> int:
+    from pipeline import report
+
+    config, _ = load_config(args)
+    return report.show(config, args.run, args.rebuild, args.open)
+
+
+def _lineage(args: argparse.Namespace) -> int:
+    from pipeline import lineage
+
+    config, _ = load_config(args)
+    return lineage.show(config, args.what, args.json)
