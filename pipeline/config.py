@@ -137,6 +137,7 @@ class Config(Section):
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] = "digits"  # of the data set and its model
+    preset: str = "digits"  # what the other values start from: the name of a file in presets/
     schema_file: str | None = None  # a curated schema; schema/<name>/schema.pbtxt where it exists, else inferred
     run_dir: str = "output"  # ML Metadata, artifacts, logs and serving
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
@@ -164,7 +165,8 @@ def load(
 ) -> tuple[Config, dict[str, str]]:
     """The Config and, for each dotted key, its origin: `default`, `preset NAME`, the file's path or `--set`.
 
-    Without `preset`, the one of the data: `digits`, `cifar10`, or `folder` with the name of the folder or archive.
+    Without `preset`, the one that a layer names, else the one of the data: `digits`, `cifar10`, or `folder` with the
+    name of the folder or archive.
 
     Raises:
       UserError: an unknown preset or key, a value that does not fit, a file that cannot be read.
@@ -173,6 +175,7 @@ def load(
     layers += [("--set", _parse_setting(setting)) for setting in settings]
     for origin, layer in layers:
         _check_keys(layer, Config, origin)
+    preset = preset or next((str(layer["preset"]) for _, layer in reversed(layers) if layer.get("preset")), None)
     if preset is None:
         source = next((str(s) for s in (_source(layer) for _, layer in reversed(layers)) if s), "digits")
         preset = source if source in preset_names() else "folder"
@@ -180,7 +183,7 @@ def load(
             from components.example_gen import sources  # reads pictures, and takes a moment to import
 
             layers.insert(0, ("name of the data", {"name": sources.locate(source, "").name}))
-    layers.insert(0, (f"preset {preset}", _read_yaml(preset_path(preset))))
+    layers.insert(0, (f"preset {preset}", _read_yaml(preset_path(preset)) | {"preset": preset}))
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
     for origin, layer in layers:

@@ -62,10 +62,27 @@ def make(config: Config, run_id: str) -> Path:
     )
     if known:
         _register(store, known, path)
-    ended = sorted(folder.parent.glob(f"*/{run_dir.RESULT_FILE}"))
-    results = [(json.loads(file.read_text(encoding="utf-8")), file.parent / REPORT_FILE) for file in ended]
-    build.build_index(results, folder.parent.parent / INDEX_FILE)
+    make_index(config)
     return path
+
+
+def make_index(config: Config) -> None:
+    """Write the page of all runs, with links to the pages that there are."""
+    from components.report import index
+
+    def page(file: Path) -> Path | None:
+        return file if file.exists() else None
+
+    entries = [
+        index.Entry(
+            result=json.loads(file.read_text(encoding="utf-8")),
+            report=page(file.parent / REPORT_FILE),
+            card=page(file.parent / run_dir.CARD_FILE),
+        )
+        for file in sorted(run_dir.of_run(config, "").glob(f"*/{run_dir.RESULT_FILE}"))
+    ]
+    compared = [(file.stem.replace("..", " and "), file) for file in sorted(run_dir.comparisons(config).glob("*.html"))]
+    index.build(entries, Path(config.run_dir).resolve() / INDEX_FILE, compared)
 
 
 def make_if_possible(config: Config, run_id: str) -> str | None:

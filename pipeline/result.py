@@ -38,6 +38,7 @@ class Result:
     log: str
     artifacts: str
     stages: dict[str, dict[str, Any]]
+    preset: str = ""
     counts: dict[str, int] | None = None  # pictures a split, and rejected
     metrics: dict[str, Any] | None = None  # {name: {"value", "low", "high"}}, `classes` and more
     blessed: bool | None = None  # None: not evaluated
@@ -71,6 +72,7 @@ def collect(config: Config, outcome: Outcome) -> Result:
         run_id=outcome.run_id,
         name=config.name,
         source=config.data.source,
+        preset=config.preset,
         exit_code=PUSHED,
         log=str(outcome.log),
         artifacts=str(run_dir.artifacts(config)),

@@ -4,7 +4,8 @@ metadata.sqlite            ML Metadata, unless metadata.url names a server
 artifacts/<name>/…         what the stages put out, in TFX's layout
 checkpoints/<key>/         what is trained so far of trainings that were stopped
 serving/<name>/<version>/  pushed models, in TF Serving's layout
-runs/<run id>/             config.yaml, run.log, result.json and report.html of each run
+runs/<run id>/             config.yaml, run.log, result.json, report.html and the model card of each run
+compare/<run>..<run>.html  pages that compare two runs
 index.html                 all runs, with links to their reports
 lock                       held while a run goes on
 """
@@ -22,6 +23,7 @@ from pipeline.config import Config
 
 LOCK_FILE = "lock"
 RESULT_FILE = "result.json"
+CARD_FILE = "card.html"
 
 
 def artifacts(config: Config) -> Path:
@@ -40,6 +42,10 @@ def serving(config: Config) -> str:
 
 def of_run(config: Config, run_id: str) -> Path:
     return Path(config.run_dir).resolve() / "runs" / run_id
+
+
+def comparisons(config: Config) -> Path:
+    return Path(config.run_dir).resolve() / "compare"
 
 
 def find_run(config: Config, run_id: str | None) -> Path:

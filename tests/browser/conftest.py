@@ -35,14 +35,15 @@ def missing(what: str) -> NoReturn:
 @pytest.fixture(scope="session")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Beside it index.html, which lists it twice."""
-    from components.report.build import build, build_index
+    from components.report import index
+    from components.report.build import build
     from tests.report import artifacts
 
     root = tmp_path_factory.mktemp("report")
     path = root / "report.html"
     run = artifacts.evaluated(root, NAMES, baseline=True)
     build(run, path)
-    build_index([(run.result, path), (run.result, path)], root / "index.html")
+    index.build([index.Entry(run.result, path), index.Entry(run.result, path)], root / "index.html")
     return path
 
 

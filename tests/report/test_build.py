@@ -10,7 +10,8 @@ import pytest
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from components import features as f
-from components.report.build import build, build_index, lineage
+from components.report import index
+from components.report.build import build, lineage
 from components.report.run import Artifact, Run, Step
 from tests.report import artifacts
 from tests.report.page import Page
@@ -182,12 +183,9 @@ def test_lineage_knows_what_this_run_made_and_what_came_from_earlier_ones() -> N
 def test_the_index_lists_every_run_the_newest_first(tmp_path: Path) -> None:
     runs = [artifacts.evaluated(tmp_path / "a", NAMES), artifacts.failed_at_once()]
     runs.append(artifacts.evaluated(tmp_path / "b", NAMES, pushed=False))
-    results = [
-        ({**run.result, "run_id": f"run-{i}"}, tmp_path / "runs" / str(i) / "report.html") for i, run in enumerate(runs)
-    ]
-    results[0][1].parent.mkdir(parents=True)
-    results[0][1].touch()
-    build_index(results, tmp_path / "index.html")
+    report = tmp_path / "runs" / "0" / "report.html"
+    entries = [index.Entry({**run.result, "run_id": f"run-{i}"}, None if i else report) for i, run in enumerate(runs)]
+    index.build(entries, tmp_path / "index.html")
     page = Page(tmp_path / "index.html")
     assert page.text.index("run-2") < page.text.index("run-1") < page.text.index("run-0")
     assert [of["href"] for of in page.tags("a")] == ["runs/0/report.html"]

@@ -1,0 +1,89 @@
+"""Writes a page: one HTML file that opens anywhere, offline, from a template that extends base.html."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import jinja2
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def write(template: str, path: Path, **values: Any) -> None:
+    """Render `template` with `values` to `path`. The same values give the same bytes."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=jinja2.select_autoescape(),  # all but the Markdown of a model card, which has a filter of its own
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"pct": percent, "count": count, "printable": printable, "size": size, "md": markdown}
+    environment.globals["link"] = lambda uri: link(uri, path.parent)
+    script = _text("report.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    page = environment.get_template(template).render(
+        style=_text("report.css"), script=script, script_digest=digest, **values
+    )
+    path.write_text(page, encoding="utf-8")
+
+
+def verdict(result: dict[str, Any]) -> dict[str, str]:
+    """How the run ended: {"kind": one of good, refused, failed, plain; "badge": a word; "title": a few words}.
+
+    `result` is the object of the run's result.json.
+    """
+    stopped = next((name for name, stage in result["stages"].items() if stage["state"] in ("refused", "failed")), None)
+    code = result["exit_code"]
+    if code == 0 and result["pushed"]:
+        return {"kind": "good", "badge": "pushed", "title": f"served as version {result['pushed']['version']}"}
+    if code == 0:
+        last = next(reversed(result["stages"]), "nothing")
+        return {"kind": "plain", "badge": "part", "title": f"ran as far as {last}, as asked"}
+    if code == 3 and stopped == "DataGate":
+        return {"kind": "refused", "badge": "stopped", "title": "the data cannot be trusted"}
+    if code == 3:
+        return {"kind": "refused", "badge": "refused", "title": "the model was not pushed"}
+    if code == 130:
+        return {"kind": "plain", "badge": "interrupted", "title": "stopped from outside"}
+    where = f"in {stopped}" if stopped else "before the first stage"
+    return {"kind": "failed", "badge": "failed" if code == 1 else "mistake", "title": f"the run ended {where}"}
+
+
+def _text(name: str) -> str:
+    return (TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def link(uri: str, folder: Path) -> str | None:
+    """A relative link to a local file or folder, so that a run directory may be moved; None for what is elsewhere."""
+    if "://" in uri or not uri:
+        return None
+    return quote(os.path.relpath(uri, folder))
+
+
+def percent(value: float, digits: int = 2) -> str:
+    return f"{value:.{digits}%}"
+
+
+def count(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+def size(value: float) -> str:
+    return f"{value / 1e9:.2f} GB" if value >= 1e9 else f"{value / 1e6:.0f} MB"
+
+
+def printable(text: str, most: int = 100) -> str:
+    """A name for people: on one line, control and direction-changing characters escaped, the middle left out."""
+    text = text if len(text) <= most else f"{text[: most // 2]}…{text[-most // 2 :]}"
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def markdown(text: str) -> str:
+    """`text` as itself in Markdown: printable, and every character with a meaning there escaped."""
+    return "".join(f"\\{c}" if c in "\\`*_[]<>#!|~&$" else c for c in printable(text))
