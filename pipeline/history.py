@@ -1,34 +1,46 @@
-"""`runs` and `show`: the runs of a run directory, the newest first, and one of them."""
+"""`runs` and `show`: the runs of a run directory, and one of them."""
 
 from __future__ import annotations
 
+import fnmatch
 import json
 import sys
-from datetime import datetime
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from components.errors import UserError
 from pipeline import metadata, run_dir, summary
 from pipeline.config import Config
 from pipeline.result import Result
 
+ENDS = {0: "done", 1: "failed", 2: "mistake", 3: "refused", 130: "interrupted"}
+COLUMNS = ("run_id", "when", "name", "data", "preset", "ended", "accuracy", "blessed", "pushed", "seconds")
+FILTERS = ("name", "data", "preset", "ended", "blessed", "pushed")
+# The best, the newest or the longest first.
+SORTS: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "when": lambda row: row["run_id"],
+    "accuracy": lambda row: (row["accuracy"] or {"value": -1.0})["value"],
+    "time": lambda row: row["seconds"] or 0.0,
+}
 
-def show(config: Config, as_json: bool) -> int:
-    rows = [_row(config, run) for run in _runs(config)]
+
+def show(config: Config, filters: Sequence[str], sort: str, as_json: bool) -> int:
+    """Print the runs that pass all `filters` (KEY=PATTERN, or KEY for KEY=yes), sorted by a key of SORTS."""
+    checks = [_parse(text) for text in filters]
+    everything = _rows(config)
+    rows = [row for row in everything if all(_passes(row, *check) for check in checks)]
+    rows.sort(key=lambda row: (SORTS[sort](row), row["run_id"]), reverse=True)
     if as_json:
         print(json.dumps(rows, indent=2))
-    elif not rows:
+    elif not everything:
         print(f"no runs in {config.run_dir}; make the first with `python -m pipeline run`")
+    elif not rows:
+        print(f"none of the {len(everything)} runs in {config.run_dir} is {' and '.join(filters)}")
     else:
-        table = Table(box=None, pad_edge=False)
-        for title in ("run", "started", "name", "data", "ended", "accuracy", "blessed", "version", "seconds"):
-            table.add_column(title, justify="right" if title in ("accuracy", "version", "seconds") else "left")
-        for row in rows:
-            table.add_row(*(_cell(key, row[key]) for key in _KEYS))
-        width = None if sys.stdout.isatty() else 200
-        Console(highlight=False, width=width).print(table)
+        _print(rows)
     return 0
 
 
@@ -45,40 +57,79 @@ def show_one(config: Config, run_id: str | None, as_json: bool) -> int:
     return 0
 
 
-_KEYS = ("run_id", "started", "name", "source", "ended", "accuracy", "blessed", "version", "seconds")
-
-
-def _runs(config: Config) -> list[metadata.Run]:
-    return metadata.runs(metadata.open_store(config)) if metadata.exists(config) else []
-
-
-def _row(config: Config, run: metadata.Run) -> dict[str, Any]:
-    row: dict[str, Any] = dict.fromkeys(_KEYS)
-    row |= {
-        "run_id": run.id,
-        "name": run.pipeline,
-        "started": datetime.fromtimestamp(run.started).isoformat(sep=" ", timespec="seconds"),
-        "ended": "no",
-    }
-    file = run_dir.of_run(config, run.id) / run_dir.RESULT_FILE
-    if file.exists():
-        result = json.loads(file.read_text(encoding="utf-8"))
+def _rows(config: Config) -> list[dict[str, Any]]:
+    """What ML Metadata knows of each run, and its result.json; a run that failed at once has only the latter."""
+    known = {run.id: run for run in metadata.runs(metadata.open_store(config))} if metadata.exists(config) else {}
+    ended = {file.parent.name: file for file in run_dir.results(config)}
+    rows = []
+    for run_id in sorted({*known, *ended}):
+        row: dict[str, Any] = dict.fromkeys(COLUMNS)
+        started = run_dir.started(run_id)
         row |= {
-            "source": result["source"],
-            "ended": {0: "done", 1: "failed", 2: "mistake", 3: "refused", 130: "interrupted"}[result["exit_code"]],
-            "accuracy": ((result["metrics"] or {}).get("accuracy") or {}).get("value"),
-            "blessed": result["blessed"],
-            "version": (result["pushed"] or {}).get("version"),
-            "seconds": round(sum(result["seconds"].values()), 1),
+            "run_id": run_id,
+            "when": started.isoformat(sep=" ", timespec="minutes") if started else None,
+            "name": known[run_id].pipeline if run_id in known else None,
+            "ended": "unfinished",
         }
-    return row
+        if run_id in ended:
+            result = json.loads(ended[run_id].read_text(encoding="utf-8"))
+            row |= {
+                "name": result["name"],
+                "data": result["source"],
+                "preset": result.get("preset"),
+                "ended": ENDS[result["exit_code"]],
+                "accuracy": (result["metrics"] or {}).get("accuracy"),
+                "blessed": result["blessed"],
+                "pushed": (result["pushed"] or {}).get("version"),
+                "seconds": round(sum(result["seconds"].values()), 1),
+            }
+        rows.append(row)
+    return rows
+
+
+def _parse(text: str) -> tuple[str, str]:
+    key, _, pattern = text.partition("=")
+    if key not in FILTERS:
+        raise UserError(f"--filter {text!r}: filter by {', '.join(FILTERS)}, as in --filter name=digits")
+    return key, pattern or "yes"
+
+
+def _passes(row: dict[str, Any], key: str, pattern: str) -> bool:
+    value = row[key]
+    if pattern in ("yes", "no"):
+        return bool(value) == (pattern == "yes")
+    return fnmatch.fnmatchcase(str(value or ""), pattern)
+
+
+def _print(rows: Sequence[dict[str, Any]]) -> None:
+    """As a table; on a narrow terminal the columns that matter least are left out, and nothing is cut short."""
+    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 200)
+    columns = list(COLUMNS)
+    for dropped in ("", "when", "preset", "blessed", "data", "seconds"):
+        columns = [key for key in columns if key != dropped]
+        table = _table(rows, columns)
+        if console.measure(table, options=console.options.update(width=1000)).maximum <= console.width:
+            break
+    console.print(table)
+
+
+def _table(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for key in columns:
+        title = {"run_id": "run", "seconds": "time"}.get(key, key)
+        table.add_column(title, justify="right" if key in ("pushed", "seconds") else "left", no_wrap=key != "data")
+    for row in rows:
+        table.add_row(*(_cell(key, row[key]) for key in columns))
+    return table
 
 
 def _cell(key: str, value: Any) -> str:
-    if value is None:
+    if value is None or value == "":
         return "-"
     if key == "accuracy":
-        return f"{value:.2%}"
+        return f"{value['value']:7.2%} ({value['low']:.1%} to {value['high']:.1%})"
+    if key == "seconds":
+        return f"{value:,.1f} s"
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value)

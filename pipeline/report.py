@@ -75,11 +75,12 @@ def make_index(config: Config) -> None:
 
     entries = [
         index.Entry(
+            when=run_dir.started(file.parent.name),
             result=json.loads(file.read_text(encoding="utf-8")),
             report=page(file.parent / REPORT_FILE),
             card=page(file.parent / run_dir.CARD_FILE),
         )
-        for file in sorted(run_dir.of_run(config, "").glob(f"*/{run_dir.RESULT_FILE}"))
+        for file in run_dir.results(config)
     ]
     compared = [(file.stem.replace("..", " and "), file) for file in sorted(run_dir.comparisons(config).glob("*.html"))]
     index.build(entries, Path(config.run_dir).resolve() / INDEX_FILE, compared)

@@ -16,6 +16,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 from components.errors import UserError
@@ -44,6 +45,19 @@ def of_run(config: Config, run_id: str) -> Path:
     return Path(config.run_dir).resolve() / "runs" / run_id
 
 
+def results(config: Config) -> list[Path]:
+    """The result.json of every run that has ended, the oldest first."""
+    return sorted(of_run(config, "").glob(f"*/{RESULT_FILE}"))
+
+
+def started(run_id: str) -> datetime | None:
+    """When a run of this name began, local time; None where another orchestrator named it."""
+    try:
+        return datetime.strptime(run_id[:15], "%Y%m%d-%H%M%S")
+    except ValueError:
+        return None
+
+
 def comparisons(config: Config) -> Path:
     return Path(config.run_dir).resolve() / "compare"
 
@@ -54,7 +68,7 @@ def find_run(config: Config, run_id: str | None) -> Path:
     Raises:
       UserError: there is no such run, or more than one.
     """
-    runs = sorted(file.parent for file in of_run(config, "").glob(f"*/{RESULT_FILE}"))
+    runs = [file.parent for file in results(config)]
     if run_id is not None:
         runs = [run for run in runs if run.name == run_id] or [run for run in runs if run.name.startswith(run_id)]
     if not runs:

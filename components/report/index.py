@@ -16,6 +16,7 @@ class Entry:
     """A run that has ended: the object of its result.json, and the pages that were made of it."""
 
     result: dict[str, Any]
+    when: datetime | None = None  # it began, local time
     report: Path | None = None
     card: Path | None = None
 
@@ -34,7 +35,7 @@ def build(entries: Sequence[Entry], path: Path, comparisons: Sequence[tuple[str,
     rows = [
         {
             "result": entry.result,
-            "when": when(entry.result["run_id"]),
+            "when": entry.when.isoformat(sep=" ", timespec="minutes") if entry.when else "",
             "verdict": page.verdict(entry.result),
             "report": entry.report and page.link(str(entry.report), path.parent),
             "card": entry.card and page.link(str(entry.card), path.parent),
@@ -57,11 +58,3 @@ def _chart(name: str, values: Sequence[dict[str, float]]) -> Any:
     ends = {"accuracy": "value", "interval from": "low", "to": "high"}
     series = {title: (runs, [value[key] for value in values]) for title, key in ends.items()}
     return charts.lines(f"accuracy of {name} by run", series, "evaluated run", percent=True)
-
-
-def when(run_id: str) -> str:
-    """The minute at which a run began, local time, from its id; empty where the id does not say."""
-    try:
-        return datetime.strptime(run_id[:15], "%Y%m%d-%H%M%S").strftime("%Y-%m-%d %H:%M")
-    except ValueError:
-        return ""

@@ -12,7 +12,17 @@ A_RUN = "or the beginning of one; the latest if not given"
 
 def add(commands: Any) -> None:
     runs = commands.add_parser("runs", help="list the runs of a run directory")
-    add_config(runs)
+    add_config(runs, data=False)
+    runs.add_argument(
+        "--filter",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="filters",
+        help="only runs whose name, data, preset, ended, blessed or pushed is VALUE (yes, no, * matches anything); "
+        "KEY alone means yes; repeatable",
+    )
+    runs.add_argument("--sort", choices=("when", "accuracy", "time"), default="when", help="the largest first")
     runs.add_argument("--json", action="store_true", help="print a JSON array")
     runs.set_defaults(command=_runs)
 
@@ -41,7 +51,7 @@ def _runs(args: argparse.Namespace) -> int:
     from pipeline import history
 
     config, _ = load_config(args)
-    return history.show(config, args.json)
+    return history.show(config, args.filters, args.sort, args.json)
 
 
 def _show(args: argparse.Namespace) -> int:

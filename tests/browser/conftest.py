@@ -43,7 +43,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = root / "report.html"
     run = artifacts.evaluated(root, NAMES, baseline=True)
     build(run, path)
-    index.build([index.Entry(run.result, path), index.Entry(run.result, path)], root / "index.html")
+    index.build([index.Entry(run.result, report=path)] * 2, root / "index.html")
     return path
 
 

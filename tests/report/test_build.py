@@ -184,7 +184,9 @@ def test_the_index_lists_every_run_the_newest_first(tmp_path: Path) -> None:
     runs = [artifacts.evaluated(tmp_path / "a", NAMES), artifacts.failed_at_once()]
     runs.append(artifacts.evaluated(tmp_path / "b", NAMES, pushed=False))
     report = tmp_path / "runs" / "0" / "report.html"
-    entries = [index.Entry({**run.result, "run_id": f"run-{i}"}, None if i else report) for i, run in enumerate(runs)]
+    entries = [
+        index.Entry({**run.result, "run_id": f"run-{i}"}, report=None if i else report) for i, run in enumerate(runs)
+    ]
     index.build(entries, tmp_path / "index.html")
     page = Page(tmp_path / "index.html")
     assert page.text.index("run-2") < page.text.index("run-1") < page.text.index("run-0")
