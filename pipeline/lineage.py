@@ -1,18 +1,15 @@
-"""`lineage`: who made what from what; the artifacts that executions read and wrote, in ML Metadata."""
+"""Who made what from what: the artifacts that executions read and wrote, in ML Metadata."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2 as pb
 
-from components.errors import UserError
-from pipeline import metadata, run_dir
-from pipeline.config import Config
+from pipeline import metadata
 
 READ = (pb.Event.INPUT, pb.Event.DECLARED_INPUT, pb.Event.INTERNAL_INPUT)
 MADE = (pb.Event.OUTPUT, pb.Event.DECLARED_OUTPUT, pb.Event.INTERNAL_OUTPUT)
@@ -59,9 +56,23 @@ class Link:
 
     artifact: pb.Artifact
     key: str
+    execution: pb.Execution
     stage: str
     run_id: str
+    pipeline: str
     read: dict[int, str]  # the key of each artifact that the stage read, by the artifact's id
+
+    @property
+    def id(self) -> int:
+        return int(self.artifact.id)
+
+    def parameter(self, name: str) -> Any:
+        """Of the stage; None where it has none of this name."""
+        return metadata.property_value(self.execution, name)
+
+    def inputs(self, key: str) -> list[int]:
+        """The ids of the artifacts that the stage read under this key."""
+        return [one for one, read_as in self.read.items() if read_as == key]
 
     def to_json(self) -> dict[str, Any]:
         one = self.artifact
@@ -75,107 +86,66 @@ class Graph:
     def __init__(self, store: mlmd.MetadataStore) -> None:
         self._store = store
         # Cached executions made nothing, and resolvers only looked.
-        executions = [
-            execution.id
+        self._executions = {
+            execution.id: execution
             for execution in store.get_executions()
             if execution.last_known_state == pb.Execution.COMPLETE and not execution.type.endswith(".Resolver")
-        ]
+        }
         self._made: dict[int, Use] = {}
         self._read: dict[int, dict[int, str]] = {}  # by execution
         self._outputs: dict[int, list[int]] = {}  # by execution
-        for use in uses(store, executions):
+        self._readers: dict[int, list[int]] = {}  # by artifact
+        for use in uses(store, self._executions):
             if use.made:
                 self._made.setdefault(use.artifact.id, use)
                 self._outputs.setdefault(use.execution_id, []).append(use.artifact.id)
             else:
                 self._read.setdefault(use.execution_id, {})[use.artifact.id] = use.key
+                self._readers.setdefault(use.artifact.id, []).append(use.execution_id)
 
-    def made(self) -> list[pb.Artifact]:
-        """Everything that was made, in that order."""
-        return [use.artifact for _, use in sorted(self._made.items())]
+    def made(self, kind: str | None = None) -> list[pb.Artifact]:
+        """Everything that was made, or all of a type, in that order."""
+        return [use.artifact for _, use in sorted(self._made.items()) if kind in (None, use.artifact.type)]
 
     def link(self, artifact_id: int) -> Link:
         use = self._made[artifact_id]
-        stage = run_id = ""
+        stage = run_id = pipeline = ""
         for context in self._store.get_contexts_by_execution(use.execution_id):
             if context.type == "node":
                 stage = context.name.rsplit(".", 1)[-1]
             elif context.type == "pipeline_run":
                 run_id = context.name
-        return Link(use.artifact, use.key, stage, run_id, self._read.get(use.execution_id, {}))
+            elif context.type == "pipeline":
+                pipeline = context.name
+        execution, read = self._executions[use.execution_id], self._read.get(use.execution_id, {})
+        return Link(use.artifact, use.key, execution, stage, run_id, pipeline, read)
 
-    def back(self, artifact_id: int) -> list[Link]:
-        """What the artifact was made from, back to the data: the nearest first."""
-        return self._walk(artifact_id, lambda one: self._read.get(self._made[one].execution_id, {}))
+    def beside(self, link: Link, key: str) -> Link | None:
+        """What the same execution made under another key."""
+        made = [self._made[one] for one in self._outputs.get(link.execution.id, [])]
+        return next((self.link(use.artifact.id) for use in made if use.key == key), None)
 
-    def forward(self, artifact_id: int) -> list[Link]:
-        """What was made from the artifact, up to every model: the nearest first."""
-        readers: dict[int, list[int]] = {}
-        for execution, read in self._read.items():
-            for one in read:
-                readers.setdefault(one, []).append(execution)
+    def read_by(self, artifact_id: int, key: str) -> list[Link]:
+        """What was made by the executions that read the artifact under this key."""
+        readers = [one for one in self._readers.get(artifact_id, []) if self._read[one][artifact_id] == key]
+        return [self.link(made) for reader in readers for made in self._outputs.get(reader, [])]
+
+    def back(self, *artifact_ids: int) -> list[Link]:
+        """What the artifacts were made from, back to the data: the nearest first."""
+        return self._walk(artifact_ids, lambda one: self._read.get(self._made[one].execution_id, {}))
+
+    def forward(self, *artifact_ids: int) -> list[Link]:
+        """What was made from the artifacts, up to every model: the nearest first."""
         return self._walk(
-            artifact_id,
-            lambda one: [made for execution in readers.get(one, []) for made in self._outputs.get(execution, [])],
+            artifact_ids,
+            lambda one: [made for by in self._readers.get(one, []) for made in self._outputs.get(by, [])],
         )
 
-    def _walk(self, start: int, neighbours: Callable[[int], Iterable[int]]) -> list[Link]:
-        seen, wave = [start], [start]
+    def _walk(self, start: Iterable[int], neighbours: Callable[[int], Iterable[int]]) -> list[Link]:
+        wave = list(start)
+        seen = list(wave)
         while wave:
             found = {one for at in wave for one in neighbours(at) if one in self._made}
             wave = sorted(found - set(seen))
             seen += wave
-        return [self.link(one) for one in seen[1:]]
-
-
-def show(config: Config, what: str | None, as_json: bool) -> int:
-    """Print where a pushed version, a run's result or an artifact comes from, and what came of it."""
-    store = metadata.open_store(config) if metadata.exists(config) else None
-    graph = Graph(store) if store else None
-    start = _find(store, graph, config, what) if graph else None
-    if graph is None or start is None:
-        named = f"{what!r} in {config.run_dir}" if what else f"model pushed yet in {config.run_dir}"
-        raise UserError(f"there is no {named}; name a pushed version, a run or an artifact as #12")
-    link, back, forward = graph.link(start), graph.back(start), graph.forward(start)
-    if as_json:
-        parts = {"back": [one.to_json() for one in back], "forward": [one.to_json() for one in forward]}
-        print(json.dumps({"artifact": link.to_json(), **parts}, indent=2))
-        return 0
-    _print_links(_title(link), [link])
-    _print_links("made from", back)
-    _print_links("and what came of it", forward)
-    return 0
-
-
-def _find(store: mlmd.MetadataStore, graph: Graph, config: Config, what: str | None) -> int | None:
-    """The id of the artifact that is meant."""
-    made = graph.made()
-    pushed = [one for one in made if metadata.property_value(one, "pushed") == 1]
-    if what is None:
-        return pushed[-1].id if pushed else None
-    if what.startswith("#"):
-        return next((one.id for one in made if str(one.id) == what[1:]), None)
-    if what.isdigit():
-        own = [one for one in pushed if str(metadata.property_value(one, "pushed_version")) == what]
-        return own[-1].id if own else None
-    run = metadata.find_run(store, run_dir.find_run(config, what).name)
-    outputs = [stage.outputs for stage in metadata.stages(store, run).values()] if run else []
-    known = {one.id for one in made}
-    ids = [one.id for by_key in outputs for listed in by_key.values() for one in listed if one.id in known]
-    return ids[-1] if ids else None
-
-
-def _title(link: Link) -> str:
-    version = metadata.property_value(link.artifact, "pushed_version")
-    return f"version {version}" if version is not None else link.key
-
-
-def _print_links(title: str, links: list[Link]) -> None:
-    if not links:
-        return
-    print(title)
-    for link in links:
-        read = ", ".join(f"{key} #{one}" for one, key in link.read.items())
-        number, source = f"#{link.artifact.id}", f"from {read}" if read else ""
-        print(f"  {number:>6} {link.key:<16} {link.stage:<17} {link.run_id:<20} {source}".rstrip())
-        print(f"         {link.artifact.uri}")
+        return [self.link(one) for one in seen if one not in set(start)]

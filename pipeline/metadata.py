@@ -144,9 +144,9 @@ def cancel(store: mlmd.MetadataStore, executions: list[Execution]) -> None:
     store.put_executions(executions)
 
 
-def property_value(artifact: Artifact, name: str) -> Any:
-    """A custom property, None where it is not set."""
-    if name not in artifact.custom_properties:
-        return None
-    value = artifact.custom_properties[name]
-    return getattr(value, value.WhichOneof("value"))
+def property_value(one: Artifact | Execution, name: str) -> Any:
+    """A property of an artifact or an execution, custom or not; None where it is not set."""
+    for properties in (one.custom_properties, one.properties):
+        if name in properties:
+            return getattr(properties[name], properties[name].WhichOneof("value"))
+    return None

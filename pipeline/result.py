@@ -139,8 +139,11 @@ def _add_trials(result: Result, made: dict[str, Any]) -> None:
         result.trials = [{key: value for key, value in trial.items() if key != "trial_id"} for trial in trials]
 
 
-def _metrics(results: dict[str, Any]) -> dict[str, Any]:
-    """The numbers of an evaluation, without its tables."""
+def metrics(evaluation_uri: str, confidence: float) -> dict[str, Any]:
+    """The numbers of an evaluation, with intervals of this level and without its tables."""
+    from components.evaluator import results as evaluator
+
+    results = evaluator.read(evaluation_uri, confidence).to_dict()
     top_k = results.pop("top_k")
     return top_k | {key: value for key, value in results.items() if key not in ("confusion_matrix", "calibration")}
 
@@ -152,7 +155,7 @@ def _add_verdict(result: Result, made: dict[str, Any], config: Config) -> None:
         from components.evaluator import results
 
         result.blessed = metadata.property_value(blessing, "blessed") == 1
-        result.metrics = _metrics(results.read(evaluation.uri, config.evaluator.confidence).to_dict())
+        result.metrics = metrics(evaluation.uri, config.evaluator.confidence)
         if not result.blessed:
             result.why = results.failures(evaluation.uri)
     served = _one(made, "ServingCheck", "blessing")

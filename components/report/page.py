@@ -11,6 +11,8 @@ from urllib.parse import quote
 
 import jinja2
 
+from components.names import printable
+
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -76,12 +78,6 @@ def count(value: float) -> str:
 
 def size(value: float) -> str:
     return f"{value / 1e9:.2f} GB" if value >= 1e9 else f"{value / 1e6:.0f} MB"
-
-
-def printable(text: str, most: int = 100) -> str:
-    """A name for people: on one line, control and direction-changing characters escaped, the middle left out."""
-    text = text if len(text) <= most else f"{text[: most // 2]}…{text[-most // 2 :]}"
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def markdown(text: str) -> str:

@@ -40,8 +40,9 @@ def add(commands: Any) -> None:
     report.set_defaults(command=_report)
 
     lineage = commands.add_parser("lineage", help="where a served model comes from, and what came of any artifact")
-    what = "a pushed version, a run, or an artifact as #12; the model pushed last if not given"
-    lineage.add_argument("what", nargs="?", metavar="WHAT", help=what)
+    what = "a pushed version as 3 or NAME/3, a run, an artifact as #12, or data as a path or sha256:…"
+    lineage.add_argument("what", nargs="?", metavar="WHAT", help=f"{what}; the model pushed last if not given")
+    lineage.add_argument("--why", action="store_true", help="why the version, or the model of the run, was blessed")
     lineage.add_argument("--json", action="store_true", help="print it as one JSON object")
     add_config(lineage, data=False)
     lineage.set_defaults(command=_lineage)
@@ -69,7 +70,7 @@ def _report(args: argparse.Namespace) -> int:
 
 
 def _lineage(args: argparse.Namespace) -> int:
-    from pipeline import lineage
+    from pipeline import trace
 
     config, _ = load_config(args)
-    return lineage.show(config, args.what, args.json)
+    return (trace.why if args.why else trace.show)(config, args.what, args.json)
