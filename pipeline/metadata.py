@@ -114,6 +114,12 @@ def stages(store: mlmd.MetadataStore, run: Run) -> dict[str, Stage]:
     return found
 
 
+def live(stages: dict[str, Stage], stage: str, key: str) -> Artifact | None:
+    """What the stage put out last under the key, where it is whole."""
+    outputs = stages[stage].outputs.get(key, []) if stage in stages else []
+    return next((one for one in reversed(outputs) if one.state == Artifact.LIVE), None)
+
+
 def _outputs(store: mlmd.MetadataStore, execution_ids: list[int]) -> dict[int, dict[str, list[Artifact]]]:
     events = [e for e in store.get_events_by_execution_ids(execution_ids) if e.type in _OUTPUT_EVENTS]
     artifacts = {a.id: a for a in store.get_artifacts_by_id(sorted({event.artifact_id for event in events}))}

@@ -45,7 +45,7 @@ def make(config: Config, run_id: str) -> Path:
     store = metadata.open_store(config)
     known = metadata.find_run(store, run_id)
     stages = metadata.stages(store, known) if known else {}
-    live = {name: _live(stages, *where) for name, where in _READ.items()}
+    live = {name: metadata.live(stages, *where) for name, where in _READ.items()}
     live["baseline_predictions"] = _baseline_predictions(store, stages)
     build.build(
         Run(
@@ -95,11 +95,6 @@ def make_if_possible(config: Config, run_id: str) -> str | None:
         return None
 
 
-def _live(stages: dict[str, metadata.Stage], stage: str, key: str) -> metadata.Artifact | None:
-    outputs = stages[stage].outputs.get(key, []) if stage in stages else []
-    return next((one for one in reversed(outputs) if one.state == metadata.Artifact.LIVE), None)
-
-
 def _steps(store: mlmd.MetadataStore, stages: dict[str, metadata.Stage]) -> list[Step]:
     from components.report.run import Artifact, Step
 
@@ -118,7 +113,7 @@ def _steps(store: mlmd.MetadataStore, stages: dict[str, metadata.Stage]) -> list
 
 
 def _evaluation(config: Config, stages: dict[str, metadata.Stage]) -> dict[str, Any] | None:
-    evaluation = _live(stages, "Evaluator", "evaluation")
+    evaluation = metadata.live(stages, "Evaluator", "evaluation")
     if evaluation is None:
         return None
     from components.evaluator import results
@@ -128,7 +123,7 @@ def _evaluation(config: Config, stages: dict[str, metadata.Stage]) -> dict[str, 
 
 def _baseline_predictions(store: mlmd.MetadataStore, stages: dict[str, metadata.Stage]) -> metadata.Artifact | None:
     """The recorded answers of the baseline, from when it was a candidate itself."""
-    model = _live(stages, "Baseline", "model")
+    model = metadata.live(stages, "Baseline", "model")
     if model is None:
         return None
     readers = {use.execution_id for use in lineage.users(store, [model.id]) if not use.made}

@@ -80,6 +80,6 @@ def size(value: float) -> str:
     return f"{value / 1e9:.2f} GB" if value >= 1e9 else f"{value / 1e6:.0f} MB"
 
 
-def markdown(text: str) -> str:
+def markdown(text: str, most: int = 100) -> str:
     """`text` as itself in Markdown: printable, and every character with a meaning there escaped."""
-    return "".join(f"\\{c}" if c in "\\`*_[]<>#!|~&$" else c for c in printable(text))
+    return "".join(f"\\{c}" if c in "\\`*_[]<>#!|~&$" else c for c in printable(text, most))

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import os
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from tfx.dsl.io import fileio
 
 from components import features as f
+from components import storage
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,8 +39,8 @@ class Predictions:
 def read(folder: str) -> Predictions | None:
     """The artifact of the serving check; None where the model answered nothing."""
     parts: dict[str, list[np.ndarray]] = {}
-    for path in sorted(fileio.glob(os.path.join(folder, "predictions-*.npz"))):
-        with fileio.open(path, "rb") as file, np.load(io.BytesIO(file.read()), allow_pickle=False) as columns:
+    for path in storage.matching(folder, "predictions-*.npz"):
+        with np.load(io.BytesIO(storage.read_bytes(path)), allow_pickle=False) as columns:
             for key in columns.files:
                 parts.setdefault(key, []).append(columns[key])
     if not parts:

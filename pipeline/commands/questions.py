@@ -1,4 +1,4 @@
-"""`runs`, `show`, `report` and `lineage`: what was run, and what came of it."""
+"""`runs`, `show`, `report`, `compare`, `lineage` and `card`: what was run, and what came of it."""
 
 from __future__ import annotations
 
@@ -39,6 +39,20 @@ def add(commands: Any) -> None:
     add_config(report, data=False)
     report.set_defaults(command=_report)
 
+    compare = commands.add_parser("compare", help="what differs between two runs, and by how much")
+    compare.add_argument("runs", nargs=2, metavar="RUN", help="or the beginning of one")
+    compare.add_argument("--json", action="store_true", help="print it as one JSON object")
+    compare.add_argument(
+        "--html",
+        nargs="?",
+        const="",
+        metavar="FILE",
+        help="write a page (default: in the run directory), print its path",
+    )
+    compare.add_argument("--open", action="store_true", help="write the page and open it in the browser")
+    add_config(compare, data=False)
+    compare.set_defaults(command=_compare)
+
     lineage = commands.add_parser("lineage", help="where a served model comes from, and what came of any artifact")
     what = "a pushed version as 3 or NAME/3, a run, an artifact as #12, or data as a path or sha256:…"
     lineage.add_argument("what", nargs="?", metavar="WHAT", help=f"{what}; the model pushed last if not given")
@@ -46,6 +60,12 @@ def add(commands: Any) -> None:
     lineage.add_argument("--json", action="store_true", help="print it as one JSON object")
     add_config(lineage, data=False)
     lineage.set_defaults(command=_lineage)
+
+    card = commands.add_parser("card", help="the card of a pushed model: its use, data, metrics, limits and lineage")
+    card.add_argument("version", nargs="?", metavar="VERSION", help="as 3 or NAME/3; the one pushed last if not given")
+    card.add_argument("--open", action="store_true", help="open it in the browser")
+    add_config(card, data=False)
+    card.set_defaults(command=_card)
 
 
 def _runs(args: argparse.Namespace) -> int:
@@ -69,8 +89,22 @@ def _report(args: argparse.Namespace) -> int:
     return report.show(config, args.run, args.rebuild, args.open)
 
 
+def _compare(args: argparse.Namespace) -> int:
+    from pipeline import compare
+
+    config, _ = load_config(args)
+    return compare.show(config, args.runs, args.json, args.html, args.open)
+
+
 def _lineage(args: argparse.Namespace) -> int:
     from pipeline import trace
 
     config, _ = load_config(args)
     return (trace.why if args.why else trace.show)(config, args.what, args.json)
+
+
+def _card(args: argparse.Namespace) -> int:
+    from pipeline import card
+
+    config, _ = load_config(args)
+    return card.show(config, args.version, args.open)

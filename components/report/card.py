@@ -1,0 +1,148 @@
+"""The card of a pushed model, as Markdown and as a page: what it is for, how good it is, and where its limits are.
+
+The sections are those of Mitchell et al., "Model cards for model reporting" (2019).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from components import features as f
+from components.report import page, predictions
+
+FEW = 30  # test pictures of a class; the interval of fewer is so wide that the class was hardly measured
+CONFUSIONS = 5  # pairs of classes listed
+MEASURES = (f.HEIGHT, f.WIDTH, f.BRIGHTNESS, f.CONTRAST, f.SHARPNESS)
+
+
+@dataclasses.dataclass(frozen=True)
+class Card:
+    """What is known of a pushed model.
+
+    Attributes:
+      name, version, path: as which it was pushed, and where to.
+      runs: the ids of the runs that `trained`, `evaluated` and `pushed` it.
+      when: it was pushed.
+      size: pixels, height and width of the model's input.
+      parameters: of the model; None where the record of its training is lost.
+      training: the parameters of the Trainer.
+      libraries: their versions when it was trained.
+      source, fingerprint, files: where the pictures came from, the hash of their bytes, and how many files that were.
+      counts: pictures by split and class.
+      measures: {measure: {split: (mean, standard deviation)}} of the pictures.
+      metrics: as in result.json.
+      baseline: the version that it was measured beside; None without one.
+      checks: {"name", "needed", "measured", "passed", "note"} of each thing that it had to reach.
+      recorded: URI of the answers that ServingCheck recorded; None where there are none.
+      lineage: {"id", "key", "stage", "run_id", "read"} of each artifact that it was made from, the nearest first.
+    """
+
+    name: str
+    version: str
+    path: str
+    runs: dict[str, str]
+    when: str
+    size: int | None
+    parameters: int | None
+    training: dict[str, Any]
+    libraries: dict[str, str]
+    source: str
+    fingerprint: str
+    files: int
+    counts: dict[str, dict[str, int]]
+    measures: dict[str, dict[str, tuple[float, float]]]
+    metrics: dict[str, Any]
+    baseline: str | None
+    checks: list[dict[str, Any]]
+    recorded: str | None
+    lineage: list[dict[str, Any]]
+
+    def total(self, split: str) -> int:
+        return sum(self.counts.get(split, {}).values())
+
+
+def write(card: Card, text: Path, html: Path) -> None:
+    """Write the card as Markdown to `text` and as a page to `html`."""
+    mixed_up = confusions(card.recorded)
+    values = {
+        "card": card,
+        "shares": {name: card.metrics[name] for name in sorted(card.metrics) if name.endswith("accuracy")},
+        "splits": f.SPLITS,
+        "uses": intended_use(card),
+        "limits": limits(card, mixed_up),
+        "confusions": mixed_up[:CONFUSIONS],
+    }
+    page.write("card.md", text, **values)
+    page.write("card.html", html, **values)
+
+
+def intended_use(card: Card) -> list[str]:
+    """What can be said of it from the data alone."""
+    classes = card.metrics["classes"]
+    ranges = [
+        f"{name} {mean:.3g} ± {deviation:.2g}"
+        for name, by_split in card.measures.items()
+        for mean, deviation in [by_split.get(f.TRAIN, (0.0, 0.0))]
+    ]
+    said = [
+        f"Says which of {len(classes):,} classes a picture shows, with a probability for each class.",
+        f"Made for pictures like the {card.total(f.TRAIN):,} that it was trained on"
+        + (f" (mean ± standard deviation: {', '.join(ranges)})." if ranges else "."),
+    ]
+    if card.size:
+        said.append(f"Takes JPEG, PNG, GIF and BMP of any size, and sees them at {card.size} x {card.size} pixels.")
+    return said
+
+
+def limits(card: Card, mixed_up: list[tuple[str, str, int]]) -> list[str]:
+    """Where it should not be relied on, as far as the figures say."""
+    metrics = card.metrics
+    said = ["It knows no other class: for a picture of anything else it still names one of its own."]
+    few = [one["name"] for one in metrics["classes"] if one["pictures"] < FEW]
+    if few:
+        said.append(f"{_classes(few)} {_was(few)} tested on fewer than {FEW} pictures: their intervals are wide.")
+    average = metrics["accuracy"]["low"]
+    weak = [one["name"] for one in metrics["classes"] if one["recall"] and one["recall"]["high"] < average]
+    if weak:
+        said.append(f"{_classes(weak)} {_was(weak)} recognised less often than the average, by more than chance.")
+    if mixed_up:
+        name, predicted, count = mixed_up[0]
+        said.append(
+            f"The most frequent mistake: {name!r} taken for {predicted!r}, {count:,} times on the test pictures."
+        )
+    error = metrics["expected_calibration_error"]
+    said.append(f"Its probabilities are off by {error:.1%} on average (expected calibration error).")
+    if metrics.get("unanswered"):
+        said.append(f"{metrics['unanswered']:,} test pictures got no finite answer.")
+    said.append(
+        "The test pictures come from where the training pictures come from: on pictures from elsewhere it may be worse, "
+        "and the figures do not say by how much."
+    )
+    said.append("It was measured by class alone: of people, places or times in the pictures nothing is known.")
+    return said
+
+
+def confusions(recorded: str | None) -> list[tuple[str, str, int]]:
+    """(class, what it was taken for, pictures) of every kind of mistake, the most frequent first."""
+    answers = predictions.read(recorded) if recorded else None
+    if answers is None:
+        return []
+    # Labels and answers are indices into the same names; a class without a test picture has none here.
+    names = dict(zip(answers.label.tolist(), answers.class_name.tolist()))
+    wrong = ~answers.right
+    pairs = Counter(zip(answers.class_name[wrong].tolist(), answers.predicted[wrong].tolist()))
+    found = [(name, names.get(predicted, f"class {predicted}"), count) for (name, predicted), count in pairs.items()]
+    return sorted(found, key=lambda pair: (-pair[2], pair[:2]))
+
+
+def _classes(names: list[str]) -> str:
+    if len(names) > 6:
+        return f"{len(names):,} classes"
+    return f"{'Class' if len(names) == 1 else 'Classes'} {', '.join(map(repr, names))}"
+
+
+def _was(names: list[str]) -> str:
+    return "was" if len(names) == 1 else "were"

@@ -1,0 +1,246 @@
+"""Two runs side by side: what differs in configuration, code, data and results, and what cannot be compared.
+
+How sure a difference of accuracy is:
+- on pictures that both models answered, McNemar's exact test (McNemar, 1947: the binomial test of those that only one
+  got right) and the interval of Agresti and Min, "Simple improved confidence intervals for comparing matched
+  proportions" (2005).
+- on other pictures each, the interval of two independent proportions: method 10 of Newcombe, "Interval estimation for
+  the difference between independent proportions" (1998), from Wilson's interval of each.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from components import features as f
+from components import storage
+from components.report import predictions, statistics
+
+MOVED = 0.1  # standard deviations; by more a statistic is said to have moved (Cohen calls 0.2 a small effect)
+MEASURES = (f.HEIGHT, f.WIDTH, f.CHANNELS, f.NUM_BYTES, f.BRIGHTNESS, f.CONTRAST, f.SHARPNESS, f.COLOURFULNESS)
+
+
+@dataclasses.dataclass(frozen=True)
+class Side:
+    """One of the two runs.
+
+    Attributes:
+      result: the object of the run's result.json.
+      config: of the run, flat: {"trainer.epochs": 20}.
+      code: the fingerprint of each stage's code.
+      fingerprint: of the content of the data; empty if it was not read.
+      artifacts: URIs of `examples`, `statistics` and `predictions`, as far as the run has them.
+    """
+
+    result: dict[str, Any]
+    config: dict[str, Any]
+    code: dict[str, str]
+    fingerprint: str
+    artifacts: dict[str, str]
+
+    @property
+    def classes(self) -> list[str]:
+        return [one["name"] for one in (self.result["metrics"] or {}).get("classes", [])]
+
+
+def compare(a: Side, b: Side) -> dict[str, Any]:
+    """What differs, ready for JSON; `cannot` says in words what has no answer."""
+    cannot: list[str] = []
+    data = _data(a, b, cannot)
+    metrics = _metrics(a, b, cannot)
+    return {
+        "runs": [side.result["run_id"] for side in (a, b)],
+        "seconds": [round(sum(side.result["seconds"].values()), 1) for side in (a, b)],
+        "config": _changed(a.config, b.config),
+        "libraries": _changed(a.result.get("versions", {}), b.result.get("versions", {})),
+        "code": sorted(stage for stage in a.code.keys() & b.code.keys() if a.code[stage] != b.code[stage]),
+        "data": data,
+        "metrics": metrics,
+        "cannot": cannot,
+    }
+
+
+def _changed(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The keys whose values differ; None where a side has no such key."""
+    keys = [*a, *(key for key in b if key not in a)]
+    return [{"key": key, "a": a.get(key), "b": b.get(key)} for key in keys if a.get(key) != b.get(key)]
+
+
+# ------------------------------------------------------------------------------------------------------------- the data
+def _data(a: Side, b: Side, cannot: list[str]) -> dict[str, Any] | None:
+    uris = [side.artifacts.get("examples") for side in (a, b)]
+    missing = [side.result["run_id"] for side, uri in zip((a, b), uris) if uri is None]
+    if missing:
+        cannot.append(f"the data: {' and '.join(missing)} read none")
+        return None
+    counts = [json.loads(storage.read_bytes(os.path.join(str(uri), f.COUNTS_FILE))) for uri in uris]
+    same = "artifact" if uris[0] == uris[1] else "content" if a.fingerprint == b.fingerprint else None
+    names = [set(one["class_names"]) for one in counts]
+    totals = [{split: sum(one["splits"].get(split, {}).values()) for split in f.SPLITS} for one in counts]
+    rows = [{"of": split, "a": totals[0][split], "b": totals[1][split]} for split in f.SPLITS]
+    rows.append({"of": "rejected", "a": counts[0]["rejected"], "b": counts[1]["rejected"]})
+    return {
+        "same": same,
+        "fingerprints": [a.fingerprint, b.fingerprint],
+        "counts": rows,
+        "only_a": sorted(names[0] - names[1]),
+        "only_b": sorted(names[1] - names[0]),
+        "classes": [] if same == "artifact" else _class_counts(counts, sorted(names[0] & names[1])),
+        "statistics": [] if same == "artifact" else _statistics(a, b),
+        "moved_by": MOVED,
+    }
+
+
+def _class_counts(counts: list[dict[str, Any]], names: list[str]) -> list[dict[str, Any]]:
+    """The classes of both that have another number of pictures in a split."""
+    rows = []
+    for name in names:
+        for split in f.SPLITS:
+            a, b = (one["splits"].get(split, {}).get(name, 0) for one in counts)
+            if a != b:
+                rows.append({"name": name, "split": split, "a": a, "b": b})
+    return rows
+
+
+def _statistics(a: Side, b: Side) -> list[dict[str, Any]]:
+    """Mean and deviation of each measure of the pictures by split, those that moved most first.
+
+    `moved`: the difference of the means over the pooled standard deviation (Cohen's d); None where it has no meaning.
+    """
+    rows = []
+    for split in f.SPLITS:
+        before, now = (statistics.numbers(side.artifacts.get("statistics"), split) for side in (a, b))
+        for name in MEASURES:
+            if name in before and name in now:
+                (mean_a, deviation_a), (mean_b, deviation_b) = before[name], now[name]
+                pooled = math.sqrt((deviation_a**2 + deviation_b**2) / 2)
+                moved = (mean_b - mean_a) / pooled if pooled else (0.0 if mean_a == mean_b else None)
+                one = {"a": mean_a, "b": mean_b, "a_deviation": deviation_a, "b_deviation": deviation_b}
+                rows.append({"name": name, "split": split, **one, "moved": moved})
+    return sorted(rows, key=lambda row: -math.inf if row["moved"] is None else -abs(row["moved"]))
+
+
+# ---------------------------------------------------------------------------------------------------------- the results
+def _metrics(a: Side, b: Side, cannot: list[str]) -> dict[str, Any] | None:
+    missing = [side.result["run_id"] for side in (a, b) if not side.result["metrics"]]
+    if missing:
+        cannot.append(f"the models: {' and '.join(missing)} evaluated none")
+        return None
+    both = _both(a, b)
+    same_task = set(a.classes) == set(b.classes)
+    if not same_task:
+        cannot.append("metrics over all pictures: the two tests do not have the same classes, so the tasks differ")
+    elif both["pictures"] == "other":
+        cannot.append("answers picture by picture: the two tests share no picture; what differs may be the pictures")
+    elif both["pictures"] == "some":
+        tests = " and ".join(f"{side.result['metrics']['pictures']:,}" for side in (a, b))
+        cannot.append(f"all answers picture by picture: the tests of {tests} pictures share {both['shared']:,}")
+    elif both["pictures"] == "unknown":
+        cannot.append("answers picture by picture: ServingCheck did not record those of both runs")
+    if both["by_name"] and both["shared"]:
+        cannot.append("the bytes of the shared pictures: path and class are the same, in data that differs otherwise")
+    rows = []
+    numbers = [side.result["metrics"] for side in (a, b)]
+    for name in [key for key in numbers[0] if key == "accuracy" or key.startswith("top_") or key == "cross_entropy"]:
+        if numbers[1].get(name):
+            rows.append(_row(name, numbers[0][name], numbers[1][name], same_task))
+    calibration = [{"value": one["expected_calibration_error"]} for one in numbers]
+    rows.append(_row("expected_calibration_error", calibration[0], calibration[1], same_task))
+    return {
+        "rows": sorted(rows, key=lambda row: row["name"] != "accuracy"),
+        "confidence": numbers[0]["confidence"],
+        "pictures": [one["pictures"] for one in numbers],
+        "same_classes": same_task,
+        "both": both,
+        "accuracy_interval": _interval(numbers, both) if same_task else None,
+        "classes": _recalls(numbers),
+    }
+
+
+def _row(name: str, a: dict[str, float], b: dict[str, float], comparable: bool) -> dict[str, Any]:
+    difference = b["value"] - a["value"] if comparable else None
+    better = None if not difference else (difference > 0) == name.endswith("accuracy")
+    return {"name": name, "a": a, "b": b, "difference": difference, "better": better}
+
+
+def _recalls(numbers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The classes that both were tested on, those whose recall changed most first."""
+    measured = [{one["name"]: one["recall"] for one in side["classes"] if one["recall"]} for side in numbers]
+    rows = [
+        {"name": name, "a": a, "b": measured[1][name], "difference": measured[1][name]["value"] - a["value"]}
+        for name, a in measured[0].items()
+        if name in measured[1]
+    ]
+    return sorted(rows, key=lambda row: (-abs(row["difference"]), row["name"]))
+
+
+def _both(a: Side, b: Side) -> dict[str, Any]:
+    """What both models answered: "pictures" (of the tests) is same, some, other or unknown; the rest is McNemar's."""
+    right = [_right(side.artifacts.get("predictions")) for side in (a, b)]
+    if not all(right):
+        return {"pictures": "unknown", "shared": 0, "by_name": False}
+    shared = sorted(right[0].keys() & right[1].keys())
+    now, before = (np.array([side[key] for key in shared], bool) for side in (right[1], right[0]))
+    gained, lost = int((now & ~before).sum()), int((before & ~now).sum())
+    kind = "other" if not shared else "same" if len(shared) == len(right[0]) == len(right[1]) else "some"
+    return {
+        "pictures": kind,
+        "shared": len(shared),
+        "by_name": a.fingerprint != b.fingerprint,
+        "a_right": int(before.sum()),
+        "b_right": int(now.sum()),
+        "gained": gained,
+        "lost": lost,
+        "p": _mcnemar(gained, lost) if shared else None,
+    }
+
+
+def _right(recorded: str | None) -> dict[tuple[str, str], bool]:
+    """Whether each picture, known by its path and class, was recognised: models may number their classes otherwise."""
+    answers = predictions.read(recorded) if recorded else None
+    if answers is None:
+        return {}
+    return dict(zip(zip(answers.source.tolist(), answers.class_name.tolist()), answers.right.tolist()))
+
+
+def _mcnemar(gained: int, lost: int) -> float:
+    from scipy.stats import binomtest
+
+    return float(binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0
+
+
+def _interval(numbers: list[dict[str, Any]], both: dict[str, Any]) -> dict[str, Any] | None:
+    """Of accuracy b - a, where the tests are of the same pictures, or share none."""
+    level = numbers[0]["confidence"]
+    if both["pictures"] == "same":
+        low, high = paired_interval(both["gained"], both["lost"], both["shared"], level)
+        return {"low": low, "high": high, "method": "Agresti and Min"}
+    if both["pictures"] == "other" and level == numbers[1]["confidence"]:
+        low, high = unpaired_interval(numbers[0]["accuracy"], numbers[1]["accuracy"])
+        return {"low": low, "high": high, "method": "Newcombe"}
+    return None
+
+
+def paired_interval(gained: int, lost: int, pictures: int, confidence: float) -> tuple[float, float]:
+    """Of the difference of two accuracies on the same pictures: `gained` are right in the second alone."""
+    from scipy.stats import norm
+
+    n, up, down = pictures + 2, gained + 0.5, lost + 0.5
+    middle = (up - down) / n
+    margin = float(norm.ppf((1 + confidence) / 2)) * math.sqrt(up + down - (up - down) ** 2 / n) / n
+    return max(middle - margin, -1.0), min(middle + margin, 1.0)
+
+
+def unpaired_interval(a: dict[str, float], b: dict[str, float]) -> tuple[float, float]:
+    """Of the difference b - a of two proportions, each {"value", "low", "high"} by Wilson."""
+    difference = b["value"] - a["value"]
+    low = math.hypot(b["value"] - b["low"], a["high"] - a["value"])
+    high = math.hypot(b["high"] - b["value"], a["value"] - a["low"])
+    return difference - low, difference + high

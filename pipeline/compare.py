@@ -1,0 +1,222 @@
+"""`compare RUN RUN`: two runs side by side, as text, JSON or a page."""
+
+from __future__ import annotations
+
+import json
+import webbrowser
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import ml_metadata as mlmd
+import yaml
+from rich.console import Console
+
+from components.errors import UserError
+from components.names import printable
+from components.report.comparison import Side, compare
+from components.report.page import verdict
+from pipeline import metadata, run_dir
+from pipeline.config import Config, flatten
+
+READ = {
+    "examples": ("ExampleGen", "examples"),
+    "statistics": ("StatisticsGen", "statistics"),
+    "predictions": ("ServingCheck", "predictions"),
+}
+ROWS = 10  # of statistics and classes in the text; the page has all
+
+
+def show(config: Config, runs: Sequence[str], as_json: bool, html: str | None, open_it: bool) -> int:
+    """Compare two runs.
+
+    Args:
+      html: write the page to this file; "" is a file in the run directory, None writes none.
+      open_it: write the page, and open it in the browser.
+    """
+    folders = [run_dir.find_run(config, run) for run in runs]
+    store = metadata.open_store(config)
+    sides = [_side(store, folder) for folder in folders]
+    found = compare(sides[0], sides[1])
+    if as_json:
+        print(json.dumps(found, indent=2))
+    elif html is None and not open_it:
+        _print(sides, found)
+    if html is not None or open_it:
+        name = f"{folders[0].name}..{folders[1].name}.html"
+        path = Path(html).resolve() if html else run_dir.comparisons(config) / name
+        _write(sides, found, path)
+        if not html:
+            from pipeline import report
+
+            report.make_index(config)
+        if not as_json:
+            print(path)
+        if open_it:
+            webbrowser.open(path.as_uri())
+    return 0
+
+
+def _side(store: mlmd.MetadataStore, folder: Path) -> Side:
+    run = metadata.find_run(store, folder.name)
+    stages = metadata.stages(store, run) if run else {}
+    artifacts = {key: metadata.live(stages, *where) for key, where in READ.items()}
+    examples = artifacts["examples"]
+    config = flatten(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")))
+    return Side(
+        result=json.loads((folder / run_dir.RESULT_FILE).read_text(encoding="utf-8")),
+        config={key: value for key, value in config.items() if key != "run_dir"},
+        code={
+            name: str(metadata.property_value(stage.execution, "code_fingerprint")) for name, stage in stages.items()
+        },
+        fingerprint=str(metadata.property_value(examples, "input_fingerprint") or "") if examples else "",
+        artifacts={key: one.uri for key, one in artifacts.items() if one},
+    )
+
+
+def _write(sides: Sequence[Side], found: dict[str, Any], path: Path) -> None:
+    from components.report import page
+
+    pages = [Path(side.result["report"]) for side in sides if side.result.get("report")]
+    links = {one.parent.name: page.link(str(one), path.parent) for one in pages if one.exists()}
+    verdicts = [verdict(side.result) for side in sides]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        words = {"value": _value, "change": _change, "in_words": in_words}
+        page.write("compare.html", path, sides=sides, found=found, verdicts=verdicts, links=links, **words)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}") from None
+
+
+def _print(sides: Sequence[Side], found: dict[str, Any]) -> None:
+    _table(
+        [("", *found["runs"]), ("", *map(_head, sides)), ("", *(f"{seconds:,.1f} s" for seconds in found["seconds"]))]
+    )
+    _section("config", [(one["key"], _value(one["a"]), _value(one["b"])) for one in found["config"]], "the same")
+    if found["libraries"]:
+        _section("libraries", [(one["key"], _value(one["a"]), _value(one["b"])) for one in found["libraries"]], "")
+    _say("code", f"of {', '.join(found['code'])} differs" if found["code"] else "the same")
+    if found["data"]:
+        _print_data(found["data"])
+    if found["metrics"]:
+        _print_metrics(found["metrics"])
+    if found["cannot"]:
+        print("cannot be compared")
+        for line in found["cannot"]:
+            _say("", line)
+
+
+def _head(side: Side) -> str:
+    result = side.result
+    ended = f"pushed as version {result['pushed']['version']}" if result["pushed"] else verdict(result)["badge"]
+    return f"{result['name']}, {ended}"
+
+
+def _print_data(data: dict[str, Any]) -> None:
+    same = {"artifact": "the same, byte for byte", "content": "the same files, split otherwise", None: "differs"}
+    _say("data", same[data["same"]])
+    if data["same"] == "artifact":
+        return
+    for key, word in (("only_a", "first"), ("only_b", "second")):
+        if data[key]:
+            _say("", f"classes of the {word} alone: {_names(data[key])}")
+    rows: list[Sequence[str]] = [(one["of"], f"{one['a']:,}", f"{one['b']:,}", _signed(one)) for one in data["counts"]]
+    rows += [
+        (f"{one['split']} of {printable(one['name'], 40)!r}", f"{one['a']:,}", f"{one['b']:,}", _signed(one))
+        for one in data["classes"][:ROWS]
+    ]
+    moved = [one for one in data["statistics"] if one["moved"] is None or abs(one["moved"]) >= data["moved_by"]]
+    for one in moved[:ROWS]:
+        by = "is constant" if one["moved"] is None else f"{one['moved']:+.2f} deviations"
+        rows.append((f"{one['name']} in {one['split']}", f"{one['a']:.4g}", f"{one['b']:.4g}", by))
+    _table(rows)
+    left = max(0, len(data["classes"]) - ROWS) + max(0, len(moved) - ROWS)
+    if left:
+        _say("", f"and {left} more; --json has all")
+    if data["statistics"] and not moved:
+        _say("", f"no statistic of the pictures moved by more than {data['moved_by']} standard deviations")
+
+
+def _print_metrics(metrics: dict[str, Any]) -> None:
+    pictures = metrics["pictures"]
+    both = metrics["both"]
+    on = f"{pictures[0]:,} and {pictures[1]:,} test pictures"
+    if both["pictures"] == "same":
+        on = f"the same {pictures[0]:,} test pictures"
+    _say("metrics", f"on {on}, intervals at {metrics['confidence']:.0%}")
+    rows = [
+        (one["name"].replace("_", " "), *(_estimate(one, key) for key in "ab"), _change(one)) for one in metrics["rows"]
+    ]
+    changed = [one for one in metrics["classes"] if one["difference"]]
+    for one in changed[:ROWS]:
+        points = f"{one['difference'] * 100:+.2f} points"
+        rows.append((f"recall of {printable(one['name'], 40)!r}", *(_share(one[key]) for key in "ab"), points))
+    _table(rows)
+    if len(changed) > ROWS:
+        _say("", f"and {len(changed) - ROWS} more classes; --json has all")
+    if metrics["accuracy_interval"]:
+        ends = metrics["accuracy_interval"]
+        low, high = (f"{ends[key] * 100:+.2f}" for key in ("low", "high"))
+        _say("", f"The accuracy changed by between {low} and {high} points ({ends['method']})")
+    if both["shared"]:
+        _say("", in_words(both, 1 - metrics["confidence"]))
+
+
+def in_words(both: dict[str, Any], level: float) -> str:
+    """McNemar's test for people."""
+    chance = "more than chance" if both["p"] < level else "no more than chance would make"
+    return (
+        f"Of {both['shared']:,} pictures that both answered, {both['gained']:,} are right in the second run alone and "
+        f"{both['lost']:,} in the first alone: McNemar's p = {both['p']:.3g}, {chance}"
+    )
+
+
+def _change(row: dict[str, Any]) -> str:
+    if row["difference"] is None:
+        return ""
+    if row["better"] is None:
+        return "the same"
+    share = row["name"].endswith("accuracy") or row["name"] == "expected_calibration_error"
+    size = f"{row['difference'] * 100:+.2f} points" if share else f"{row['difference']:+.4f}"
+    return f"{size}, {'better' if row['better'] else 'worse'}"
+
+
+def _estimate(row: dict[str, Any], key: str) -> str:
+    one = row[key]
+    if row["name"].endswith("accuracy"):
+        return _share(one)
+    if "low" not in one:
+        return f"{one['value']:.2%}"
+    return f"{one['value']:.4f} ({one['low']:.4f} to {one['high']:.4f})"
+
+
+def _share(one: dict[str, float]) -> str:
+    return f"{one['value']:.2%} ({one['low']:.2%} to {one['high']:.2%})"
+
+
+def _signed(one: dict[str, Any]) -> str:
+    return f"{one['b'] - one['a']:+,}" if one["b"] != one["a"] else ""
+
+
+def _names(names: Sequence[str]) -> str:
+    more = f" and {len(names) - ROWS} more" if len(names) > ROWS else ""
+    return ", ".join(repr(printable(name, 40)) for name in names[:ROWS]) + more
+
+
+def _value(value: Any) -> str:
+    return "-" if value is None else printable(value if isinstance(value, str) else json.dumps(value), 60)
+
+
+def _section(title: str, rows: Sequence[Sequence[str]], otherwise: str) -> None:
+    _say(title, "" if rows else otherwise)
+    _table(rows)
+
+
+def _say(title: str, text: str) -> None:
+    Console(highlight=False, soft_wrap=True).print(f"{title:<9} {text}".rstrip(), markup=False)
+
+
+def _table(rows: Iterable[Sequence[str]]) -> None:
+    """Four columns of one width in all tables, so that the two runs stay where they are."""
+    for name, a, b, *more in rows:
+        print(f"  {name:<28} {a:<30} {b:<30} {''.join(more)}".rstrip())
