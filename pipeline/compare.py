@@ -14,6 +14,7 @@ from rich.console import Console
 
 from components.errors import UserError
 from components.names import printable
+from components.report import comparison_page
 from components.report.comparison import Side, compare
 from components.report.page import verdict
 from pipeline import metadata, run_dir
@@ -45,7 +46,12 @@ def show(config: Config, runs: Sequence[str], as_json: bool, html: str | None, o
     if html is not None or open_it:
         name = f"{folders[0].name}..{folders[1].name}.html"
         path = Path(html).resolve() if html else run_dir.comparisons(config) / name
-        _write(sides, found, path)
+        reports = [folder / run_dir.REPORT_FILE for folder in folders]
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            comparison_page.write(found, sides, reports, path)
+        except OSError as error:
+            raise UserError(f"cannot write {path}: {error.strerror}") from None
         if not html:
             from pipeline import report
 
@@ -74,27 +80,24 @@ def _side(store: mlmd.MetadataStore, folder: Path) -> Side:
     )
 
 
-def _write(sides: Sequence[Side], found: dict[str, Any], path: Path) -> None:
-    from components.report import page
-
-    pages = [Path(side.result["report"]) for side in sides if side.result.get("report")]
-    links = {one.parent.name: page.link(str(one), path.parent) for one in pages if one.exists()}
-    verdicts = [verdict(side.result) for side in sides]
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        words = {"value": _value, "change": _change, "in_words": in_words}
-        page.write("compare.html", path, sides=sides, found=found, verdicts=verdicts, links=links, **words)
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}") from None
-
-
 def _print(sides: Sequence[Side], found: dict[str, Any]) -> None:
     _table(
         [("", *found["runs"]), ("", *map(_head, sides)), ("", *(f"{seconds:,.1f} s" for seconds in found["seconds"]))]
     )
-    _section("config", [(one["key"], _value(one["a"]), _value(one["b"])) for one in found["config"]], "the same")
+    _section(
+        "config",
+        [(one["key"], comparison_page.value(one["a"]), comparison_page.value(one["b"])) for one in found["config"]],
+        "the same",
+    )
     if found["libraries"]:
-        _section("libraries", [(one["key"], _value(one["a"]), _value(one["b"])) for one in found["libraries"]], "")
+        _section(
+            "libraries",
+            [
+                (one["key"], comparison_page.value(one["a"]), comparison_page.value(one["b"]))
+                for one in found["libraries"]
+            ],
+            "",
+        )
     _say("code", f"of {', '.join(found['code'])} differs" if found["code"] else "the same")
     if found["data"]:
         _print_data(found["data"])
@@ -145,7 +148,8 @@ def _print_metrics(metrics: dict[str, Any]) -> None:
         on = f"the same {pictures[0]:,} test pictures"
     _say("metrics", f"on {on}, intervals at {metrics['confidence']:.0%}")
     rows = [
-        (one["name"].replace("_", " "), *(_estimate(one, key) for key in "ab"), _change(one)) for one in metrics["rows"]
+        (one["name"].replace("_", " "), *(_estimate(one, key) for key in "ab"), comparison_page.change(one))
+        for one in metrics["rows"]
     ]
     changed = [one for one in metrics["classes"] if one["difference"]]
     for one in changed[:ROWS]:
@@ -159,26 +163,7 @@ def _print_metrics(metrics: dict[str, Any]) -> None:
         low, high = (f"{ends[key] * 100:+.2f}" for key in ("low", "high"))
         _say("", f"The accuracy changed by between {low} and {high} points ({ends['method']})")
     if both["shared"]:
-        _say("", in_words(both, 1 - metrics["confidence"]))
-
-
-def in_words(both: dict[str, Any], level: float) -> str:
-    """McNemar's test for people."""
-    chance = "more than chance" if both["p"] < level else "no more than chance would make"
-    return (
-        f"Of {both['shared']:,} pictures that both answered, {both['gained']:,} are right in the second run alone and "
-        f"{both['lost']:,} in the first alone: McNemar's p = {both['p']:.3g}, {chance}"
-    )
-
-
-def _change(row: dict[str, Any]) -> str:
-    if row["difference"] is None:
-        return ""
-    if row["better"] is None:
-        return "the same"
-    share = row["name"].endswith("accuracy") or row["name"] == "expected_calibration_error"
-    size = f"{row['difference'] * 100:+.2f} points" if share else f"{row['difference']:+.4f}"
-    return f"{size}, {'better' if row['better'] else 'worse'}"
+        _say("", comparison_page.in_words(both, 1 - metrics["confidence"]))
 
 
 def _estimate(row: dict[str, Any], key: str) -> str:
@@ -201,10 +186,6 @@ def _signed(one: dict[str, Any]) -> str:
 def _names(names: Sequence[str]) -> str:
     more = f" and {len(names) - ROWS} more" if len(names) > ROWS else ""
     return ", ".join(repr(printable(name, 40)) for name in names[:ROWS]) + more
-
-
-def _value(value: Any) -> str:
-    return "-" if value is None else printable(value if isinstance(value, str) else json.dumps(value), 60)
 
 
 def _section(title: str, rows: Sequence[Sequence[str]], otherwise: str) -> None:

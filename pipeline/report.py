@@ -21,7 +21,6 @@ from pipeline.output import all_output_to
 if TYPE_CHECKING:
     from components.report.run import Step
 
-REPORT_FILE = "report.html"
 INDEX_FILE = "index.html"  # of all runs, in the run directory
 # The artifacts that the report reads, by the stage and the key under which they were put out.
 _READ = {
@@ -40,7 +39,7 @@ def make(config: Config, run_id: str) -> Path:
     from components.report.run import Run
 
     folder = run_dir.of_run(config, run_id)
-    path = folder / REPORT_FILE
+    path = folder / run_dir.REPORT_FILE
     result = json.loads((folder / run_dir.RESULT_FILE).read_text(encoding="utf-8"))
     store = metadata.open_store(config)
     known = metadata.find_run(store, run_id)
@@ -77,7 +76,7 @@ def make_index(config: Config) -> None:
         index.Entry(
             when=run_dir.started(file.parent.name),
             result=json.loads(file.read_text(encoding="utf-8")),
-            report=page(file.parent / REPORT_FILE),
+            report=page(file.parent / run_dir.REPORT_FILE),
             card=page(file.parent / run_dir.CARD_FILE),
         )
         for file in run_dir.results(config)
@@ -151,7 +150,7 @@ def _register(store: mlmd.MetadataStore, run: metadata.Run, path: Path) -> None:
 def show(config: Config, run_id: str | None, rebuild: bool, open_it: bool) -> int:
     """Print the path of a run's report, made if there is none yet; the latest run if `run_id` is None."""
     folder = run_dir.find_run(config, run_id)
-    path = folder / REPORT_FILE
+    path = folder / run_dir.REPORT_FILE
     if rebuild or not path.exists():
         with all_output_to(os.devnull):
             make(of_run(config, folder), folder.name)

@@ -24,6 +24,7 @@ from pipeline.config import Config
 
 LOCK_FILE = "lock"
 RESULT_FILE = "result.json"
+REPORT_FILE = "report.html"
 CARD_FILE = "card.html"
 
 

@@ -118,8 +118,8 @@ def limits(card: Card, mixed_up: list[tuple[str, str, int]]) -> list[str]:
     if metrics.get("unanswered"):
         said.append(f"{metrics['unanswered']:,} test pictures got no finite answer.")
     said.append(
-        "The test pictures come from where the training pictures come from: on pictures from elsewhere it may be worse, "
-        "and the figures do not say by how much."
+        "The test pictures come from where the training pictures come from: on others it may be worse, and the figures "
+        "do not say by how much."
     )
     said.append("It was measured by class alone: of people, places or times in the pictures nothing is known.")
     return said

@@ -1,4 +1,4 @@
-"""`runs`, `show`, `report`, `compare`, `lineage` and `card`: what was run, and what came of it."""
+"""What was run, and what came of it: `runs`, `show`, `report`, `compare`, `lineage`, `card` and `board`."""
 
 from __future__ import annotations
 
@@ -67,6 +67,11 @@ def add(commands: Any) -> None:
     add_config(card, data=False)
     card.set_defaults(command=_card)
 
+    board = commands.add_parser("board", help="TensorBoard over the training logs of all runs")
+    board.add_argument("--port", type=int, help="default: 6006, or the next free one")
+    add_config(board, data=False)
+    board.set_defaults(command=_board)
+
 
 def _runs(args: argparse.Namespace) -> int:
     from pipeline import history
@@ -108,3 +113,10 @@ def _card(args: argparse.Namespace) -> int:
 
     config, _ = load_config(args)
     return card.show(config, args.version, args.open)
+
+
+def _board(args: argparse.Namespace) -> int:
+    from pipeline import board
+
+    config, _ = load_config(args)
+    return board.show(config, args.port)

@@ -1,0 +1,45 @@
+"""A comparison of two runs as a page, and the words for it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from components.names import printable
+from components.report import page
+from components.report.comparison import Side
+
+
+def write(found: dict[str, Any], sides: Sequence[Side], reports: Sequence[Path], path: Path) -> None:
+    """Write what comparison.compare found to `path`, with links to the reports of the two runs where they exist."""
+    links = [page.link(str(one), path.parent) if one.exists() else None for one in reports]
+    words = {"value": value, "change": change, "in_words": in_words}
+    verdicts = [page.verdict(side.result) for side in sides]
+    page.write("compare.html", path, found=found, sides=sides, verdicts=verdicts, links=links, **words)
+
+
+def in_words(both: dict[str, Any], level: float) -> str:
+    """McNemar's test for people."""
+    chance = "more than chance" if both["p"] < level else "no more than chance would make"
+    return (
+        f"Of {both['shared']:,} pictures that both answered, {both['gained']:,} are right in the second run alone and "
+        f"{both['lost']:,} in the first alone: McNemar's p = {both['p']:.3g}, {chance}"
+    )
+
+
+def change(row: dict[str, Any]) -> str:
+    """The difference of a metric in its unit, and whether it is for the better."""
+    if row["difference"] is None:
+        return ""
+    if row["better"] is None:
+        return "the same"
+    share = row["name"].endswith("accuracy") or row["name"] == "expected_calibration_error"
+    size = f"{row['difference'] * 100:+.2f} points" if share else f"{row['difference']:+.4f}"
+    return f"{size}, {'better' if row['better'] else 'worse'}"
+
+
+def value(of: Any) -> str:
+    """A value of the configuration; a dash where there is none."""
+    return "-" if of is None else printable(of if isinstance(of, str) else json.dumps(of), 60)
