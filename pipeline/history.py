@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from components.errors import UserError
+from components.names import printable
 from pipeline import metadata, run_dir, summary
 from pipeline.config import Config
 from pipeline.result import Result
@@ -132,4 +133,4 @@ def _cell(key: str, value: Any) -> str:
         return f"{value:,.1f} s"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return str(value)
+    return printable(str(value))

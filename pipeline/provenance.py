@@ -145,6 +145,8 @@ class Known:
             path = str(Path(what).resolve())
             wanted = [one for one in data if one.source == path or one.fingerprint.startswith(what)]
             ids = [one.link.id for one in wanted]
+        elif what.isdigit() and not any(file.parent.name.startswith(what) for file in run_dir.results(self.config)):
+            ids = []  # it was meant as a version
         else:
             run_id = run_dir.find_run(self.config, what).name
             known = {one.id for one in made}

@@ -17,17 +17,6 @@ from tests.end_to_end.support import run, store_of, write_folder
 from tests.report.page import Page
 
 pytestmark = pytest.mark.slow
-LENIENT = ("evaluator.min_accuracy=0.3", "evaluator.min_class_recall=0")
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result, Result]:
-    """(run directory, a first run that is pushed, a second one that is refused)."""
-    root = tmp_path_factory.mktemp("runs")
-    pictures = write_folder(root / "pictures", train=20, test=10)
-    first = run(root / "runs", pictures, *LENIENT)
-    second = run(root / "runs", pictures, "evaluator.min_accuracy=1", "trainer.learning_rate=1e-9")
-    return root / "runs", first, second
 
 
 def page_of(result: Result) -> Page:

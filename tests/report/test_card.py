@@ -1,0 +1,103 @@
+"""The card of a pushed model: the figures of the artifacts, in Markdown and as a page; names that would do harm."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components import features as f
+from components.evaluator import results
+from components.report import card as cards
+from components.report.page import markdown
+from pipeline.cli import main
+from tests.report import artifacts
+from tests.report.conftest import History
+from tests.report.page import Page
+from tests.report.test_questions import artifact
+
+HOSTILE = ("<script>alert(1)</script>", "a|b", "*bold*\n# title", "猫")
+
+
+def made_up(root: Path, names: tuple[str, ...]) -> cards.Card:
+    """Of the artifacts of a made-up run."""
+    run = artifacts.evaluated(root, names, baseline=True)
+    return cards.Card(
+        name="shapes",
+        version="7",
+        path="/models/7",
+        runs={"trained": "run-1", "evaluated": "run-2", "pushed": "run-3"},
+        when="2026-01-02 03:04",
+        size=32,
+        parameters=12_345,
+        training={"epochs": 3, "learning_rate": 0.1},
+        libraries={"keras": "3.12.0"},
+        source="data/<i>shapes</i>",
+        fingerprint="sha256:00",
+        files=12,
+        counts={split: dict.fromkeys(names, each) for split, each in artifacts.EACH.items()},
+        measures={f.BRIGHTNESS: dict.fromkeys(f.SPLITS, (0.5, 0.1))},
+        metrics=run.result["metrics"],
+        baseline="version 6",
+        checks=[{"name": "accuracy", "needed": "at least 50%", "measured": "66%", "passed": True, "note": "close"}],
+        recorded=run.artifacts["predictions"],
+        lineage=[{"id": 9, "key": "model", "stage": "Trainer", "run_id": "run-1", "read": {1: "examples"}}],
+    )
+
+
+def test_hostile_names_are_shown_and_do_nothing(tmp_path: Path) -> None:
+    card = made_up(tmp_path, HOSTILE)
+    cards.write(card, tmp_path / "card.md", tmp_path / "card.html")
+    page = Page(tmp_path / "card.html")
+    assert len(page.tags("script")) == 1
+    assert not page.tags("i")
+    assert all(name in page.text for name in ("<script>alert(1)</script>", "a|b", "猫", "*bold*\\n# title"))
+    text = (tmp_path / "card.md").read_text()
+    assert "<script>" not in text.replace("\\<script\\>", "")
+    assert "\n# title" not in text
+    rows = [line for line in text.splitlines() if line.startswith("| a\\|b |")]
+    assert [line.replace("\\|", "").count("|") for line in rows] == [9, 5]  # by class, and the pictures by split
+
+
+def test_what_goes_wrong_most_is_a_limit(tmp_path: Path) -> None:
+    card = made_up(tmp_path, ("circle", "square", "triangle"))
+    pairs = cards.confusions(card.recorded)
+    matrix = artifacts.evaluated(tmp_path / "again", ("circle", "square", "triangle"), baseline=True).evaluation[  # type: ignore[index]
+        "confusion_matrix"
+    ]
+    wrong = {(i, j): n for i, row in enumerate(matrix) for j, n in enumerate(row) if i != j and n}
+    names = ("circle", "square", "triangle")
+    assert {(a, b): n for a, b, n in pairs} == {(names[i], names[j]): n for (i, j), n in wrong.items()}
+    assert [n for _, _, n in pairs] == sorted(wrong.values(), reverse=True)
+    said = " ".join(cards.limits(card, pairs))
+    assert f"{pairs[0][0]!r} taken for {pairs[0][1]!r}" in said
+    assert "tested on fewer than 30 pictures" in said
+
+
+@pytest.mark.parametrize("text", ["_x_", "[a](b)", "`c`", "<br>", "a|b", "\\", "**x**", "&amp;", "# x", "![a](b)"])
+def test_markdown_means_itself(text: str) -> None:
+    escaped = markdown(text)
+    assert escaped.replace("\\\\", "\0").replace("\\", "").replace("\0", "\\") == text
+    assert all(escaped[i - 1] == "\\" for i, c in enumerate(escaped) if c in "*_`<[|#&")
+
+
+@pytest.mark.slow
+def test_the_figures_are_those_of_the_evaluation(history: History, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["card", "pictures/1", "--run-dir", str(history.folder)]) == 0
+    html, text = (Path(line) for line in capsys.readouterr().out.splitlines())
+    assert html == history.folder / "runs" / history.first.run_id / "card.html"
+    figures: dict[str, Any] = Page(html).figures
+    measured = results.read(artifact(history, history.first.run_id, "Evaluator", "evaluation").uri)
+    assert set(figures["accuracy"]) == {measured.accuracy.value}
+    assert figures["ece"] == [measured.expected_calibration_error]
+    assert figures["class.recall"] == [one.recall.value for one in measured.classes if one.recall]
+    assert figures["total.train"] == [history.first.counts["train"]]  # type: ignore[index]
+    said = text.read_text()
+    assert f"| accuracy | {measured.accuracy.value:.2%} | {measured.accuracy.low:.2%} to" in said
+    for one in measured.classes:
+        assert one.recall is not None
+        assert f"| {one.name} | {one.pictures} | {one.recall.value:.2%} |" in said
+    assert f"runs/{history.first.run_id}/card.html" in [
+        str(of["href"]) for of in Page(history.folder / "index.html").tags("a")
+    ]

@@ -1,0 +1,146 @@
+"""Two runs side by side: the figures of real runs, and the methods on figures from the literature."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binomtest
+
+from components import features as f
+from components.evaluator.results import proportion
+from components.report import comparison
+from components.report.comparison import Side, paired_interval, unpaired_interval
+from pipeline.cli import main
+from pipeline.result import Result
+from tests.report import artifacts
+from tests.report.conftest import History
+from tests.report.page import Page
+
+NAMES = ("circle", "square", "<b>triangle</b>")
+
+
+def side(root: Path, names: tuple[str, ...] = NAMES, fingerprint: str = "sha256:1", **config: Any) -> Side:
+    run = artifacts.evaluated(root, names)
+    code = {"Trainer": "1"}
+    return Side(run.result, {"trainer.epochs": 3, **config}, code, fingerprint, run.artifacts)
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> Side:
+    return side(tmp_path_factory.mktemp("first"))
+
+
+def test_newcombe_s_own_example() -> None:
+    """56 of 70 less 48 of 80: method 10 gives 0.0524 to 0.3339 (Newcombe 1998, table II)."""
+    a, b = (proportion(*counts, 0.95) for counts in ((48, 80), (56, 70)))
+    low, high = unpaired_interval(vars(a), vars(b))
+    assert (low, high) == pytest.approx((0.0524, 0.3339), abs=5e-5)
+
+
+@given(st.integers(0, 50), st.integers(0, 50), st.integers(0, 100))
+def test_the_paired_interval_turns_round_with_the_pair(gained: int, lost: int, more: int) -> None:
+    pictures = gained + lost + more or 1
+    low, high = paired_interval(gained, lost, pictures, 0.95)
+    assert -1 <= low <= high <= 1
+    assert (-high, -low) == pytest.approx(paired_interval(lost, gained, pictures, 0.95))
+
+
+def test_the_paired_interval_covers_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(0)
+    for up, down in ((0.1, 0.05), (0.02, 0.02), (0.3, 0.1)):
+        draws = rng.multinomial(100, (up, down, 1 - up - down), 2000)
+        ends = [paired_interval(int(gained), int(lost), 100, 0.95) for gained, lost, _ in draws]
+        assert np.mean([low <= up - down <= high for low, high in ends]) > 0.93
+
+
+def test_other_data_is_told_apart_and_its_statistics_too(first: Side, tmp_path: Path) -> None:
+    other = side(tmp_path, NAMES, "sha256:2", **{"trainer.epochs": 4, "trainer.flip": True})
+    found = comparison.compare(first, other)
+    assert found["config"] == [
+        {"key": "trainer.epochs", "a": 3, "b": 4},
+        {"key": "trainer.flip", "a": None, "b": True},
+    ]
+    assert found["data"]["same"] is None
+    moved = {(row["name"], row["split"]): row for row in found["data"]["statistics"]}
+    assert moved[f.BRIGHTNESS, f.TRAIN]["moved"] == 0  # the pictures are the same, whatever the fingerprint says
+    assert found["metrics"]["both"]["pictures"] == "same"
+    assert "the bytes of the shared pictures" in found["cannot"][0]
+
+
+def test_other_classes_are_no_reason_to_say_nothing(first: Side, tmp_path: Path) -> None:
+    found = comparison.compare(first, side(tmp_path, (*NAMES[:2], "猫"), "sha256:2"))
+    assert (found["data"]["only_a"], found["data"]["only_b"]) == ([NAMES[2]], ["猫"])
+    assert "do not have the same classes" in found["cannot"][0]
+    assert all(row["difference"] is None for row in found["metrics"]["rows"])
+    assert {row["name"] for row in found["metrics"]["classes"]} == set(NAMES[:2])
+    assert found["metrics"]["both"]["shared"] == 2 * artifacts.EACH[f.TEST]  # McNemar on these alone
+
+
+def test_a_run_that_ended_early(first: Side) -> None:
+    run = artifacts.failed_at_once()
+    found = comparison.compare(first, Side(run.result, {}, {}, "", {}))
+    assert (found["data"], found["metrics"]) == (None, None)
+    assert [line.split(":")[0] for line in found["cannot"]] == ["the data", "the models"]
+    json.dumps(found)
+
+
+# ------------------------------------------------------------------------------------------------------------ real runs
+def answers(history: History, result: Result) -> dict[str, bool]:
+    from tests.report.test_questions import artifact
+
+    folder = Path(artifact(history, result.run_id, "ServingCheck", "predictions").uri)
+    columns = np.load(folder / "predictions-00000.npz", allow_pickle=False)
+    return dict(zip(columns[f.SOURCE].tolist(), (columns[f.LABEL] == columns[f.CLASS_INDEX]).tolist()))
+
+
+@pytest.mark.slow
+def test_mcnemar_on_the_pictures_that_both_saw(history: History, capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = history.first, history.second
+    assert main(["compare", first.run_id, second.run_id, "--json", "--run-dir", str(history.folder)]) == 0
+    found = json.loads(capsys.readouterr().out)
+    before, now = answers(history, first), answers(history, second)
+    gained = sum(now[key] and not before[key] for key in before)
+    lost = sum(before[key] and not now[key] for key in before)
+    both = found["metrics"]["both"]
+    assert (both["shared"], both["gained"], both["lost"]) == (len(before), gained, lost)
+    assert both["p"] == pytest.approx(binomtest(gained, gained + lost).pvalue)
+    assert found["data"]["same"] == "artifact"
+    assert {"key": "trainer.learning_rate", "a": 0.1, "b": 1e-09} in found["config"]
+    accuracy = found["metrics"]["rows"][0]
+    assert (accuracy["a"], accuracy["b"]) == (first.metrics["accuracy"], second.metrics["accuracy"])  # type: ignore[index]
+    low, high = (found["metrics"]["accuracy_interval"][key] for key in ("low", "high"))
+    assert low < accuracy["difference"] < high
+
+
+@pytest.mark.slow
+def test_a_run_from_the_cache_is_the_same(history: History, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", history.first.run_id, history.again.run_id, "--run-dir", str(history.folder)]) == 0
+    said = capsys.readouterr().out
+    assert "config    the same" in said
+    assert "data      the same, byte for byte" in said
+    assert "McNemar's p = 1," in said
+
+
+@pytest.mark.slow
+def test_the_page_says_what_the_text_says(history: History, capsys: pytest.CaptureFixture[str]) -> None:
+    first, other = history.first.run_id, history.other.run_id
+    assert main(["compare", first, other, "--html", "--run-dir", str(history.folder)]) == 0
+    path = Path(capsys.readouterr().out.strip())
+    assert path.name == f"{first}..{other}.html"
+    page = Page(path)
+    assert main(["compare", first, other, "--run-dir", str(history.folder)]) == 0
+    said = capsys.readouterr().out
+    for line in ("the tasks differ", "Of 20 pictures that both answered"):
+        assert line in said
+        assert line in page.text
+    assert page.figures["accuracy"] == [one.metrics["accuracy"]["value"] for one in (history.first, history.other)]  # type: ignore[index]
+    links = [str(of["href"]) for of in Page(history.folder / "index.html").tags("a")]
+    assert f"compare/{path.name}" in links
+    assert main(["compare", first, other, "--html", "/proc/none/a.html", "--run-dir", str(history.folder)]) == 2
+    assert capsys.readouterr().err.startswith("error: cannot write /proc/none/a.html")
