@@ -22,6 +22,7 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
+AXE = Path(__file__).parents[2] / ".tools" / "axe" / "node_modules" / "axe-core" / "axe.min.js"
 NAMES = ("circle", "square", "<b>triangle</b>", "猫")
 
 
@@ -34,16 +35,25 @@ def missing(what: str) -> NoReturn:
 
 @pytest.fixture(scope="session")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Beside it index.html, which lists it twice."""
-    from components.report import index
+    """Beside it index.html, which lists it twice, card.html and compare.html."""
+    from components.report import card, comparison, comparison_page, index
     from components.report.build import build
     from tests.report import artifacts
+    from tests.report.test_card import made_up
 
     root = tmp_path_factory.mktemp("report")
     path = root / "report.html"
     run = artifacts.evaluated(root, NAMES, baseline=True)
     build(run, path)
-    index.build([index.Entry(run.result, report=path)] * 2, root / "index.html")
+    card.write(made_up(root / "card", NAMES), root / "card.md", root / "card.html")
+    sides = [
+        comparison.Side(one.result, {"trainer.epochs": i, "data.source": NAMES[2]}, {}, f"sha256:{i}", one.artifacts)
+        for i, one in enumerate((run, artifacts.evaluated(root / "other", (*NAMES[:3], "dog"), pushed=False)))
+    ]
+    found = comparison.compare(*sides)
+    comparison_page.write(found, sides, [path, path], root / "compare.html")
+    entries = [index.Entry(run.result, report=path, card=root / "card.html")] * 2
+    index.build(entries, root / "index.html", [(NAMES[2], root / "compare.html")])
     return path
 
 
@@ -95,3 +105,12 @@ def requests(browser: Any) -> list[str]:
     """The addresses that the page has asked for since it was opened."""
     messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     return [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
+
+
+def violations(browser: Any) -> list[tuple[str, str, str]]:
+    """What axe-core has to say against the page."""
+    if not AXE.exists():
+        missing("no axe-core: npm install --no-save --prefix .tools/axe axe-core@4.14.1")
+    browser.execute_script(AXE.read_text(encoding="utf-8"))
+    found = browser.execute_async_script("axe.run().then(arguments[0])")["violations"]
+    return [(one["id"], node["html"][:200], node["failureSummary"]) for one in found for node in one["nodes"][:3]]

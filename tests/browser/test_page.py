@@ -10,9 +10,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
-from tests.browser.conftest import NAMES, missing, press, requests, show
+from tests.browser.conftest import NAMES, press, requests, show, violations
 
-AXE = Path(__file__).parents[2] / ".tools" / "axe" / "node_modules" / "axe-core" / "axe.min.js"
 SECTIONS = ("verdict", "data", "training", "test", "run")
 
 
@@ -106,26 +105,6 @@ def test_at_every_width_the_page_fits_and_is_accessible(chromium: Any, report: P
     chromium.execute_script("document.querySelectorAll('details').forEach((one) => { one.open = true })")
     press(chromium, next(one for one in cells(chromium) if "miss" in str(one.get_attribute("class"))))
     assert violations(chromium) == []
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_index_of_all_runs(chromium: Any, report: Path, theme: str) -> None:
-    show(chromium, report.parent / "index.html", 380, theme)
-    assert chromium.execute_script("return document.documentElement.scrollWidth") <= 380
-    assert violations(chromium) == []
-    press(chromium, chromium.find_element(By.ID, "theme"))
-    assert chromium.get_log("browser") == []
-    chromium.find_element(By.CSS_SELECTOR, "tbody a").click()
-    assert chromium.find_element(By.ID, "verdict").is_displayed()
-
-
-def violations(browser: Any) -> list[tuple[str, str, str]]:
-    """What axe-core has to say against the page."""
-    if not AXE.exists():
-        missing("no axe-core: npm install --no-save --prefix .tools/axe axe-core@4.14.1")
-    browser.execute_script(AXE.read_text(encoding="utf-8"))
-    found = browser.execute_async_script("axe.run().then(arguments[0])")["violations"]
-    return [(one["id"], node["html"][:200], node["failureSummary"]) for one in found for node in one["nodes"][:3]]
 
 
 def test_it_is_painted_within_a_second(page: Any) -> None:

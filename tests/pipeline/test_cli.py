@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.cli import main
+
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = ("tensorflow", "tfx", "apache_beam", "tensorflow_model_analysis", "ml_metadata", "keras")
 
@@ -97,3 +99,32 @@ def test_runs_of_an_empty_directory(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, "no runs in output; make the first with `python -m pipeline run`\n")
     assert json.loads(pipeline("runs", "--json", cwd=tmp_path).stdout) == []
     assert not (tmp_path / "output").exists()
+
+
+@pytest.mark.parametrize("folder", ["none", "empty"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("show",),
+        ("report",),
+        ("lineage",),
+        ("lineage", "--why"),
+        ("lineage", "#1"),
+        ("compare", "a", "b"),
+        ("card",),
+        ("card", "3"),
+        ("board",),
+    ],
+    ids=" ".join,
+)
+def test_a_question_where_nothing_was_run_is_answered_in_one_line(
+    words: tuple[str, ...], folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty").mkdir()
+    assert main([*words, "--run-dir", str(tmp_path / folder)]) == 2
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err.count("\n")) == ("", 1)
+    assert f"{tmp_path / folder}" in captured.err
+    assert "`python -m pipeline run" in captured.err
+    assert not (tmp_path / "none").exists()
+    assert not list((tmp_path / "empty").iterdir())
