@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from pathlib import Path
+import os
 from typing import Any
 
 from components import features as f
+from components import storage
 from components.errors import UserError
 from components.names import printable
 from pipeline import metadata, run_dir
 from pipeline.lineage import Link
+from pipeline.output import all_output_to
 from pipeline.provenance import Data, Known, Version
 from pipeline.result import metrics as read_metrics
 
@@ -99,7 +101,10 @@ def _measured(known: Known, evaluation: Link) -> dict[str, Any]:
     """What the evaluating run noted of the artifact; read from it, which takes long, where the note is lost."""
     file = run_dir.of_run(known.config, evaluation.run_id) / run_dir.RESULT_FILE
     noted = json.loads(file.read_text(encoding="utf-8"))["metrics"] if file.exists() else None
-    return dict(noted or read_metrics(evaluation.artifact.uri, known.config.evaluator.confidence))
+    if noted:
+        return dict(noted)
+    with all_output_to(os.devnull):
+        return read_metrics(evaluation.artifact.uri, known.config.evaluator.confidence)
 
 
 def _thresholds(blessing: Link, measured: dict[str, Any], baseline: str) -> list[Check]:
@@ -125,7 +130,7 @@ def _accuracy(floor: float, measured: dict[str, Any]) -> Check:
 
 
 def _recall(floor: float, measured: dict[str, Any]) -> Check:
-    classes = [one for one in measured["classes"] if one["recall"]]
+    classes = [one for one in measured["classes"] if one["recall"]]  # at least one: else there was no evaluation
     worst = min(classes, key=lambda one: float(one["recall"]["value"]))
     one = worst["recall"]
     said = f"lowest {interval(one)}, class {printable(worst['name'])!r}"
@@ -142,8 +147,8 @@ def _change(absolute: float, measured: dict[str, Any], baseline: str) -> Check:
 
 
 def _serving_check(infra: Link) -> Check:
-    file = Path(infra.artifact.uri) / SERVING_CHECK_FILE
-    report = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    path = f"{infra.artifact.uri}/{SERVING_CHECK_FILE}"
+    report = json.loads(storage.read_bytes(path)) if storage.exists(path) else {}
     said = "; ".join(report.get("reasons", [])) or (
         f"{report.get('pictures', 0):,} pictures served, {report.get('compared', 0):,} by all three signatures"
     )

@@ -51,7 +51,7 @@ def show_one(config: Config, run_id: str | None, as_json: bool) -> int:
     if as_json:
         print(json.dumps(result.to_json(), indent=2))
         return 0
-    print(f"run       {result.run_id} of {result.name}, data {result.source}")
+    print(f"run       {result.run_id} of {result.name}, data {printable(result.source)}")
     for stage, report in result.stages.items():
         print(f"  {stage:<17} {report['state']:<8} {report['seconds']:6.1f} s")
     summary.show(result, sys.stdout)

@@ -95,6 +95,7 @@ class Graph:
         self._read: dict[int, dict[int, str]] = {}  # by execution
         self._outputs: dict[int, list[int]] = {}  # by execution
         self._readers: dict[int, list[int]] = {}  # by artifact
+        self._contexts: dict[int, list[pb.Context]] = {}  # by execution, as far as they were asked for
         for use in uses(store, self._executions):
             if use.made:
                 self._made.setdefault(use.artifact.id, use)
@@ -110,7 +111,9 @@ class Graph:
     def link(self, artifact_id: int) -> Link:
         use = self._made[artifact_id]
         stage = run_id = pipeline = ""
-        for context in self._store.get_contexts_by_execution(use.execution_id):
+        if use.execution_id not in self._contexts:
+            self._contexts[use.execution_id] = list(self._store.get_contexts_by_execution(use.execution_id))
+        for context in self._contexts[use.execution_id]:
             if context.type == "node":
                 stage = context.name.rsplit(".", 1)[-1]
             elif context.type == "pipeline_run":

@@ -9,6 +9,7 @@ from pathlib import Path
 import ml_metadata as mlmd
 
 from components import features as f
+from components import storage
 from components.errors import UserError
 from pipeline import metadata, run_dir
 from pipeline.config import Config
@@ -96,8 +97,8 @@ class Known:
         return next(iter(found.values()))
 
     def data(self, examples: Link) -> Data:
-        path = Path(examples.artifact.uri) / f.COUNTS_FILE
-        counts = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        path = f"{examples.artifact.uri}/{f.COUNTS_FILE}"
+        counts = json.loads(storage.read_bytes(path)) if storage.exists(path) else {}
         fingerprint = str(metadata.property_value(examples.artifact, "input_fingerprint") or "")
         content, _, files = fingerprint.partition(",num_files:")
         return Data(

@@ -112,6 +112,16 @@ def test_why_tells_each_threshold_with_what_was_measured(history: History, ask: 
     assert "baseline  none" in said
 
 
+def test_why_without_the_run_s_own_note_asks_the_artifact(history: History, ask: Any) -> None:
+    note = history.folder / "runs" / history.first.run_id / "result.json"
+    said = ask("lineage", "--why", "pictures/1", "--json")
+    note.rename(note.with_suffix(".away"))
+    try:
+        assert ask("lineage", "--why", "pictures/1", "--json") == said
+    finally:
+        note.with_suffix(".away").rename(note)
+
+
 def test_why_a_model_was_refused(history: History, ask: Any) -> None:
     why = ask("lineage", "--why", history.second.run_id, "--json")
     assert why["blessed"] is False
