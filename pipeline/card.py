@@ -12,7 +12,7 @@ from typing import Any
 from components import features as f
 from components import storage
 from components.report import card as cards
-from components.report import statistics
+from components.report import moments
 from pipeline import blessing, report, run_dir
 from pipeline.blessing import Blessing
 from pipeline.config import Config
@@ -91,7 +91,7 @@ def _measures(known: Known, judged: Blessing) -> dict[str, dict[str, tuple[float
         return {}
     made = known.graph.read_by(judged.data.link.id, "examples")
     uri = next((one.artifact.uri for one in made if one.key == "statistics"), None)
-    by_split = {split: statistics.numbers(uri, split) for split in f.SPLITS}
+    by_split = {split: moments.of_split(uri, split) for split in f.SPLITS}
     named = {name: {split: of[name] for split, of in by_split.items() if name in of} for name in cards.MEASURES}
     return {name: splits for name, splits in named.items() if splits}
 

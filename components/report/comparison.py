@@ -21,7 +21,7 @@ import numpy as np
 
 from components import features as f
 from components import storage
-from components.report import predictions, statistics
+from components.report import moments, predictions
 
 MOVED = 0.1  # standard deviations; by more a statistic is said to have moved (Cohen calls 0.2 a small effect)
 MEASURES = (f.HEIGHT, f.WIDTH, f.CHANNELS, f.NUM_BYTES, f.BRIGHTNESS, f.CONTRAST, f.SHARPNESS, f.COLOURFULNESS)
@@ -116,7 +116,7 @@ def _statistics(a: Side, b: Side) -> list[dict[str, Any]]:
     """
     rows = []
     for split in f.SPLITS:
-        before, now = (statistics.numbers(side.artifacts.get("statistics"), split) for side in (a, b))
+        before, now = (moments.of_split(side.artifacts.get("statistics"), split) for side in (a, b))
         for name in MEASURES:
             if name in before and name in now:
                 (mean_a, deviation_a), (mean_b, deviation_b) = before[name], now[name]

@@ -51,7 +51,7 @@ def evaluated(root: Path, names: Sequence[str], pushed: bool = True, baseline: b
     result |= {
         "counts": {**{split: each * len(names) for split, each in EACH.items()}, "rejected": 2},
         "metrics": evaluation["top_k"]
-        | {key: evaluation[key] for key in evaluation.keys() - {"top_k", "confusion_matrix", "calibration"}},
+        | {key: one for key, one in evaluation.items() if key not in ("top_k", "confusion_matrix", "calibration")},
         "blessed": pushed,
         "why": [] if pushed else ["accuracy 0.6000 is under the floor 0.9000 (by 0.3000)"],
         "pushed": {"version": "7", "path": "/models/7"} if pushed else None,

@@ -23,6 +23,7 @@ HOSTILE = ("<script>alert(1)</script>", "a|b", "*bold*\n# title", "猫")
 def made_up(root: Path, names: tuple[str, ...]) -> cards.Card:
     """Of the artifacts of a made-up run."""
     run = artifacts.evaluated(root, names, baseline=True)
+    share = {"value": 0.5, "low": 0.2, "high": 0.8}
     return cards.Card(
         name="shapes",
         version="7",
@@ -38,7 +39,8 @@ def made_up(root: Path, names: tuple[str, ...]) -> cards.Card:
         files=12,
         counts={split: dict.fromkeys(names, each) for split, each in artifacts.EACH.items()},
         measures={f.BRIGHTNESS: dict.fromkeys(f.SPLITS, (0.5, 0.1))},
-        metrics=run.result["metrics"],
+        metrics=run.result["metrics"]
+        | {"slices": [{"by": "size", "name": names[0], "pictures": 3, "accuracy": share}]},
         baseline="version 6",
         checks=[{"name": "accuracy", "needed": "at least 50%", "measured": "66%", "passed": True, "note": "close"}],
         recorded=run.artifacts["predictions"],

@@ -1,4 +1,4 @@
-"""Numbers from the artifact of StatisticsGen, read without TFDV."""
+"""Means and deviations from the artifact of StatisticsGen, read without TFDV."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 from components import storage
 
 
-def numbers(statistics: str | None, split: str) -> dict[str, tuple[float, float]]:
+def of_split(statistics: str | None, split: str) -> dict[str, tuple[float, float]]:
     """(mean, standard deviation) of the numeric features of a split; empty where there are no statistics of it."""
     from tensorflow_metadata.proto.v0 import statistics_pb2
 
