@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from components import features as f
+from components.errors import UserError
 from components.names import printable
 from pipeline import blessing, run_dir
 from pipeline.blessing import Blessing
@@ -61,8 +62,11 @@ def why(config: Config, what: str | None, as_json: bool) -> int:
 
 
 def _run(config: Config, what: str | None, start: Link) -> str:
-    """The run that is meant: named, or the one that made the artifact."""
-    return start.run_id if what is None or what.startswith("#") else run_dir.find_run(config, what).name
+    """The run that is named, else the one that made the artifact."""
+    try:
+        return run_dir.find_run(config, what).name if what else start.run_id
+    except UserError:
+        return start.run_id
 
 
 def _tell(known: Known, start: Link) -> None:

@@ -135,6 +135,7 @@ def test_why_a_model_was_refused(history: History, ask: Any) -> None:
     beside = next(one for one in why["checks"] if one["name"] == "accuracy beside the baseline")
     assert "below version 1" in beside["needed"]
     assert "FAILED" in ask("lineage", "--why", history.second.run_id)
+    assert f"the model of run {history.first.run_id}" in ask("lineage", "--why", str(history.pictures))
 
 
 @pytest.mark.parametrize(
