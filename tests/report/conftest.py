@@ -38,14 +38,16 @@ class History:
 
 
 @pytest.fixture(scope="session")
-def history(runs: tuple[Path, Result, Result], tmp_path_factory: pytest.TempPathFactory) -> History:
-    folder, first, second = runs
-    mine = tmp_path_factory.mktemp("history") / "runs"
-    shutil.copytree(folder, mine)
-    pictures = folder.parent / "pictures"
-    again = run(mine, pictures, *LENIENT)
-    fewer = write_folder(mine.parent / "fewer", train=18, test=10)
+def history(tmp_path_factory: pytest.TempPathFactory) -> History:
+    folder = tmp_path_factory.mktemp("history") / "runs"
+    pictures = write_folder(folder.parent / "pictures", train=20, test=10)
+    first = run(folder, pictures, *LENIENT)
+    second = run(folder, pictures, "evaluator.min_accuracy=1", "trainer.learning_rate=1e-9")
+    # A training's checkpoints belong to its run directory: a copy of one would train anew.
+    (folder.parent / "elsewhere" / "pictures" / "1").mkdir(parents=True)  # taken: the push makes version 2
+    again = run(folder, pictures, *LENIENT, f"serving.dir={folder.parent / 'elsewhere'}")
+    fewer = write_folder(folder.parent / "fewer", train=18, test=10)
     for split in ("train", "test"):
         shutil.rmtree(fewer / split / "two")
-    other = run(mine, fewer, *LENIENT, "trainer.epochs=1")
-    return History(mine, pictures, first, second, again, other)
+    other = run(folder, fewer, *LENIENT, "trainer.epochs=1")
+    return History(folder, pictures, first, second, again, other)
