@@ -43,7 +43,7 @@ bench: $(READY) ## seconds, CPU seconds and memory a stage, beside the plain TFX
 	@$(PYTHON) benchmarks/pipeline.py $(ARGS)
 
 lock: ## make requirements/portable.txt anew from setup.py
-	@$$(python3 tools/bootstrap.py --tools-only) pip compile setup.py --extra test --python-version 3.10 \
+	@$$(python3 tools/bootstrap.py --tools-only) pip compile setup.py --extra test --extra vertex --python-version 3.10 \
 	  --generate-hashes --no-emit-index-url --no-emit-find-links --quiet --upgrade \
 	  --custom-compile-command "make lock" --output-file requirements/portable.txt
 

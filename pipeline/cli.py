@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 from components.errors import UserError
 from pipeline import STAGES
+from pipeline.options import add_config, load
+from pipeline.vertex import cli as vertex
 
 EXIT_CODES = "exit codes: 0 done (run: the model was pushed), 1 a fault, 2 a mistake of the user, 3 refused by a gate"
 
@@ -36,7 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     run = commands.add_parser("run", help="run the pipeline", epilog=EXIT_CODES)
-    _add_config(run)
+    add_config(run)
     run.add_argument(
         "--from", dest="first", metavar="STAGE", choices=STAGES, help="the first stage to run; earlier ones are reused"
     )
@@ -51,16 +53,16 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("--name", help="of the model; the one pushed last if not given")
     predict.add_argument("--top", type=int, default=3, metavar="K", help="classes to show a picture (default 3)")
     predict.add_argument("--json", action="store_true", help="print a JSON object a picture, a line each")
-    _add_config(predict, data=False)
+    add_config(predict, data=False)
     predict.set_defaults(command=_predict)
 
     config = commands.add_parser("config", help="print the configuration and where each value comes from")
-    _add_config(config)
+    add_config(config)
     config.add_argument("--json", action="store_true", help="print it as one JSON object")
     config.set_defaults(command=_config)
 
     runs = commands.add_parser("runs", help="list the runs of a run directory")
-    _add_config(runs)
+    add_config(runs)
     runs.add_argument("--json", action="store_true", help="print a JSON array")
     runs.set_defaults(command=_runs)
 
@@ -68,24 +70,24 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("run", nargs="?", metavar="RUN", help="or the beginning of one; the latest if not given")
     report.add_argument("--open", action="store_true", help="open it in the browser")
     report.add_argument("--rebuild", action="store_true", help="make it anew from the artifacts")
-    _add_config(report, data=False)
+    add_config(report, data=False)
     report.set_defaults(command=_report)
 
     show = commands.add_parser("show", help="what came of a run")
     show.add_argument("run", nargs="?", metavar="RUN", help="or the beginning of one; the latest if not given")
     show.add_argument("--json", action="store_true", help="print it as one JSON object")
-    _add_config(show, data=False)
+    add_config(show, data=False)
     show.set_defaults(command=_show)
 
     lineage = commands.add_parser("lineage", help="where a served model comes from, and what came of any artifact")
     what = "a pushed version, a run, or an artifact as #12; the model pushed last if not given"
     lineage.add_argument("what", nargs="?", metavar="WHAT", help=what)
     lineage.add_argument("--json", action="store_true", help="print it as one JSON object")
-    _add_config(lineage, data=False)
+    add_config(lineage, data=False)
     lineage.set_defaults(command=_lineage)
 
     doctor = commands.add_parser("doctor", help="check the environment and the run directory")
-    _add_config(doctor)
+    add_config(doctor)
     doctor.add_argument("--fix", action="store_true", help="clean what is safe to clean")
     doctor.set_defaults(command=_doctor)
 
@@ -94,41 +96,17 @@ def _parser() -> argparse.ArgumentParser:
     freeze = actions.add_parser(
         "freeze", help="write the schema of the latest run as schema/<name>/schema.pbtxt, to edit"
     )
-    _add_config(freeze)
+    add_config(freeze)
     freeze.add_argument("--output", metavar="FILE", help="default: schema/<name>/schema.pbtxt")
     freeze.add_argument("--force", action="store_true", help="replace an existing file")
     freeze.set_defaults(command=_freeze)
+
+    vertex.add(commands)
     return parser
 
 
-def _add_config(command: argparse.ArgumentParser, data: bool = True) -> None:
-    if data:
-        command.add_argument(
-            "--data", metavar="SOURCE", help="digits, cifar10, or the path of a folder, archive or TFRecords"
-        )
-    else:
-        command.set_defaults(data=None)
-    command.add_argument("--preset", metavar="NAME", help="digits, cifar10 or folder; by default the one for the data")
-    command.add_argument("--config", metavar="FILE", help="a YAML file over the preset")
-    command.add_argument(
-        "--set", dest="settings", metavar="A.B=C", action="append", default=[], help="over both; repeatable"
-    )
-    command.add_argument("--run-dir", metavar="DIR", help="where all state lives (default: output)")
-
-
-def _load(args: argparse.Namespace):  # type: ignore[no-untyped-def]  # a heavier import than --help needs
-    """(Config, origins) of the arguments, a command-line option being a setting like any other."""
-    from pipeline import config
-
-    settings = list(args.settings)
-    for key, value in (("data.source", args.data), ("run_dir", args.run_dir)):
-        if value is not None:
-            settings.append(f"{key}={json.dumps(value)}")
-    return config.load(args.preset, args.config, tuple(settings))
-
-
 def _run(args: argparse.Namespace) -> int:
-    config, _ = _load(args)
+    config, _ = load(args)
     if args.first and args.last and STAGES.index(args.first) > STAGES.index(args.last):
         raise UserError(f"--from {args.first} comes after --to {args.last} in the chain")
     from pipeline import local, summary
@@ -144,14 +122,14 @@ def _run(args: argparse.Namespace) -> int:
 def _predict(args: argparse.Namespace) -> int:
     from pipeline import predict
 
-    config, _ = _load(args)
+    config, _ = load(args)
     return predict.run(config, args.paths, args.name, args.top, args.json)
 
 
 def _config(args: argparse.Namespace) -> int:
     from pipeline.config import flatten
 
-    config, origins = _load(args)
+    config, origins = load(args)
     values = flatten(config.model_dump(mode="json"))
     if args.json:
         print(json.dumps({key: {"value": value, "origin": origins[key]} for key, value in values.items()}, indent=2))
@@ -165,40 +143,40 @@ def _config(args: argparse.Namespace) -> int:
 def _runs(args: argparse.Namespace) -> int:
     from pipeline import history
 
-    config, _ = _load(args)
+    config, _ = load(args)
     return history.show(config, args.json)
 
 
 def _report(args: argparse.Namespace) -> int:
     from pipeline import report
 
-    config, _ = _load(args)
+    config, _ = load(args)
     return report.show(config, args.run, args.rebuild, args.open)
 
 
 def _show(args: argparse.Namespace) -> int:
     from pipeline import history
 
-    config, _ = _load(args)
+    config, _ = load(args)
     return history.show_one(config, args.run, args.json)
 
 
 def _lineage(args: argparse.Namespace) -> int:
     from pipeline import lineage
 
-    config, _ = _load(args)
+    config, _ = load(args)
     return lineage.show(config, args.what, args.json)
 
 
 def _doctor(args: argparse.Namespace) -> int:
     from pipeline import doctor
 
-    config, _ = _load(args)
+    config, _ = load(args)
     return doctor.run(config, args.fix)
 
 
 def _freeze(args: argparse.Namespace) -> int:
     from pipeline import schemas
 
-    config, _ = _load(args)
+    config, _ = load(args)
     return schemas.freeze(config, args.output, args.force)
