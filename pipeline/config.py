@@ -107,7 +107,7 @@ class Dataflow(Section):
 class VertexTrainer(Section):
     """The custom job that trains on Vertex AI. `trainer.strategy` follows from it."""
 
-    machine_type: str = "n1-standard-8"  # `cloud-tpu` for a TPU v2 or v3; of a v5e it is the whole name: ct5lp-hightpu-4t
+    machine_type: str = "n1-standard-8"  # `cloud-tpu` for a TPU v2 or v3; ct5lp-… for a v5e
     accelerator: str | None = None  # NVIDIA_TESLA_T4, NVIDIA_L4, TPU_V2, TPU_V3, … as Vertex AI names them
     accelerator_count: Annotated[int, Field(ge=1)] = 1  # GPUs a machine; cores of a TPU
     tpu_topology: str | None = None  # of a ct5lp-… machine, for example 2x2
