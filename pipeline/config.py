@@ -6,6 +6,7 @@ Every key is declared here, with its unit and its range; an unknown key or a bad
 from __future__ import annotations
 
 import difflib
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -112,7 +113,29 @@ class VertexTrainer(Section):
     accelerator_count: Annotated[int, Field(ge=1)] = 1  # GPUs a machine; cores of a TPU
     tpu_topology: str | None = None  # of a ct5lp-… machine, for example 2x2
     workers: Annotated[int, Field(ge=1)] = 1  # machines of that kind
-    image: str | None = None  # where it differs from `vertex.image`: the one with libtpu
+    image: str | None = None  # …/image-classification-gpu:latest or -tpu if not set and there is an accelerator
+
+    @property
+    def strategy(self) -> Literal["cpu", "gpu", "tpu"]:
+        """What the Trainer is told in place of `trainer.strategy`."""
+        if self.tpu_topology or (self.accelerator or "").startswith("TPU"):
+            return "tpu"
+        return "gpu" if self.accelerator else "cpu"
+
+    @model_validator(mode="after")
+    def _machine_has_its_accelerator(self) -> VertexTrainer:
+        machine, accelerator = self.machine_type, self.accelerator
+        if (machine == "cloud-tpu") != ((accelerator or "").startswith("TPU")):
+            raise ValueError(
+                f"machine_type {machine} and accelerator {accelerator}: a TPU v2 or v3 has cloud-tpu and TPU_…"
+            )
+        if re.match(r"ct\d", machine) and not self.tpu_topology:
+            raise ValueError(f"machine_type {machine} needs tpu_topology, for example 2x2")
+        if self.tpu_topology and not re.match(r"ct\d", machine):
+            raise ValueError(f"tpu_topology is for machine types ct5lp-…, not {machine}")
+        if self.strategy == "tpu" and self.workers > 1:
+            raise ValueError("a TPU is one worker; ask for more cores or a larger topology")
+        return self
 
 
 class Deploy(Section):

@@ -50,7 +50,7 @@ def _digest(path: str) -> bytes:
     return digest.digest()
 
 
-class _InputProcessor(input_processor.FileBasedInputProcessor):
+class InputProcessor(input_processor.FileBasedInputProcessor):
     """TFX's, with another fingerprint, and without taking [ and * in the name of a plain file for a pattern."""
 
     def __init__(self, kind: str, input_base: str, splits: Any, range_config: Any) -> None:
@@ -86,4 +86,4 @@ class Driver(driver.FileBasedDriver):
     def get_input_processor(
         self, splits: Any, range_config: Any = None, input_base_uri: str | None = None
     ) -> input_processor.InputProcessor:
-        return _InputProcessor(self._kind, input_base_uri or "", splits, range_config)
+        return InputProcessor(self._kind, input_base_uri or "", splits, range_config)
