@@ -6,6 +6,7 @@ from components.errors import UserError
 from components.example_gen import cifar, files
 from pipeline.config import Config
 
+IMAGE_ROOT = "/pipeline"  # where the Dockerfile puts this project
 NO_PROJECT = "PROJECT"  # stands in a spec that was compiled without one; it can be read, not submitted
 
 

@@ -27,8 +27,6 @@ from components.trainer.executor import VertexExecutor
 from pipeline.here import ROOT, Here, push_to
 from pipeline.vertex import names
 
-IMAGE_ROOT = "/pipeline"  # where the Dockerfile puts this project
-
 
 class _DataGateSpec(DataGateSpec):
     # Vertex AI finds artifacts by the types that TFX ships, and no other stage here writes a File.
@@ -107,7 +105,7 @@ class VertexAI(Here):
             raise UserError(
                 f"schema_file {curated} is not in the image: put it below {ROOT / 'schema'} and build the image anew"
             )
-        return f"{IMAGE_ROOT}/{curated.relative_to(ROOT).as_posix()}"
+        return f"{names.IMAGE_ROOT}/{curated.relative_to(ROOT).as_posix()}"
 
     def trainer_config(self) -> dict[str, Any]:
         """The Trainer's settings and, beside them, the custom job that TFX's executor for Vertex AI starts."""

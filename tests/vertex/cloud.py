@@ -1,4 +1,4 @@
-"""Runs a compiled spec on this machine, a task at a time, as Vertex AI Pipelines does: by the commands of its containers.
+"""Runs a compiled spec here, a task at a time, as Vertex AI Pipelines does: by the commands of its containers.
 
 What is not real: there is no container, the bucket is a folder, and resolvers find what the test says.
 """
@@ -20,7 +20,7 @@ from tfx.scripts import run_executor
 
 from components.example_gen import vertex_driver
 from pipeline.here import ROOT
-from pipeline.vertex.there import IMAGE_ROOT
+from pipeline.vertex.names import IMAGE_ROOT
 
 BUCKET = "gs://PROJECT-pipelines"
 
