@@ -48,7 +48,7 @@ def test_two_machines_learn_what_one_learns(digits: Data, tmp_path: Path, test_e
             command = [sys.executable, "-c", PROGRAM, str(arguments)]
             running.append(subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT))
     try:
-        assert [process.wait(timeout=300) for process in running] == [0, 0, 0]
+        assert [process.wait(timeout=600) for process in running] == [0, 0, 0]
     finally:
         for process in running:
             process.kill()
