@@ -127,7 +127,7 @@ class VertexTrainer(Section):
         machine, accelerator = self.machine_type, self.accelerator
         if (machine == "cloud-tpu") != ((accelerator or "").startswith("TPU")):
             raise ValueError(
-                f"machine_type {machine} does not go with accelerator {accelerator}; cloud-tpu goes with TPU_V2 or TPU_V3"
+                f"machine_type {machine} does not go with accelerator {accelerator}; TPU_V2 and TPU_V3 have cloud-tpu"
             )
         if re.match(r"ct\d", machine) and not self.tpu_topology:
             raise ValueError(f"machine_type {machine} needs tpu_topology, for example 2x2")
