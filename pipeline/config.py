@@ -116,11 +116,16 @@ class VertexTrainer(Section):
     image: str | None = None  # …/image-classification-gpu:latest or -tpu if not set and there is an accelerator
 
     @property
-    def strategy(self) -> Literal["cpu", "gpu", "tpu"]:
-        """What the Trainer is told in place of `trainer.strategy`."""
+    def device(self) -> Literal["cpu", "gpu", "tpu"]:
+        """What trains, on each machine."""
         if self.tpu_topology or (self.accelerator or "").startswith("TPU"):
             return "tpu"
         return "gpu" if self.accelerator else "cpu"
+
+    @property
+    def strategy(self) -> Literal["cpu", "gpu", "tpu", "multi_worker"]:
+        """What the Trainer is told in place of `trainer.strategy`."""
+        return "multi_worker" if self.workers > 1 else self.device
 
     @model_validator(mode="after")
     def _machine_has_its_accelerator(self) -> VertexTrainer:
@@ -133,7 +138,7 @@ class VertexTrainer(Section):
             raise ValueError(f"machine_type {machine} needs tpu_topology, for example 2x2")
         if self.tpu_topology and not re.match(r"ct\d", machine):
             raise ValueError(f"tpu_topology is for machine types ct5lp-…, not {machine}")
-        if self.strategy == "tpu" and self.workers > 1:
+        if self.device == "tpu" and self.workers > 1:
             raise ValueError("a TPU is one worker; ask for more cores or a larger topology")
         return self
 

@@ -161,6 +161,6 @@ def _open(file: tf.Tensor) -> tf.data.Dataset:
 
 def _finished(batches: tf.data.Dataset) -> tf.data.Dataset:
     options = tf.data.Options()
-    # Under a strategy each replica, on whatever machine, takes its part of every batch, not files of its own.
-    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
+    # Under a strategy each replica takes its part of every batch, not batches of its own.
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
     return batches.prefetch(tf.data.AUTOTUNE).with_options(options)

@@ -69,20 +69,18 @@ def train_and_export(fn_args: FnArgs, settings: Settings, strategy: tf.distribut
         )
 
     # ------------------------------------------------------------------------------------------------ train
-    chief = devices.is_chief(strategy)  # of several machines one alone writes
     watch = Progress(settings.epochs, steps, settings.batch_size)
-    board = keras.callbacks.TensorBoard(os.path.join(fn_args.model_run_dir, TENSORBOARD_DIR), write_graph=False)
     model.fit(
         data.training_batches(train, len(class_names), settings),
         steps_per_epoch=steps,
         epochs=settings.epochs,
         validation_data=data.validation_batches(validation, len(class_names), settings),
-        callbacks=[watch, board] if chief else [watch],
+        callbacks=[
+            watch,
+            keras.callbacks.TensorBoard(os.path.join(fn_args.model_run_dir, TENSORBOARD_DIR), write_graph=False),
+        ],
         verbose=0,
     )
-    if not chief:
-        devices.wait_for_all(strategy)
-        return
 
     # ------------------------------------------------------------------------------------------------ write
     # A copy outside the strategy: what is exported knows nothing of replicas.
@@ -96,7 +94,6 @@ def train_and_export(fn_args: FnArgs, settings: Settings, strategy: tf.distribut
     trained.save(os.path.join(fn_args.model_run_dir, MODEL_FILE))
     export(trained, graph, class_names, fn_args.serving_model_dir)
     logging.info("trained: %s", watch.history[-1])
-    devices.wait_for_all(strategy)
 
 
 def build_optimizer(settings: Settings, steps: int) -> keras.optimizers.Optimizer:

@@ -29,7 +29,7 @@ def trainer_image(config: Config) -> str:
     trainer = config.vertex.trainer
     if trainer.image:
         return trainer.image
-    return image(config) if trainer.strategy == "cpu" else _built(config, f"-{trainer.strategy}")
+    return image(config) if trainer.device == "cpu" else _built(config, f"-{trainer.device}")
 
 
 def _built(config: Config, ending: str) -> str:

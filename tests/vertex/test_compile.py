@@ -126,7 +126,7 @@ MACHINES = {
     ),
     "workers": (
         ("accelerator=NVIDIA_L4", "machine_type=g2-standard-8", "workers=4"),
-        ("gpu", "g2-standard-8", "NVIDIA_L4", 1, "", [1, 3], "-gpu"),
+        ("multi_worker", "g2-standard-8", "NVIDIA_L4", 1, "", [1, 3], "-gpu"),
     ),
 }
 
