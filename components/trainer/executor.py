@@ -24,7 +24,8 @@ class Executor(tfx_trainer.GenericExecutor):
         exec_properties: dict[str, Any],
     ) -> None:
         configured = json_utils.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY]) | exec_properties
-        settings = {field.name: configured[field.name] for field in dataclasses.fields(Settings)}
+        names = [field.name for field in dataclasses.fields(Settings)]
+        settings = {name: configured[name] for name in names if name in configured}
         custom_config = {standard_component_specs.CUSTOM_CONFIG_KEY: json_utils.dumps(settings)}
         super().Do(input_dict, output_dict, exec_properties | custom_config)
 

@@ -120,6 +120,7 @@ class VertexAI(Here):
         return {
             **super().trainer_config(),
             "strategy": self.config.vertex.trainer.strategy,
+            "checkpoints": f"{names.bucket(self.config)}/checkpoints",
             constants.ENABLE_VERTEX_KEY: True,
             constants.VERTEX_REGION_KEY: self.config.vertex.region,
             TRAINING_ARGS_KEY: job,
