@@ -2,10 +2,12 @@
 PYTHON := .venv/bin/python
 READY := .venv/.locked
 ARGS ?=
+ACCELERATOR ?= cpu
+IMAGE ?= image-classification$(if $(filter-out cpu,$(ACCELERATOR)),-$(ACCELERATOR))
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run predict report test test-fast lint format types lock bench clean
+.PHONY: help setup run predict report test test-fast lint format types lock image bench clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,10 +44,18 @@ types: $(READY) ## mypy on our own code
 bench: $(READY) ## seconds, CPU seconds and memory a stage, beside the plain TFX pipeline (needs CIFAR10_JPEG)
 	@$(PYTHON) benchmarks/pipeline.py $(ARGS)
 
-lock: ## make requirements/portable.txt anew from setup.py
-	@$$(python3 tools/bootstrap.py --tools-only) pip compile setup.py --extra test --python-version 3.10 \
-	  --generate-hashes --no-emit-index-url --no-emit-find-links --quiet --upgrade \
-	  --custom-compile-command "make lock" --output-file requirements/portable.txt
+COMPILE = $$(python3 tools/bootstrap.py --tools-only) pip compile --python-version 3.10 --generate-hashes \
+  --no-emit-index-url --no-emit-find-links --quiet --upgrade --custom-compile-command "make lock"
+
+lock: ## make requirements/*.txt anew from setup.py: portable to work with, image to run in, gpu and tpu over it
+	@$(COMPILE) setup.py --extra test --extra vertex --output-file requirements/portable.txt
+	@$(COMPILE) setup.py --extra vertex --constraint requirements/portable.txt --output-file requirements/image.txt
+	@$(COMPILE) requirements/gpu.in --no-deps --output-file requirements/gpu.txt
+	@$(COMPILE) requirements/tpu.in --no-deps --output-file requirements/tpu.txt
+
+image: ## the image for Vertex AI and Dataflow; ACCELERATOR=gpu or tpu for the Trainer's, IMAGE=NAME to call it so
+	@command -v docker >/dev/null || { echo "make image needs Docker; without it see cloudbuild.yaml" >&2; exit 1; }
+	docker build --build-arg ACCELERATOR=$(ACCELERATOR) --tag $(IMAGE) .
 
 clean: ## remove .venv, the tool folder and caches; output/ is kept
 	@rm -rf .venv .tools .mypy_cache .pytest_cache .ruff_cache build *.egg-info

@@ -136,9 +136,10 @@ def compile_ir(config: Config, source: sources.Source) -> Any:
     """The pipeline in TFX's intermediate representation, each stage stamped with the fingerprint of its code."""
     from tfx.dsl.compiler import compiler
 
+    from pipeline.here import Here
     from pipeline.stages import create_pipeline, schema_file
 
-    ir = compiler.Compiler().compile(create_pipeline(config, source))
+    ir = compiler.Compiler().compile(create_pipeline(config, source, Here(config)))
     curated = schema_file(config)
     for node in ir.nodes:
         pipeline_node = node.pipeline_node

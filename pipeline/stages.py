@@ -9,33 +9,24 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx import components as tfx
 from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
 from tfx.dsl.components.base.base_node import BaseNode
-from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
-from tfx.dsl.components.common.resolver import Resolver
-from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import LatestBlessedModelStrategy
 from tfx.orchestration.pipeline import Pipeline
-from tfx.proto import pusher_pb2, trainer_pb2, transform_pb2
-from tfx.types import Channel, standard_artifacts
+from tfx.proto import trainer_pb2, transform_pb2
 
 from components import features
-from components.data_gate.component import DataFindings, DataGate
-from components.data_gate.previous import AcceptedBefore
 from components.errors import UserError
-from components.evaluator.baseline import LatestOtherBlessedModelStrategy
 from components.evaluator.config import eval_config
 from components.example_gen.component import ImageExampleGen
 from components.example_gen.sources import Source
-from components.pusher.executor import Executor as AtomicPush
 from components.serving_check.component import ServingCheck
 from components.statistics_gen.component import PictureStatisticsGen
-from pipeline import metadata, run_dir
 from pipeline.config import Config
+from pipeline.here import ROOT, Here
 
-ROOT = Path(__file__).resolve().parent.parent
 SCHEMAS = ROOT / "schema"
 
 
-def create_pipeline(config: Config, source: Source) -> Pipeline:
-    """The pipeline as TFX knows it; any of its runners runs it."""
+def create_pipeline(config: Config, source: Source, place: Here) -> Pipeline:
+    """The pipeline as TFX knows it; `place` is where it will run, and all that differs with that."""
     # Reads the pictures of the source into tf.Examples, in three splits.
     example_gen = ImageExampleGen(
         source=source,
@@ -52,7 +43,7 @@ def create_pipeline(config: Config, source: Source) -> Pipeline:
     # What the data should look like: curated for a known data set, inferred from `train` for a new one.
     curated = schema_file(config)
     if curated:
-        schema_gen = ImportSchemaGen(schema_file=str(curated)).with_id("SchemaGen")
+        schema_gen = ImportSchemaGen(schema_file=place.schema(curated)).with_id("SchemaGen")
         schema_gen.add_upstream_node(statistics_gen)  # needs nothing of it, but a run is easier to follow in order
     else:
         others = [split for split in features.SPLITS if split != features.TRAIN]
@@ -63,14 +54,10 @@ def create_pipeline(config: Config, source: Source) -> Pipeline:
     example_validator = tfx.ExampleValidator(statistics=statistics, schema=schema).with_id("ExampleValidator")
 
     # Finds the data that was accepted before, to measure drift against.
-    previous_data = Resolver(
-        strategy_class=AcceptedBefore,
-        statistics=statistics,
-        previous=Channel(type=DataFindings),
-    ).with_id("PreviousData")
+    previous_data = place.previous_data(statistics).with_id("PreviousData")
 
     # Stops the run where the data cannot be trusted.
-    data_gate = DataGate(
+    data_gate = place.data_gate(
         examples=examples,
         statistics=statistics,
         anomalies=example_validator.outputs["anomalies"],
@@ -100,21 +87,12 @@ def create_pipeline(config: Config, source: Source) -> Pipeline:
         "train_args": trainer_pb2.TrainArgs(splits=[features.TRAIN]),
         "eval_args": trainer_pb2.EvalArgs(splits=[features.VALIDATION]),
     }
-    settings = {
-        **config.trainer.model_dump(),
-        "size": config.transform.size,
-        "seed": config.seed,
-        "checkpoints": str(run_dir.checkpoints(config)),
-    }
+    settings = place.trainer_config()
     optional: list[BaseNode] = []
 
     # Finds the model whose weights the training begins with.
     if config.warm_start:
-        warm_start = Resolver(
-            strategy_class=LatestBlessedModelStrategy,
-            model=Channel(type=standard_artifacts.Model),
-            model_blessing=Channel(type=standard_artifacts.ModelBlessing),
-        ).with_id("WarmStart")
+        warm_start = place.blessed_model().with_id("WarmStart")
         warm_start.add_upstream_node(transform)
         training["base_model"] = warm_start.outputs["model"]
         optional.append(warm_start)
@@ -131,7 +109,7 @@ def create_pipeline(config: Config, source: Source) -> Pipeline:
         optional.append(tuner)
 
     # Fits a Keras Sequential model under a tf.distribute strategy, and exports it with the Transform graph inside.
-    trainer = tfx.Trainer(
+    trainer = place.trainer(
         run_fn="components.trainer.train.run_fn",
         custom_config=settings,
         hyperparameters=hyperparameters,
@@ -140,15 +118,10 @@ def create_pipeline(config: Config, source: Source) -> Pipeline:
     model = trainer.outputs["model"]
 
     # Finds the model to beat: the latest blessed one, this candidate left out.
-    baseline = Resolver(
-        strategy_class=LatestOtherBlessedModelStrategy,
-        candidate=model,
-        model=Channel(type=standard_artifacts.Model),
-        model_blessing=Channel(type=standard_artifacts.ModelBlessing),
-    ).with_id("Baseline")
+    baseline = place.baseline(model).with_id("Baseline")
 
     # Measures the candidate beside the baseline on `test`, and blesses it or not.
-    evaluator = tfx.Evaluator(
+    evaluator = place.evaluator(
         examples=examples,
         example_splits=[features.TEST],
         model=model,
@@ -164,20 +137,16 @@ def create_pipeline(config: Config, source: Source) -> Pipeline:
     ).with_id("ServingCheck")
 
     # Copies a model that is blessed twice to where it is served from.
-    pusher = tfx.Pusher(
+    pusher = place.pusher(
         model=model,
         model_blessing=evaluator.outputs["blessing"],
         infra_blessing=serving_check.outputs["blessing"],
-        push_destination=pusher_pb2.PushDestination(
-            filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=run_dir.serving(config))
-        ),
-        custom_executor_spec=ExecutorClassSpec(AtomicPush),
     ).with_id("Pusher")
 
     return Pipeline(
-        pipeline_name=config.name,
-        pipeline_root=str(run_dir.artifacts(config)),
-        metadata_connection_config=metadata.connection(config),
+        pipeline_name=place.pipeline_name,
+        pipeline_root=place.pipeline_root,
+        metadata_connection_config=place.metadata,
         components=[
             example_gen,
             statistics_gen,
@@ -193,17 +162,9 @@ def create_pipeline(config: Config, source: Source) -> Pipeline:
             serving_check,
             pusher,
         ],
-        enable_cache=True,
-        beam_pipeline_args=beam_args(config),
+        enable_cache=place.caching,
+        beam_pipeline_args=place.beam_args,
     )
-
-
-def beam_args(config: Config) -> list[str]:
-    """The runner's arguments, and this project as what Beam ships to remote workers.
-
-    Without a package to ship, TFX would make one of itself at the start of every stage, also where nothing is shipped.
-    """
-    return [f"--setup_file={ROOT / 'setup.py'}", *config.beam.args]
 
 
 def schema_file(config: Config) -> Path | None:

@@ -7,7 +7,12 @@ import shutil
 import subprocess
 import sys
 import tarfile
+from importlib.metadata import requires
 from pathlib import Path
+
+import pytest
+
+from pipeline.vertex.names import IMAGE_ROOT
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -41,10 +46,41 @@ def test_make_help_explains_every_target() -> None:
     assert explained == targets
 
 
-def test_the_lock_pins_every_package_by_hash() -> None:
-    lock = (ROOT / "requirements" / "portable.txt").read_text()
+@pytest.mark.parametrize("name", ["portable", "image", "gpu", "tpu"])
+def test_the_lock_pins_every_package_by_hash(name: str) -> None:
+    lock = (ROOT / "requirements" / f"{name}.txt").read_text()
     pins = re.findall(
         r"^[a-z0-9][a-z0-9._-]*(?:\[[^\]]*\])?==\S+ \\\n    --hash=sha256:", lock, re.MULTILINE | re.IGNORECASE
     )
     named = re.findall(r"^[a-z0-9][^\n ]*==", lock, re.MULTILINE | re.IGNORECASE)
-    assert len(pins) == len(named) > 100
+    assert len(pins) == len(named) > {"gpu": 10, "tpu": 0}.get(name, 100)
+
+
+def pins(name: str) -> dict[str, str]:
+    text = (ROOT / "requirements" / name).read_text()
+    return dict(re.findall(r"^([a-z0-9._-]+)(?:\[[^\]]*\])?==([^ \n]+)", text, re.MULTILINE | re.IGNORECASE))
+
+
+def test_the_image_has_the_versions_that_the_tests_run_with() -> None:
+    tested, shipped = pins("portable.txt"), pins("image.txt")
+    assert shipped.items() <= tested.items()
+    assert not {"pytest", "mypy", "selenium"} & shipped.keys()
+    assert pins("tpu.in") == {"tensorflow-tpu": shipped["tensorflow"]}
+    assert f"apache/beam_python3.10_sdk:{shipped['apache-beam']} " in (ROOT / "Dockerfile").read_text()
+
+
+def test_the_image_for_gpus_has_what_tensorflow_asks_for() -> None:
+    wanted = [line.partition(";")[0].replace(" ", "") for line in requires("tensorflow") or [] if "and-cuda" in line]
+    assert [f"{name}=={version}" for name, version in pins("gpu.in").items()] == wanted
+
+
+def test_the_image_holds_what_the_stages_need_and_no_more() -> None:
+    """.dockerignore lets in what the Dockerfile copies."""
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    copied = {
+        part for line in re.findall(r"^COPY (?!--from)(.*)", dockerfile, re.MULTILINE) for part in line.split()[:-1]
+    }
+    let_in = set(re.findall("^!(.*)", (ROOT / ".dockerignore").read_text(), re.MULTILINE))
+    assert {name for name in copied if not name.startswith("requirements/")} == let_in - {"requirements/*.txt"}
+    assert all((ROOT / name).exists() for name in copied)
+    assert f"WORKDIR {IMAGE_ROOT}\n" in dockerfile

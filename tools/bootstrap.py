@@ -41,7 +41,7 @@ def find_uv():
     for uv in (shutil.which("uv"), str(own)):
         if uv and runs(uv, "--version"):
             return uv
-    print("setup: installing uv into .tools", flush=True)
+    print("setup: installing uv into .tools", file=sys.stderr)  # what --tools-only prints is the path alone
     pip = [sys.executable, "-m", "pip"]
     if not runs(*pip, "--version"):  # Debian ships python3 without pip; a virtual environment may still have it
         if not runs(sys.executable, "-m", "venv", str(TOOLS / "pip")):

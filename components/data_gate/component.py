@@ -64,7 +64,7 @@ class DataGate(base_beam_component.BaseBeamComponent):
           max_rejected: fraction of the pictures that may be left out before it is a finding.
           previous: the findings of the data accepted before (see previous.py), to measure drift against.
         """
-        spec = DataGateSpec(
+        spec = self.SPEC_CLASS(
             examples=examples,
             statistics=statistics,
             anomalies=anomalies,
@@ -72,6 +72,6 @@ class DataGate(base_beam_component.BaseBeamComponent):
             actions=json.dumps(dict(actions), sort_keys=True),
             max_rejected=float(max_rejected),
             previous=previous,
-            findings=types.Channel(type=DataFindings),
+            findings=types.Channel(type=self.SPEC_CLASS.OUTPUTS["findings"].type),
         )
         super().__init__(spec=spec)

@@ -62,7 +62,10 @@ def scaled(settings: Settings, replicas: int, pictures: int) -> Settings:
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
     """Whether this process writes what the training makes: all do but the workers beside the chief."""
     resolver = strategy.cluster_resolver
-    return not (isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy) and resolver and resolver.task_id)
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy) or resolver is None:
+        return True
+    chief = "chief" if "chief" in resolver.cluster_spec().jobs else "worker"  # Vertex AI names its chief
+    return (resolver.task_type, resolver.task_id) == (chief, 0)
 
 
 def tpu_address() -> str:

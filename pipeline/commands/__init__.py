@@ -4,5 +4,6 @@ What a command does lives elsewhere in `pipeline`, and is imported when the comm
 """
 
 from pipeline.commands import questions, running, upkeep
+from pipeline.vertex import cli as vertex
 
-GROUPS = (running, questions, upkeep)  # in the order of `--help`; a new group is added here
+GROUPS = (running, questions, upkeep, vertex)  # in the order of `--help`; a new group is added here

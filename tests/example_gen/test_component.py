@@ -25,6 +25,11 @@ def test_settings_survive_the_crossing() -> None:
     assert settings.unpack(json_format.MessageToJson(settings.pack(values))) == values
 
 
+def test_fingerprint_is_the_same_wherever_the_data_is(tmp_path: Path) -> None:
+    root = sets.folder(tmp_path / "pets", TWO)
+    assert fingerprint("folder", f"file://{root}") == fingerprint("folder", str(root))
+
+
 def test_fingerprint_is_of_content(tmp_path: Path) -> None:
     root = sets.folder(tmp_path / "pets", TWO)
     path = root / "cat" / "3.png"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import string
 from pathlib import Path
 
@@ -102,3 +103,18 @@ def refusal(setting: str) -> str | None:
 def test_any_setting_is_taken_or_refused_in_one_line(key: str, value: str) -> None:
     said = refusal(f"{key}={value}")
     assert said is None or len(said.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (("accelerator=TPU_V3",), "n1-standard-8 does not go with accelerator TPU_V3"),
+        (("machine_type=cloud-tpu",), "cloud-tpu does not go with accelerator None"),
+        (("machine_type=ct5lp-hightpu-4t",), "ct5lp-hightpu-4t needs tpu_topology"),
+        (("tpu_topology=2x2",), "tpu_topology is for machine types ct5lp-"),
+        (("machine_type=cloud-tpu", "accelerator=TPU_V2", "workers=2"), "a TPU is one worker"),
+    ],
+)
+def test_machines_that_vertex_ai_does_not_have(settings: tuple[str, ...], message: str) -> None:
+    with pytest.raises(UserError, match=re.escape(message)):
+        configs.load("digits", None, tuple(f"vertex.trainer.{setting}" for setting in settings))

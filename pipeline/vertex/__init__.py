@@ -1,0 +1,1 @@
+"""The chain on Vertex AI Pipelines."""

@@ -1,0 +1,54 @@
+"""What things are called on Google Cloud: as configured, else after the project. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from components.errors import UserError
+from components.example_gen import cifar, files
+from pipeline.config import Config
+
+IMAGE_ROOT = "/pipeline"  # where the Dockerfile puts this project
+NO_PROJECT = "PROJECT"  # stands in a spec that was compiled without one; it can be read, not submitted
+
+
+def project(config: Config) -> str:
+    return config.vertex.project or NO_PROJECT
+
+
+def bucket(config: Config) -> str:
+    """gs://…, without a slash at its end."""
+    return f"gs://{config.vertex.bucket or f'{project(config)}-pipelines'}"
+
+
+def image(config: Config) -> str:
+    """The image that every stage runs in, and every worker of Dataflow."""
+    return config.vertex.image or _built(config, "")
+
+
+def trainer_image(config: Config) -> str:
+    """The image of the custom job: with what drives its accelerator."""
+    trainer = config.vertex.trainer
+    if trainer.image:
+        return trainer.image
+    return image(config) if trainer.device == "cpu" else _built(config, f"-{trainer.device}")
+
+
+def _built(config: Config, ending: str) -> str:
+    """Where cloudbuild.yaml puts what it builds."""
+    return f"{config.vertex.region}-docker.pkg.dev/{project(config)}/pipelines/image-classification{ending}:latest"
+
+
+def data(config: Config) -> str:
+    """The data that a run reads unless it is told otherwise: `digits`, which is in the image, or a remote path.
+
+    Raises:
+      UserError: the data is on this machine, where no stage on Vertex AI can read it.
+    """
+    source = config.data.source
+    if source == "digits" or files.is_remote(source):
+        return source
+    if source == "cifar10":
+        return f"{bucket(config)}/data/{cifar.BINARY.file_name}"
+    raise UserError(
+        f"data.source {source!r} is on this machine; copy it to the bucket, "
+        f"`gcloud storage cp -r {source} {bucket(config)}/data/`, and give --data gs://…"
+    )

@@ -1,0 +1,147 @@
+"""Runs a compiled spec here, a task at a time, as Vertex AI Pipelines does: by the commands of its containers.
+
+What is not real: there is no container, the bucket is a folder, and resolvers find what the test says.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from google.cloud import aiplatform_v1
+from google.protobuf import json_format
+from kfp.pipeline_spec import pipeline_spec_pb2 as pb
+from tfx.extensions.google_cloud_ai_platform import training_clients
+from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
+from tfx.scripts import run_executor
+
+from components.example_gen import vertex_driver
+from pipeline.here import ROOT
+from pipeline.vertex.names import IMAGE_ROOT
+
+BUCKET = "gs://PROJECT-pipelines"
+
+
+def pipeline_spec(job: dict[str, Any]) -> pb.PipelineSpec:
+    """The spec as KFP's own proto; it must know every field."""
+    return json_format.ParseDict(job["pipelineSpec"], pb.PipelineSpec())
+
+
+def executors(job: dict[str, Any]) -> pb.PipelineDeploymentConfig:
+    return json_format.ParseDict(job["pipelineSpec"]["deploymentSpec"], pb.PipelineDeploymentConfig())
+
+
+class Cloud:
+    """One run.
+
+    Attributes:
+      made: of each task that ran its outputs, by key.
+      jobs: the custom jobs that were asked for.
+    """
+
+    def __init__(self, job: dict[str, Any], root: Path, patch: pytest.MonkeyPatch, **parameters: Any) -> None:
+        # The bucket, and the file system of the image, are folders here.
+        job = json.loads(json.dumps(job).replace(BUCKET, str(root / "bucket")).replace(IMAGE_ROOT + "/", f"{ROOT}/"))
+        self.spec, self.executors, self.root = pipeline_spec(job), executors(job), root
+        self.parameters = job["runtimeConfig"]["parameterValues"] | parameters
+        self.made: dict[str, dict[str, Any]] = {}
+        self.jobs: list[aiplatform_v1.CustomJob] = []
+        patch.setattr(training_clients.gapic, "JobServiceClient", lambda client_options: _Jobs(self.jobs))
+
+    def run(self, *names: str, found: dict[str, dict[str, Any]] | None = None) -> None:
+        """Run the tasks, those of resolvers excepted: `found` has their outputs, by task and key."""
+        self.made |= found or {}
+        for name in names:
+            self._run(name)
+
+    def _run(self, name: str) -> None:
+        task = self.spec.root.dag.tasks[name]
+        component = self.spec.components[task.component_ref.name]
+        container = self.executors.executors[component.executor_label].container
+        folder = self.root / "bucket" / name
+        invocation: dict[str, Any] = {
+            "inputs": {
+                "parameterValues": {key: self._value(given) for key, given in task.inputs.parameters.items()},
+                "artifacts": {
+                    key: {"artifacts": self._artifacts(given.task_output_artifact, component.input_definitions, key)}
+                    for key, given in task.inputs.artifacts.items()
+                },
+            },
+            "outputs": {
+                "artifacts": {
+                    key: {"artifacts": [self._output(folder, key, output)]}
+                    for key, output in component.output_definitions.artifacts.items()
+                },
+                "outputFile": str(folder / "executor_output.json"),
+            },
+        }
+        if container.lifecycle.HasField("pre_cache_check"):
+            driver = container.lifecycle.pre_cache_check
+            assert list(driver.command) == ["python", "-m", vertex_driver.__name__]
+            vertex_driver.main(_filled(driver.args, invocation))
+            for key, artifacts in self._written(folder)["artifacts"].items():
+                invocation["outputs"]["artifacts"][key]["artifacts"][0] |= artifacts["artifacts"][0]
+        assert list(container.command) == ["python", "-m", kubeflow_v2_run_executor.__name__]
+        flags = kubeflow_v2_run_executor._parse_flags(_filled(container.args, invocation))
+        kubeflow_v2_run_executor.main(flags)
+        self.made[name] = {
+            key: made["artifacts"][0] for key, made in self._written(folder).get("artifacts", {}).items()
+        }
+
+    def _written(self, folder: Path) -> dict[str, Any]:
+        written: dict[str, Any] = json.loads((folder / "executor_output.json").read_text())
+        return written
+
+    def _value(self, given: Any) -> Any:
+        if given.component_input_parameter:
+            declared = self.spec.root.input_definitions.parameters[given.component_input_parameter].parameter_type
+            value = self.parameters[given.component_input_parameter]
+            assert isinstance(value, str) == (declared == pb.ParameterType.STRING)
+            return value
+        return json_format.MessageToDict(given.runtime_value.constant)
+
+    def _artifacts(self, producer: Any, definitions: Any, key: str) -> list[dict[str, Any]]:
+        made = self.made[producer.producer_task].get(producer.output_artifact_key)
+        schema = definitions.artifacts[key].artifact_type.instance_schema
+        return [{**made, "type": {"instanceSchema": schema}}] if made else []
+
+    def _output(self, folder: Path, key: str, output: Any) -> dict[str, Any]:
+        return {
+            "name": f"projects/1/locations/x/metadataStores/default/artifacts/{folder.name}-{key}",
+            "uri": str(folder / key),
+            "type": {"instanceSchema": output.artifact_type.instance_schema},
+            "metadata": json_format.MessageToDict(output.metadata),
+        }
+
+
+def _filled(args: Any, invocation: dict[str, Any]) -> list[str]:
+    return [arg.replace("{{$}}", json.dumps(invocation)) for arg in args]
+
+
+def title(schema: str) -> str:
+    """Of an artifact's type."""
+    return yaml.safe_load(schema)["title"]
+
+
+class _Jobs:
+    """Vertex AI's jobs: the command of a custom job's first pool runs here and now."""
+
+    def __init__(self, jobs: list[aiplatform_v1.CustomJob]) -> None:
+        self._jobs = jobs
+
+    def create_custom_job(self, parent: str, custom_job: dict[str, Any]) -> aiplatform_v1.CustomJob:
+        job = aiplatform_v1.CustomJob(custom_job)  # refuses fields that there are not
+        job.name = f"{parent}/customJobs/1"
+        self._jobs.append(job)
+        command = list(job.job_spec.worker_pool_specs[0].container_spec.command)
+        assert command[:3] == ["python", "-m", run_executor.__name__]
+        run_executor.main(run_executor.parse_flags(command[3:]))
+        job.state = aiplatform_v1.JobState.JOB_STATE_SUCCEEDED
+        return job
+
+    def get_custom_job(self, name: str, retry: Any) -> aiplatform_v1.CustomJob:
+        (job,) = (job for job in self._jobs if job.name == name)
+        return job

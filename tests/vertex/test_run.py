@@ -1,0 +1,77 @@
+"""The stages do their work when Vertex AI's entry point calls them with what the spec says: on the digits, here."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tensorflow as tf
+
+from components import features as f
+from components.data_gate.findings import FINDINGS_FILE
+from components.trainer.train import HISTORY_FILE
+from pipeline import config as configs
+from pipeline.vertex import compile
+from tests.vertex.cloud import Cloud
+
+pytestmark = pytest.mark.slow
+
+DATA_STAGES = ("ExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator", "DataGate", "Transform")
+MODEL_STAGES = ("Trainer", "Evaluator", "ServingCheck", "Pusher")
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    config, _ = configs.load("digits", None, ("trainer.width=8", "transform.size=16", "vertex.region=europe-west4"))
+    root = tmp_path_factory.mktemp("cloud")
+    nothing: dict[str, Any] = {"PreviousData": {}, "Baseline-model-resolver": {}}
+    with pytest.MonkeyPatch.context() as patch:
+        run = {"epochs": 3, "batch_size": 32, "learning_rate": 0.05, "min_accuracy": 0.4, "min_class_recall": 0.0}
+        cloud = Cloud(compile.spec(config), root, patch, **run)
+        cloud.run(*DATA_STAGES, *MODEL_STAGES, found=nothing)
+        yield cloud
+
+
+def read(cloud: Cloud, task: str, key: str, name: str) -> Any:
+    return json.loads((Path(cloud.made[task][key]["uri"]) / name).read_text())
+
+
+def test_the_driver_finds_out_what_the_data_is(ran: Cloud) -> None:
+    examples = ran.made["ExampleGen"]["examples"]["metadata"]
+    assert examples["input_fingerprint"].startswith("sha256:")
+    counts = read(ran, "ExampleGen", "examples", f.COUNTS_FILE)["splits"]
+    assert sum(counts[f.TRAIN].values()) == 1438
+
+
+def test_the_gate_lets_the_data_pass(ran: Cloud) -> None:
+    assert all(finding["action"] == "warn" for finding in read(ran, "DataGate", "findings", FINDINGS_FILE))
+
+
+def test_the_custom_job_trains_with_the_parameters_of_the_run(ran: Cloud) -> None:
+    history = read(ran, "Trainer", "model_run", HISTORY_FILE)
+    assert len(history) == 3
+    assert max(epoch["learning_rate"] for epoch in history) <= 0.05
+    (job,) = ran.jobs
+    assert job.name.startswith("projects/PROJECT/locations/europe-west4/")
+    assert job.job_spec.worker_pool_specs[0].machine_spec.machine_type == "n1-standard-8"
+
+
+def test_the_model_is_judged_pushed_and_served(ran: Cloud) -> None:
+    assert ran.made["Evaluator"]["blessing"]["metadata"]["blessed"] == 1
+    assert ran.made["ServingCheck"]["blessing"]["metadata"]["blessed"] == 1
+    pushed = ran.made["Pusher"]["pushed_model"]["metadata"]
+    assert pushed["pushed"] == 1
+    assert pushed["pushed_destination"] == str(ran.root / "bucket" / "serving" / "digits" / "1")
+    assert f.SERVING_DEFAULT in tf.saved_model.load(pushed["pushed_destination"]).signatures
+
+
+def test_the_thresholds_of_the_run_decide(ran: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same spec and model, with a floor that it does not reach; beside a baseline, as from the second run on."""
+    blessed = ran.made["Trainer"]["model"]
+    monkeypatch.setitem(ran.parameters, "min_accuracy", 1.0)
+    monkeypatch.setattr(ran, "root", ran.root / "again")
+    ran.run("Evaluator", "Pusher", found={"Baseline-model-resolver": {"model": blessed}})
+    assert ran.made["Evaluator"]["blessing"]["metadata"]["blessed"] == 0
+    assert ran.made["Pusher"]["pushed_model"]["metadata"]["pushed"] == 0
