@@ -35,9 +35,7 @@ def add(commands: Any) -> None:
     )
     add_config(submit)
     _add_spec(submit)
-    submit.add_argument(
-        "--job-id", metavar="ID", type=_job_id, help="of the job; sent again under it, it is not made twice"
-    )
+    submit.add_argument("--job-id", metavar="ID", type=_job_id, help="of the job; sent again, it is not made twice")
     _add_wait(submit)
     submit.set_defaults(command=_quietly(_submit))
 

@@ -26,6 +26,7 @@ class Needs:
 
     bucket: str
     bucket_is_guessed: bool  # nobody named it: another's bucket of that name must not get the data
+    data: str | None  # gs://… that the pipeline reads
     images: tuple[str, ...]
     services: tuple[str, ...]  # APIs, as aiplatform.googleapis.com
     permissions: tuple[str, ...]  # of the caller, on the project
@@ -125,6 +126,19 @@ def _bucket(cloud: Cloud, needs: Needs) -> Iterator[Finding]:
         yield Finding(text, missing=False)
 
 
+def _data(cloud: Cloud, needs: Needs) -> Iterator[Finding]:
+    if not needs.data:
+        return
+    bucket, _, path = needs.data.removeprefix("gs://").partition("/")
+    try:
+        prefix = urlencode({"prefix": path, "maxResults": 1, "fields": "items(name)"})
+        there = cloud.get("storage", f"storage/v1/b/{bucket}/o?{prefix}").get("items")
+    except exceptions.NotFound:
+        there = None
+    if not there:
+        yield Finding(f"there is no data at {needs.data}", f"gcloud storage cp -r YOUR_DATA {needs.data}")
+
+
 def _images(cloud: Cloud, needs: Needs) -> Iterator[Finding]:
     for image in needs.images:
         match = IMAGE.fullmatch(image)
@@ -201,7 +215,8 @@ Look = Callable[[Cloud, Needs], Iterator[Finding]]
 LOOKS: dict[Look, str] = {
     _services: "which APIs are on",
     _bucket: "the bucket",
-    _images: "the image",
+    _data: "the data",
+    _images: "the images",
     _service_account: "the service account",
     _quota: "the quota",
 }

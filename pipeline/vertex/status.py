@@ -6,7 +6,7 @@ import re
 import sys
 import time
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any
 
 from google.api_core import exceptions
@@ -155,7 +155,9 @@ def _watch(client: PipelineServiceClient, job: PipelineJob, screen: Screen) -> P
                 continue
             seen[task.task_name] = task.state
             if task.state == Task.RUNNING:
-                screen.started(task.task_name)
+                screen.started(task.task_name, _seconds(task))
+                if not screen.console.is_terminal:
+                    screen.console.print(f"  {task.task_name:<17} running", markup=False)
             elif task.state in STATES:
                 screen.ended(task.task_name, STATES[task.state], _seconds(task))
         if job.state in ENDED:
@@ -168,8 +170,9 @@ def _watch(client: PipelineServiceClient, job: PipelineJob, screen: Screen) -> P
 
 
 def _seconds(task: PipelineTaskDetail) -> float:
-    began, ended = task.start_time or task.create_time, task.end_time
-    return (ended - began).total_seconds() if isinstance(began, datetime) and isinstance(ended, datetime) else 0.0
+    """How long the stage ran, or has run."""
+    began, ended = task.start_time or task.create_time, task.end_time or datetime.now(timezone.utc)
+    return max(0.0, (ended - began).total_seconds()) if began else 0.0
 
 
 def _verdict(cloud: Cloud, job: PipelineJob) -> int:

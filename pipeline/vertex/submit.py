@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import os
 import re
 import secrets
 import tempfile
@@ -21,7 +22,8 @@ from google.cloud.aiplatform_v1.types import EncryptionSpec, PipelineJob
 
 from components.errors import UserError
 from pipeline.config import Config
-from pipeline.vertex import status
+from pipeline.output import all_output_to
+from pipeline.vertex import compile, names, status
 from pipeline.vertex.cloud import CONSOLE, FAILED, TIMEOUT, Cloud, CloudFault, again, connect, explain
 from pipeline.vertex.preflight import Needs, check
 
@@ -53,7 +55,12 @@ def run(
     job_id = job_id or new_id(config.name)
     client = cloud.client(PipelineServiceClient)
     print(f"sending   {job_id}", flush=True)
-    sent = send(client, cloud, job, job_id)
+    try:
+        sent = send(client, cloud, job, job_id)
+    except KeyboardInterrupt:
+        name = f"{cloud.parent}/pipelineJobs/{job_id}"
+        print(f"\nit may have been made; python -m pipeline vertex status {name} tells", flush=True)
+        raise
     print(f"artifacts {sent.runtime_config.gcs_output_directory}")
     return status.follow(cloud, client, sent) if wait else status.announce(sent)
 
@@ -62,10 +69,10 @@ def build(config: Config, cloud: Cloud, spec: Path | None, parameters: Sequence[
     """The job as it is sent, made by google-cloud-aiplatform's PipelineJob out of the spec."""
     with tempfile.TemporaryDirectory() as folder:
         if spec is None:
-            from pipeline.vertex import compile
-
             spec = Path(folder) / "pipeline.json"
-            compile.run(config, spec)
+            with all_output_to(os.devnull):
+                content = compile.spec(config)
+            spec.write_text(json.dumps(content), encoding="utf-8")
         known = _parameters(spec)
         vertex = config.vertex
         if cloud.region not in SUPPORTED_REGIONS:
@@ -111,7 +118,8 @@ def look(config: Config, cloud: Cloud, job: PipelineJob, permissions: tuple[str,
     needs = Needs(
         bucket=root.split("/")[2],
         bucket_is_guessed=vertex.bucket is None,
-        images=tuple(dict.fromkeys([*_images(job), *([trainer.image] if trainer.image else [])])),
+        data=_data(job),
+        images=tuple(dict.fromkeys([*_images(job), names.trainer_image(config)])),
         services=tuple(
             f"{name}.googleapis.com" for name in (*SERVICES, *(["dataflow"] if vertex.dataflow.max_workers else []))
         ),
@@ -192,6 +200,12 @@ def _typed(key: str, text: str, known: dict[str, str]) -> Any:
     except ValueError:
         wanted = "a whole number" if "INT" in kind else "a number" if "DOUBLE" in kind else "JSON"
         raise UserError(f"--param {key}={text}: it is {wanted}") from None
+
+
+def _data(job: PipelineJob) -> str | None:
+    """The remote path that the data is read from."""
+    path = str(dict(job.runtime_config.parameter_values).get("data", ""))
+    return path if path.startswith("gs://") else None
 
 
 def _images(job: PipelineJob) -> Iterable[str]:
