@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import re
 import sys
 import warnings
@@ -117,7 +118,9 @@ def _quietly(command: Callable[[Any, argparse.Namespace], int]) -> Callable[[arg
     """`command` without what Google's libraries say at import, and with one line for what Google Cloud refuses."""
 
     def run(args: argparse.Namespace) -> int:
-        # Each says that it leaves Python 3.10 behind; which Python it is, TFX decides.
+        # They say that they leave Python 3.10 behind, which TFX decides, and each try of theirs that failed.
+        logging.getLogger("google").setLevel(logging.ERROR)
+        logging.getLogger("urllib3").setLevel(logging.ERROR)
         warnings.filterwarnings("ignore", r"You are using a (non-supported )?Python version", FutureWarning)
         config, _ = load(args)
         if not config.vertex.project and "/" not in (getattr(args, "job", None) or ""):

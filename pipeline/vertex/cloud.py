@@ -45,7 +45,7 @@ def again(
 ) -> retry.Retry:
     """Asks again, at most for `patience` seconds, where no answer came or the error is one of `also`."""
     return retry.Retry(
-        predicate=retry.if_exception_type(*LOST, *also),
+        predicate=lambda error: isinstance(error, (*LOST, *also)) or getattr(error, "retryable", False),
         initial=FIRST_WAIT,
         maximum=20.0,
         timeout=PATIENCE if patience is None else patience,

@@ -122,7 +122,7 @@ def _bucket(cloud: Cloud, needs: Needs) -> Iterator[Finding]:
     location = str(bucket.get("location", "")).lower()
     continent = {"europe": "eu"}.get(cloud.region.split("-")[0], cloud.region.split("-")[0])
     if bucket.get("locationType") != "dual-region" and location not in ("", cloud.region, continent):
-        text = f"gs://{needs.bucket} is in {location}, the job in {cloud.region}: what crosses is slow and billed"
+        text = f"gs://{needs.bucket} is in {location}, not {cloud.region}: what crosses is slow and billed"
         yield Finding(text, missing=False)
 
 

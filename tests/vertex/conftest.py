@@ -35,7 +35,6 @@ def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[GoogleClo
     from pipeline.vertex import cloud, status
 
     monkeypatch.setattr(cloud, "FIRST_WAIT", 0.01)
-    monkeypatch.setattr(cloud, "PATIENCE", 1.0)
     monkeypatch.setattr(status, "PACE", (0.01, 0.01))
     standin = GoogleCloud()
     with serving(standin, tmp_path) as environment:

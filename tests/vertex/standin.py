@@ -45,7 +45,9 @@ class Fault:
     """What happens to the next `times` requests whose `METHOD path` matches."""
 
     matches: str
-    does: str | Refused  # "drop": the connection closes unanswered, nothing is done; "lose": done, answer cut; or an error
+    does: (
+        str | Refused
+    )  # "drop": the connection closes unanswered, nothing is done; "lose": done, answer cut; or an error
     times: int = 1
 
 
@@ -320,6 +322,7 @@ def serving(cloud: GoogleCloud, folder: Path) -> Iterator[dict[str, str]]:
     try:
         yield {
             "GOOGLE_APPLICATION_CREDENTIALS": str(folder / "key.json"),
+            "HTTPS_PROXY": "http://127.0.0.1:1",  # what would go to Google itself is refused here
             **{f"CLOUDSDK_API_ENDPOINT_OVERRIDES_{service.upper()}": address for service in SERVICES},
         }
     finally:
