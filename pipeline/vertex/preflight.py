@@ -158,8 +158,17 @@ def _images(cloud: Cloud, needs: Needs) -> Iterator[Finding]:
         try:
             cloud.get("artifactregistry", f"{parent}/packages/{quote(match['name'], safe='')}/{version}")
         except exceptions.NotFound:
-            build = f"gcloud builds submit --config=cloudbuild.yaml --project={project} --substitutions=_IMAGE={image}"
-            yield Finding(f"the image {image} does not exist", build)
+            yield Finding(f"the image {image} does not exist", _build(match))
+
+
+def _build(image: re.Match[str]) -> str:
+    """The command that makes the image, where it is one that cloudbuild.yaml makes."""
+    ours = re.fullmatch(r"image-classification(?:-(gpu|tpu))?", image["name"])
+    if not ours or image["repository"] != "pipelines" or image["digest"] or image["tag"] not in (None, "latest"):
+        return f"docker push {image[0]}"
+    more = f",_ACCELERATOR={ours[1]},_ENDING=-{ours[1]}" if ours[1] else ""
+    build = f"gcloud builds submit --config=cloudbuild.yaml --project={image['project']}"
+    return f"{build} --substitutions=_REGION={image['location']}{more}"
 
 
 def _service_account(cloud: Cloud, needs: Needs) -> Iterator[Finding]:

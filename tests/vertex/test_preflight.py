@@ -68,7 +68,23 @@ TPU = ("--set", "vertex.trainer={machine_type: cloud-tpu, accelerator: TPU_V3, a
             f"the repository pipelines for {IMAGE} does not exist: gcloud artifacts repositories create pipelines "
             "--repository-format=docker --location=us-central1 --project=my-project",
         ),
-        ({"images": set()}, (), f"the image {IMAGE} does not exist: gcloud builds submit --config=cloudbuild.yaml"),
+        (
+            {"images": set()},
+            (),
+            f"the image {IMAGE} does not exist: gcloud builds submit --config=cloudbuild.yaml --project=my-project "
+            "--substitutions=_REGION=us-central1",
+        ),
+        (
+            {"images": {"image-classification/tags/latest"}},
+            TPU,
+            f"the image {IMAGE.replace(':', '-tpu:')} does not exist: gcloud builds submit --config=cloudbuild.yaml "
+            "--project=my-project --substitutions=_REGION=us-central1,_ACCELERATOR=tpu,_ENDING=-tpu",
+        ),
+        (
+            {},
+            ("--set", f"vertex.trainer.image={IMAGE.replace('latest', 'v2')}"),
+            f"the image {IMAGE.replace('latest', 'v2')} does not exist: docker push",
+        ),
         (
             {},
             ("--set", f"vertex.service_account={ACCOUNT}"),
