@@ -37,6 +37,7 @@ class Screen:
         self._told = time.monotonic()
         self._status = ""
         self._share: float | None = None
+        self.left = "not run"  # what the stages that have not begun are called in the end
         self._tenth = -1
         self._live: Live | None = None
         if self.console.is_terminal:
@@ -57,7 +58,7 @@ class Screen:
     def __exit__(self, *unused: object) -> None:
         for stage, state in self._states.items():
             if state == "waiting":
-                self._states[stage] = "not run"
+                self._states[stage] = self.left
         if self._live:
             self._live.stop()
 

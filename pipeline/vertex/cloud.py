@@ -23,6 +23,7 @@ from pipeline.config import Vertex
 SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 TIMEOUT = 30.0  # seconds that one request waits for its answer
 PATIENCE = 300.0  # seconds that one request is asked again where the answer does not come
+SHORT = 20.0  # the same, before anything was sent
 FIRST_WAIT = 1.0  # seconds before it is asked again, doubled each time
 LOGIN = "gcloud auth application-default login"
 CONSOLE = "https://console.cloud.google.com"
@@ -40,8 +41,12 @@ LOST = (  # it may have been done, or not
 FAILED = (exceptions.GoogleAPICallError, exceptions.RetryError, requests.RequestException, GoogleAuthError)
 
 
+def say(error: Exception) -> None:
+    print(f"          {explain(error)}; asking again", flush=True)
+
+
 def again(
-    *also: type[Exception], on_error: Callable[[Exception], Any] | None = None, patience: float | None = None
+    *also: type[Exception], on_error: Callable[[Exception], Any] = say, patience: float | None = None
 ) -> retry.Retry:
     """Asks again, at most for `patience` seconds, where no answer came or the error is one of `also`."""
     return retry.Retry(
@@ -102,7 +107,7 @@ class Cloud:
     def _ask(self, method: str, service: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
         base = endpoint(service) or f"https://{service}.googleapis.com"
 
-        @again(exceptions.TooManyRequests, patience=min(PATIENCE, 60.0))
+        @again(exceptions.TooManyRequests, patience=min(PATIENCE, SHORT))
         def ask() -> dict[str, Any]:
             response = self.session.request(method, f"{base}/{path}", json=body, timeout=TIMEOUT)
             if not response.ok:
@@ -139,7 +144,7 @@ def connect(vertex: Vertex) -> Cloud:
         raise UserError(f"no credentials for Google Cloud ({hint}): {LOGIN}") from None
     session = AuthorizedSession(credentials, refresh_timeout=TIMEOUT)
     try:
-        again(patience=min(PATIENCE, 60.0))(credentials.refresh)(google.auth.transport.requests.Request())
+        again(patience=min(PATIENCE, SHORT))(credentials.refresh)(google.auth.transport.requests.Request())
     except RefreshError as error:
         raise UserError(f"the credentials for Google Cloud do not hold ({_first(error)}): {LOGIN}") from None
     except FAILED as error:

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 
 from google.api_core import exceptions
 
-from pipeline.vertex.cloud import CONSOLE, FAILED, Cloud, explain
+from pipeline.vertex.cloud import CONSOLE, FAILED, Cloud, CloudFault, explain
 
 OBJECT_PERMISSIONS = ("storage.objects.create", "storage.objects.delete", "storage.objects.get", "storage.objects.list")
 IMAGE = re.compile(
@@ -46,7 +46,11 @@ class Finding:
 
 
 def check(cloud: Cloud, needs: Needs) -> list[Finding]:
-    """All that was found missing, or could not be looked at. Where the project is closed, nothing else is asked."""
+    """All that was found missing, or could not be looked at. Where the project is closed, nothing else is asked.
+
+    Raises:
+      CloudFault: Google Cloud does not answer.
+    """
     found = list(_project(cloud, needs))
     if any(f.missing for f in found):
         return found
@@ -79,8 +83,7 @@ def _project(cloud: Cloud, needs: Needs) -> Iterator[Finding]:
         yield Finding(closed, "gcloud projects list")
         return
     except FAILED as error:
-        yield Finding(f"could not check the permissions ({explain(error)})", missing=False)
-        return
+        raise CloudFault(f"Google Cloud does not answer ({explain(error)}); nothing was sent") from None
     lacking = sorted(set(needs.permissions) - set(answer.get("permissions", ())))
     if lacking:
         bind = f"gcloud projects add-iam-policy-binding {cloud.project} --member={cloud.member} --role="
@@ -113,11 +116,14 @@ def _bucket(cloud: Cloud, needs: Needs) -> Iterator[Finding]:
         text = f"you lack {', '.join(lacking)} on gs://{needs.bucket}"
         yield Finding(text, f"{bind} --role=roles/storage.objectUser")
         return
-    bucket = cloud.get("storage", f"storage/v1/b/{needs.bucket}?fields=location,locationType,projectNumber")
+    try:
+        bucket = cloud.get("storage", f"storage/v1/b/{needs.bucket}?fields=location,locationType,projectNumber")
+    except exceptions.Forbidden:
+        bucket = {}
     if needs.bucket_is_guessed:
         number = cloud.get("cloudresourcemanager", f"v1/projects/{cloud.project}").get("projectNumber")
-        if str(bucket.get("projectNumber")) != str(number):
-            text = f"the bucket gs://{needs.bucket} belongs to another project; name the one to use"
+        if not number or str(bucket.get("projectNumber")) != str(number):
+            text = f"the bucket gs://{needs.bucket} is not, or not visibly, one of {cloud.project}; name the one to use"
             yield Finding(text, "--set vertex.bucket=NAME")
     location = str(bucket.get("location", "")).lower()
     continent = {"europe": "eu"}.get(cloud.region.split("-")[0], cloud.region.split("-")[0])

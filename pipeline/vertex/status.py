@@ -136,8 +136,10 @@ def _back(job: PipelineJob) -> str:
 def _chain(job: PipelineJob) -> list[str]:
     """The stages in the order of the chain, which the spec does not keep."""
     root: Any = dict(job.pipeline_spec or {}).get("root", {})
-    names = set(root.get("dag", {}).get("tasks", {}))
-    return [*(name for name in STAGES if name in names), *sorted(names - set(STAGES))]
+    names = sorted(root.get("dag", {}).get("tasks", {}))
+    places = {name: place for place, name in enumerate(STAGES)}
+    # TFX makes two tasks of a resolver for models: Baseline-model-resolver.
+    return sorted(names, key=lambda name: places.get(name.partition("-")[0], len(places)))
 
 
 def _stages(job: PipelineJob) -> Iterator[PipelineTaskDetail]:
@@ -149,6 +151,7 @@ def _stages(job: PipelineJob) -> Iterator[PipelineTaskDetail]:
 def _watch(client: PipelineServiceClient, job: PipelineJob, screen: Screen) -> PipelineJob:
     seen: dict[str, Any] = {}
     wait, slowest = PACE
+    screen.left = "waiting"  # the job goes on where the look ends before it
     while True:
         for task in _stages(job):
             if seen.get(task.task_name) == task.state:
@@ -158,9 +161,10 @@ def _watch(client: PipelineServiceClient, job: PipelineJob, screen: Screen) -> P
                 screen.started(task.task_name, _seconds(task))
                 if not screen.console.is_terminal:
                     screen.console.print(f"  {task.task_name:<17} running", markup=False)
-            elif task.state in STATES:
+            elif task.state in STATES and task.state != Task.NOT_TRIGGERED:
                 screen.ended(task.task_name, STATES[task.state], _seconds(task))
         if job.state in ENDED:
+            screen.left = "not run"
             return job
         time.sleep(wait)
         wait = min(wait * 1.3, slowest)
@@ -205,6 +209,7 @@ def _tell(cloud: Cloud, task: PipelineTaskDetail) -> int:
     number = (jobs.container_detail.main_job or jobs.custom_job_detail.job).rpartition("/")[2]
     raised = _raised(cloud, number) if number else None
     kind, line = raised or ("", " ".join(task.error.message.split()) or "no reason given")
+    line = "".join(character for character in line if character.isprintable())  # it goes to a terminal
     refused = kind.endswith("GateRefused")
     print(f"{'refused' if refused else 'failed':<9} {task.task_name}: {line}")
     if number:

@@ -141,16 +141,13 @@ def look(config: Config, cloud: Cloud, job: PipelineJob, permissions: tuple[str,
 def send(client: PipelineServiceClient, cloud: Cloud, job: PipelineJob, job_id: str) -> PipelineJob:
     """Make the job; exactly one, though the answer be lost and the question asked again: its name is ours."""
 
-    def say(error: Exception) -> None:
-        print(f"          {explain(error)}; asking again", flush=True)
-
     name = f"{cloud.parent}/pipelineJobs/{job_id}"
     try:
         return client.create_pipeline_job(
-            parent=cloud.parent, pipeline_job=job, pipeline_job_id=job_id, retry=again(on_error=say), timeout=TIMEOUT
+            parent=cloud.parent, pipeline_job=job, pipeline_job_id=job_id, retry=again(), timeout=TIMEOUT
         )
     except exceptions.Conflict:
-        there = client.get_pipeline_job(name=name, retry=again(on_error=say), timeout=TIMEOUT)
+        there = client.get_pipeline_job(name=name, retry=again(), timeout=TIMEOUT)
         if there.labels.get(CONTENT) != job.labels[CONTENT]:
             raise UserError(f"another job is named {job_id}: give it another --job-id") from None
         print("          it is there already")

@@ -53,7 +53,7 @@ TPU = ("--set", "vertex.trainer={machine_type: cloud-tpu, accelerator: TPU_V3, a
         (
             {"buckets": {"my-project-pipelines": {"location": "US", "projectNumber": "666"}}},
             (),
-            "the bucket gs://my-project-pipelines belongs to another project; name the one to use: "
+            "the bucket gs://my-project-pipelines is not, or not visibly, one of my-project; name the one to use: "
             "--set vertex.bucket=NAME",
         ),
         (
@@ -128,6 +128,13 @@ def test_all_that_is_missing_is_told_at_once(cloud: GoogleCloud, vertex: Vertex)
     assert [line.split()[1] for line in lines[1:]] == ["API", "bucket", "is", "image"]
 
 
+def test_a_bucket_that_hides_its_owner_has_to_be_named(cloud: GoogleCloud, vertex: Vertex) -> None:
+    cloud.faults = [Fault("^GET /storage/v1/b/my-project-pipelines$", Refused(403, "no storage.buckets.get"), times=9)]
+    told = vertex("submit", "--no-wait")
+    assert (told.code, "not visibly, one of my-project" in told.err) == (2, True)
+    assert vertex("submit", "--no-wait", "--set", "vertex.bucket=my-project-pipelines").code == 0
+
+
 def test_a_project_that_is_closed_ends_the_look(cloud: GoogleCloud, vertex: Vertex) -> None:
     cloud.faults = [Fault("testIamPermissions", Refused(403, "The caller does not have permission"), times=9)]
     told = vertex("submit")
@@ -156,6 +163,17 @@ def test_what_may_not_be_looked_at_is_no_reason_against_the_job(cloud: GoogleClo
         "note      could not check the quota (403 no)",
     ]
     assert len(cloud.jobs) == 1
+
+
+def test_a_google_that_does_not_answer_ends_the_command(
+    cloud: GoogleCloud, vertex: Vertex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.vertex.cloud.SHORT", 0.1)
+    cloud.faults = [Fault("testIamPermissions", "drop", times=10**6)]
+    told = vertex("submit")
+    assert told.code == 1
+    assert told.err.startswith("error: Google Cloud does not answer (the connection to 127.0.0.1")
+    assert told.err.count("\n") == 1
 
 
 @pytest.mark.parametrize(
