@@ -140,7 +140,7 @@ def connect(vertex: Vertex) -> Cloud:
             warnings.simplefilter("ignore")  # of a missing quota project: told where Google refuses for its lack
             credentials, _ = google.auth.default(scopes=SCOPES)
     except DefaultCredentialsError as error:
-        hint = str(error).splitlines()[0] if "GOOGLE_APPLICATION_CREDENTIALS" in os.environ else "there are none"
+        hint = _first(error) if "GOOGLE_APPLICATION_CREDENTIALS" in os.environ else "there are none"
         raise UserError(f"no credentials for Google Cloud ({hint}): {LOGIN}") from None
     session = AuthorizedSession(credentials, refresh_timeout=TIMEOUT)
     try:
@@ -156,6 +156,8 @@ def explain(error: Exception) -> str:
     """What went wrong, in one line."""
     if isinstance(error, exceptions.RetryError) and error.cause is not None:
         error = error.cause
+    if isinstance(error, TransportError) and error.args and isinstance(error.args[0], Exception):
+        error = error.args[0]
     if isinstance(error, exceptions.GoogleAPICallError):
         if "quota project" in str(error) and "requires" in str(error):
             return "the credentials name no project to bill: gcloud auth application-default set-quota-project PROJECT"
