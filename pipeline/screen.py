@@ -33,9 +33,11 @@ class Screen:
         self._seconds: dict[str, float] = {}
         self._notes: dict[str, str] = {}
         self._running: str | None = None
-        self._began = self._told = time.monotonic()
+        self._began: dict[str, float] = {}
+        self._told = time.monotonic()
         self._status = ""
         self._share: float | None = None
+        self.left = "not run"  # what the stages that have not begun are called in the end
         self._tenth = -1
         self._live: Live | None = None
         if self.console.is_terminal:
@@ -56,7 +58,7 @@ class Screen:
     def __exit__(self, *unused: object) -> None:
         for stage, state in self._states.items():
             if state == "waiting":
-                self._states[stage] = "not run"
+                self._states[stage] = self.left
         if self._live:
             self._live.stop()
 
@@ -75,9 +77,11 @@ class Screen:
             self._tenth = tenth
             self.console.print(self._status, markup=False)
 
-    def started(self, stage: str) -> None:
-        self._running, self._began, self._status = stage, time.monotonic(), ""
-        self._told = self._began
+    def started(self, stage: str, ago: float = 0.0) -> None:
+        """`ago` seconds before now, where it is only seen now."""
+        self._running, self._status = stage, ""
+        self._told = time.monotonic()
+        self._began[stage] = self._told - ago
         self._states[stage] = "running"
 
     def progress(self, text: str) -> None:
@@ -100,7 +104,7 @@ class Screen:
     def _table(self) -> RenderableType:
         table = Table(box=None, show_header=False, pad_edge=True)
         for stage, state in self._states.items():
-            seconds = time.monotonic() - self._began if state == "running" else self._seconds.get(stage)
+            seconds = time.monotonic() - self._began[stage] if state == "running" else self._seconds.get(stage)
             table.add_row(
                 stage,
                 Text(state, STYLES[state]),

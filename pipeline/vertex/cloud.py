@@ -1,0 +1,189 @@
+"""Google Cloud as the commands see it: who asks, where, how often again, and what went wrong in one line."""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import google.auth
+import requests
+from google.api_core import exceptions, retry
+from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, RefreshError, TransportError
+from google.auth.transport.requests import AuthorizedSession
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+
+from components.errors import UserError
+from pipeline.config import Vertex
+
+SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
+TIMEOUT = 30.0  # seconds that one request waits for its answer
+PATIENCE = 300.0  # seconds that one request is asked again where the answer does not come
+SHORT = 20.0  # the same, before anything was sent
+FIRST_WAIT = 1.0  # seconds before it is asked again, doubled each time
+LOGIN = "gcloud auth application-default login"
+CONSOLE = "https://console.cloud.google.com"
+
+LOST = (  # it may have been done, or not
+    exceptions.InternalServerError,
+    exceptions.BadGateway,
+    exceptions.ServiceUnavailable,
+    exceptions.GatewayTimeout,
+    requests.ConnectionError,
+    requests.Timeout,
+    requests.exceptions.ChunkedEncodingError,  # the connection closed within the answer
+    TransportError,
+)
+FAILED = (exceptions.GoogleAPICallError, exceptions.RetryError, requests.RequestException, GoogleAuthError)
+
+
+def say(error: Exception) -> None:
+    print(f"          {explain(error)}; asking again", flush=True)
+
+
+def again(
+    *also: type[Exception], on_error: Callable[[Exception], Any] = say, patience: float | None = None
+) -> retry.Retry:
+    """Asks again, at most for `patience` seconds, where no answer came or the error is one of `also`."""
+    return retry.Retry(
+        predicate=lambda error: isinstance(error, (*LOST, *also)) or getattr(error, "retryable", False),
+        initial=FIRST_WAIT,
+        maximum=20.0,
+        timeout=PATIENCE if patience is None else patience,
+        on_error=on_error,
+    )
+
+
+class CloudFault(Exception):  # noqa: N818 (as GateRefused: how a command ends)
+    """Google Cloud refused, or did not answer; no mistake of the user that a look at the command would show."""
+
+
+def _not_sent(error: Exception) -> bool:
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    return isinstance(error, requests.ConnectionError) and isinstance(reason, (NewConnectionError, ConnectTimeoutError))
+
+
+def unsent() -> retry.Retry:
+    """Asks again only where no connection came about: for what would be done twice."""
+    return retry.Retry(predicate=_not_sent, initial=FIRST_WAIT, maximum=20.0, timeout=PATIENCE)
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """One project in one region, asked with the user's own credentials."""
+
+    project: str
+    region: str
+    credentials: Any
+    session: AuthorizedSession
+
+    @property
+    def parent(self) -> str:
+        return f"projects/{self.project}/locations/{self.region}"
+
+    @property
+    def member(self) -> str:
+        """The caller as IAM writes it; what a shell makes of it where Google does not tell."""
+        email = getattr(self.credentials, "service_account_email", None)
+        return f"serviceAccount:{email}" if email else "user:$(gcloud config get account)"
+
+    def client(self, kind: type[Any]) -> Any:
+        """A client of google.cloud.aiplatform_v1, over REST as all the other questions are."""
+        address = endpoint("aiplatform") or f"{self.region}-aiplatform.googleapis.com"
+        return kind(credentials=self.credentials, transport="rest", client_options={"api_endpoint": address})
+
+    def get(self, service: str, path: str) -> dict[str, Any]:
+        """The answer of a REST API; google.api_core's exceptions where it refuses."""
+        return self._ask("GET", service, path, None)
+
+    def post(self, service: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """The same with a body. Only for methods that change nothing: it may be asked twice."""
+        return self._ask("POST", service, path, body)
+
+    def _ask(self, method: str, service: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
+        base = endpoint(service) or f"https://{service}.googleapis.com"
+
+        @again(exceptions.TooManyRequests, patience=min(PATIENCE, SHORT))
+        def ask() -> dict[str, Any]:
+            response = self.session.request(method, f"{base}/{path}", json=body, timeout=TIMEOUT)
+            if not response.ok:
+                raise exceptions.from_http_response(response)
+            answer: dict[str, Any] = response.json()
+            return answer
+
+        return ask()
+
+
+def endpoint(service: str) -> str | None:
+    """Where `service` is asked instead of its public address, in the variable that gcloud reads too.
+
+    It is how Private Service Connect is used, and a stand-in.
+    """
+    address = os.environ.get(f"CLOUDSDK_API_ENDPOINT_OVERRIDES_{service.upper()}")
+    return address.rstrip("/") if address else None
+
+
+def connect(vertex: Vertex) -> Cloud:
+    """Google Cloud for the configuration.
+
+    Raises:
+      UserError: there are no credentials that hold.
+      CloudFault: Google does not answer.
+    """
+    assert vertex.project  # the command line sees to it
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a missing quota project: told where Google refuses for its lack
+            credentials, _ = google.auth.default(scopes=SCOPES)
+    except DefaultCredentialsError as error:
+        hint = _first(error) if "GOOGLE_APPLICATION_CREDENTIALS" in os.environ else "there are none"
+        raise UserError(f"no credentials for Google Cloud ({hint}): {LOGIN}") from None
+    session = AuthorizedSession(credentials, refresh_timeout=TIMEOUT)
+    try:
+        again(patience=min(PATIENCE, SHORT))(credentials.refresh)(google.auth.transport.requests.Request())
+    except RefreshError as error:
+        raise UserError(f"the credentials for Google Cloud do not hold ({_first(error)}): {LOGIN}") from None
+    except FAILED as error:
+        raise CloudFault(f"cannot ask Google for a token: {explain(error)}") from None
+    return Cloud(vertex.project, vertex.region, credentials, session)
+
+
+def explain(error: Exception) -> str:
+    """What went wrong, in one line."""
+    if isinstance(error, exceptions.RetryError) and error.cause is not None:
+        error = error.cause
+    if isinstance(error, TransportError) and error.args and isinstance(error.args[0], Exception):
+        error = error.args[0]
+    if isinstance(error, exceptions.GoogleAPICallError):
+        if "quota project" in str(error) and "requires" in str(error):
+            return "the credentials name no project to bill: gcloud auth application-default set-quota-project PROJECT"
+        # "403 POST https://…: what the service said"
+        text = re.sub(r"^(GET|POST|DELETE|PATCH) \S+: ", "", str(error.message or error))
+        return f"{int(error.code or 0)} {' '.join(text.split())}"
+    if isinstance(error, requests.Timeout):
+        return f"no answer within {TIMEOUT:.0f} s"
+    if isinstance(error, requests.RequestException):
+        url = str(error.request.url) if error.request is not None else ""
+        return f"the connection to {urlsplit(url).netloc or 'Google Cloud'} broke or was refused"
+    return _first(error)
+
+
+def _first(error: Exception) -> str:
+    text = error.args[0] if error.args else error
+    return " ".join(str(text).split())[:300]
+
+
+def job_page(name: str) -> str:
+    """The page in the console of `projects/…/locations/…/pipelineJobs/…`."""
+    _, project, _, region, _, job = name.split("/")
+    return f"{CONSOLE}/vertex-ai/locations/{region}/pipelines/runs/{job}?project={project}"
+
+
+def log_page(project: str, job: str) -> str:
+    """The page in the console of the log of the custom job `job`, its number."""
+    query = quote(f'resource.type="ml_job"\nresource.labels.job_id="{job}"', safe="")
+    return f"{CONSOLE}/logs/query;query={query}?project={project}"
