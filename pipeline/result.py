@@ -140,7 +140,7 @@ def _add_trials(result: Result, made: dict[str, Any]) -> None:
 def _metrics(results: dict[str, Any]) -> dict[str, Any]:
     """The numbers of an evaluation, without its tables."""
     top_k = results.pop("top_k")
-    return top_k | {key: value for key, value in results.items() if key not in ("confusion_matrix", "calibration")}
+    return top_k | {key: value for key, value in results.items() if key not in ("confusion_matrix", "calibration", "slices")}
 
 
 def _add_verdict(result: Result, made: dict[str, Any], config: Config) -> None:

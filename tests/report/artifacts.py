@@ -50,7 +50,7 @@ def evaluated(root: Path, names: Sequence[str], pushed: bool = True, baseline: b
     result = _result(STAGES, exit_code=0 if pushed else 3)
     result |= {
         "counts": {**{split: each * len(names) for split, each in EACH.items()}, "rejected": 2},
-        "metrics": {key: value for key, value in evaluation.items() if key not in ("confusion_matrix", "calibration")},
+        "metrics": {key: value for key, value in evaluation.items() if key not in ("confusion_matrix", "calibration", "slices")},
         "blessed": pushed,
         "why": [] if pushed else ["accuracy 0.6000 is under the floor 0.9000 (by 0.3000)"],
         "pushed": {"version": "7", "path": "/models/7"} if pushed else None,
@@ -176,7 +176,8 @@ def _predictions(folder: Path, names: Sequence[str], labels: np.ndarray, predict
 def _evaluation(
     names: Sequence[str], labels: np.ndarray, predicted: np.ndarray, baseline: dict[str, float] | None
 ) -> dict[str, Any]:
-    from components.evaluator.results import CalibrationBin, ClassResult, Results, f1_score, mean, proportion
+    from components.evaluator.results import CalibrationBin, ClassResult, Results, SliceResult
+    from components.evaluator.results import f1_score, mean, proportion
 
     matrix = np.zeros((len(names), len(names)), int)
     np.add.at(matrix, (labels, predicted), 1)
@@ -202,6 +203,11 @@ def _evaluation(
         cross_entropy=mean(0.9, 0.05, 0.95),
         expected_calibration_error=0.0625,
         classes=classes,
+        slices=[
+            SliceResult("brightness", "0.4 to 0.5", 1, proportion(0, 1, 0.95)),
+            SliceResult("brightness", "0.5 to 0.6", len(labels) - 1, proportion(right, len(labels) - 1, 0.95)),
+            SliceResult("size", "16 to 31 pixels", len(labels), proportion(right, len(labels), 0.95)),
+        ],
         confusion_matrix=matrix.tolist(),
         unanswered=0,
         calibration=[
