@@ -17,7 +17,12 @@ def test_brightness(brightness: float, name: str) -> None:
 
 @pytest.mark.parametrize(
     ("height", "width", "name"),
-    [(32, 32, "32 to 63 pixels"), (31, 500, "16 to 31 pixels"), (4000, 64, "64 to 127 pixels"), (1, 9, "1 to 1 pixels")],
+    [
+        (32, 32, "32 to 63 pixels"),
+        (31, 500, "16 to 31 pixels"),
+        (4000, 64, "64 to 127 pixels"),
+        (1, 9, "1 to 1 pixels"),
+    ],
 )
 def test_size_is_of_the_shorter_side(height: int, width: int, name: str) -> None:
     assert size_bin(height, width) == name
