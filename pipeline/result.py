@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -132,8 +133,8 @@ def _add_findings(result: Result, made: dict[str, Any]) -> None:
         result.warnings = [finding["message"] for finding in result.findings]
 
 
-def _few(findings: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [finding | {"examples": finding["examples"][:_EXAMPLES]} for finding in findings]
+def _few(findings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [{**finding, "examples": finding["examples"][:_EXAMPLES]} for finding in findings]
 
 
 def _add_trials(result: Result, made: dict[str, Any]) -> None:
