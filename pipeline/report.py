@@ -17,6 +17,7 @@ from ml_metadata.proto import metadata_store_pb2 as pb
 from pipeline import lineage, metadata, run_dir
 from pipeline.config import Config
 from pipeline.output import all_output_to
+from pipeline.result import Result
 
 if TYPE_CHECKING:
     from components.report.run import Step
@@ -28,6 +29,7 @@ _READ = {
     "statistics": ("StatisticsGen", "statistics"),
     "schema": ("SchemaGen", "schema"),
     "anomalies": ("ExampleValidator", "anomalies"),
+    "previous": ("PreviousData", "previous"),
     "model_run": ("Trainer", "model_run"),
     "predictions": ("ServingCheck", "predictions"),
 }
@@ -40,7 +42,7 @@ def make(config: Config, run_id: str) -> Path:
 
     folder = run_dir.of_run(config, run_id)
     path = folder / run_dir.REPORT_FILE
-    result = json.loads((folder / run_dir.RESULT_FILE).read_text(encoding="utf-8"))
+    result = Result.read(folder / run_dir.RESULT_FILE).to_json()
     store = metadata.open_store(config)
     known = metadata.find_run(store, run_id)
     stages = metadata.stages(store, known) if known else {}
@@ -55,7 +57,7 @@ def make(config: Config, run_id: str) -> Path:
             config=yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
             seed=config.seed,
             command=f"python -m pipeline run --config {shlex.quote(str(folder / 'config.yaml'))}",
-            versions=result.get("versions", {}),
+            versions=result["versions"],
         ),
         path,
     )

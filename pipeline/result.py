@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from pipeline import ALL_STAGES, fingerprint, metadata, run_dir
 from pipeline.config import Config
 
 PUSHED, FAULT, MISTAKE, REFUSED, INTERRUPTED = 0, 1, 2, 3, 130
+_EXAMPLES = 12  # of a finding
 
 
 @dataclasses.dataclass
@@ -45,6 +47,7 @@ class Result:
     why: list[str] = dataclasses.field(default_factory=list)  # it was refused or failed
     warnings: list[str] = dataclasses.field(default_factory=list)
     trials: list[dict[str, float]] = dataclasses.field(default_factory=list)  # of the Tuner, the best first
+    findings: list[dict[str, Any]] = dataclasses.field(default_factory=list)  # of the gate, with a few examples each
     pushed: dict[str, str] | None = None  # {"version", "path"}
     report: str | None = None  # path of the page; None where it could not be made
     versions: dict[str, str] = dataclasses.field(default_factory=dict)  # of Python and the libraries
@@ -95,9 +98,10 @@ def collect(config: Config, outcome: Outcome) -> Result:
         result.exit_code = INTERRUPTED
         result.why = ["interrupted; the same command goes on from the stages that are done", *more]
     elif isinstance(outcome.error, GateRefused):
-        stopping = [finding["message"] for finding in outcome.error.findings if finding["action"] == "stop"]
-        result.exit_code, result.why = REFUSED, stopping
-        result.warnings = [finding["message"] for finding in outcome.error.findings if finding["action"] != "stop"]
+        result.findings = _few(outcome.error.findings)
+        result.exit_code = REFUSED
+        result.why = [finding["message"] for finding in result.findings if finding["action"] == "stop"]
+        result.warnings = [finding["message"] for finding in result.findings if finding["action"] != "stop"]
     elif isinstance(outcome.error, UserError):
         result.exit_code, result.why = MISTAKE, str(outcome.error).splitlines()
     elif outcome.error is not None:
@@ -127,8 +131,12 @@ def _add_counts(result: Result, made: dict[str, Any]) -> None:
 def _add_findings(result: Result, made: dict[str, Any]) -> None:
     findings = _one(made, "DataGate", "findings")
     if findings is not None:
-        for finding in json.loads((Path(findings.uri) / "findings.json").read_text(encoding="utf-8")):
-            result.warnings.append(finding["message"])
+        result.findings = _few(json.loads((Path(findings.uri) / "findings.json").read_text(encoding="utf-8")))
+        result.warnings = [finding["message"] for finding in result.findings]
+
+
+def _few(findings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [{**finding, "examples": finding["examples"][:_EXAMPLES]} for finding in findings]
 
 
 def _add_trials(result: Result, made: dict[str, Any]) -> None:

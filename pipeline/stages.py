@@ -127,6 +127,7 @@ def create_pipeline(config: Config, source: Source, place: Here) -> Pipeline:
         model=model,
         baseline_model=baseline.outputs["model"],
         eval_config=eval_config(**config.evaluator.model_dump(exclude={"confidence"})),
+        module_path="components.evaluator.slices",
     ).with_id("Evaluator")
 
     # Serves the test split from the exported model in a clean process, and compares the answers.

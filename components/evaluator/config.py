@@ -5,7 +5,7 @@ from __future__ import annotations
 import tensorflow_model_analysis as tfma
 
 from components import features as f
-from components.evaluator import metrics
+from components.evaluator import metrics, slices
 
 ROUNDING = 1e-9  # a drop of exactly `max_drop` is allowed, whatever binary fractions make of it
 
@@ -40,7 +40,11 @@ def eval_config(min_accuracy: float, min_class_recall: float, max_drop: float) -
     )
     return tfma.EvalConfig(
         model_specs=[tfma.ModelSpec(signature_name=f.SERVING_DEFAULT, label_key=f.CLASS_NAME)],
-        slicing_specs=[whole, each_class],
+        slicing_specs=[
+            whole,
+            each_class,
+            *(tfma.SlicingSpec(feature_keys=[key]) for key in (slices.BRIGHTNESS, slices.SIZE)),
+        ],
         metrics_specs=[tfma.MetricsSpec(metrics=[classification])],
         options=tfma.Options(include_default_metrics={"value": False}),
     )

@@ -39,6 +39,16 @@ class ClassResult:
 
 
 @dataclasses.dataclass(frozen=True)
+class SliceResult:
+    """The pictures of a like brightness or size."""
+
+    by: str  # "brightness" or "size"
+    name: str  # of the bin, as components/evaluator/slices.py names it
+    pictures: int
+    accuracy: Estimate
+
+
+@dataclasses.dataclass(frozen=True)
 class CalibrationBin:
     """The pictures whose answer had a confidence (its probability) in [low, high)."""
 
@@ -60,6 +70,7 @@ class Results:
     cross_entropy: Estimate  # nats
     expected_calibration_error: float
     classes: list[ClassResult]
+    slices: list[SliceResult]  # by brightness, then by size
     confusion_matrix: list[list[int]]  # [class][predicted class], in the order of `classes`
     unanswered: int  # pictures for which the model's probabilities were not finite
     calibration: list[CalibrationBin]
@@ -97,6 +108,7 @@ def read(evaluation_uri: str, confidence: float = 0.95) -> Results:
         cross_entropy=mean(candidate["cross_entropy"], candidate["cross_entropy_standard_error"], confidence),
         expected_calibration_error=candidate["expected_calibration_error"],
         classes=[_class_result(name, i, matrix, unanswered[i], confidence) for i, name in enumerate(names)],
+        slices=_slices(evaluation_uri, confidence),
         confusion_matrix=matrix,
         unanswered=sum(unanswered),
         calibration=bins,
@@ -178,14 +190,37 @@ def _whole_split(evaluation_uri: str) -> dict[str, dict[str, Any]]:
     """The overall slice's metrics by model ("" without a baseline, else "candidate", "baseline") and name."""
     import tensorflow_model_analysis as tfma
 
-    models: dict[str, dict[str, Any]] = {}
     for of_slice in tfma.load_metrics(evaluation_uri):
         if not of_slice.slice_key.single_slice_keys:
-            for item in of_slice.metric_keys_and_values:
-                if not item.key.is_diff:
-                    kind = item.value.WhichOneof("type")
-                    value = item.value.double_value.value if kind == "double_value" else item.value.bytes_value
-                    models.setdefault(item.key.model_name, {})[item.key.name] = value
+            return _by_model(of_slice)
+    return {}
+
+
+def _slices(evaluation_uri: str, confidence: float) -> list[SliceResult]:
+    """The candidate in every bin that has a picture."""
+    import tensorflow_model_analysis as tfma
+
+    by = {"brightness_bin": "brightness", "size_bin": "size"}
+    found = []
+    for of_slice in tfma.load_metrics(evaluation_uri):
+        keys = of_slice.slice_key.single_slice_keys
+        if len(keys) == 1 and keys[0].column in by:
+            models = _by_model(of_slice)
+            metrics = models.get("candidate") or models[""]
+            pictures = int(metrics["example_count"])
+            accuracy = proportion(round(metrics["accuracy"] * pictures), pictures, confidence)
+            (name,) = _slice_values(of_slice.slice_key)
+            found.append(SliceResult(by[keys[0].column], name, pictures, accuracy))
+    return sorted(found, key=lambda one: (one.by, float(one.name.split()[0])))
+
+
+def _by_model(of_slice: Any) -> dict[str, dict[str, Any]]:
+    models: dict[str, dict[str, Any]] = {}
+    for item in of_slice.metric_keys_and_values:
+        if not item.key.is_diff:
+            kind = item.value.WhichOneof("type")
+            value = item.value.double_value.value if kind == "double_value" else item.value.bytes_value
+            models.setdefault(item.key.model_name, {})[item.key.name] = value
     return models
 
 

@@ -68,6 +68,7 @@ def lines(name: str, series: Mapping[str, Points], x_label: str, percent: bool =
             axes.xaxis.set_major_formatter(PercentFormatter(1))
         if percent:
             axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
+            axes.set_ylim(top=min(axes.get_ylim()[1], 1.01))  # there is nothing above 100%
         if len(series) > 1:
             _legend(axes, len(series))
     return out[0]

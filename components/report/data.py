@@ -9,27 +9,17 @@ import os
 from typing import Any
 
 from google.protobuf import text_format
-from markupsafe import Markup
-from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
+from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 from tfx.dsl.io import fileio
 
 from components import features as f
-from components.report import charts, thumbnails
-from components.report.run import ANOMALIES, PICTURES, SCHEMA, STATISTICS, Run
+from components.report import findings, statistics, thumbnails
+from components.report.run import ANOMALIES, PICTURES, PREVIOUS, SCHEMA, STATISTICS, Run
 
 SAMPLES = 8  # pictures shown a class, fewer where there are many classes
 ALL_SAMPLES = 240
 READ = 500  # training pictures read to find them, at most; they may be photographs of many megabytes
 REJECTED = 50  # rows shown
-MEASURES = {
-    f.HEIGHT: "height (pixels)",
-    f.WIDTH: "width (pixels)",
-    f.NUM_BYTES: "encoded size (bytes)",
-    f.BRIGHTNESS: "brightness (mean luma)",
-    f.CONTRAST: "contrast (deviation of luma)",
-    f.SHARPNESS: "sharpness (difference of neighbours)",
-    f.COLOURFULNESS: "colourfulness",
-}
 
 
 def view(run: Run) -> dict[str, Any] | None:
@@ -39,6 +29,7 @@ def view(run: Run) -> dict[str, Any] | None:
         return None
     counts = json.loads(_read(os.path.join(examples, f.COUNTS_FILE)))
     classes = counts["class_names"]
+    measured, before = run.artifacts.get(STATISTICS), run.artifacts.get(PREVIOUS)
     each = max(1, min(SAMPLES, ALL_SAMPLES // max(1, len(classes))))
     return {
         "classes": [
@@ -48,7 +39,9 @@ def view(run: Run) -> dict[str, Any] | None:
         "totals": {split: sum(counts["splits"].get(split, {}).values()) for split in f.SPLITS},
         "samples": thumbnails.of_classes(examples, f.TRAIN, classes, each, READ),
         "rejected": _rejected(examples, counts["rejected"]),
-        "measures": _measures(run.artifacts.get(STATISTICS)),
+        "measures": statistics.by_split(measured) if measured else [],
+        "drift": statistics.drift(measured, before) if measured and before else None,
+        "findings": findings.view(run),
         "anomalies": _anomalies(run.artifacts.get(ANOMALIES)),
         "schema": _schema(run.artifacts.get(SCHEMA)),
     }
@@ -70,40 +63,6 @@ def _rejected(examples: str, count: int) -> dict[str, Any]:
                 if len(rows) < REJECTED:
                     rows.append(row)
     return {"count": count, "reasons": sorted(reasons.items(), key=lambda item: (-item[1], item[0])), "rows": rows}
-
-
-def _measures(statistics: str | None) -> list[dict[str, Any]]:
-    """Of each measure its numbers by split, and a chart unless every picture has the same."""
-    if statistics is None:
-        return []
-    splits: dict[str, dict[str, Any]] = {}
-    for split in f.SPLITS:
-        path = os.path.join(statistics, f"Split-{split}", "FeatureStats.pb")
-        if fileio.exists(path):
-            listed = statistics_pb2.DatasetFeatureStatisticsList.FromString(_read(path))
-            splits[split] = {
-                feature.path.step[0]: feature.num_stats
-                for feature in listed.datasets[0].features
-                if feature.HasField("num_stats")
-            }
-    shown = []
-    for name, label in MEASURES.items():
-        by_split = {split: measures[name] for split, measures in splits.items() if name in measures}
-        if by_split:
-            shown.append({"name": name, "label": label, "splits": by_split, "chart": _histograms(label, by_split)})
-    return shown
-
-
-def _histograms(label: str, by_split: dict[str, Any]) -> Markup | None:
-    drawn: dict[str, charts.Points] = {}
-    for split, numbers in by_split.items():
-        standard = next((h for h in numbers.histograms if h.type == h.STANDARD), None)
-        buckets = [b for b in standard.buckets if b.high_value > b.low_value] if standard else []
-        total = sum(bucket.sample_count for bucket in buckets)
-        if total:
-            edges = [buckets[0].low_value, *(bucket.high_value for bucket in buckets)]
-            drawn[split] = (edges, [bucket.sample_count / total for bucket in buckets])
-    return charts.histograms(f"histograms of {label} by split", drawn) if drawn else None
 
 
 def _anomalies(anomalies: str | None) -> dict[str, list[dict[str, str]]] | None:

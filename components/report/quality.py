@@ -28,6 +28,7 @@ def view(run: Run) -> dict[str, Any] | None:
         "measured": measured,
         "names": names,
         "classes": sorted(measured["classes"], key=lambda one: (one["recall"] or {"value": 2})["value"]),
+        "slices": _slices(measured),
         "confusions": _confusions(names, measured["confusion_matrix"]),
         "calibration": _calibration(measured["calibration"]),
         "comparison": _comparison(measured),
@@ -44,6 +45,19 @@ def view(run: Run) -> dict[str, Any] | None:
             "steps": [min(steps, key=lambda s: abs(s["coverage"] - wanted)) for wanted in STEPS],
         }
     return shown
+
+
+def _slices(measured: dict[str, Any]) -> list[dict[str, Any]]:
+    """Classes and bins, by how many more mistakes they have than the same pictures would at the overall accuracy."""
+    rows = [
+        {"by": "class", "name": one["name"], "pictures": one["pictures"], "accuracy": one["recall"]}
+        for one in measured["classes"]
+        if one["recall"]
+    ]
+    rows += [one for one in measured["slices"] if one["pictures"] < measured["pictures"]]
+    for row in rows:
+        row["excess"] = row["pictures"] * (measured["accuracy"]["value"] - row["accuracy"]["value"])
+    return sorted(rows, key=lambda row: -row["excess"])
 
 
 def _pictures(run: Run, answers: Predictions, names: Sequence[str]) -> dict[str, Any]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-PICTURES, STATISTICS, SCHEMA, ANOMALIES, TRAINING, PREDICTIONS, BASELINE_PREDICTIONS = (
+PICTURES, STATISTICS, SCHEMA, ANOMALIES, PREVIOUS, TRAINING, PREDICTIONS, BASELINE_PREDICTIONS = (
     "examples",
     "statistics",
     "schema",
     "anomalies",
+    "previous",
     "model_run",
     "predictions",
     "baseline_predictions",

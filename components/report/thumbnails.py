@@ -49,11 +49,18 @@ def of_classes(examples: str, split: str, classes: Collection[str], each: int, m
     return found
 
 
-def of_sources(examples: str, split: str, sources: Collection[str]) -> dict[str, str]:
-    """The data URI of each of the pictures named by their SOURCE, as far as the split has them."""
+def of_sources(examples: str, split: str, sources: Collection[str], most: int | None = None) -> dict[str, str]:
+    """The data URI of each of the pictures named by their SOURCE, as far as the split has them.
+
+    No more than `most` bytes of pictures are read to find them.
+    """
     wanted = set(sources)
     found: dict[str, str] = {}
+    read = 0
     for row in _rows(examples, split) if wanted else ():
+        read += len(row[f.IMAGE])
+        if most is not None and read > most:
+            break
         source = row[f.SOURCE].decode(errors="replace")
         if source in wanted and (uri := data_uri(row[f.IMAGE])):
             wanted.remove(source)

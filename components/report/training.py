@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -12,7 +13,7 @@ from tfx.dsl.io import fileio
 from components.report import charts
 from components.report.run import TRAINING, Run
 
-HISTORY_FILE, SUMMARY_FILE = "history.json", "model_summary.txt"
+HISTORY_FILE, SUMMARY_FILE, SAMPLES_FILE = "history.json", "model_summary.txt", "augmentation.png"
 
 
 def view(run: Run) -> dict[str, Any] | None:
@@ -35,6 +36,7 @@ def view(run: Run) -> dict[str, Any] | None:
         "seconds": sum(epoch["seconds"] for epoch in epochs),
         "parameters": int(parameters[1].replace(",", "")) if parameters else None,
         "summary": summary.strip(),
+        "augmentation": _picture(os.path.join(folder, SAMPLES_FILE)),
         "charts": [
             chart("Accuracy", percent=True, train="accuracy", validation="val_accuracy"),
             chart("Loss", train="loss", validation="val_loss"),
@@ -47,3 +49,11 @@ def view(run: Run) -> dict[str, Any] | None:
 def _read(path: str) -> str:
     with fileio.open(path, "rb") as file:
         return file.read().decode()
+
+
+def _picture(path: str) -> str | None:
+    """A PNG file as a data URI; None where the training left none, as one before this file was thought of."""
+    if not fileio.exists(path):
+        return None
+    with fileio.open(path, "rb") as file:
+        return f"data:image/png;base64,{base64.b64encode(file.read()).decode()}"

@@ -13,7 +13,7 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components import features as f
 from components.errors import UserError
-from components.trainer import checkpoint, precision, warm_start
+from components.trainer import checkpoint, precision, samples, warm_start
 from components.trainer import input as data
 from components.trainer import strategy as devices
 from components.trainer.export import export
@@ -77,6 +77,7 @@ def train_and_export(fn_args: FnArgs, settings: Settings, strategy: tf.distribut
     _write(fn_args.model_run_dir, SUMMARY_FILE, "\n".join(lines) + "\n")
     _write(fn_args.model_run_dir, HISTORY_FILE, json.dumps(record.history, indent=1) + "\n")
     trained.save(os.path.join(fn_args.model_run_dir, MODEL_FILE))
+    samples.write(inputs.train, settings, fn_args.model_run_dir)
     export(trained, inputs.graph, inputs.class_names, fn_args.serving_model_dir)
     checkpoints.delete()
     logging.info("trained: %s", record.history[-1])

@@ -58,6 +58,16 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from components.report.build import build
+    from tests.report import artifacts
+
+    root = tmp_path_factory.mktemp("stopped")
+    build(artifacts.stopped_at_the_gate(root, NAMES), root / "report.html")
+    return root / "report.html"
+
+
+@pytest.fixture(scope="session")
 def chromium() -> Iterator[Any]:
     driver = shutil.which("chromedriver")
     if driver is None or shutil.which("chromium") is None:

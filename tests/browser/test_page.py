@@ -97,7 +97,7 @@ def test_both_themes_follow_the_system_and_the_button(page: Any, report: Path) -
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [380, 800, 1400])
+@pytest.mark.parametrize("width", [360, 800, 1400])
 def test_at_every_width_the_page_fits_and_is_accessible(chromium: Any, report: Path, width: int, theme: str) -> None:
     """Nothing sticks out, and axe-core finds no violation, contrast of the colours included."""
     show(chromium, report, width, theme)
@@ -105,6 +105,19 @@ def test_at_every_width_the_page_fits_and_is_accessible(chromium: Any, report: P
     chromium.execute_script("document.querySelectorAll('details').forEach((one) => { one.open = true })")
     press(chromium, next(one for one in cells(chromium) if "miss" in str(one.get_attribute("class"))))
     assert violations(chromium) == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_data_stopped_at_the_gate_is_accessible_too(chromium: Any, stopped: Path, theme: str) -> None:
+    """The pictures of the findings are there, and no section that the run did not come to."""
+    show(chromium, stopped, 360, theme)
+    assert chromium.execute_script("return document.documentElement.scrollWidth") <= 360
+    assert len(chromium.find_elements(By.CSS_SELECTOR, ".finding img")) == 2
+    assert [one.get_attribute("id") for one in chromium.find_elements(By.TAG_NAME, "section")] == [
+        "verdict", "data", "run",
+    ]  # fmt: skip
+    assert violations(chromium) == []
+    assert chromium.get_log("browser") == []
 
 
 def test_it_is_painted_within_a_second(page: Any) -> None:

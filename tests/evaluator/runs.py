@@ -40,6 +40,7 @@ def evaluate(
     from tfx.types import standard_artifacts
     from tfx.utils import proto_utils
 
+    from components.evaluator import slices
     from components.evaluator.config import eval_config
 
     inputs = {"examples": [examples_artifact(examples)], "model": [model_artifact(model, 2)]}
@@ -51,6 +52,7 @@ def evaluate(
     properties = {
         "eval_config": proto_utils.proto_to_json(config),
         "example_splits": f'["{f.TEST}"]',
+        "module_path": slices.__name__,
         "code_fingerprint": "0",
     }
     context = Executor.Context(beam_pipeline_args=BEAM_ARGS, tmp_dir=str(out / "tmp"), unique_id="1")

@@ -46,6 +46,7 @@ def run(folder: Path, sharpness: float = 20.0, min_accuracy: float = 0.5) -> lis
         model=trainer.outputs["model"],
         baseline_model=baseline.outputs["model"],
         eval_config=eval_config(min_accuracy, min_class_recall=0.2, max_drop=0.01),
+        module_path="components.evaluator.slices",
     )
     serving_check = ServingCheck(
         examples=data.outputs["examples"],

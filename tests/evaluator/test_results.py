@@ -81,6 +81,28 @@ def test_the_results_are_what_the_model_answers(first: tuple[str, bool], model: 
     assert json.loads(json.dumps(read.to_dict(), allow_nan=False))["classes"][3]["name"] == "3"
 
 
+def test_slices_by_brightness_and_size_hold_every_picture_once(first: tuple[str, bool], model: str) -> None:
+    import tensorflow as tf
+
+    from components.evaluator.slices import brightness_bin
+
+    rows = digit_rows()
+    pixels, labels = np.stack([row[0] for row in rows]), np.array([row[1] for row in rows])
+    loaded = tf.saved_model.load(str(Path(model) / "Format-Serving"))
+    right = loaded.signatures[f.SERVE_TENSORS](pixels=tf.constant(pixels))[f.CLASS_INDEX].numpy() == labels
+    bins = np.array([brightness_bin(float(np.float32(picture.mean() / 255))) for picture in pixels])
+
+    slices = results.read(first[0]).slices
+    (whole,) = (one for one in slices if one.by == "size")
+    assert (whole.name, whole.pictures, whole.accuracy.value) == ("32 to 63 pixels", len(rows), right.mean())
+    brightness = {one.name: one for one in slices if one.by == "brightness"}
+    assert list(brightness) == sorted(set(bins))
+    for name, one in brightness.items():
+        assert one.pictures == (bins == name).sum()
+        assert one.accuracy.value == pytest.approx(right[bins == name].mean())
+        assert one.accuracy.low <= one.accuracy.value <= one.accuracy.high
+
+
 def test_every_floor_that_is_missed_is_named(examples: Path, worse: str, tmp_path: Path) -> None:
     uri, blessed = evaluate(tmp_path, examples, worse, min_accuracy=0.9, min_class_recall=0.3)
     assert not blessed

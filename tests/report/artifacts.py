@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,13 @@ import numpy as np
 
 from components import features as f
 from components.report.run import Artifact, Run, Step
-from tests.examples import example
+from tests.examples import example, png
 
 STAGES = ("ExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator", "DataGate", "Transform", "Trainer")
 STAGES += ("Baseline", "Evaluator", "ServingCheck", "Pusher")
 EACH = {f.TRAIN: 4, f.VALIDATION: 2, f.TEST: 3}  # pictures a class
 EPOCHS = 3
+TABLES = ("confusion_matrix", "calibration", "slices")  # of an evaluation, which result.json leaves out
 
 
 def stopped_at_the_gate(root: Path, names: Sequence[str]) -> Run:
@@ -25,6 +27,16 @@ def stopped_at_the_gate(root: Path, names: Sequence[str]) -> Run:
     result = _result(STAGES[:5], exit_code=3)
     result["stages"]["DataGate"]["state"] = "refused"
     result["why"] = ["1 picture is in train and in test, e.g. '<b>copy</b>.png'."]
+    places = [(f.TRAIN, "<b>copy</b>.png"), (f.TEST, f"{f.TEST}/{names[0]}/1.png")]
+    leak = {"pictures": [{"split": split, "class_name": names[0], "source": source} for split, source in places]}
+    twins = [f"{f.TRAIN}/{names[0]}/{i}.png" for i in (0, 3)]
+    copies = {"pictures": [{"split": f.TRAIN, "class_name": names[0], "source": source} for source in twins]}
+    result["findings"] = [
+        {"kind": "leaks", "action": "stop", "message": result["why"][0], "count": 1, "examples": [leak]},
+        {"kind": "duplicates", "action": "warn", "message": "1 picture is a copy.", "count": 1, "examples": [copies]},
+        {"kind": "anomalies", "action": "warn", "message": "odd", "count": 1, "examples": [{"feature": "width"}]},
+    ]
+    result["warnings"] = ["1 picture is a copy.", "odd"]
     result["counts"] = {**{split: each * len(names) for split, each in EACH.items()}, "rejected": 2}
     return _run(result, _data(root, names), None)
 
@@ -43,6 +55,7 @@ def evaluated(root: Path, names: Sequence[str], pushed: bool = True, baseline: b
     artifacts["predictions"] = _predictions(root / "predictions", names, labels, predicted)
     before = None
     if baseline:
+        artifacts["previous"] = _previous(root)
         theirs = np.where(rng.random(len(labels)) < 0.4, labels, (labels + 1) % len(names))
         artifacts["baseline_predictions"] = _predictions(root / "baseline", names, labels, theirs)
         before = {"accuracy": float((theirs == labels).mean()), "cross_entropy": 1.5}
@@ -76,6 +89,7 @@ def _result(stages: Sequence[str], exit_code: int) -> dict[str, Any]:
         "blessed": None,
         "why": [],
         "warnings": [],
+        "findings": [],
         "pushed": None,
     }
 
@@ -135,6 +149,14 @@ def _data(root: Path, names: Sequence[str]) -> dict[str, str]:
     return {key: str(root / key) for key in ("examples", "statistics", "schema", "anomalies")}
 
 
+def _previous(root: Path) -> str:
+    """The findings of the data before, of which the statistics of test stand in for those of its train."""
+    folder = root / "previous"
+    folder.mkdir()
+    shutil.copy(root / "statistics" / f"Split-{f.TEST}" / "FeatureStats.pb", folder / "train_statistics.pb")
+    return str(folder)
+
+
 def _training(root: Path) -> dict[str, str]:
     folder = root / "model_run"
     folder.mkdir()
@@ -153,6 +175,7 @@ def _training(root: Path) -> dict[str, str]:
     ]
     (folder / "history.json").write_text(json.dumps(history))
     (folder / "model_summary.txt").write_text("│ dense │\n Total params: 12,345 (48 KB)\n")
+    (folder / "augmentation.png").write_bytes(png(np.zeros((64, 128, 3), np.uint8)))
     return {"model_run": str(folder)}
 
 
@@ -177,7 +200,15 @@ def _predictions(folder: Path, names: Sequence[str], labels: np.ndarray, predict
 def _evaluation(
     names: Sequence[str], labels: np.ndarray, predicted: np.ndarray, baseline: dict[str, float] | None
 ) -> dict[str, Any]:
-    from components.evaluator.results import CalibrationBin, ClassResult, Results, f1_score, mean, proportion
+    from components.evaluator.results import (
+        CalibrationBin,
+        ClassResult,
+        Results,
+        SliceResult,
+        f1_score,
+        mean,
+        proportion,
+    )
 
     matrix = np.zeros((len(names), len(names)), int)
     np.add.at(matrix, (labels, predicted), 1)
@@ -203,6 +234,11 @@ def _evaluation(
         cross_entropy=mean(0.9, 0.05, 0.95),
         expected_calibration_error=0.0625,
         classes=classes,
+        slices=[
+            SliceResult("brightness", "0.4 to 0.5", 1, proportion(0, 1, 0.95)),
+            SliceResult("brightness", "0.5 to 0.6", len(labels) - 1, proportion(right, len(labels) - 1, 0.95)),
+            SliceResult("size", "16 to 31 pixels", len(labels), proportion(right, len(labels), 0.95)),
+        ],
         confusion_matrix=matrix.tolist(),
         unanswered=0,
         calibration=[

@@ -10,9 +10,10 @@ import pytest
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from components import features as f
-from components.report import index
+from components.report import findings, index, thumbnails
 from components.report.build import build, lineage
 from components.report.run import Artifact, Run, Step
+from components.report.statistics import BEFORE_FILE
 from tests.report import artifacts
 from tests.report.page import Page
 
@@ -128,7 +129,58 @@ def test_data_stopped_at_the_gate(tmp_path: Path) -> None:
     assert {"verdict", "data", "run"} <= page.ids()
     assert not {"training", "test", "pictures"} & page.ids()
     assert page.text.index("the data cannot be trusted") < page.text.index("1 picture is in train and in test")
-    assert page.text.count("<b>copy</b>.png") == 2  # above, and among the findings
+    assert page.text.count("<b>copy</b>.png") == 3  # above, among the findings, and beside its picture
+
+
+def test_a_finding_has_the_picture_that_it_is_about(tmp_path: Path) -> None:
+    run = artifacts.stopped_at_the_gate(tmp_path, NAMES)
+    leak, copies, anomaly = findings.view(run)
+    (group,) = leak["groups"]
+    sources = [place["source"] for place in group["pictures"]]
+    # The train picture is not in the data: the same pixels are found in test.
+    assert group["uri"] == thumbnails.of_sources(str(tmp_path / "examples"), f.TEST, sources)[sources[1]]
+    assert copies["groups"][0]["uri"] is not None
+    assert anomaly["groups"] == []
+    page = page_of(run, tmp_path)
+    assert page.source.count(group["uri"]) == 1
+    assert all(source in page.text for source in sources)
+
+
+def test_the_search_for_training_pictures_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = artifacts.stopped_at_the_gate(tmp_path, NAMES)
+    monkeypatch.setattr(findings, "SEARCHED", 10)
+    leak, copies, _ = findings.view(run)
+    assert leak["groups"][0]["uri"] is not None
+    assert copies["groups"][0]["uri"] is None
+    assert "not looked up" in page_of(run, tmp_path).text
+
+
+def test_drift_is_shown_against_the_data_before(tmp_path: Path) -> None:
+    page = page_of(artifacts.evaluated(tmp_path, NAMES, baseline=True), tmp_path)
+    for when, folder in (("now", f"statistics/Split-{f.TRAIN}/FeatureStats.pb"), ("before", f"previous/{BEFORE_FILE}")):
+        statistics = statistics_pb2.DatasetFeatureStatisticsList.FromString((tmp_path / folder).read_bytes())
+        for feature in statistics.datasets[0].features:
+            name, numbers = feature.path.step[0], feature.num_stats
+            assert page.figures[f"{name}.{when}.mean"] == [numbers.mean]
+            assert page.figures[f"{name}.{when}.max"] == [numbers.max]
+    first = page_of(artifacts.evaluated(tmp_path / "first", NAMES), tmp_path)
+    assert "nothing to measure drift against" in first.text
+
+
+def test_slices_begin_with_what_hurts_most(tmp_path: Path) -> None:
+    run = artifacts.evaluated(tmp_path, NAMES)
+    figures = page_of(run, tmp_path).figures
+    assert run.evaluation is not None
+    overall = run.evaluation["accuracy"]["value"]
+    pictures, accuracy = figures["slice.pictures"], figures["slice.accuracy"]
+    # All but the size that every picture has.
+    assert len(pictures) == len(NAMES) + len(run.evaluation["slices"]) - 1
+    assert figures["slice.excess"] == [n * (overall - value) for n, value in zip(pictures, accuracy)]
+    assert figures["slice.excess"] == sorted(figures["slice.excess"], reverse=True)
+    measured = [(one["pictures"], one["recall"]) for one in run.evaluation["classes"]]
+    measured += [(one["pictures"], one["accuracy"]) for one in run.evaluation["slices"] if one["by"] != "size"]
+    shown = zip(pictures, accuracy, figures["slice.accuracy.low"], figures["slice.accuracy.high"])
+    assert sorted(shown) == sorted((n, one["value"], one["low"], one["high"]) for n, one in measured)
 
 
 def test_a_run_that_never_started(tmp_path: Path) -> None:

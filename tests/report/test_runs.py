@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,10 @@ def test_data_stopped_at_the_gate(tmp_path: Path) -> None:
     assert "the data cannot be trusted" in page.text
     assert all(line in page.text for line in result.why)
     assert not [of for _, of in page.elements if "onerror" in of]
+    (leak,) = (finding for finding in result.findings if finding["kind"] == "leaks")
+    assert [place["split"] for place in leak["examples"][0]["pictures"]] == ["train", "test"]
+    shown = base64.b64encode(copy.read_bytes()).decode()
+    assert any(of["src"] == f"data:image/png;base64,{shown}" for of in page.tags("img"))
     assert {"data", "run"} <= page.ids()
     assert "training" not in page.ids()
 

@@ -8,11 +8,12 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from components import features as f
 from components import progress
 from components.errors import UserError
-from components.trainer import train
+from components.trainer import samples, train
 from tests.examples import DIGITS
 from tests.trainer.conftest import DIGITS_PRESET, Data, Trained
 
@@ -54,6 +55,19 @@ def test_the_summary_and_the_model_are_readable(trained: Trained) -> None:
     model = keras.saving.load_model(trained.run / train.MODEL_FILE)
     assert isinstance(model, keras.Sequential)
     assert model.output_shape == (None, len(DIGITS))
+
+
+def test_the_samples_begin_with_the_training_pictures_as_they_are(trained: Trained, digits: Data) -> None:
+    png = tf.io.read_file(str(trained.run / samples.SAMPLES_FILE))
+    grid = tf.io.decode_png(png).numpy()
+    side = DIGITS_PRESET["size"]
+    assert grid.shape == (side * samples.PICTURES, side * (1 + samples.VARIATIONS), 3)
+    path = digits.examples / f"Split-{f.TRAIN}" / "data_tfrecord-00000-of-00001.gz"
+    for row, record in enumerate(tf.data.TFRecordDataset(str(path), "GZIP").take(samples.PICTURES)):
+        picture = tf.train.Example.FromString(record.numpy()).features.feature[f.IMAGE].bytes_list.value[0]
+        itself, *variations = np.split(grid[row * side : (row + 1) * side], 1 + samples.VARIATIONS, axis=1)
+        np.testing.assert_array_equal(itself, tf.io.decode_png(picture).numpy())
+        assert any((one != itself).any() for one in variations)
 
 
 def test_one_seed_gives_one_model_to_the_bit(digits: Data, tmp_path: Path) -> None:
