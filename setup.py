@@ -32,7 +32,16 @@ setup(
     extras_require={
         # On a TPU VM, in place of tensorflow: pip install -e .[tpu] -f https://storage.googleapis.com/libtpu-tf-releases/index.html
         "tpu": ["tensorflow-tpu"],
-        "test": ["hypothesis", "pytest", "pytest-timeout", "mypy", "ruff", "selenium", "types-PyYAML"],
+        "test": [
+            "apache-beam[dask]",
+            "hypothesis",
+            "pytest",
+            "pytest-timeout",
+            "mypy",
+            "ruff",
+            "selenium",
+            "types-PyYAML",
+        ],
     },
     entry_points={"console_scripts": ["image-pipeline=pipeline.cli:main"]},
 )

@@ -58,7 +58,7 @@ def _row(config: Config, run: metadata.Run) -> dict[str, Any]:
         "run_id": run.id,
         "name": run.pipeline,
         "started": datetime.fromtimestamp(run.started).isoformat(sep=" ", timespec="seconds"),
-        "ended": "no",
+        "ended": "no" if run_dir.of_run(config, run.id).exists() else None,  # another run directory knows
     }
     file = run_dir.of_run(config, run.id) / run_dir.RESULT_FILE
     if file.exists():

@@ -64,7 +64,7 @@ def run(config: Config, first: str | None, last: str | None, out: TextIO) -> Res
                 traceback.print_exception(error)  # into the log
             if outcome.interrupted:
                 store = metadata.open_store(config)
-                metadata.cancel(store, list(metadata.left_running(store)))
+                metadata.cancel(store, metadata.left_running(metadata.executions(store, [run_id])))
             result = collect(config, outcome)
             result.write(folder / run_dir.RESULT_FILE)
             if result.stages:
@@ -97,6 +97,12 @@ class _Watch:
                 config.trainer.strategy, config.trainer.tpu
             )  # what is not there is missed now, not after the data is read
         ir = compile_ir(config, source)
+        if config.metadata.url:
+            from pipeline import registration
+
+            if config.metadata.url.startswith("postgresql"):
+                registration.refuse_backslashes(ir)
+            registration.register(metadata.open_store(config), ir)
         run_options = None
         if first or last:
             from tfx.proto.orchestration import pipeline_pb2

@@ -42,6 +42,11 @@ def of_run(config: Config, run_id: str) -> Path:
     return Path(config.run_dir).resolve() / "runs" / run_id
 
 
+def run_ids(config: Config) -> list[str]:
+    """Of the runs that were started here; a shared ML Metadata knows others too."""
+    return [folder.name for folder in of_run(config, "").glob("*")]
+
+
 def find_run(config: Config, run_id: str | None) -> Path:
     """The folder of a run that has ended: of `run_id`, or of the beginning of one, or of the latest.
 
