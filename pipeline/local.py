@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import traceback
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ import yaml
 
 from components import progress
 from components.errors import GateRefused, UserError
-from components.example_gen import sources
+from components.example_gen import files, sources
 from pipeline import ALL_STAGES, fingerprint, metadata, report, run_dir
 from pipeline.config import Config
 from pipeline.output import all_output_to, kept_open
@@ -97,12 +98,6 @@ class _Watch:
                 config.trainer.strategy, config.trainer.tpu
             )  # what is not there is missed now, not after the data is read
         ir = compile_ir(config, source)
-        if config.metadata.url:
-            from pipeline import registration
-
-            if config.metadata.url.startswith("postgresql"):
-                registration.refuse_backslashes(ir)
-            registration.register(metadata.open_store(config), ir)
         run_options = None
         if first or last:
             from tfx.proto.orchestration import pipeline_pb2
@@ -120,8 +115,14 @@ class _Watch:
         logging.set_verbosity(logging.INFO)  # the log is read when something went wrong: then all of it is wanted
         runtime_parameter_utils.substitute_runtime_parameter(ir, {"pipeline-run-id": self._outcome.run_id})
         progress.listen(self._screen.progress)
+        server: AbstractContextManager[None] = nullcontext()
+        if config.metadata.url:
+            from pipeline import registration
+
+            server = registration.on_server(metadata.open_store(config), config.metadata.url, ir)
         try:
-            dag_runner.run(ir, run_options, observer=self)
+            with server:
+                dag_runner.run(ir, run_options, observer=self)
         finally:
             progress.listen(None)
 
@@ -149,7 +150,7 @@ def compile_ir(config: Config, source: sources.Source) -> Any:
     for node in ir.nodes:
         pipeline_node = node.pipeline_node
         name = pipeline_node.node_info.id
-        more = [curated] if name == "SchemaGen" and curated else []
+        more = [files.read_bytes(curated)] if name == "SchemaGen" and curated else []
         value = pipeline_node.parameters.parameters["code_fingerprint"].field_value
         value.string_value = fingerprint.of_stage(name, *more)
     return ir

@@ -7,8 +7,9 @@ its external id: registered here with one, a type is there once, and TFX finds i
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, TypeVar
 
@@ -23,6 +24,33 @@ _OF_ANOTHER_RUN = (mlmd.errors.AlreadyExistsError, mlmd.errors.InternalError, ml
 T = TypeVar("T")
 
 REPORT = "Report"  # the name of its artifact type and of its execution type
+
+
+@contextlib.contextmanager
+def on_server(store: mlmd.MetadataStore, url: str, ir: Any) -> Iterator[None]:
+    """Makes a server ready for a run of the pipeline, and TFX careful with it while the run lasts.
+
+    Raises:
+      UserError: the server cannot store what the pipeline has to tell.
+    """
+    if not url.startswith("postgresql"):
+        register(store, ir)
+        yield
+        return
+    refuse_backslashes(ir)
+    register(store, ir)
+    # ml-metadata on PostgreSQL gives the events of artifacts that it knows already to each other: of a stage with two
+    # outputs, taken from the cache, one is found under the key of the other. Without this call TFX takes another way.
+    whole = mlmd.MetadataStore.put_lineage_subgraph
+    mlmd.MetadataStore.put_lineage_subgraph = _not_there
+    try:
+        yield
+    finally:
+        mlmd.MetadataStore.put_lineage_subgraph = whole
+
+
+def _not_there(*_: Any, **__: Any) -> None:
+    raise mlmd.errors.UnimplementedError("not on PostgreSQL")
 
 
 def register(store: mlmd.MetadataStore, ir: Any) -> None:

@@ -18,14 +18,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from components.errors import UserError
+from components.example_gen import files
 from pipeline.config import Config
 
 LOCK_FILE = "lock"
 RESULT_FILE = "result.json"
 
 
-def artifacts(config: Config) -> Path:
-    return Path(config.run_dir).resolve() / "artifacts" / config.name
+def artifacts(config: Config) -> str:
+    """What the stages of this pipeline put out; may be a remote path such as gs://…"""
+    return _below(config.artifacts_dir, config, "artifacts")
 
 
 def checkpoints(config: Config) -> Path:
@@ -34,8 +36,13 @@ def checkpoints(config: Config) -> Path:
 
 def serving(config: Config) -> str:
     """Where versions of this model are pushed to; may be a remote path such as gs://…"""
-    base = config.serving.dir or str(Path(config.run_dir).resolve() / "serving")
-    return f"{base.rstrip('/')}/{config.name}"
+    return _below(config.serving.dir, config, "serving")
+
+
+def _below(folder: str | None, config: Config, default: str) -> str:
+    if folder and files.is_remote(folder):
+        return f"{folder.rstrip('/')}/{config.name}"
+    return str(Path(folder or Path(config.run_dir, default)).resolve() / config.name)
 
 
 def of_run(config: Config, run_id: str) -> Path:

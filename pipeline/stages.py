@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import tensorflow as tf
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx import components as tfx
@@ -22,6 +23,7 @@ from components.data_gate.previous import AcceptedBefore
 from components.errors import UserError
 from components.evaluator.baseline import LatestOtherBlessedModelStrategy
 from components.evaluator.config import eval_config
+from components.example_gen import files
 from components.example_gen.component import ImageExampleGen
 from components.example_gen.sources import Source
 from components.pusher.executor import Executor as AtomicPush
@@ -52,7 +54,7 @@ def create_pipeline(config: Config, source: Source) -> Pipeline:
     # What the data should look like: curated for a known data set, inferred from `train` for a new one.
     curated = schema_file(config)
     if curated:
-        schema_gen = ImportSchemaGen(schema_file=str(curated)).with_id("SchemaGen")
+        schema_gen = ImportSchemaGen(schema_file=curated).with_id("SchemaGen")
         schema_gen.add_upstream_node(statistics_gen)  # needs nothing of it, but a run is easier to follow in order
     else:
         others = [split for split in features.SPLITS if split != features.TRAIN]
@@ -176,7 +178,7 @@ def create_pipeline(config: Config, source: Source) -> Pipeline:
 
     return Pipeline(
         pipeline_name=config.name,
-        pipeline_root=str(run_dir.artifacts(config)),
+        pipeline_root=run_dir.artifacts(config),
         metadata_connection_config=metadata.connection(config),
         components=[
             example_gen,
@@ -206,15 +208,16 @@ def beam_args(config: Config) -> list[str]:
     return [f"--setup_file={ROOT / 'setup.py'}", *config.beam.args]
 
 
-def schema_file(config: Config) -> Path | None:
+def schema_file(config: Config) -> str | None:
     """The curated schema of the data set; None where it is to be inferred. UserError where it cannot be read."""
-    path = Path(config.schema_file).resolve() if config.schema_file else SCHEMAS / config.name / "schema.pbtxt"
-    if not config.schema_file and not path.exists():
+    path = config.schema_file or str(SCHEMAS / config.name / "schema.pbtxt")
+    if not config.schema_file and not files.exists(path):
         return None
+    path = path if files.is_remote(path) else str(Path(path).resolve())
     try:
-        text_format.Parse(path.read_text(encoding="utf-8"), schema_pb2.Schema())
-    except OSError as error:
-        raise UserError(f"cannot read the schema {path}: {error.strerror}") from None
+        text_format.Parse(files.read_bytes(path).decode(), schema_pb2.Schema())
+    except (OSError, tf.errors.OpError) as error:
+        raise UserError(f"cannot read the schema {path}: {files.why(error)}") from None
     except (UnicodeDecodeError, text_format.ParseError) as error:
         raise UserError(f"the schema {path} is not a text proto of a TFDV schema: line {error}") from None
     return path

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -54,7 +55,7 @@ def postgresql() -> Iterator[int]:
         _done(folder, [initdb, f"--pgdata={folder / 'data'}", *how, "--locale=C", "--encoding=UTF8"])
         port = _free_port()
         command = [server, "-D", str(folder / "data"), "-h", "127.0.0.1", "-p", str(port), "-k", str(folder), "-F"]
-        with _running(folder, command, port):
+        with _running(folder, command, port, signal.SIGINT):  # else it waits for its clients to leave
             yield port
 
 
@@ -93,7 +94,7 @@ def _free_port() -> int:
 
 
 @contextlib.contextmanager
-def _running(folder: Path, command: list[str], port: int) -> Iterator[None]:
+def _running(folder: Path, command: list[str], port: int, end: int = signal.SIGTERM) -> Iterator[None]:
     log = folder.parent / f"{folder.name}.log"
     with log.open("w") as output:
         server = subprocess.Popen(command, cwd=folder, stdout=output, stderr=output, **_as_user())
@@ -107,6 +108,6 @@ def _running(folder: Path, command: list[str], port: int) -> Iterator[None]:
             time.sleep(0.1)
         yield
     finally:
-        server.terminate()
+        server.send_signal(end)
         server.wait(60)
         log.unlink()

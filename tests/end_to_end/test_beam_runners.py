@@ -31,7 +31,7 @@ def beam(args: list[str]) -> str:
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_folder(tmp_path_factory.mktemp("pictures") / "digits")
+    return write_folder(tmp_path_factory.mktemp("source") / "pictures")
 
 
 @pytest.fixture(scope="module")
@@ -110,10 +110,10 @@ def statistics(runs: Path) -> dict[str, dict[str, str]]:
 def transform(runs: Path) -> dict[str, list[Any]]:
     """The constants of the graph: what was analysed on `train` is in them."""
     import tensorflow as tf
+    from tensorflow.core.protobuf import saved_model_pb2
 
-    folder = artifact(runs, "Transform", "transform_graph") / "transform_fn"
-    saved = tf.compat.v1.saved_model.loader_impl.parse_saved_model(str(folder))
-    (graph,) = saved.meta_graphs
+    path = artifact(runs, "Transform", "transform_graph") / "transform_fn" / "saved_model.pb"
+    (graph,) = saved_model_pb2.SavedModel.FromString(path.read_bytes()).meta_graphs
     nodes = [*graph.graph_def.node, *(node for one in graph.graph_def.library.function for node in one.node_def)]
     values = [tf.make_ndarray(node.attr["value"].tensor) for node in nodes if node.op == "Const"]
     return {"constants": sorted(str((value.dtype, value.tolist())) for value in values)}
