@@ -76,10 +76,10 @@ def open_store(config: Config) -> mlmd.MetadataStore:
                 continue
             where = "metadata.url" if config.metadata.url else f"{config.run_dir}/{SQLITE_FILE}"
             why = " ".join(str(error).split())
-            if "mysql_real_connect failed" in why:  # and that is all that the client tells
+            if "mysql_real_connect failed" in why or "connection pointer is NULL" in why:  # and no more is told
                 why = (
-                    "no connection. Check that the server runs, the host and port, the user and password, and that the "
-                    "user is identified by mysql_native_password, the one way that the client knows"
+                    "no connection. Check that the server runs, the host and port, the user and password, and on MySQL "
+                    "that the user is identified by mysql_native_password, the one way that the client knows"
                 )
             raise UserError(f"cannot open ML Metadata ({where}): {why}") from None
     raise AssertionError("unreachable")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -33,24 +33,22 @@ def on_server(store: mlmd.MetadataStore, url: str, ir: Any) -> Iterator[None]:
     Raises:
       UserError: the server cannot store what the pipeline has to tell.
     """
-    if not url.startswith("postgresql"):
-        register(store, ir)
-        yield
-        return
-    refuse_backslashes(ir)
+    if url.startswith("postgresql"):
+        refuse_backslashes(ir)
     register(store, ir)
-    # ml-metadata on PostgreSQL gives the events of artifacts that it knows already to each other: of a stage with two
-    # outputs, taken from the cache, one is found under the key of the other. Without this call TFX takes another way.
-    whole = mlmd.MetadataStore.put_lineage_subgraph
-    mlmd.MetadataStore.put_lineage_subgraph = _not_there
+    # TFX's cache takes the artifacts that it asks for to come in the order in which it asks. PostgreSQL has no order:
+    # of a stage with two outputs, each would be found under the key of the other.
+    unordered = mlmd.MetadataStore.get_artifacts_by_id
+
+    def in_order(self: mlmd.MetadataStore, artifact_ids: Sequence[int], *more: Any, **named: Any) -> list[pb.Artifact]:
+        found = {artifact.id: artifact for artifact in unordered(self, artifact_ids, *more, **named)}
+        return [found[one] for one in artifact_ids if one in found]
+
+    mlmd.MetadataStore.get_artifacts_by_id = in_order
     try:
         yield
     finally:
-        mlmd.MetadataStore.put_lineage_subgraph = whole
-
-
-def _not_there(*_: Any, **__: Any) -> None:
-    raise mlmd.errors.UnimplementedError("not on PostgreSQL")
+        mlmd.MetadataStore.get_artifacts_by_id = unordered
 
 
 def register(store: mlmd.MetadataStore, ir: Any) -> None:

@@ -86,7 +86,8 @@ def read_bytes(path: str, limit: int | None = None) -> bytes:
 
 def why(error: BaseException) -> str:
     """The reason of an OSError, or of what TensorFlow raises for a remote path, on one line."""
-    return getattr(error, "strerror", None) or str(getattr(error, "message", error)).splitlines()[0]
+    lines = str(getattr(error, "message", error)).splitlines()
+    return getattr(error, "strerror", None) or (lines[0] if lines else type(error).__name__)
 
 
 def walk(root: str) -> tuple[list[str], list[str]]:
