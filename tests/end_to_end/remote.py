@@ -39,7 +39,9 @@ class RamFileSystem(FileSystem):
                     yield self.metadata(path)
 
     def create(self, path: str, mime_type: str = "", compression_type: str = CompressionTypes.AUTO) -> Any:
-        return self._packed(path, tf.io.gfile.GFile(path, "wb"), compression_type)
+        file = tf.io.gfile.GFile(path, "wb")
+        file.write(b"")  # else an empty file is never made
+        return self._packed(path, file, compression_type)
 
     def open(self, path: str, mime_type: str = "", compression_type: str = CompressionTypes.AUTO) -> Any:
         with tf.io.gfile.GFile(path, "rb") as file:

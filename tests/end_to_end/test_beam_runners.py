@@ -20,7 +20,7 @@ from components.evaluator import results
 from pipeline import metadata
 from tests.end_to_end.support import QUICK, executed, run, store_of, write_folder
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]  # several processes each import TensorFlow
 
 UP_TO_TRANSFORM = ["ExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator", "DataGate", "Transform"]
 

@@ -20,7 +20,7 @@ from pipeline import history, metadata
 from tests.end_to_end import servers
 from tests.end_to_end.support import QUICK, executed, run, write_folder
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]  # several processes each import TensorFlow
 
 
 @pytest.fixture(scope="module", params=sorted(servers.SERVERS))
