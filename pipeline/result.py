@@ -9,12 +9,8 @@ from typing import Any
 
 from components import features
 from components.errors import GateRefused, UserError
-<<<<<<< HEAD
-from pipeline import ALL_STAGES, fingerprint, metadata, run_dir
-=======
 from components.example_gen import files
-from pipeline import STAGES, fingerprint, metadata, run_dir
->>>>>>> 735c647 (Artifacts, schema and pushed models may be remote paths; PostgreSQL's cached outputs keep their keys)
+from pipeline import ALL_STAGES, fingerprint, metadata, run_dir
 from pipeline.config import Config
 
 PUSHED, FAULT, MISTAKE, REFUSED, INTERRUPTED = 0, 1, 2, 3, 130
@@ -78,13 +74,8 @@ def collect(config: Config, outcome: Outcome) -> Result:
         source=config.data.source,
         exit_code=PUSHED,
         log=str(outcome.log),
-<<<<<<< HEAD
-        artifacts=str(run_dir.artifacts(config)),
-        stages={name: outcome.stages[name] for name in ALL_STAGES if name in outcome.stages},
-=======
         artifacts=run_dir.artifacts(config),
-        stages={name: outcome.stages[name] for name in STAGES if name in outcome.stages},
->>>>>>> 735c647 (Artifacts, schema and pushed models may be remote paths; PostgreSQL's cached outputs keep their keys)
+        stages={name: outcome.stages[name] for name in ALL_STAGES if name in outcome.stages},
         versions=fingerprint.versions(),
     )
     store = metadata.open_store(config)

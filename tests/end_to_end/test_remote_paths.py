@@ -16,19 +16,18 @@ from tests.end_to_end.support import executed, run, write_folder
 
 
 @pytest.mark.slow
-def test_the_data_and_every_artifact_may_be_remote(tmp_path: Path) -> None:
-    """Up to the Evaluator: ServingCheck's client is another process, and ram:// is within one."""
+def test_the_data_and_the_artifacts_may_be_remote(tmp_path: Path) -> None:
+    """Up to DataGate: Transform renames a folder with files in it, which TensorFlow's ram:// cannot do."""
     data = remote.upload(write_folder(tmp_path / "pictures"), f"ram://{tmp_path.name}/pictures")
     settings = (f"artifacts_dir=ram://{tmp_path.name}/artifacts",)
-    result = run(tmp_path / "runs", data, *settings, last="Evaluator")
+    result = run(tmp_path / "runs", data, *settings, last="DataGate")
     assert result.exit_code == 0, result.why
     assert result.counts == {"train": 162, "validation": 18, "test": 90, "rejected": 0}
-    assert result.blessed
     assert result.artifacts == f"ram://{tmp_path.name}/artifacts/pictures"
-    assert tf.io.gfile.exists(f"{result.artifacts}/Trainer")
+    assert tf.io.gfile.exists(f"{result.artifacts}/DataGate")
     assert not (tmp_path / "runs" / "artifacts").exists()
     assert "://" not in "".join(str(path) for path in Path.cwd().iterdir())  # nobody took the scheme for a folder
-    again = run(tmp_path / "runs", data, *settings, last="Evaluator")
+    again = run(tmp_path / "runs", data, *settings, last="DataGate")
     assert (again.exit_code, executed(again)) == (0, [])
 
 
