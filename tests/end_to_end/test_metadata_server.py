@@ -104,3 +104,19 @@ def test_a_wrong_password_is_one_clear_line(url: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"^cannot open ML Metadata \(metadata\.url\): .*password") as refused:
         metadata.open_store(configs.load("digits", None, (f"run_dir={tmp_path}", f"metadata.url={wrong}"))[0])
     assert "\n" not in str(refused.value)
+
+
+def test_artifacts_come_in_the_order_in_which_they_are_asked_for(url: str, tmp_path: Path) -> None:
+    """TFX's cache takes it for granted, and PostgreSQL has no order of its own."""
+    from ml_metadata.proto import metadata_store_pb2 as pb
+    from tfx.proto.orchestration import pipeline_pb2
+
+    from pipeline import registration
+
+    config = configs.load("digits", None, (f"run_dir={tmp_path}", f"metadata.url={url}/order"))[0]
+    store = metadata.open_store(config)
+    types = [store.put_artifact_type(pb.ArtifactType(name=name)) for name in ("First", "Second")]
+    ids = store.put_artifacts([pb.Artifact(type_id=kind, uri=f"/{i}") for i, kind in enumerate([*types[::-1], *types])])
+    with registration.on_server(store, url, pipeline_pb2.Pipeline()):
+        for order in (ids, ids[::-1], ids[1:3]):
+            assert [artifact.id for artifact in store.get_artifacts_by_id(order)] == list(order)
