@@ -87,7 +87,7 @@ def test_what_another_run_directory_is_running_is_left_alone(url: str, tmp_path:
     """Ctrl-C and `doctor --fix` cancel what is left RUNNING, and here only what they may."""
     from ml_metadata.proto import metadata_store_pb2 as pb
 
-    config = configs.load("digits", None, (f"run_dir={tmp_path}", f"metadata.url={url}/others"))[0]
+    config = configs.load("digits", None, (f"run_dir={tmp_path}", f"metadata.url={url}/two_runs"))[0]
     store = metadata.open_store(config)
     kind = store.put_execution_type(pb.ExecutionType(name="Trainer"))
     of_run = store.put_context_type(pb.ContextType(name="pipeline_run"))
@@ -113,7 +113,7 @@ def test_artifacts_come_in_the_order_in_which_they_are_asked_for(url: str, tmp_p
 
     from pipeline import registration
 
-    config = configs.load("digits", None, (f"run_dir={tmp_path}", f"metadata.url={url}/order"))[0]
+    config = configs.load("digits", None, (f"run_dir={tmp_path}", f"metadata.url={url}/sorted"))[0]
     store = metadata.open_store(config)
     types = [store.put_artifact_type(pb.ArtifactType(name=name)) for name in ("First", "Second")]
     ids = store.put_artifacts([pb.Artifact(type_id=kind, uri=f"/{i}") for i, kind in enumerate([*types[::-1], *types])])
