@@ -22,7 +22,9 @@ def test_the_data_and_the_artifacts_may_be_remote(tmp_path: Path) -> None:
     settings = (f"artifacts_dir=ram://{tmp_path.name}/artifacts",)
     result = run(tmp_path / "runs", data, *settings, last="DataGate")
     assert result.exit_code == 0, result.why
-    assert result.counts == {"train": 162, "validation": 18, "test": 90, "rejected": 0}
+    assert result.counts is not None
+    assert result.counts["train"] + result.counts["validation"] == 180  # what was given as train
+    assert (result.counts["test"], result.counts["rejected"]) == (90, 0)
     assert result.artifacts == f"ram://{tmp_path.name}/artifacts/pictures"
     assert tf.io.gfile.exists(f"{result.artifacts}/DataGate")
     assert not (tmp_path / "runs" / "artifacts").exists()
