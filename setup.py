@@ -34,7 +34,16 @@ setup(
         "tpu": ["tensorflow-tpu"],
         # What `tfx[kfp]` needs to write a pipeline's spec and to read its own part of it in the image; not the KFP SDK.
         "vertex": ["kfp-pipeline-spec>=0.2.2"],
-        "test": ["hypothesis", "pytest", "pytest-timeout", "mypy", "ruff", "selenium", "types-PyYAML"],
+        "test": [
+            "apache-beam[dask]",
+            "hypothesis",
+            "pytest",
+            "pytest-timeout",
+            "mypy",
+            "ruff",
+            "selenium",
+            "types-PyYAML",
+        ],
     },
     entry_points={"console_scripts": ["image-pipeline=pipeline.cli:main"]},
 )

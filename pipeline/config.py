@@ -216,6 +216,7 @@ class Config(Section):
     preset: str = "digits"  # what the other values start from: the name of a file in presets/
     schema_file: str | None = None  # a curated schema; schema/<name>/schema.pbtxt where it exists, else inferred
     run_dir: str = "output"  # ML Metadata, artifacts, logs and serving
+    artifacts_dir: str | None = None  # may be remote, for workers elsewhere; <run_dir>/artifacts if not set
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     data: Data = Data()
     gate: Gate = Gate()

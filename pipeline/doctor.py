@@ -96,14 +96,15 @@ def _state(config: Config) -> list[Finding]:
     found = []
     if metadata.exists(config):
         store = metadata.open_store(config)
-        left = list(metadata.left_running(store))
+        mine = metadata.executions(store, run_dir.run_ids(config))
+        left = metadata.left_running(mine)
         if left:
             ids = ", ".join(str(execution.id) for execution in left)
             fix = partial(_cancel, store, left)
             found.append(Finding("ML Metadata", False, f"executions left RUNNING by a crash: {ids}", fix))
         else:
             found.append(Finding("ML Metadata", True, f"{len(metadata.runs(store))} runs, none left RUNNING"))
-        dead = {str(execution.id) for execution in [*left, *metadata.unsuccessful(store)]}
+        dead = {str(execution.id) for execution in [*left, *metadata.unsuccessful(mine)]}
         found.append(_folders("artifacts", _half_written(Path(config.run_dir).resolve() / "artifacts", dead)))
     served = Path(run_dir.serving(config)).parent
     if "://" not in run_dir.serving(config) and served.is_dir():

@@ -32,8 +32,8 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {library: metadata.version(library) for library in LIBRARIES}
 
 
-def of_stage(name: str, *more: Path) -> str:
-    """64 hex digits: of the code in the stage's folder, the shared names, the libraries' versions and files `more`."""
+def of_stage(name: str, *more: bytes) -> str:
+    """64 hex digits: of the code in the stage's folder, the shared names, the libraries' versions, and `more`."""
     digest = hashlib.sha256()
     for library in LIBRARIES:
         digest.update(f"{library} {metadata.version(library)}\n".encode())
@@ -42,6 +42,8 @@ def of_stage(name: str, *more: Path) -> str:
     own = sorted(folder.rglob("*.py"))  # none for the stages that are TFX's own
     if own:
         own.append(COMPONENTS / "features.py")
-    for file in [*own, *more]:
+    for file in own:
         digest.update(f"{file.name} {hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
+    for content in more:
+        digest.update(f"{hashlib.sha256(content).hexdigest()}\n".encode())
     return digest.hexdigest()

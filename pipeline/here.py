@@ -40,7 +40,7 @@ class Here:
     @property
     def pipeline_root(self) -> str:
         """Where the artifacts go."""
-        return str(run_dir.artifacts(self.config))
+        return run_dir.artifacts(self.config)
 
     @property
     def metadata(self) -> metadata_store_pb2.ConnectionConfig | None:
@@ -59,9 +59,9 @@ class Here:
         """
         return [f"--setup_file={ROOT / 'setup.py'}", *self.config.beam.args]
 
-    def schema(self, curated: Path) -> str:
+    def schema(self, curated: str) -> str:
         """The path under which a stage finds the schema that is `curated` here."""
-        return str(curated)
+        return curated
 
     def trainer_config(self) -> dict[str, Any]:
         """The Trainer's custom_config: components/trainer/settings.py."""

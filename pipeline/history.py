@@ -70,7 +70,8 @@ def _rows(config: Config) -> list[dict[str, Any]]:
             "run_id": run_id,
             "when": started.isoformat(sep=" ", timespec="minutes") if started else None,
             "name": known[run_id].pipeline if run_id in known else None,
-            "ended": "unfinished",
+            # Of a run that was started in another run directory, only that one knows how it ended.
+            "ended": "unfinished" if run_dir.of_run(config, run_id).exists() else None,
         }
         if run_id in ended:
             result = json.loads(ended[run_id].read_text(encoding="utf-8"))

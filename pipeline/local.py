@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import traceback
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ import yaml
 
 from components import progress
 from components.errors import GateRefused, UserError
-from components.example_gen import sources
+from components.example_gen import files, sources
 from pipeline import ALL_STAGES, fingerprint, metadata, report, run_dir
 from pipeline.config import Config
 from pipeline.output import all_output_to, kept_open
@@ -64,7 +65,7 @@ def run(config: Config, first: str | None, last: str | None, out: TextIO) -> Res
                 traceback.print_exception(error)  # into the log
             if outcome.interrupted:
                 store = metadata.open_store(config)
-                metadata.cancel(store, list(metadata.left_running(store)))
+                metadata.cancel(store, metadata.left_running(metadata.executions(store, [run_id])))
             result = collect(config, outcome)
             result.write(folder / run_dir.RESULT_FILE)
             if result.stages:
@@ -114,8 +115,14 @@ class _Watch:
         logging.set_verbosity(logging.INFO)  # the log is read when something went wrong: then all of it is wanted
         runtime_parameter_utils.substitute_runtime_parameter(ir, {"pipeline-run-id": self._outcome.run_id})
         progress.listen(self._screen.progress)
+        server: AbstractContextManager[None] = nullcontext()
+        if config.metadata.url:
+            from pipeline import registration
+
+            server = registration.on_server(metadata.open_store(config), config.metadata.url, ir)
         try:
-            dag_runner.run(ir, run_options, observer=self)
+            with server:
+                dag_runner.run(ir, run_options, observer=self)
         finally:
             progress.listen(None)
 
@@ -144,7 +151,7 @@ def compile_ir(config: Config, source: sources.Source) -> Any:
     for node in ir.nodes:
         pipeline_node = node.pipeline_node
         name = pipeline_node.node_info.id
-        more = [curated] if name == "SchemaGen" and curated else []
+        more = [files.read_bytes(curated)] if name == "SchemaGen" and curated else []
         value = pipeline_node.parameters.parameters["code_fingerprint"].field_value
         value.string_value = fingerprint.of_stage(name, *more)
     return ir

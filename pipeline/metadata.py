@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import unquote, urlsplit
+
+os.environ.setdefault("GLOG_minloglevel", "3")  # ml-metadata tells of every connection; its errors are raised as well
 
 import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2 as pb
@@ -56,13 +60,29 @@ def exists(config: Config) -> bool:
     return config.metadata.url is not None or (Path(config.run_dir) / SQLITE_FILE).exists()
 
 
+# What the servers say where two processes make the tables of one empty database; the later one has to come again.
+_MADE_TWICE = re.compile("concurrent connection|duplicate key|already exists", re.IGNORECASE)
+_TRIES, _PAUSE = 40, 0.25  # seconds between tries
+
+
 def open_store(config: Config) -> mlmd.MetadataStore:
     """The store, created where there is none. UserError where the server does not answer."""
-    try:
-        return mlmd.MetadataStore(connection(config))
-    except (mlmd.errors.StatusError, RuntimeError) as error:
-        where = "metadata.url" if config.metadata.url else f"{config.run_dir}/{SQLITE_FILE}"
-        raise UserError(f"cannot open ML Metadata ({where}): {' '.join(str(error).split())}") from None
+    for left in reversed(range(_TRIES)):
+        try:
+            return mlmd.MetadataStore(connection(config))
+        except (mlmd.errors.StatusError, RuntimeError) as error:
+            if left and _MADE_TWICE.search(str(error)):
+                time.sleep(_PAUSE)
+                continue
+            where = "metadata.url" if config.metadata.url else f"{config.run_dir}/{SQLITE_FILE}"
+            why = " ".join(str(error).split())
+            if "mysql_real_connect failed" in why or "connection pointer is NULL" in why:  # and no more is told
+                why = (
+                    "no connection. Check that the server runs, the host and port, the user and password, and on MySQL "
+                    "that the user is identified by mysql_native_password, the one way that the client knows"
+                )
+            raise UserError(f"cannot open ML Metadata ({where}): {why}") from None
+    raise AssertionError("unreachable")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,14 +153,24 @@ def _outputs(store: mlmd.MetadataStore, execution_ids: list[int]) -> dict[int, d
 _OUTPUT_EVENTS = (pb.Event.OUTPUT, pb.Event.INTERNAL_OUTPUT, pb.Event.DECLARED_OUTPUT)
 
 
-def left_running(store: mlmd.MetadataStore) -> Iterator[Execution]:
-    """Executions that a crash or a kill left RUNNING; only true while no run is going on."""
-    return (e for e in store.get_executions() if e.last_known_state in (Execution.NEW, Execution.RUNNING))
+def executions(store: mlmd.MetadataStore, run_ids: Container[str]) -> list[Execution]:
+    """Of these runs alone: others on the same server may be going on."""
+    return [
+        execution
+        for run in runs(store)
+        if run.id in run_ids
+        for execution in store.get_executions_by_context(run.context_id)
+    ]
 
 
-def unsuccessful(store: mlmd.MetadataStore) -> Iterator[Execution]:
-    """Executions that ended without outputs."""
-    return (e for e in store.get_executions() if e.last_known_state in (Execution.FAILED, Execution.CANCELED))
+def left_running(executions: Iterable[Execution]) -> list[Execution]:
+    """Those that a crash or a kill left RUNNING; only true while no run of them is going on."""
+    return [e for e in executions if e.last_known_state in (Execution.NEW, Execution.RUNNING)]
+
+
+def unsuccessful(executions: Iterable[Execution]) -> list[Execution]:
+    """Those that ended without outputs."""
+    return [e for e in executions if e.last_known_state in (Execution.FAILED, Execution.CANCELED)]
 
 
 def cancel(store: mlmd.MetadataStore, executions: list[Execution]) -> None:

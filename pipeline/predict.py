@@ -11,6 +11,7 @@ from typing import Any
 
 from components import features
 from components.errors import UserError
+from components.example_gen.files import is_folder
 from pipeline import metadata
 from pipeline.config import Config
 from pipeline.output import all_output_to
@@ -58,7 +59,7 @@ def latest_pushed(config: Config, name: str | None) -> str:
         store = metadata.open_store(config)
         for artifact in sorted(store.get_artifacts_by_type("PushedModel"), key=lambda a: a.id, reverse=True):
             path = metadata.property_value(artifact, "pushed_destination")
-            if path and (name is None or Path(path).parent.name == name) and Path(path).is_dir():
+            if path and (name is None or Path(path).parent.name == name) and is_folder(path):
                 return str(path)
     which = f" named '{name}'" if name else ""
     raise UserError(f"no pushed model{which} in {config.run_dir}; push one with `python -m pipeline run`")

@@ -14,7 +14,7 @@ import yaml
 from absl import logging
 from ml_metadata.proto import metadata_store_pb2 as pb
 
-from pipeline import lineage, metadata, run_dir
+from pipeline import lineage, metadata, registration, run_dir
 from pipeline.config import Config
 from pipeline.output import all_output_to
 from pipeline.result import Result
@@ -137,10 +137,13 @@ def _register(store: mlmd.MetadataStore, run: metadata.Run, path: Path) -> None:
     if store.get_artifacts_by_uri(str(path)):
         return
     artifact = pb.Artifact(
-        type_id=store.put_artifact_type(pb.ArtifactType(name="Report")), uri=str(path), state=pb.Artifact.LIVE
+        type_id=store.put_artifact_type(pb.ArtifactType(name=registration.REPORT)),
+        uri=str(path),
+        state=pb.Artifact.LIVE,
     )
     execution = pb.Execution(
-        type_id=store.put_execution_type(pb.ExecutionType(name="Report")), last_known_state=pb.Execution.COMPLETE
+        type_id=store.put_execution_type(pb.ExecutionType(name=registration.REPORT)),
+        last_known_state=pb.Execution.COMPLETE,
     )
     event = pb.Event(type=pb.Event.OUTPUT)
     event.path.steps.add().key = "report"

@@ -10,6 +10,7 @@ from typing import Any
 
 from components import features
 from components.errors import GateRefused, UserError
+from components.example_gen import files
 from pipeline import ALL_STAGES, fingerprint, metadata, run_dir
 from pipeline.config import Config
 
@@ -78,7 +79,7 @@ def collect(config: Config, outcome: Outcome) -> Result:
         preset=config.preset,
         exit_code=PUSHED,
         log=str(outcome.log),
-        artifacts=str(run_dir.artifacts(config)),
+        artifacts=run_dir.artifacts(config),
         stages={name: outcome.stages[name] for name in ALL_STAGES if name in outcome.stages},
         versions=fingerprint.versions(),
     )
@@ -120,10 +121,15 @@ def _one(made: dict[str, dict[str, list[metadata.Artifact]]], stage: str, key: s
     return live[-1] if live else None
 
 
+def _read(artifact: metadata.Artifact, name: str) -> Any:
+    """A JSON file of an artifact, local or remote."""
+    return json.loads(files.read_bytes(f"{artifact.uri}/{name}"))
+
+
 def _add_counts(result: Result, made: dict[str, Any]) -> None:
     examples = _one(made, "ExampleGen", "examples")
     if examples is not None:
-        counts = json.loads((Path(examples.uri) / features.COUNTS_FILE).read_text(encoding="utf-8"))
+        counts = _read(examples, features.COUNTS_FILE)
         result.counts = {split: sum(classes.values()) for split, classes in counts["splits"].items()}
         result.counts["rejected"] = counts["rejected"]
 
@@ -131,7 +137,7 @@ def _add_counts(result: Result, made: dict[str, Any]) -> None:
 def _add_findings(result: Result, made: dict[str, Any]) -> None:
     findings = _one(made, "DataGate", "findings")
     if findings is not None:
-        result.findings = _few(json.loads((Path(findings.uri) / "findings.json").read_text(encoding="utf-8")))
+        result.findings = _few(_read(findings, "findings.json"))
         result.warnings = [finding["message"] for finding in result.findings]
 
 
@@ -168,7 +174,7 @@ def _add_verdict(result: Result, made: dict[str, Any], config: Config) -> None:
             result.why = results.failures(evaluation.uri)
     served = _one(made, "ServingCheck", "blessing")
     if served is not None and metadata.property_value(served, "blessed") != 1:
-        report = json.loads((Path(served.uri) / "serving_check.json").read_text(encoding="utf-8"))
+        report = _read(served, "serving_check.json")
         result.why += report["reasons"]
         result.blessed = False
     pushed = _one(made, "Pusher", "pushed_model")

@@ -20,6 +20,7 @@ from datetime import datetime
 from pathlib import Path
 
 from components.errors import UserError
+from components.example_gen import files
 from pipeline.config import Config
 
 LOCK_FILE = "lock"
@@ -28,8 +29,9 @@ REPORT_FILE = "report.html"
 CARD_FILE = "card.html"
 
 
-def artifacts(config: Config) -> Path:
-    return Path(config.run_dir).resolve() / "artifacts" / config.name
+def artifacts(config: Config) -> str:
+    """What the stages of this pipeline put out; may be a remote path such as gs://…"""
+    return _below(config.artifacts_dir, config, "artifacts")
 
 
 def checkpoints(config: Config) -> Path:
@@ -38,8 +40,13 @@ def checkpoints(config: Config) -> Path:
 
 def serving(config: Config) -> str:
     """Where versions of this model are pushed to; may be a remote path such as gs://…"""
-    base = config.serving.dir or str(Path(config.run_dir).resolve() / "serving")
-    return f"{base.rstrip('/')}/{config.name}"
+    return _below(config.serving.dir, config, "serving")
+
+
+def _below(folder: str | None, config: Config, default: str) -> str:
+    if folder and files.is_remote(folder):
+        return f"{folder.rstrip('/')}/{config.name}"
+    return str(Path(folder or Path(config.run_dir, default)).resolve() / config.name)
 
 
 def of_run(config: Config, run_id: str) -> Path:
@@ -61,6 +68,11 @@ def started(run_id: str) -> datetime | None:
 
 def comparisons(config: Config) -> Path:
     return Path(config.run_dir).resolve() / "compare"
+
+
+def run_ids(config: Config) -> list[str]:
+    """Of the runs that were started here; a shared ML Metadata knows others too."""
+    return [folder.name for folder in of_run(config, "").glob("*")]
 
 
 def find_run(config: Config, run_id: str | None) -> Path:

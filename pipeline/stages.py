@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import tensorflow as tf
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx import components as tfx
@@ -15,6 +16,7 @@ from tfx.proto import trainer_pb2, transform_pb2
 from components import features
 from components.errors import UserError
 from components.evaluator.config import eval_config
+from components.example_gen import files
 from components.example_gen.component import ImageExampleGen
 from components.example_gen.sources import Source
 from components.serving_check.component import ServingCheck
@@ -168,15 +170,16 @@ def create_pipeline(config: Config, source: Source, place: Here) -> Pipeline:
     )
 
 
-def schema_file(config: Config) -> Path | None:
+def schema_file(config: Config) -> str | None:
     """The curated schema of the data set; None where it is to be inferred. UserError where it cannot be read."""
-    path = Path(config.schema_file).resolve() if config.schema_file else SCHEMAS / config.name / "schema.pbtxt"
-    if not config.schema_file and not path.exists():
+    path = config.schema_file or str(SCHEMAS / config.name / "schema.pbtxt")
+    if not config.schema_file and not files.exists(path):
         return None
+    path = path if files.is_remote(path) else str(Path(path).resolve())
     try:
-        text_format.Parse(path.read_text(encoding="utf-8"), schema_pb2.Schema())
-    except OSError as error:
-        raise UserError(f"cannot read the schema {path}: {error.strerror}") from None
+        text_format.Parse(files.read_bytes(path).decode(), schema_pb2.Schema())
+    except (OSError, tf.errors.OpError) as error:
+        raise UserError(f"cannot read the schema {path}: {files.why(error)}") from None
     except (UnicodeDecodeError, text_format.ParseError) as error:
         raise UserError(f"the schema {path} is not a text proto of a TFDV schema: line {error}") from None
     return path

@@ -84,6 +84,12 @@ def read_bytes(path: str, limit: int | None = None) -> bytes:
         return file.read(limit + 1) or b""
 
 
+def why(error: BaseException) -> str:
+    """The reason of an OSError, or of what TensorFlow raises for a remote path, on one line."""
+    lines = str(getattr(error, "message", error)).splitlines()
+    return getattr(error, "strerror", None) or (lines[0] if lines else type(error).__name__)
+
+
 def walk(root: str) -> tuple[list[str], list[str]]:
     """(files, folders) below `root`, paths relative to it with '/', sorted; litter left out, links followed."""
     files: list[str] = []

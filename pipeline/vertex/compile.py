@@ -50,7 +50,7 @@ def spec(config: Config) -> dict[str, Any]:
     from tfx.orchestration.data_types import RuntimeParameter
     from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner as kubeflow
 
-    from components.example_gen import sources
+    from components.example_gen import files, sources
     from pipeline import fingerprint
     from pipeline.stages import create_pipeline, schema_file
     from pipeline.vertex.there import VertexAI
@@ -63,7 +63,7 @@ def spec(config: Config) -> dict[str, Any]:
     curated = schema_file(config)
     for name, node in stages.items():
         if isinstance(node, BaseComponent):
-            more = [curated] if name == "SchemaGen" and curated else []
+            more = [files.read_bytes(curated)] if name == "SchemaGen" and curated else []
             node.exec_properties["code_fingerprint"] = fingerprint.of_stage(name, *more)
     # Schema 2.1: in 2.0 TFX's executor does not see what the driver of ExampleGen found out.
     runner = kubeflow.KubeflowV2DagRunner(

@@ -20,6 +20,7 @@ from tfx.types.experimental import simple_artifacts
 from components.data_gate.component import DataGate, DataGateSpec
 from components.errors import UserError
 from components.evaluator.executor import Executor as EvaluatorExecutor
+from components.example_gen import files
 from components.pusher.executor import Executor as AtomicPush
 from components.pusher.vertex import Executor as VertexPush
 from components.trainer.executor import VertexExecutor
@@ -99,12 +100,14 @@ class VertexAI(Here):
             *(f"--labels={key}={value}" for key, value in sorted(vertex.labels.items())),
         ]
 
-    def schema(self, curated: Path) -> str:
-        if not curated.is_relative_to(ROOT):
+    def schema(self, curated: str) -> str:
+        if files.is_remote(curated):
+            return curated
+        if not Path(curated).is_relative_to(ROOT):
             raise UserError(
                 f"schema_file {curated} is not in the image: put it below {ROOT / 'schema'} and build the image anew"
             )
-        return f"{names.IMAGE_ROOT}/{curated.relative_to(ROOT).as_posix()}"
+        return f"{names.IMAGE_ROOT}/{Path(curated).relative_to(ROOT).as_posix()}"
 
     def trainer_config(self) -> dict[str, Any]:
         """The Trainer's settings and, beside them, the custom job that TFX's executor for Vertex AI starts."""

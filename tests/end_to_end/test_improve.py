@@ -68,4 +68,4 @@ def test_a_search_then_a_warm_start_then_data_that_it_does_not_fit(tmp_path: Pat
     classes = run(runs, pictures, *LENIENT, "warm_start=true")
     assert classes.exit_code == MISTAKE
     assert "+'deux', -'two'" in classes.why[0]
-    assert not list(metadata.left_running(store_of(runs)))
+    assert not list(metadata.left_running(store_of(runs).get_executions()))

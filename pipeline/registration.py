@@ -1,0 +1,117 @@
+"""What a pipeline registers in ML Metadata before its first stage, so that runs at once share one server.
+
+TFX looks a type up by its name and puts it where there is none. On PostgreSQL two runs that do so at once make two
+types of one name, and then each finds a part of the artifacts. The one thing of a type that the server keeps unique is
+its external id: registered here with one, a type is there once, and TFX finds it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+import ml_metadata as mlmd
+from ml_metadata.proto import metadata_store_pb2 as pb
+
+from components.errors import UserError
+
+_TRIES, _PAUSE = 40, 0.25  # seconds between tries
+_OF_ANOTHER_RUN = (mlmd.errors.AlreadyExistsError, mlmd.errors.InternalError, mlmd.errors.AbortedError)
+
+T = TypeVar("T")
+
+REPORT = "Report"  # the name of its artifact type and of its execution type
+
+
+@contextlib.contextmanager
+def on_server(store: mlmd.MetadataStore, url: str, ir: Any) -> Iterator[None]:
+    """Makes a server ready for a run of the pipeline, and TFX careful with it while the run lasts.
+
+    Raises:
+      UserError: the server cannot store what the pipeline has to tell.
+    """
+    if url.startswith("postgresql"):
+        refuse_backslashes(ir)
+    register(store, ir)
+    # TFX's cache takes the artifacts that it asks for to come in the order in which it asks. PostgreSQL has no order:
+    # of a stage with two outputs, each would be found under the key of the other.
+    unordered = mlmd.MetadataStore.get_artifacts_by_id
+
+    def in_order(self: mlmd.MetadataStore, artifact_ids: Sequence[int], *more: Any, **named: Any) -> list[pb.Artifact]:
+        found = {artifact.id: artifact for artifact in unordered(self, artifact_ids, *more, **named)}
+        return [found[one] for one in artifact_ids if one in found]
+
+    mlmd.MetadataStore.get_artifacts_by_id = in_order
+    try:
+        yield
+    finally:
+        mlmd.MetadataStore.get_artifacts_by_id = unordered
+
+
+def register(store: mlmd.MetadataStore, ir: Any) -> None:
+    """Registers the types of a compiled pipeline, and those of its contexts that are the same in every run.
+
+    Raises:
+      ml_metadata.errors.StatusError: the server refuses.
+    """
+    nodes = [node.pipeline_node for node in ir.nodes]
+    artifacts = [output.artifact_spec.type for node in nodes for output in node.outputs.outputs.values()]
+    contexts = {spec.type.name: spec.type for node in nodes for spec in node.contexts.contexts}
+    for kind in [*artifacts, pb.ArtifactType(name=REPORT)]:
+        _put_type(store.put_artifact_type, kind, "artifact")
+    for kind in [*(node.node_info.type for node in nodes), pb.ExecutionType(name=REPORT)]:
+        _put_type(store.put_execution_type, kind, "execution")
+    ids = {
+        kind.name: _put_type(store.put_context_type, kind, "context")
+        for kind in [*contexts.values(), pb.ContextType(name="execution_cache")]
+    }
+    names = {
+        (spec.type.name, spec.name.field_value.string_value)
+        for node in nodes
+        for spec in node.contexts.contexts
+        if spec.type.name != "pipeline_run"
+    }
+    for kind, name in sorted(names):
+        _once(partial(_put_context, store, kind, ids[kind], name))
+
+
+def refuse_backslashes(ir: Any) -> None:
+    """For PostgreSQL, where ml-metadata's client makes a broken SQL statement of a property with a backslash.
+
+    Raises:
+      UserError: a parameter has one, as JSON has for every character that is not ASCII.
+    """
+    for node in ir.nodes:
+        for name, parameter in node.pipeline_node.parameters.parameters.items():
+            if "\\" in parameter.field_value.string_value:
+                raise UserError(
+                    f"ML Metadata on PostgreSQL cannot store {name} of {node.pipeline_node.node_info.id}, which has a "
+                    "backslash or a character that is not ASCII in it. Rename the data's last folder or file, or use "
+                    "MySQL or SQLite"
+                )
+
+
+def _put_context(store: mlmd.MetadataStore, kind: str, type_id: int, name: str) -> None:
+    if store.get_context_by_type_and_name(kind, name) is None:
+        store.put_contexts([pb.Context(type_id=type_id, name=name)])
+
+
+def _put_type(put: Callable[..., int], kind: Any, family: str) -> int:
+    """The type's id."""
+    named = type(kind)()
+    named.CopyFrom(kind)
+    named.external_id = f"{family}:{kind.name}"
+    return _once(partial(put, named, can_add_fields=True, can_omit_fields=True))
+
+
+def _once(put: Callable[[], T]) -> T:
+    """What `put` returns; done again where another run was doing the same."""
+    for _ in range(_TRIES - 1):
+        try:
+            return put()
+        except _OF_ANOTHER_RUN:
+            time.sleep(_PAUSE)
+    return put()
