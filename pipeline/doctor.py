@@ -109,6 +109,9 @@ def _state(config: Config) -> list[Finding]:
     served = Path(run_dir.serving(config)).parent
     if "://" not in run_dir.serving(config) and served.is_dir():
         found.append(_folders("serving", sorted(served.glob("*/.incoming-*"))))
+    stopped = run_dir.checkpoints(config)
+    if stopped.is_dir() and (number := sum(1 for _ in stopped.iterdir())):
+        found.append(Finding("checkpoints", True, f"{number} stopped trainings to go on from; else remove {stopped}"))
     return found
 
 

@@ -91,11 +91,8 @@ def collect(config: Config, outcome: Outcome) -> Result:
     _add_trials(result, made)
     _add_verdict(result, made, config)
     if outcome.interrupted:
-        more = (
-            [f"training goes on after {outcome.error}"]
-            if outcome.failed_stage == "Trainer" and str(outcome.error)
-            else []
-        )
+        training = outcome.failed_stage in ("Trainer", "Tuner") and str(outcome.error)
+        more = [f"training goes on after {outcome.error}"] if training else []
         result.exit_code = INTERRUPTED
         result.why = ["interrupted; the same command goes on from the stages that are done", *more]
     elif isinstance(outcome.error, GateRefused):

@@ -74,7 +74,7 @@ def training_batches(split: Split, classes: int, settings: Settings, first_step:
         return shuffled(split, settings, epoch, tf.where(epoch == first_epoch, tf.constant(skipped, tf.int64), 0))
 
     def prepare(step: tf.Tensor, batch: tuple[tf.Tensor, tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
-        images, labels, index = batch
+        images, labels, index = _of_static_shape(batch, settings)
         images = augment(images, index=index, epoch=step // steps, step=step, settings=settings)
         return _normalised(images, split.cache), tf.one_hot(labels, classes)
 
@@ -98,12 +98,13 @@ def validation_batches(split: Split, classes: int, settings: Settings) -> tf.dat
         records = records.concatenate(records.take(1).repeat(more)) if more else records
         batches = records.batch(settings.batch_size, drop_remainder=True).map(split.graph.examples, tf.data.AUTOTUNE)
 
-    def weigh(batch: tf.Tensor, images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        place = batch * settings.batch_size + tf.range(settings.batch_size, dtype=tf.int64)
+    def weigh(number: tf.Tensor, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        images, labels = _of_static_shape(batch, settings)
+        place = number * settings.batch_size + tf.range(settings.batch_size, dtype=tf.int64)
         weights = tf.cast(place < split.count, tf.float32)
         return _normalised(images, split.cache), tf.one_hot(labels, classes), weights
 
-    batches = batches.enumerate().map(lambda batch, data: weigh(batch, *data[:2]), tf.data.AUTOTUNE)
+    batches = batches.enumerate().map(weigh, tf.data.AUTOTUNE)
     return _finished(batches.apply(tf.data.experimental.assert_cardinality(number)))
 
 
@@ -152,6 +153,11 @@ def _shuffled_on_disk(split: Split, settings: Settings, epoch: tf.Tensor, skippe
 
 def _epoch_seed(settings: Settings, epoch: tf.Tensor) -> tf.Tensor:
     return tf.stack([tf.constant(settings.seed, tf.int64), epoch])
+
+
+def _of_static_shape(batch: tuple[tf.Tensor, ...], settings: Settings) -> tuple[tf.Tensor, ...]:
+    """What XLA needs, and what the Transform graph forgets: how many pictures there are."""
+    return tuple(tf.ensure_shape(part, [settings.batch_size, *part.shape[1:]]) for part in batch)
 
 
 def _normalised(images: tf.Tensor, cache: Cache | None) -> tf.Tensor:

@@ -10,8 +10,6 @@ import numpy as np
 import pytest
 
 from components.errors import UserError
-from pipeline import metadata
-from pipeline.result import MISTAKE
 from tests.end_to_end.support import executed, run, screen_of, store_of, write_folder
 
 pytestmark = pytest.mark.slow
@@ -23,7 +21,7 @@ def latest(run_dir: Path, kind: str) -> Path:
     return Path(store_of(run_dir).get_artifacts_by_type(kind)[-1].uri)
 
 
-def test_a_search_then_a_warm_start_then_data_that_it_does_not_fit(tmp_path: Path) -> None:
+def test_a_search_then_a_warm_start(tmp_path: Path) -> None:
     pictures, runs = write_folder(tmp_path / "pictures", train=20, test=10), tmp_path / "runs"
     with pytest.raises(UserError, match=r"--warm-start: .*runs has no blessed model of 'pictures' to begin with"):
         run(runs, pictures, *LENIENT, "warm_start=true")
@@ -58,14 +56,3 @@ def test_a_search_then_a_warm_start_then_data_that_it_does_not_fit(tmp_path: Pat
     for weight, old in zip(after.variables, before):
         if id(weight) in frozen:
             np.testing.assert_allclose(weight, old, atol=1e-6)
-
-    # Another architecture, then another class, are mistakes that say so.
-    other = run(runs, pictures, *LENIENT, "warm_start=true", "trainer.width=4")
-    assert other.exit_code == MISTAKE
-    assert "architecture" in other.why[0]
-    for split in ("train", "test"):
-        (pictures / split / "two").rename(pictures / split / "deux")
-    classes = run(runs, pictures, *LENIENT, "warm_start=true")
-    assert classes.exit_code == MISTAKE
-    assert "+'deux', -'two'" in classes.why[0]
-    assert not list(metadata.left_running(store_of(runs).get_executions()))

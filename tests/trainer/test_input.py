@@ -57,7 +57,11 @@ def test_a_split_is_cached_up_to_the_budget(digits: Data) -> None:
 @pytest.mark.parametrize("cache_bytes", [PLENTY, 0])
 def test_an_epoch_has_each_picture_once_and_every_epoch_another_order(digits: Data, cache_bytes: int) -> None:
     split = open_split(digits, f.TRAIN, cache_bytes)
-    images, labels = pictures(data.training_batches(split, 10, settings()))
+    batches = data.training_batches(split, 10, settings())
+    for each in (batches, data.validation_batches(split, 10, settings())):
+        assert each.element_spec[0].shape == (100, 32, 32, 3), "static, as XLA wants it"
+        assert each.element_spec[1].shape == (100, 10)
+    images, labels = pictures(batches)
     assert len(images) == 2 * 1400
     everything = np.sort(digit_pictures()[1][:1400])
     for epoch in (labels[:1400], labels[1400:]):
@@ -78,6 +82,39 @@ def test_batches_depend_on_the_seed_alone(digits: Data, cache_bytes: int) -> Non
     np.testing.assert_array_equal(labels, again_labels)
     _, others = pictures(data.training_batches(split, 10, settings(seed=1)))
     assert np.mean(labels != others) > 0.8
+
+
+@pytest.mark.parametrize("cache_bytes", [PLENTY, 0])
+def test_batches_go_on_in_the_middle_as_if_from_the_beginning(digits: Data, cache_bytes: int) -> None:
+    """Pictures are told apart by their stable number: the order of the files."""
+    split, told = open_split(digits, f.TRAIN, cache_bytes), settings(translate=2, flip=True, batch_size=300)
+    whole = list(data.training_batches(split, 10, told).as_numpy_iterator())
+    for first in (3, 4, 6):
+        rest = list(data.training_batches(split, 10, told, first).as_numpy_iterator())
+        assert len(rest) == 8 - first
+        for (images, labels), (expected, expected_labels) in zip(rest, whole[first:]):
+            np.testing.assert_array_equal(images, expected)
+            np.testing.assert_array_equal(labels, expected_labels)
+
+
+@pytest.mark.parametrize("cache_bytes", [PLENTY, 0])
+def test_augmentation_is_told_each_pictures_number_the_epoch_and_the_step(
+    digits: Data, cache_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def show(
+        images: tf.Tensor, *, index: tf.Tensor, epoch: tf.Tensor, step: tf.Tensor, settings: Settings
+    ) -> tf.Tensor:
+        told = tf.stack([index, tf.fill(tf.shape(index), epoch), tf.fill(tf.shape(index), step)], axis=1)
+        return tf.cast(told, tf.float32)
+
+    monkeypatch.setattr(data, "augment", show)
+    monkeypatch.setattr(data, "_normalised", lambda images, cache: images)
+    batches = data.training_batches(open_split(digits, f.TRAIN, cache_bytes), 10, settings(batch_size=300))
+    labels = digit_pictures()[1]
+    for number, (told, one_hot) in enumerate(batches.as_numpy_iterator()):
+        np.testing.assert_array_equal(labels[told[:, 0].astype(int)], one_hot.argmax(1))
+        assert set(told[:, 1]) == {number // 4}
+        assert set(told[:, 2]) == {number}
 
 
 def test_only_whole_batches_are_trained_on(digits: Data) -> None:

@@ -1,0 +1,25 @@
+"""The space that a search goes through."""
+
+from __future__ import annotations
+
+import pytest
+
+from components.trainer.settings import Settings
+from components.trainer.tune import search_space
+from tests.trainer.conftest import DIGITS_PRESET
+
+
+@pytest.mark.parametrize(("name", "ends", "kind", "sampling"), [
+    ("width", (8, 32), int, "linear"),
+    ("batch_size", (16, 512), int, "log"),
+    ("learning_rate", (0.01, 1.0), float, "log"),
+    ("label_smoothing", (0.0, 0.2), float, "linear"),
+])  # fmt: skip
+def test_a_range_is_drawn_between_its_ends_whole_numbers_staying_whole(
+    name: str, ends: tuple[float, float], kind: type, sampling: str
+) -> None:
+    [found] = search_space({name: ends}, Settings(**DIGITS_PRESET)).space
+    assert found.sampling == sampling
+    drawn = [found.random_sample(seed) for seed in range(50)]
+    assert all(isinstance(value, kind) and ends[0] <= value <= ends[1] for value in drawn)
+    assert len(set(drawn)) > 5
