@@ -32,8 +32,8 @@ setup(
     extras_require={
         # On a TPU VM, in place of tensorflow: pip install -e .[tpu] -f https://storage.googleapis.com/libtpu-tf-releases/index.html
         "tpu": ["tensorflow-tpu"],
-        # What `tfx[kfp]` needs to write a pipeline's spec and to read its own part of it in the image; not the KFP SDK.
-        "vertex": ["kfp-pipeline-spec>=0.2.2"],
+        # kfp-pipeline-spec is what `tfx[kfp]` needs to write a pipeline's spec and to read its own part of it in the image; not the KFP SDK.
+        "vertex": ["google-cloud-aiplatform", "kfp-pipeline-spec>=0.2.2", "requests"],
         "test": [
             "apache-beam[dask]",
             "hypothesis",
