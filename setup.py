@@ -32,7 +32,7 @@ setup(
     extras_require={
         # On a TPU VM, in place of tensorflow: pip install -e .[tpu] -f https://storage.googleapis.com/libtpu-tf-releases/index.html
         "tpu": ["tensorflow-tpu"],
-        # kfp-pipeline-spec is what `tfx[kfp]` needs to write a pipeline's spec and to read its own part of it in the image; not the KFP SDK.
+        # kfp-pipeline-spec is all of `tfx[kfp]` that writing a spec, and reading it in the image, needs.
         "vertex": ["google-cloud-aiplatform", "kfp-pipeline-spec>=0.2.2", "requests"],
         "test": [
             "apache-beam[dask]",
