@@ -8,11 +8,15 @@ import glob
 import importlib.util
 import json
 import os
+import socket
+import urllib.parse
 
 import tensorflow as tf
 
 from components.errors import UserError
 from components.trainer.settings import Settings
+
+_CONNECT = 10  # seconds that a TPU has to answer at its address
 
 
 @functools.cache  # a TPU is initialised and a cluster joined once in a process
@@ -86,10 +90,13 @@ def _has_tpu() -> bool:
 
 def _tpu(address: str) -> tf.distribute.Strategy:
     try:
+        if address.startswith("grpc://"):  # TensorFlow would wait for many minutes
+            target = urllib.parse.urlsplit(address)
+            socket.create_connection((target.hostname, target.port or 8470), timeout=_CONNECT).close()
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=address)
         tf.config.experimental_connect_to_cluster(resolver)
         tf.tpu.experimental.initialize_tpu_system(resolver)
-    except (ValueError, RuntimeError, tf.errors.OpError) as error:
+    except (OSError, ValueError, RuntimeError, tf.errors.OpError) as error:
         reason = str(error).partition("\n")[0].partition(". ")[0][:200]
         raise UserError(
             f"trainer.strategy is 'tpu', but the TPU '{address}' cannot be used ({reason}): "
