@@ -74,7 +74,7 @@ class Trainer(Section):
     learning_rate: Annotated[float, Field(gt=0)] = 0.08  # of Muon, at the start: it falls to zero in a straight line
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
     stem_stride: Literal[1, 2] = 2  # pixels between the patches that the network looks at first; 2 is 4 times as fast
-    width: Annotated[int, Field(ge=4)] = 32  # channels of the first convolutions; later ones have four times as many
+    width: Annotated[int, Field(ge=4)] = 32  # channels of the first convolutions; later ones have twice as many
     depth: Annotated[int, Field(ge=1)] = 2  # convolutions between two halvings of the picture
     flip: bool = True  # left-right mirror images are the same class
     translate: Annotated[int, Field(ge=0)] = 2  # pixels, at most, in each direction

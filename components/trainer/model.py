@@ -11,7 +11,7 @@ from keras.initializers import RandomNormal
 from components.trainer.layers import BatchNormalization, Dirac, MeanOfMirrored, Mirrored
 from components.trainer.settings import Settings
 
-GROWTH = 4  # from the first group to the others
+GROWTH = 2  # from the first group to the others
 _STEM = "whitening"
 _LEAST_VARIANCE = 5e-4  # of a patch component: below it is noise, not to be blown up
 _LOGIT_SCALE = 1 / 9  # against a start that is too sure of itself

@@ -15,7 +15,7 @@ class Settings:
     learning_rate: float  # at its peak
     label_smoothing: float
     stem_stride: int  # pixels between the patches that the network looks at first
-    width: int  # channels of the first group of convolutions; the others have four times as many
+    width: int  # channels of the first group of convolutions; the others have twice as many
     depth: int  # convolutions a group
     flip: bool
     translate: int  # pixels, at most, in each direction

@@ -38,7 +38,7 @@ def test_any_size_gives_logits(size: int, stem_stride: int) -> None:
 
 def test_it_is_as_deep_and_as_wide_as_it_is_told() -> None:
     kernels = [layer.kernel.shape for layer in model_of(32, width=8, depth=3).layers if "conv2d" in layer.name]
-    assert [shape[-1] for shape in kernels] == [8] * 3 + [32] * 6
+    assert [shape[-1] for shape in kernels] == [8] * 3 + [16] * 6
 
 
 @pytest.mark.parametrize("stem_stride", [1, 2])
