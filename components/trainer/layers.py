@@ -37,6 +37,9 @@ class BatchNormalization(keras.layers.BatchNormalization):
         )
         if training:
             keep = self.momentum
+            # The operation gives the unbiased variance; Keras keeps the other, and so do several replicas.
+            count = tf.cast(tf.size(inputs) // tf.shape(inputs)[-1], tf.float32)
+            variance *= (count - 1) / count
             self.moving_mean.assign(keep * self.moving_mean + (1 - keep) * mean)
             self.moving_variance.assign(keep * self.moving_variance + (1 - keep) * variance)
         return outputs

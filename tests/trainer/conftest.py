@@ -21,12 +21,12 @@ from tests.transform.support import examples_artifact, run_transform
 
 DIGITS_PRESET: dict[str, Any] = {
     "strategy": "cpu",
-    "epochs": 20,
+    "epochs": 8,
     "batch_size": 64,
     "learning_rate": 0.08,
     "label_smoothing": 0.1,
     "stem_stride": 2,
-    "width": 16,
+    "width": 32,
     "depth": 2,
     "flip": False,
     "translate": 2,
