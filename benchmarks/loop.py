@@ -56,7 +56,7 @@ def main() -> None:
 
     def made() -> tuple[keras.Model, keras.optimizers.Optimizer]:
         with precision.computing_in(precision.choose(settings.precision, strategy)):
-            model = build_model(32, 10, settings.width)
+            model = build_model(settings, 10)
             optimizer = build_optimizer(settings, steps * args.rounds)
             optimizer.build(model.trainable_variables)
         return model, optimizer

@@ -114,7 +114,8 @@ def training_step(model: keras.Model, optimizer: keras.optimizers.Optimizer, set
         from_logits=True, label_smoothing=settings.label_smoothing, reduction="none"
     )
     # What a layer keeps beside its weights, such as BatchNormalization its moving statistics.
-    statistics = [v for v in model.non_trainable_variables if "float" in v.dtype]
+    learning = [layer for layer in model.layers if layer.trainable]
+    statistics = [v for layer in learning for v in layer.non_trainable_variables if "float" in v.dtype]
 
     def step(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         with tf.GradientTape() as tape:
@@ -125,7 +126,8 @@ def training_step(model: keras.Model, optimizer: keras.optimizers.Optimizer, set
         optimizer.apply(tape.gradient(objective, weights), weights)  # sums the gradients over the replicas
         if replicas > 1:  # or each replica would go on with its own
             context = tf.distribute.get_replica_context()
-            means = context.all_reduce(tf.distribute.ReduceOp.MEAN, [v.value for v in statistics])
+            here = [tf.identity(v.value) for v in statistics]  # read on the device of this replica
+            means = context.all_reduce(tf.distribute.ReduceOp.MEAN, here)
             for variable, mean in zip(statistics, means):
                 variable.assign(mean)
         return loss, _correct(labels, logits)

@@ -13,11 +13,13 @@ class Settings:
     epochs: int
     batch_size: int  # pictures a step, over all replicas
     learning_rate: float  # at its peak
-    weight_decay: float
     label_smoothing: float
-    width: int  # channels of the first convolution
+    stem_stride: int  # pixels between the patches that the network looks at first
+    width: int  # channels of the first group of convolutions; the others have twice as many
+    depth: int  # convolutions a group
     flip: bool
     translate: int  # pixels, at most, in each direction
+    test_time_flip: bool  # answer with the mean over a picture and its mirror image
     cache_bytes: int  # decoded pictures kept in memory; else streamed from disk every epoch
     seed: int
     size: int  # pixels; height and width of the model's input, the same as Transform's

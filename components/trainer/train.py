@@ -18,7 +18,7 @@ from components.trainer import input as data
 from components.trainer import strategy as devices
 from components.trainer.export import export
 from components.trainer.loop import fit
-from components.trainer.model import build_model
+from components.trainer.model import build_model, whiten
 from components.trainer.optimizer import build_optimizer
 from components.trainer.progress import Record
 from components.trainer.settings import Settings
@@ -26,7 +26,7 @@ from components.trainer.transform_graph import TransformGraph
 
 HISTORY_FILE = "history.json"  # one object an epoch, as `Record.history` has them
 SUMMARY_FILE = "model_summary.txt"
-MODEL_FILE = "model.keras"  # the network alone, from normalised pictures to logits; loads with Keras alone
+MODEL_FILE = "model.keras"  # the network alone, from normalised pictures to logits
 TENSORBOARD_DIR = "tensorboard"
 
 
@@ -69,7 +69,7 @@ def train_and_export(fn_args: FnArgs, settings: Settings, strategy: tf.distribut
         return
 
     # A copy outside the strategy, in float32: what is exported knows nothing of replicas or of this machine.
-    trained = build_model(settings.size, len(inputs.class_names), settings.width)
+    trained = build_model(settings, len(inputs.class_names))
     trained.set_weights(model.get_weights())
     lines: list[str] = []
     trained.summary(line_length=100, print_fn=lambda line, **_: lines.append(line))
@@ -122,8 +122,8 @@ def train(
 
     # ------------------------------------------------------------------------------------------------ model and recipe
     with strategy.scope(), precision.computing_in(computed_in):
-        model = build_model(settings.size, classes, settings.width)
-        # Weights that are computed from the data are set here, before those of a base model.
+        model = build_model(settings, classes)
+        whiten(model, next(iter(data.training_batches(inputs.train, classes, settings)))[0])
         if inputs.base_model:
             warm_start.begin_with(model, inputs.class_names, inputs.base_model)
         optimizer = build_optimizer(settings, steps * settings.epochs)

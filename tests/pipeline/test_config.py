@@ -32,12 +32,21 @@ def test_every_preset_is_valid(name: str) -> None:
     assert config.trainer.epochs > 0
 
 
+@pytest.mark.parametrize("name", ["cifar10", "cifar10-fast", "cifar10-best"])
+def test_all_presets_of_a_data_set_share_its_name_and_curated_schema(name: str) -> None:
+    config, _ = configs.load(name, None, ("data.source=some/folder",))
+    assert config.name == "cifar10"
+    assert (Path(configs.__file__).parents[1] / "schema" / config.name / "schema.pbtxt").exists()
+
+
 def test_the_preset_follows_the_data(tmp_path: Path) -> None:
     for name in ("cat", "dog"):
         (tmp_path / "my pets" / name).mkdir(parents=True)
         (tmp_path / "my pets" / name / "1.png").write_bytes(b"")
     assert configs.load()[0].name == "digits"
     assert configs.load(None, None, ("data.source=cifar10",))[0].name == "cifar10"
+    with pytest.raises(UserError, match="cifar10-fast"):  # a preset, and no data of that name
+        configs.load(None, None, ("data.source=cifar10-fast",))
     config, origins = configs.load(None, None, (f"data.source={tmp_path / 'my pets'}",))
     assert config.name == "my-pets"
     assert origins["name"] == "name of the data"
@@ -88,7 +97,9 @@ def test_a_bad_file_is_named(tmp_path: Path, content: str, said: str) -> None:
 def test_a_missing_file_and_an_unknown_preset_are_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"none\.yaml: No such file"):
         configs.load("digits", str(tmp_path / "none.yaml"))
-    with pytest.raises(UserError, match="unknown preset 'x'; the presets are cifar10, digits, folder"):
+    with pytest.raises(
+        UserError, match="unknown preset 'x'; the presets are cifar10, cifar10-best, cifar10-fast, digits, folder"
+    ):
         configs.load("x")
 
 

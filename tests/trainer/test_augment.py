@@ -13,10 +13,10 @@ from components.trainer.settings import Settings
 from tests.trainer.conftest import DIGITS_PRESET
 
 
-def augment(images: tf.Tensor, seed: list[int], *, flip: bool, translate: int) -> tf.Tensor:
+def augment(images: tf.Tensor, seed: list[int], *, flip: bool, translate: int, epoch: int = 0) -> tf.Tensor:
     told = Settings(**{**DIGITS_PRESET, "flip": flip, "translate": translate, "seed": int(seed[0])})
     number = tf.range(images.shape[0], dtype=tf.int64)
-    return augment_for(images, index=number, epoch=tf.constant(0, tf.int64), step=seed[1], settings=told)
+    return augment_for(images, index=number, epoch=tf.constant(epoch, tf.int64), step=seed[1], settings=told)
 
 
 @given(
@@ -52,6 +52,19 @@ def test_all_moves_and_mirrors_are_equally_likely() -> None:
     _, counts = np.unique(results.reshape(9000, -1), axis=0, return_counts=True)
     assert len(counts) == 18
     assert counts.min() > 400  # 500 expected
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_in_two_epochs_every_picture_is_seen_both_ways(seed: int) -> None:
+    images = tf.random.stateless_uniform([1000, 4, 4, 1], [0, 0])
+    first, second, third = (
+        augment(images, [seed, epoch], flip=True, translate=0, epoch=epoch).numpy() for epoch in range(3)
+    )
+    np.testing.assert_array_equal(first[:, :, ::-1], second)
+    np.testing.assert_array_equal(first, third)
+    mirrored = np.any(first != images, axis=(1, 2, 3))
+    assert 450 < mirrored.sum() < 550, "half of them begin with the mirror image"
+    assert 450 < np.sum(mirrored[1:] == mirrored[:-1]) < 550, "whatever the order of the pictures"
 
 
 def test_depends_on_the_seed_alone() -> None:

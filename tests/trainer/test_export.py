@@ -17,9 +17,10 @@ from PIL import Image
 from components import features as f
 from components.trainer.export import export
 from components.trainer.model import build_model
+from components.trainer.settings import Settings
 from components.trainer.transform_graph import TransformGraph
 from tests.examples import DIGITS, digit_pictures, png
-from tests.trainer.conftest import Data, Trained
+from tests.trainer.conftest import DIGITS_PRESET, Data, Trained
 
 pytestmark = pytest.mark.slow
 
@@ -106,7 +107,12 @@ def test_pictures_of_several_kinds_and_sizes_are_served_together(trained: Traine
 
 def test_any_class_name_comes_back_as_it_is(digits: Data, tmp_path: Path) -> None:
     names = ["a b", "<b>&\"'", "line\nbreak", "日本語", "-rf", "%s{}"]
-    export(build_model(32, len(names), 4), TransformGraph(digits.graph, 32), names, str(tmp_path / "model"))
+    export(
+        build_model(Settings(**{**DIGITS_PRESET, "width": 4}), len(names)),
+        TransformGraph(digits.graph, 32),
+        names,
+        str(tmp_path / "model"),
+    )
     answer = serve(str(tmp_path / "model"), f.SERVE_TENSORS, pixels=tf.zeros([1, 32, 32, 3], tf.uint8))
     assert [name.decode() for name in answer[f.CLASS_NAMES][0]] == names
 

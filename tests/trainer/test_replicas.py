@@ -1,46 +1,103 @@
-"""Two replicas on logical CPUs, in a process of their own, take the steps of one device."""
+"""The same global batch gives the same loss curve on 1, 2 and 4 devices, and on two machines.
+
+The tolerance: sums of floats in another order differ in the last bits, and training enlarges that step by step.
+"""
 
 from __future__ import annotations
 
 import json
+import os
+import pickle
+import socket
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
+import tensorflow as tf
+
+from components import features as f
+from components.trainer import train
+from tests.trainer.conftest import Data
 
 pytestmark = pytest.mark.slow
 
-PROGRAM = """
-import json
-import keras
-import numpy as np
+TOLERANCE = 2e-3  # relative, of the losses of three epochs
+
+# On as many logical CPUs as it is told, one after the other; prints the history of each.
+DEVICES = """
+import json, pickle, sys
 import tensorflow as tf
 tf.config.set_logical_device_configuration(
-    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 4
 )
-from components.trainer import loop
-from components.trainer.model import build_model
-from components.trainer.optimizer import build_optimizer
+from components.trainer import train
 from components.trainer.settings import Settings
-from tests.trainer.conftest import DIGITS_PRESET
-s=Settings(**{**DIGITS_PRESET,"width":4,"learning_rate":0.02})
-X=np.random.default_rng(1).normal(size=(640,32,32,3)).astype('f4'); Y=np.eye(10,dtype='f4')[np.arange(640)%10]
-ds=tf.data.Dataset.from_tensor_slices((X,Y)).batch(64,drop_remainder=True).repeat().prefetch(2)
-for strat in (tf.distribute.get_strategy(), tf.distribute.MirroredStrategy(["CPU:0","CPU:1"])):
-    keras.utils.set_random_seed(0)
-    with strat.scope():
-        m=build_model(32,10,4); o=build_optimizer(s,63); o.build(m.trainable_variables)
-    step=loop.training_step(m,o,s,strat.num_replicas_in_sync)
-    it=iter(strat.distribute_datasets_from_function(lambda c: loop._share(ds,c)))
-    @tf.function
-    def run(it):
-        b=next(it)
-        return loop._sum(strat, strat.run(step,args=b))
-    print(json.dumps([float(run(it)[0]) for _ in range(21)]))
+
+fn_args = pickle.load(open(sys.argv[1], "rb"))
+settings = Settings(**fn_args.custom_config)
+inputs = train.read(fn_args, settings)
+for number in map(int, sys.argv[2:]):
+    devices = [f"CPU:{i}" for i in range(number)]
+    strategy = tf.distribute.MirroredStrategy(devices) if number > 1 else tf.distribute.get_strategy()
+    print(json.dumps(train.train(inputs, settings, strategy, None)[1].history))
+"""
+
+WORKER = """
+import pickle, sys
+from components.trainer import train
+train.run_fn(pickle.load(open(sys.argv[1], "rb")))
 """
 
 
-def test_two_replicas_take_the_steps_of_one_device() -> None:
-    done = subprocess.run([sys.executable, "-c", PROGRAM], check=True, capture_output=True, text=True)
-    one, two = (json.loads(line) for line in done.stdout.splitlines() if line.startswith("["))
-    assert two == pytest.approx(one, rel=1e-4)
+def curve(history: str) -> list[float]:
+    return [epoch[key] for epoch in json.loads(history) for key in ("loss", "val_loss")]
+
+
+def free_ports(number: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(number)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+def test_one_two_and_four_devices_and_two_machines_learn_the_same(
+    digits: Data, tmp_path: Path, test_examples: list[bytes]
+) -> None:
+    told: dict[str, Any] = {"epochs": 3, "learning_rate": 0.005}
+    (tmp_path / "args.pickle").write_bytes(pickle.dumps(digits.fn_args(tmp_path, **told)))
+    lines = []
+    for numbers in (["1", "2"], ["4"]):  # a process knows one group of devices that add up together
+        command = [sys.executable, "-c", DEVICES, str(tmp_path / "args.pickle"), *numbers]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        lines += done.stdout.splitlines()[-len(numbers) :]
+    one, two, four = (curve(line) for line in lines)
+    assert two == pytest.approx(one, rel=TOLERANCE), "validation too, which takes the moving statistics"
+    assert four == pytest.approx(one, rel=TOLERANCE)
+
+    # Two processes that find each other by TF_CONFIG and talk over gRPC.
+    cluster = {"worker": [f"127.0.0.1:{port}" for port in free_ports(2)]}
+    processes = []
+    for index in range(2):
+        shared: dict[str, Any] = {"checkpoints": str(tmp_path / "checkpoints"), "checkpoint_seconds": 0}
+        arguments = digits.fn_args(tmp_path / f"worker{index}", strategy="multi_worker", **told, **shared)
+        (tmp_path / f"worker{index}.pickle").write_bytes(pickle.dumps(arguments))
+        config = json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})
+        command = [sys.executable, "-c", WORKER, str(tmp_path / f"worker{index}.pickle")]
+        with (tmp_path / f"worker{index}.log").open("w") as log:
+            processes.append(subprocess.Popen(command, env={**os.environ, "TF_CONFIG": config}, stderr=log))
+    try:
+        codes = [process.wait(300) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    assert codes == [0, 0], (tmp_path / "worker0.log").read_text()[-3000:]
+    history = (tmp_path / "worker0" / "run" / train.HISTORY_FILE).read_text()
+    assert curve(history) == pytest.approx(one, rel=TOLERANCE)
+    assert not (tmp_path / "worker1").exists(), "only the chief writes"
+    serve = tf.saved_model.load(str(tmp_path / "worker0" / "serving")).signatures[f.SERVING_DEFAULT]
+    assert serve(examples=tf.constant(test_examples))[f.PROBABILITIES].shape == (217, 10)

@@ -9,6 +9,7 @@ import pytest
 from components.errors import UserError
 from components.trainer import train
 from components.trainer.model import build_model
+from components.trainer.settings import Settings
 from components.trainer.warm_start import begin_with
 from tests.examples import DIGITS
 from tests.trainer.conftest import DIGITS_PRESET, Trained
@@ -25,7 +26,7 @@ def test_all_weights_are_those_of_the_exported_model(trained: Trained) -> None:
 
 
 def test_what_does_not_fit_is_told_by_name(trained: Trained, tmp_path: object) -> None:
-    other = build_model(32, len(DIGITS), DIGITS_PRESET["width"] * 2)
+    other = build_model(Settings(**{**DIGITS_PRESET, "width": 8}), len(DIGITS))
     with pytest.raises(
         UserError, match=r"--warm-start: the architecture .* is another one \(the first difference: .*/"
     ):

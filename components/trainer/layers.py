@@ -1,0 +1,90 @@
+"""The layers that Keras does not have, registered: a saved model loads wherever this module is imported."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+register = keras.saving.register_keras_serializable("image_classification")
+
+
+@register
+class BatchNormalization(keras.layers.BatchNormalization):
+    """Keras' layer in one fused operation, which reads bfloat16 and keeps its sums in float32.
+
+    Keras' own casts half precision to float32 and back, twice the memory traffic of a network that waits for memory.
+    Under several replicas it is Keras' own, synchronised: they share one mean and variance, as one device would have.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"synchronized": True, **kwargs})
+
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        training = bool(training) and self.trainable
+        if len(inputs.shape) != 4 or (training and tf.distribute.get_strategy().num_replicas_in_sync > 1):
+            return super().call(inputs, training=training)
+        outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=inputs,
+            scale=self.gamma if self.scale else tf.ones_like(self.moving_mean),
+            offset=self.beta if self.center else tf.zeros_like(self.moving_mean),
+            mean=self.moving_mean,
+            variance=self.moving_variance,
+            epsilon=self.epsilon,
+            is_training=training,
+        )
+        if training:
+            keep = self.momentum
+            # The operation gives the unbiased variance; Keras keeps the other, and so do several replicas.
+            count = tf.cast(tf.size(inputs) // tf.shape(inputs)[-1], tf.float32)
+            variance *= (count - 1) / count
+            self.moving_mean.assign(keep * self.moving_mean + (1 - keep) * mean)
+            self.moving_variance.assign(keep * self.moving_variance + (1 - keep) * variance)
+        return outputs
+
+
+@register
+class Mirrored(keras.layers.Layer):
+    """In inference, the pictures and after them their left-right mirror images: [N, H, W, C] to [2N, H, W, C]."""
+
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        return inputs if training else tf.concat([inputs, tf.reverse(inputs, [2])], 0)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return (None, *input_shape[1:])
+
+
+@register
+class MeanOfMirrored(keras.layers.Layer):
+    """In inference, the mean of what was made of each picture and of its mirror image: [2N, K] to [N, K]."""
+
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        return inputs if training else tf.add_n(tf.split(inputs, 2)) / 2
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return (None, *input_shape[1:])
+
+
+@register
+class Dirac(keras.initializers.Initializer):
+    """Kernels [H, W, in, out] that hand on their inputs: the first min(in, out) outputs are the first inputs.
+
+    The other outputs are uniform, as `he_uniform` but narrower. A deep network then begins as a shallow one that sees
+    its picture. Source: Zagoruyko and Komodakis, 'DiracNets', 2017; as used by cifar10-airbench (Jordan, 2024).
+    """
+
+    def __init__(self, seed: int | None = None) -> None:
+        self.random = keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform", seed)
+
+    def __call__(self, shape: tuple[int, ...], dtype: Any = "float32") -> tf.Tensor:
+        height, width, inputs, outputs = shape
+        straight = range(min(inputs, outputs))
+        identity = np.zeros(shape, np.float32)
+        identity[height // 2, width // 2, straight, straight] = 1
+        others = np.arange(outputs) >= len(straight)
+        return self.random(shape, dtype) * tf.cast(others, dtype) + tf.cast(identity, dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"seed": self.random.seed}

@@ -1,0 +1,75 @@
+"""The layers of our own, each against the plain definition."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from components.trainer.layers import BatchNormalization, Dirac, MeanOfMirrored, Mirrored
+
+
+def normal(*shape: int) -> np.ndarray:
+    return np.random.default_rng(0).normal(1.5, 2, shape).astype(np.float32)
+
+
+@pytest.mark.parametrize("settings", [{}, {"scale": False}, {"center": False}])
+def test_normalises_as_keras_does(settings: dict[str, bool]) -> None:
+    ours = BatchNormalization(momentum=0.6, epsilon=1e-5, **settings)
+    theirs = keras.layers.BatchNormalization(momentum=0.6, epsilon=1e-5, **settings)
+    pictures = normal(8, 6, 6, 5)
+    for _ in range(3):
+        np.testing.assert_allclose(ours(pictures, training=True), theirs(pictures, training=True), atol=1e-4)
+    np.testing.assert_allclose(ours.moving_mean, theirs.moving_mean, rtol=1e-4)
+    np.testing.assert_allclose(ours.moving_variance, theirs.moving_variance, rtol=1e-4)
+    np.testing.assert_allclose(ours(pictures), theirs(pictures), atol=1e-4)
+
+
+def test_normalises_bfloat16_with_sums_in_float32() -> None:
+    layer = BatchNormalization(dtype="mixed_bfloat16")
+    pictures = tf.cast(normal(64, 16, 16, 4), tf.bfloat16)
+    result = layer(pictures, training=True)
+    assert result.dtype == tf.bfloat16
+    assert layer.moving_mean.dtype == "float32"
+    np.testing.assert_allclose(np.mean(tf.cast(result, tf.float32), (0, 1, 2)), 0, atol=2e-3)
+
+
+def test_learns_nothing_where_it_is_frozen() -> None:
+    layer = BatchNormalization()
+    layer.trainable = False
+    layer(normal(4, 2, 2, 3), training=True)
+    np.testing.assert_array_equal(layer.moving_mean, np.zeros(3))
+
+
+def test_gradients_are_those_of_keras() -> None:
+    pictures, weight = tf.constant(normal(8, 4, 4, 3)), tf.constant(normal(8, 4, 4, 3))
+    gradients = []
+    for kind in (BatchNormalization, keras.layers.BatchNormalization):
+        layer = kind(epsilon=1e-5)
+        layer.build(pictures.shape)
+        with tf.GradientTape() as tape:
+            tape.watch(pictures)
+            loss = tf.reduce_sum(layer(pictures, training=True) * weight)
+        gradients.append(tape.gradient(loss, [pictures, layer.gamma.value, layer.beta.value]))
+    for ours, theirs in zip(*gradients):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-3)
+
+
+def test_the_mean_over_a_picture_and_its_mirror_image() -> None:
+    pictures = normal(3, 4, 5, 2)
+    model = keras.Sequential([keras.Input((4, 5, 2)), Mirrored(), keras.layers.Flatten(), MeanOfMirrored()])
+    expected = (pictures.reshape(3, -1) + pictures[:, :, ::-1].reshape(3, -1)) / 2
+    np.testing.assert_allclose(model(pictures, training=False), expected, rtol=1e-6)
+    np.testing.assert_array_equal(model(pictures, training=True), pictures.reshape(3, -1))
+
+
+@pytest.mark.parametrize(("inputs", "outputs"), [(3, 5), (5, 3), (4, 4)])
+def test_dirac_hands_on_its_inputs(inputs: int, outputs: int) -> None:
+    layer = keras.layers.Conv2D(outputs, 3, padding="same", use_bias=False, kernel_initializer=Dirac(seed=1))
+    pictures = normal(2, 6, 6, inputs)
+    same = min(inputs, outputs)
+    np.testing.assert_allclose(layer(pictures)[..., :same], pictures[..., :same], rtol=1e-5)
+    others = np.abs(layer.kernel[..., same:])
+    assert np.all(others <= 1 / np.sqrt(9 * inputs))
+    assert others.size == 0 or np.std(layer.kernel[..., same:]) > 0.5 / np.sqrt(27 * inputs)
