@@ -33,6 +33,7 @@ def view(run: Run) -> dict[str, Any] | None:
         "calibration": _calibration(measured["calibration"]),
         "comparison": _comparison(measured),
         "pictures": {"cells": {}, "pictures": []},
+        "changes": None,
     }
     folder = run.artifacts.get(PREDICTIONS)
     answers = predictions.read(folder) if folder else None

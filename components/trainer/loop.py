@@ -14,6 +14,7 @@ from components.trainer.progress import Record
 from components.trainer.settings import Settings
 
 _EXECUTION = 0.5  # seconds that one execution should take: as many steps as fit, and how soon Ctrl-C is heard
+_TOGETHER = 16  # steps an execution on several workers
 
 Step = Callable[..., tuple[tf.Tensor, tf.Tensor]]
 Batches = Callable[[int], tf.data.Dataset]  # from the number of the first step
@@ -85,6 +86,8 @@ def fit(
     validation = share(validation)
     iterator = iter(share(training(record.step)))
     count, compiled = 1, False  # steps in the next execution
+    # The clocks of several workers would not agree on a number, and each would wait for steps the other does not do.
+    alone = not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
     with interrupt.asked() as stop:
         while True:
             if record.at_end_of_epoch:
@@ -105,7 +108,7 @@ def fit(
             seconds, compiled = wall if compiled else float(stepping), True  # the first time TensorFlow compiles first
             record.add(values, float(right), seconds, float(waited) / float(stepping))
             checkpoints.save_if_due()
-            count = max(1, min(4 * count, round(_EXECUTION * count / max(seconds, 1e-6))))
+            count = max(1, min(4 * count, round(_EXECUTION * count / max(seconds, 1e-6)))) if alone else _TOGETHER
 
 
 def training_step(model: keras.Model, optimizer: keras.optimizers.Optimizer, settings: Settings, replicas: int) -> Step:

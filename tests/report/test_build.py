@@ -117,6 +117,15 @@ def test_a_first_run_has_no_baseline_to_show(tmp_path: Path) -> None:
     assert "served as version 7" in page.text
 
 
+def test_a_run_that_ended_after_the_evaluator_has_its_figures_but_no_pictures(tmp_path: Path) -> None:
+    run = artifacts.evaluated(tmp_path, NAMES)
+    del run.artifacts["predictions"]
+    page = page_of(run, tmp_path)
+    assert run.evaluation is not None
+    assert page.figures["test.pictures"][0] == run.evaluation["pictures"]
+    assert "The surest mistakes" not in page.source
+
+
 def test_a_refused_model_says_why_first(tmp_path: Path) -> None:
     page = page_of(artifacts.evaluated(tmp_path, NAMES, pushed=False, baseline=True), tmp_path)
     why = page.text.index("accuracy 0.6000 is under the floor 0.9000")

@@ -1,4 +1,4 @@
-"""The same global batch gives the same loss curve on 1, 2 and 4 devices.
+"""The same global batch gives the same loss curve on 1, 2 and 4 devices, and on two machines.
 
 The tolerance: sums of floats in another order differ in the last bits, and training enlarges that step by step.
 """
@@ -6,14 +6,19 @@ The tolerance: sums of floats in another order differ in the last bits, and trai
 from __future__ import annotations
 
 import json
+import os
 import pickle
+import socket
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import tensorflow as tf
 
+from components import features as f
+from components.trainer import train
 from tests.trainer.conftest import Data
 
 pytestmark = pytest.mark.slow
@@ -39,12 +44,30 @@ for number in map(int, sys.argv[2:]):
     print(json.dumps(train.train(inputs, settings, strategy, None)[1].history))
 """
 
+WORKER = """
+import pickle, sys
+from components.trainer import train
+train.run_fn(pickle.load(open(sys.argv[1], "rb")))
+"""
+
 
 def curve(history: str) -> list[float]:
     return [epoch[key] for epoch in json.loads(history) for key in ("loss", "val_loss")]
 
 
-def test_one_two_and_four_devices_learn_the_same(digits: Data, tmp_path: Path) -> None:
+def free_ports(number: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(number)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+def test_one_two_and_four_devices_and_two_machines_learn_the_same(
+    digits: Data, tmp_path: Path, test_examples: list[bytes]
+) -> None:
     told: dict[str, Any] = {"epochs": 3, "learning_rate": 0.005}
     (tmp_path / "args.pickle").write_bytes(pickle.dumps(digits.fn_args(tmp_path, **told)))
     lines = []
@@ -55,3 +78,26 @@ def test_one_two_and_four_devices_learn_the_same(digits: Data, tmp_path: Path) -
     one, two, four = (curve(line) for line in lines)
     assert two == pytest.approx(one, rel=TOLERANCE), "validation too, which takes the moving statistics"
     assert four == pytest.approx(one, rel=TOLERANCE)
+
+    # Two processes that find each other by TF_CONFIG and talk over gRPC.
+    cluster = {"worker": [f"127.0.0.1:{port}" for port in free_ports(2)]}
+    processes = []
+    for index in range(2):
+        shared: dict[str, Any] = {"checkpoints": str(tmp_path / "checkpoints"), "checkpoint_seconds": 0}
+        arguments = digits.fn_args(tmp_path / f"worker{index}", strategy="multi_worker", **told, **shared)
+        (tmp_path / f"worker{index}.pickle").write_bytes(pickle.dumps(arguments))
+        config = json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})
+        command = [sys.executable, "-c", WORKER, str(tmp_path / f"worker{index}.pickle")]
+        with (tmp_path / f"worker{index}.log").open("w") as log:
+            processes.append(subprocess.Popen(command, env={**os.environ, "TF_CONFIG": config}, stderr=log))
+    try:
+        codes = [process.wait(300) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    assert codes == [0, 0], (tmp_path / "worker0.log").read_text()[-3000:]
+    history = (tmp_path / "worker0" / "run" / train.HISTORY_FILE).read_text()
+    assert curve(history) == pytest.approx(one, rel=TOLERANCE)
+    assert not (tmp_path / "worker1").exists(), "only the chief writes"
+    serve = tf.saved_model.load(str(tmp_path / "worker0" / "serving")).signatures[f.SERVING_DEFAULT]
+    assert serve(examples=tf.constant(test_examples))[f.PROBABILITIES].shape == (217, 10)
