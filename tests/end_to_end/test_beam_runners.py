@@ -78,7 +78,7 @@ def test_dask_reads_the_pictures_and_the_other_stages_go_on_here(here: Path, pic
         read = run(tmp_path / "runs", pictures, beam(args), last="ExampleGen")
     assert (read.exit_code, executed(read)) == (0, ["ExampleGen"]), read.why
     assert examples(tmp_path / "runs") == examples(here)
-    rest = run(tmp_path / "runs", pictures, last="StatisticsGen")
+    rest = run(tmp_path / "runs", pictures, first="StatisticsGen", last="StatisticsGen")
     assert (rest.exit_code, executed(rest)) == (0, ["StatisticsGen"])
     assert statistics(tmp_path / "runs") == statistics(here)
 
