@@ -13,7 +13,9 @@ import ml_metadata as mlmd
 import yaml
 from absl import logging
 from ml_metadata.proto import metadata_store_pb2 as pb
+from pydantic import ValidationError
 
+from components.errors import UserError
 from pipeline import lineage, metadata, registration, run_dir
 from pipeline.config import Config
 from pipeline.output import all_output_to
@@ -166,6 +168,17 @@ def show(config: Config, run_id: str | None, rebuild: bool, open_it: bool) -> in
 
 
 def of_run(config: Config, folder: Path) -> Config:
-    """The configuration that the run had; where the run directory is now is not a matter of what it was called then."""
+    """The configuration that the run had; where the run directory is now is not a matter of what it was called then.
+
+    Raises:
+      UserError: the run was made by a version of this project with other keys.
+    """
     had = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-    return Config.model_validate(had | {"run_dir": config.run_dir, "metadata": config.metadata.model_dump()})
+    try:
+        return Config.model_validate(had | {"run_dir": config.run_dir, "metadata": config.metadata.model_dump()})
+    except ValidationError as error:
+        key = ".".join(map(str, error.errors()[0]["loc"]))
+        raise UserError(
+            f"run {folder.name} was made by another version of this project, whose key '{key}' this one does not read: "
+            f"its report cannot be made anew; what was made then is {folder / run_dir.REPORT_FILE}"
+        ) from None

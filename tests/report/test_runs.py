@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,18 @@ def test_the_command_prints_the_path_and_makes_the_same_page_again(
     assert len(store_of(folder).get_artifacts_by_uri(str(first.report))) == 1
     assert main(["report", "nosuch", "--run-dir", str(folder)]) == 2
     assert "no run 'nosuch'" in capfd.readouterr().err
+
+
+def test_a_run_of_another_version_is_a_mistake_in_one_line(
+    runs: tuple[Path, Result, Result], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder, first, _ = runs
+    own = tmp_path / "runs" / first.run_id
+    shutil.copytree(folder / "runs" / first.run_id, own)
+    with (own / "config.yaml").open("a") as file:
+        file.write("gone: 1\n")
+    assert main(["report", "--rebuild", "--run-dir", str(tmp_path)]) == 2
+    assert "another version of this project, whose key 'gone'" in capfd.readouterr().err
 
 
 def test_the_index_links_to_both(runs: tuple[Path, Result, Result]) -> None:
