@@ -61,7 +61,7 @@ def exists(config: Config) -> bool:
 
 
 # What the servers say where two processes make the tables of one empty database; the later one has to come again.
-_MADE_TWICE = re.compile("concurrent connection|duplicate key|already exists", re.IGNORECASE)
+_MADE_TWICE = re.compile("concurrent connection|duplicate key|already exists|deadlock", re.IGNORECASE)
 _TRIES, _PAUSE = 40, 0.25  # seconds between tries
 
 

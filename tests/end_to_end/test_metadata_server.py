@@ -65,7 +65,7 @@ def test_two_runs_at_once_are_pushed_and_a_second_run_is_cached(
         assert twice == []
     assert sorted(one.pipeline for one in metadata.runs(store)) == ["digits", "folder"]
     assert not (tmp_path / "a" / metadata.SQLITE_FILE).exists()
-    history.show(config, as_json=True)
+    history.show(config, [], "when", as_json=True)
     rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
     assert (rows["digits"]["ended"], rows["folder"]["ended"]) == ("done", None)  # the other run directory knows
 

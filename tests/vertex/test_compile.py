@@ -60,7 +60,7 @@ def test_a_spec_is_the_same_every_time(everything: dict[str, Any]) -> None:
 
 
 def test_what_is_cached_hangs_on_the_code(everything: dict[str, Any]) -> None:
-    curated = ROOT / "schema" / "cifar10" / "schema.pbtxt"
+    curated = (ROOT / "schema" / "cifar10" / "schema.pbtxt").read_bytes()
     assert constants(everything, "Transform")["code_fingerprint"] == fingerprint.of_stage("Transform")
     assert constants(everything, "SchemaGen")["code_fingerprint"] == fingerprint.of_stage("SchemaGen", curated)
     assert constants(everything, "SchemaGen")["schema_file"] == "/pipeline/schema/cifar10/schema.pbtxt"
@@ -193,10 +193,10 @@ def test_the_command_needs_no_network_and_no_account(tmp_path: Path) -> None:
         "  data              gs://PROJECT-pipelines/data/cifar-10-binary.tar.gz",
         "  max_rejected      0.01",
         "  epochs            8",
-        "  batch_size        256",
-        "  learning_rate     0.2",
-        "  min_accuracy      0.75",
-        "  min_class_recall  0.5",
+        "  batch_size        500",
+        "  learning_rate     0.08",
+        "  min_accuracy      0.86",
+        "  min_class_recall  0.7",
         "  max_drop          0.01",
         "vertex.project is not set: the spec names PROJECT in its place and is for reading only",
     ]

@@ -44,7 +44,7 @@ def test_a_job_is_sent_with_all_that_is_configured(cloud: GoogleCloud, vertex: V
     assert job.encryption_spec.kms_key_name == key
     assert job.labels["team"] == "vision"
     parameters = dict(job.runtime_config.parameter_values)
-    assert (parameters["epochs"], parameters["batch_size"]) == (3, 256)
+    assert (parameters["epochs"], parameters["batch_size"]) == (3, 500)
     assert parameters["data"] == "gs://my-project-pipelines/data"
     tasks = job.pipeline_spec["root"]["dag"]["tasks"]
     assert {task["cachingOptions"]["enableCache"] for task in dict(tasks).values()} == {False}
