@@ -10,6 +10,8 @@ from selenium.webdriver.common.by import By
 
 from tests.browser.conftest import NAMES, press, requests, show, violations
 
+pytestmark = pytest.mark.slow
+
 PAGES = ("index.html", "compare.html", "card.html")
 
 

@@ -12,6 +12,8 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.browser.conftest import NAMES, press, requests, show, violations
 
+pytestmark = pytest.mark.slow
+
 SECTIONS = ("verdict", "data", "training", "test", "run")
 
 

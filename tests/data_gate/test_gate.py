@@ -13,6 +13,8 @@ from components.data_gate.findings import FINDINGS_FILE, KINDS, TRAIN_STATISTICS
 from components.errors import GateRefused
 from tests.data_gate.stages import STOP, Stages, digits, edited, write
 
+pytestmark = pytest.mark.slow
+
 SCHEMA = Path(__file__).parents[2] / "schema" / "digits" / "schema.pbtxt"
 
 

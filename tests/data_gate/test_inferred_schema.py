@@ -16,6 +16,8 @@ from components.data_gate.freeze import freeze
 from components.errors import GateRefused, UserError
 from tests.data_gate.stages import STOP, Stages, digits, edited, write
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def many_classes(tmp_path_factory: pytest.TempPathFactory) -> Stages:

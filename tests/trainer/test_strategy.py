@@ -43,11 +43,13 @@ def choose(name: str, **environment: str) -> str:
     return done.stdout.strip()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["auto", "cpu"])
 def test_without_an_accelerator_the_cpu_trains(name: str) -> None:
     assert choose(name) == "_DefaultDistributionStrategy 1"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "environment", "said"), [
     ("gpu", {}, "trainer.strategy is 'gpu', but TensorFlow finds no GPU"),
     ("tpu", {}, "trainer.strategy is 'tpu', but the TPU 'local' cannot be used (TPUs not found in the cluster)"),
@@ -62,6 +64,7 @@ def test_what_is_not_there_is_refused_in_one_line(name: str, environment: dict[s
     assert "\n" not in message
 
 
+@pytest.mark.slow
 def test_one_machine_of_tf_config_trains_alone() -> None:
     config = {"cluster": {"worker": ["127.0.0.1:0"]}, "task": {"type": "worker", "index": 0}}
     assert choose("multi_worker", TF_CONFIG=json.dumps(config)) == "CollectiveAllReduceStrategy 1"
