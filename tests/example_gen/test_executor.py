@@ -421,6 +421,7 @@ def test_remote_paths(tmp_path: Path, kind: str) -> None:
     assert not there.rejected
 
 
+@pytest.mark.slow
 @pytest.mark.cifar
 @pytest.mark.skipif("CIFAR10_JPEG" not in os.environ, reason="CIFAR10_JPEG is not set")
 def test_real_pictures(tmp_path: Path) -> None:

@@ -126,6 +126,7 @@ def test_a_failed_copy_leaves_nothing(model: Path, tmp_path: Path) -> None:
     assert os.listdir(tmp_path / "serving") == []
 
 
+@pytest.mark.slow
 def test_killed_half_way_nothing_is_visible(model: Path, tmp_path: Path) -> None:
     """The copy waits at a pipe that nobody writes to, and is killed there."""
     base = tmp_path / "serving"

@@ -33,6 +33,7 @@ def request(model: str, examples: Path, output: Path) -> client.Request:
     return client.Request(str(Path(model) / "Format-Serving"), files, str(output))
 
 
+@pytest.mark.slow
 def test_a_clean_process_needs_tensorflow_alone(model: str, examples: Path, tmp_path: Path) -> None:
     """Also: every picture of the split is answered, in order, as the model answers it."""
     program = (

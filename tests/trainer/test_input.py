@@ -13,6 +13,8 @@ from components.trainer.transform_graph import TransformGraph
 from tests.examples import digit_pictures, example
 from tests.trainer.conftest import DIGITS_PRESET, Data
 
+pytestmark = pytest.mark.slow  # the Transform stage runs first
+
 PLENTY = 10**9
 
 

@@ -62,6 +62,7 @@ def test_the_answer_is_the_same_for_a_picture_and_its_mirror_image() -> None:
     np.testing.assert_allclose(model(pictures), expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_loads_without_custom_objects(tmp_path: Path) -> None:
     model, pictures = model_of(16, test_time_flip=True), pictures_of(16, 2)
     whiten(model, pictures)
