@@ -122,6 +122,7 @@ def _run_plain(config: Any, work: Path) -> dict[str, Any]:
         def ended(self, stage: str, report: dag_runner.StageReport, error: BaseException | None) -> None:
             stages[stage] = report.to_json()
 
+    dag_runner.EXECUTOR_OPERATORS.clear()  # TFX's own
     (work / "plain").mkdir()
     training = {**config.trainer.model_dump(), "seed": config.seed}
     pipeline = create_pipeline(work / "records", work / "plain", config.transform.size, training)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import resource
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from apache_beam.options.pipeline_options import StandardOptions
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 from tfx.orchestration.beam.beam_dag_runner import BeamDagRunner, PipelineNodeAsDoFn
+from tfx.orchestration.portable import launcher, partial_run_utils
+from tfx.orchestration.portable.beam_executor_operator import BeamExecutorOperator
+from tfx.proto.orchestration.executable_spec_pb2 import BeamExecutableSpec
 
 # The DAG itself is a Beam pipeline made without options; Beam's own default would first try to download a runner.
 StandardOptions.DEFAULT_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
@@ -46,14 +51,32 @@ class StageFailedError(Exception):
 _observer: Observer | None = None  # module-level: Beam pickles the DoFn, but runs it in this process
 
 
+class _Options(PipelineOptions):
+    @functools.cache  # noqa: B019 (one for each stage on Beam)
+    def view_as(self, cls: type[PipelineOptions]) -> PipelineOptions:
+        """Beam asks for the same few views a thousand times a pipeline, and would parse the arguments each time."""
+        return super().view_as(cls)
+
+
+class _BeamOperator(BeamExecutorOperator):
+    def run_executor(self, execution_info: Any) -> Any:
+        def make_pipeline() -> beam.Pipeline:
+            return beam.Pipeline(options=_Options(self.beam_pipeline_args))
+
+        return super().run_executor(execution_info, make_pipeline)
+
+
+# What launches a kind of stage in place of TFX's own operator.
+EXECUTOR_OPERATORS = {BeamExecutableSpec: _BeamOperator}
+
+
 class _Node(PipelineNodeAsDoFn):
     def _run_node(self) -> None:
         assert _observer is not None
         _observer.started(self._node_id)
         meter = _Meter()
         try:
-            super()._run_node()
-            state = self._last_state()
+            state = self._launch()
             if state == _STATES.FAILED:
                 raise StageFailedError(f"{self._node_id} could not be prepared; TFX's message is in the log")
         except BaseException as error:
@@ -61,13 +84,22 @@ class _Node(PipelineNodeAsDoFn):
             raise
         _observer.ended(self._node_id, meter.report("cached" if state == _STATES.CACHED else "done"), None)
 
-    def _last_state(self) -> int:
-        """Of this stage's latest execution; TFX returns nothing that says whether the cache was used."""
-        node = f"{self._pipeline_info.id}.{self._node_id}"
+    def _launch(self) -> int:
+        """TFX's way to run a node, with our operators; the state in which the execution ended."""
+        if self._pipeline_node.execution_options.run.perform_snapshot:  # the first of a partial run
+            with metadata.Metadata(self._mlmd_connection_config) as handle:
+                partial_run_utils.snapshot(handle, self._pipeline)
+        execution = launcher.Launcher(
+            pipeline_node=self._pipeline_node,
+            mlmd_connection=metadata.Metadata(self._mlmd_connection_config),
+            pipeline_info=self._pipeline_info,
+            pipeline_runtime_spec=self._pipeline_runtime_spec,
+            executor_spec=self._executor_spec,
+            custom_driver_spec=self._custom_driver_spec,
+            custom_executor_operators=EXECUTOR_OPERATORS,
+        ).launch()
         with metadata.Metadata(self._mlmd_connection_config) as handle:
-            context = handle.store.get_context_by_type_and_name("node", node)
-            executions = handle.store.get_executions_by_context(context.id) if context else []
-            return max(executions, key=lambda e: e.id).last_known_state if executions else _STATES.COMPLETE
+            return handle.store.get_executions_by_id([execution.execution_id])[0].last_known_state
 
 
 class WatchedDagRunner(BeamDagRunner):

@@ -22,10 +22,10 @@ import numpy as np
 from components import features as f
 
 INPUTS = {f.SERVING_DEFAULT: "examples", f.SERVE_IMAGES: "images", f.SERVE_TENSORS: "pixels"}
-BATCH = 64  # pictures a request to serve_images; they may be photographs of many megabytes
+BATCH = 128  # pictures a request to serve_images; they may be photographs of many megabytes
 SAMPLE = 8  # pictures of a batch that go to the other two signatures as well, of the first batch and then
 ONE_IN = 64  # as often as makes it one picture in so many
-ROWS = 64 * BATCH  # of a predictions file
+ROWS = 32 * BATCH  # of a predictions file
 TOLERANCE = 1e-3  # between two signatures, in one process: by how much a probability may differ
 ANSWERS_FILE = "answers.json"
 TIE = 1e-2  # the two best probabilities are so close that another machine may see them the other way round

@@ -24,6 +24,7 @@ def export(model: keras.Model, graph: TransformGraph, class_names: Sequence[str]
     """
     names = tf.constant([list(class_names)])
 
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="images")])
     def classify(images: tf.Tensor) -> dict[str, tf.Tensor]:
         probabilities = tf.nn.softmax(model(graph.pictures(images), training=False))
         return {

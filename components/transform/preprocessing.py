@@ -28,18 +28,15 @@ def preprocessing_fn(inputs: Mapping[str, tf.Tensor], custom_config: Mapping[str
     encoded = tf.reshape(inputs[f.IMAGE], [-1])
 
     # Sums of whole numbers are exact, in whatever batches and order Beam adds them: the same data gives the same model.
-    # Taken picture by picture: a batch of large pictures in float32 would not fit in memory.
-    sums = tft.sum(tf.map_fn(lambda e: _sums(decode(e, size)), encoded, fn_output_signature=tf.int64), False)
+    sums = tft.sum(_sums(encoded, size), reduce_instance_dims=False)
     count, total, squares = tf.split(tf.cast(sums, tf.float64), [1, 3, 3])
     mean = total / count / 255
     variance = tf.maximum(squares / count / 255**2 - mean**2, _GREY_LEVEL**2)
     deviation = tf.sqrt(variance)
     mean, deviation = tf.cast(mean, tf.float32), tf.cast(deviation, tf.float32)
 
-    picture = tf.TensorSpec([size, size, 3], tf.uint8)
-    pixels = tf.map_fn(lambda e: decode(e, size), encoded, fn_output_signature=picture)
     return {
-        f.IMAGE: (tf.cast(pixels, tf.float32) / 255 - mean) / deviation,
+        f.IMAGE: (tf.cast(_pixels(encoded, size), tf.float32) / 255 - mean) / deviation,
         f.LABEL: tf.cast(tf.reshape(inputs[f.LABEL], [-1]), tf.int64),
     }
 
@@ -59,7 +56,20 @@ def decode(encoded: tf.Tensor, size: int) -> tf.Tensor:
     return tf.ensure_shape(tf.cond(right_size, lambda: pixels, resized), [size, size, 3])
 
 
-def _sums(pixels: tf.Tensor) -> tf.Tensor:
-    """uint8 [H, W, 3] to int64 [7]: the number of pixels, the sum of each channel, and the sum of its squares."""
-    x = tf.cast(pixels, tf.int64)
-    return tf.concat([[tf.size(x[..., 0], tf.int64)], tf.reduce_sum(x, [0, 1]), tf.reduce_sum(x * x, [0, 1])], 0)
+# Functions of their own: TensorFlow Transform traces preprocessing_fn many times, and these are traced once.
+@tf.function(autograph=False)
+def _pixels(encoded: tf.Tensor, size: int) -> tf.Tensor:
+    """Encoded pictures, string [N], as uint8 [N, size, size, 3]."""
+    picture = tf.TensorSpec([size, size, 3], tf.uint8)
+    return tf.map_fn(lambda e: decode(e, size), encoded, fn_output_signature=picture)
+
+
+@tf.function(autograph=False)
+def _sums(encoded: tf.Tensor, size: int) -> tf.Tensor:
+    """Of each picture, int64 [N, 7]: the number of pixels, the sum of each channel, and the sum of its squares."""
+
+    def of_one(picture: tf.Tensor) -> tf.Tensor:  # a batch of large pictures in int64 would not fit in memory
+        x = tf.cast(decode(picture, size), tf.int64)
+        return tf.concat([[size * size], tf.reduce_sum(x, [0, 1]), tf.reduce_sum(x * x, [0, 1])], 0)
+
+    return tf.map_fn(of_one, encoded, fn_output_signature=tf.TensorSpec([7], tf.int64))

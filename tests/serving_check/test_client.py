@@ -161,5 +161,5 @@ def test_predictions_are_written_in_parts(
     monkeypatch.setattr(client, "ROWS", client.BATCH)
     client.check(request(model, examples, tmp_path))
     parts = [dict(np.load(path))[f.LABEL] for path in sorted(tmp_path.glob("predictions-*.npz"))]
-    assert [len(part) for part in parts] == [64, 64, 64, 25]
+    assert [len(part) for part in parts] == [128, 89]
     assert np.concatenate(parts).tolist() == [label for _, label, _ in digit_rows()]
