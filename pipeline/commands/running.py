@@ -9,7 +9,7 @@ from typing import Any
 
 from components.errors import UserError
 from pipeline import ALL_STAGES
-from pipeline.commands.options import add_config, load_config
+from pipeline.commands.options import add_config, add_improvements, load_config
 
 EXIT_CODES = "exit codes: 0 done (run: the model was pushed), 1 a fault, 2 a mistake of the user, 3 refused by a gate"
 
@@ -27,8 +27,7 @@ def add(commands: Any) -> None:
     run.add_argument(
         "--to", dest="last", metavar="STAGE", choices=ALL_STAGES, help=f"the last stage to run: {', '.join(ALL_STAGES)}"
     )
-    run.add_argument("--warm-start", action="store_true", help="begin with the weights of the latest blessed model")
-    run.add_argument("--tune", type=int, metavar="N", help="first look for better settings, in N trainings")
+    add_improvements(run)
     run.add_argument("--json", action="store_true", help="print the result as one JSON object, last on standard output")
     run.set_defaults(command=_run)
 
@@ -47,10 +46,6 @@ def add(commands: Any) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    if args.warm_start:
-        args.settings.append("warm_start=true")
-    if args.tune is not None:
-        args.settings.append(f"tuner.trials={args.tune}")
     config, _ = load_config(args)
     if args.first and args.last and ALL_STAGES.index(args.first) > ALL_STAGES.index(args.last):
         raise UserError(f"--from {args.first} comes after --to {args.last} in the chain")
