@@ -34,6 +34,7 @@ def add(commands: Any) -> None:
     predict = commands.add_parser("predict", help="classify pictures with the latest pushed model")
     predict.add_argument("paths", nargs="+", metavar="PATH", help="a picture, or a folder of pictures")
     predict.add_argument("--name", help="of the model; the one pushed last if not given")
+    predict.add_argument("--model", metavar="DIR", help="the folder of a version, also one pushed elsewhere")
     predict.add_argument("--top", type=int, default=3, metavar="K", help="classes to show a picture (default 3)")
     predict.add_argument("--json", action="store_true", help="print a JSON object a picture, a line each")
     add_config(predict, data=False)
@@ -63,7 +64,7 @@ def _predict(args: argparse.Namespace) -> int:
     from pipeline import predict
 
     config, _ = load_config(args)
-    return predict.run(config, args.paths, args.name, args.top, args.json)
+    return predict.run(config, args.paths, args.name, args.model, args.top, args.json)
 
 
 def _config(args: argparse.Namespace) -> int:
