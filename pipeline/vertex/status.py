@@ -203,7 +203,7 @@ def _verdict(cloud: Cloud, job: PipelineJob) -> int:
 def _reports(job: PipelineJob) -> Iterator[str]:
     """The folder of the report, where the run came so far."""
     for task in _stages(job):
-        if task.task_name == "Report":
+        if task.task_name == "Report" and task.state in (Task.SUCCEEDED, Task.SKIPPED):
             yield from (artifact.uri for outputs in task.outputs.values() for artifact in outputs.artifacts)
 
 
