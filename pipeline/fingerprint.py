@@ -7,29 +7,13 @@ parameters of each stage, which are part of the key.
 from __future__ import annotations
 
 import hashlib
-import platform
 import re
 from importlib import metadata
 from pathlib import Path
 
+from components.versions import LIBRARIES
+
 COMPONENTS = Path(__file__).resolve().parent.parent / "components"
-
-LIBRARIES = (
-    "apache-beam",
-    "keras",
-    "numpy",
-    "pillow",
-    "tensorflow",
-    "tensorflow-data-validation",
-    "tensorflow-model-analysis",
-    "tensorflow-transform",
-    "tfx",
-)
-
-
-def versions() -> dict[str, str]:
-    """Of Python and the libraries."""
-    return {"python": platform.python_version()} | {library: metadata.version(library) for library in LIBRARIES}
 
 
 def of_stage(name: str, *more: bytes) -> str:
@@ -39,7 +23,8 @@ def of_stage(name: str, *more: bytes) -> str:
         digest.update(f"{library} {metadata.version(library)}\n".encode())
     name = "Trainer" if name == "Tuner" else name  # which trains with the same code
     folder = COMPONENTS / re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
-    own = sorted(folder.rglob("*.py"))  # none for the stages that are TFX's own
+    # None for the stages that are TFX's own; the report's templates are code too.
+    own = sorted(file for file in folder.rglob("*.*") if file.suffix != ".pyc")
     if own:
         own.append(COMPONENTS / "features.py")
     for file in own:

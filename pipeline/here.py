@@ -7,6 +7,7 @@ from typing import Any
 
 from ml_metadata.proto import metadata_store_pb2
 from tfx import components as tfx
+from tfx.dsl.components.base.base_node import BaseNode
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
 from tfx.dsl.components.common.resolver import Resolver
 from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import LatestBlessedModelStrategy
@@ -27,6 +28,7 @@ class Here:
     """This machine. What another place does otherwise, its subclass says (pipeline/vertex/there.py)."""
 
     data_gate: type[DataGate] = DataGate
+    tuner: type[tfx.Tuner] = tfx.Tuner
     trainer: type[tfx.Trainer] = tfx.Trainer
     evaluator: type[tfx.Evaluator] = tfx.Evaluator
 
@@ -72,6 +74,10 @@ class Here:
             "checkpoints": str(run_dir.checkpoints(self.config)),
         }
 
+    def tuner_config(self) -> dict[str, Any]:
+        """The Tuner's custom_config: components/trainer/tune.py."""
+        return {**self.trainer_config(), **self.config.tuner.model_dump(mode="json")}
+
     def blessed_model(self) -> Resolver:
         """Finds, as `model`, the latest that was blessed."""
         return Resolver(
@@ -96,6 +102,10 @@ class Here:
             model=Channel(type=standard_artifacts.Model),
             model_blessing=Channel(type=standard_artifacts.ModelBlessing),
         )
+
+    def report(self, **inputs: BaseChannel) -> list[BaseNode]:
+        """No stage: the report is made after every run, also one that stopped before its last stage."""
+        return []
 
     def pusher(self, **inputs: BaseChannel) -> tfx.Pusher:
         """Copies the model to `serving`."""

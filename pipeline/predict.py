@@ -11,7 +11,7 @@ from typing import Any
 
 from components import features
 from components.errors import UserError
-from components.example_gen.files import is_folder
+from components.example_gen.files import exists, is_folder
 from pipeline import metadata
 from pipeline.config import Config
 from pipeline.output import all_output_to
@@ -19,10 +19,17 @@ from pipeline.output import all_output_to
 BATCH = 256
 
 
-def run(config: Config, paths: list[str], name: str | None, top: int, as_json: bool) -> int:
-    """Print the classes of every picture; 0, or 2 where a file among them could not be read."""
+def run(config: Config, paths: list[str], name: str | None, model: str | None, top: int, as_json: bool) -> int:
+    """Print the classes of every picture; 0, or 2 where a file among them could not be read.
+
+    Args:
+      name: of the pushed model; of any if None.
+      model: the folder of one, wherever it was pushed; the latest that ML Metadata knows if None.
+    """
     files = _files(paths)
-    model_path = latest_pushed(config, name)
+    if model is not None and not exists(f"{model}/saved_model.pb"):
+        raise UserError(f"--model {model}: there is no SavedModel; name the folder of a version, .../NAME/VERSION")
+    model_path = model or latest_pushed(config, name)
     from components.example_gen import pictures
 
     with all_output_to(os.devnull):

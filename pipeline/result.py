@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from components import features
 from components.errors import GateRefused, UserError
-from components.example_gen import files
-from pipeline import ALL_STAGES, fingerprint, metadata, run_dir
+from components.report import facts
+from components.versions import versions
+from pipeline import ALL_STAGES, metadata, run_dir
 from pipeline.config import Config
 
 PUSHED, FAULT, MISTAKE, REFUSED, INTERRUPTED = 0, 1, 2, 3, 130
-_EXAMPLES = 12  # of a finding
 
 
 @dataclasses.dataclass
@@ -81,7 +79,7 @@ def collect(config: Config, outcome: Outcome) -> Result:
         log=str(outcome.log),
         artifacts=run_dir.artifacts(config),
         stages={name: outcome.stages[name] for name in ALL_STAGES if name in outcome.stages},
-        versions=fingerprint.versions(),
+        versions=versions(),
     )
     store = metadata.open_store(config)
     run = metadata.find_run(store, outcome.run_id)
@@ -96,7 +94,7 @@ def collect(config: Config, outcome: Outcome) -> Result:
         result.exit_code = INTERRUPTED
         result.why = ["interrupted; the same command goes on from the stages that are done", *more]
     elif isinstance(outcome.error, GateRefused):
-        result.findings = _few(outcome.error.findings)
+        result.findings = facts.few(outcome.error.findings)
         result.exit_code = REFUSED
         result.why = [finding["message"] for finding in result.findings if finding["action"] == "stop"]
         result.warnings = [finding["message"] for finding in result.findings if finding["action"] != "stop"]
@@ -118,28 +116,17 @@ def _one(made: dict[str, dict[str, list[metadata.Artifact]]], stage: str, key: s
     return live[-1] if live else None
 
 
-def _read(artifact: metadata.Artifact, name: str) -> Any:
-    """A JSON file of an artifact, local or remote."""
-    return json.loads(files.read_bytes(f"{artifact.uri}/{name}"))
-
-
 def _add_counts(result: Result, made: dict[str, Any]) -> None:
     examples = _one(made, "ExampleGen", "examples")
     if examples is not None:
-        counts = _read(examples, features.COUNTS_FILE)
-        result.counts = {split: sum(classes.values()) for split, classes in counts["splits"].items()}
-        result.counts["rejected"] = counts["rejected"]
+        result.counts = facts.counts(examples.uri)
 
 
 def _add_findings(result: Result, made: dict[str, Any]) -> None:
     findings = _one(made, "DataGate", "findings")
     if findings is not None:
-        result.findings = _few(_read(findings, "findings.json"))
+        result.findings = facts.findings(findings.uri)
         result.warnings = [finding["message"] for finding in result.findings]
-
-
-def _few(findings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    return [{**finding, "examples": finding["examples"][:_EXAMPLES]} for finding in findings]
 
 
 def _add_trials(result: Result, made: dict[str, Any]) -> None:
@@ -152,11 +139,9 @@ def _add_trials(result: Result, made: dict[str, Any]) -> None:
 
 def metrics(evaluation_uri: str, confidence: float) -> dict[str, Any]:
     """The numbers of an evaluation, with intervals of this level and without its tables."""
-    from components.evaluator import results as evaluator
+    from components.evaluator import results
 
-    results = evaluator.read(evaluation_uri, confidence).to_dict()
-    top_k = results.pop("top_k")
-    return top_k | {key: value for key, value in results.items() if key not in ("confusion_matrix", "calibration")}
+    return facts.metrics(results.read(evaluation_uri, confidence).to_dict())
 
 
 def _add_verdict(result: Result, made: dict[str, Any], config: Config) -> None:
@@ -171,8 +156,7 @@ def _add_verdict(result: Result, made: dict[str, Any], config: Config) -> None:
             result.why = results.failures(evaluation.uri)
     served = _one(made, "ServingCheck", "blessing")
     if served is not None and metadata.property_value(served, "blessed") != 1:
-        report = _read(served, "serving_check.json")
-        result.why += report["reasons"]
+        result.why += facts.not_served(served.uri)
         result.blessed = False
     pushed = _one(made, "Pusher", "pushed_model")
     if pushed is not None and metadata.property_value(pushed, "pushed") == 1:

@@ -89,7 +89,6 @@ def create_pipeline(config: Config, source: Source, place: Here) -> Pipeline:
         "train_args": trainer_pb2.TrainArgs(splits=[features.TRAIN]),
         "eval_args": trainer_pb2.EvalArgs(splits=[features.VALIDATION]),
     }
-    settings = place.trainer_config()
     optional: list[BaseNode] = []
 
     # Finds the model whose weights the training begins with.
@@ -102,9 +101,9 @@ def create_pipeline(config: Config, source: Source, place: Here) -> Pipeline:
     # Looks for better settings, a training a trial.
     hyperparameters = None
     if config.tuner.trials:
-        tuner = tfx.Tuner(
+        tuner = place.tuner(
             tuner_fn="components.trainer.tune.tuner_fn",
-            custom_config={**settings, **config.tuner.model_dump(mode="json")},
+            custom_config=place.tuner_config(),
             **training,
         ).with_id("Tuner")
         hyperparameters = tuner.outputs["best_hyperparameters"]
@@ -113,7 +112,7 @@ def create_pipeline(config: Config, source: Source, place: Here) -> Pipeline:
     # Fits a Keras Sequential model under a tf.distribute strategy, and exports it with the Transform graph inside.
     trainer = place.trainer(
         run_fn="components.trainer.train.run_fn",
-        custom_config=settings,
+        custom_config=place.trainer_config(),
         hyperparameters=hyperparameters,
         **training,
     ).with_id("Trainer")
@@ -146,6 +145,20 @@ def create_pipeline(config: Config, source: Source, place: Here) -> Pipeline:
         infra_blessing=serving_check.outputs["blessing"],
     ).with_id("Pusher")
 
+    # Shows what came of it on a page, where that is a stage.
+    report = place.report(
+        examples=examples,
+        statistics=statistics,
+        schema=schema,
+        anomalies=example_validator.outputs["anomalies"],
+        previous=previous_data.outputs["previous"],
+        findings=data_gate.outputs["findings"],
+        model_run=trainer.outputs["model_run"],
+        evaluation=evaluator.outputs["evaluation"],
+        infra_blessing=serving_check.outputs["blessing"],
+        predictions=serving_check.outputs["predictions"],
+    )
+
     return Pipeline(
         pipeline_name=place.pipeline_name,
         pipeline_root=place.pipeline_root,
@@ -164,6 +177,7 @@ def create_pipeline(config: Config, source: Source, place: Here) -> Pipeline:
             evaluator,
             serving_check,
             pusher,
+            *report,
         ],
         enable_cache=place.caching,
         beam_pipeline_args=place.beam_args,

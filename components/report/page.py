@@ -42,6 +42,8 @@ def verdict(result: dict[str, Any]) -> dict[str, str]:
     """
     stopped = next((name for name, stage in result["stages"].items() if stage["state"] in ("refused", "failed")), None)
     code = result["exit_code"]
+    if code is None:  # the report is a stage itself: the gates are passed, and the model may or may not be pushed yet
+        return {"kind": "good", "badge": "blessed", "title": "passed every gate"}
     if code == 0 and result["pushed"]:
         return {"kind": "good", "badge": "pushed", "title": f"served as version {result['pushed']['version']}"}
     if code == 0:

@@ -38,16 +38,16 @@ class Step:
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """A run that has ended, in whatever way.
+    """A run that has ended, in whatever way, or one that has come to its stage Report.
 
     Attributes:
-      result: the object of the run's result.json.
+      result: the object of the run's result.json; of a stage Report what executor.py knows of it.
       evaluation: the Evaluator's results as nested dicts: components/evaluator/results.py; None if not evaluated.
       artifacts: the URI of each of the constants above that the run has, by name.
       steps: the stages that ML Metadata knows of, in the order in which they ran.
       config: the whole configuration as YAML.
       seed: of the configuration.
-      command: a line for a shell that makes the same run again.
+      command: a line for a shell that makes the same run again; empty if there is none.
       versions: of Python and the libraries that the run's result depends on.
     """
 

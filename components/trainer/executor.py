@@ -1,12 +1,14 @@
-"""The Trainer's executor where a run has parameters of its own, and the one that trains in a job of Vertex AI."""
+"""The executors of Trainer and Tuner where a run has parameters of its own, and those that start a job of Vertex AI."""
 
 from __future__ import annotations
 
 import dataclasses
+import tempfile
 from typing import Any
 
 from tfx import types
 from tfx.components.trainer import executor as tfx_trainer
+from tfx.components.tuner import executor as tfx_tuner
 from tfx.extensions.google_cloud_ai_platform.trainer import executor as ai_platform
 from tfx.types import standard_component_specs
 from tfx.utils import json_utils
@@ -23,11 +25,23 @@ class Executor(tfx_trainer.GenericExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        configured = json_utils.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY]) | exec_properties
-        names = [field.name for field in dataclasses.fields(Settings)]
-        settings = {name: configured[name] for name in names if name in configured}
-        custom_config = {standard_component_specs.CUSTOM_CONFIG_KEY: json_utils.dumps(settings)}
+        super().Do(input_dict, output_dict, exec_properties | _custom_config(exec_properties))
+
+
+class TunerExecutor(tfx_tuner.Executor):
+    """The same of the Tuner; its custom_config also says how many trainings, and between which settings."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        custom_config = _custom_config(exec_properties, "trials", "space")
         super().Do(input_dict, output_dict, exec_properties | custom_config)
+
+    def _get_tmp_dir(self) -> str:
+        return tempfile.gettempdir()  # TFX gives a job none, and the search keeps nothing in it
 
 
 class VertexExecutor(ai_platform.GenericExecutor):
@@ -35,3 +49,18 @@ class VertexExecutor(ai_platform.GenericExecutor):
 
     def _GetExecutorClass(self) -> type[Executor]:
         return Executor
+
+
+class VertexTunerExecutor(ai_platform.GenericExecutor):
+    """The same; the job runs `TunerExecutor`."""
+
+    def _GetExecutorClass(self) -> type[TunerExecutor]:
+        return TunerExecutor
+
+
+def _custom_config(exec_properties: dict[str, Any], *more: str) -> dict[str, str]:
+    """The Settings, and `more`, without what describes the job."""
+    configured = json_utils.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY]) | exec_properties
+    names = [*(field.name for field in dataclasses.fields(Settings)), *more]
+    settings = {name: configured[name] for name in names if name in configured}
+    return {standard_component_specs.CUSTOM_CONFIG_KEY: json_utils.dumps(settings)}

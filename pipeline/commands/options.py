@@ -26,6 +26,12 @@ def add_config(command: argparse.ArgumentParser, data: bool = True) -> None:
     command.add_argument("--run-dir", metavar="DIR", help="where all state lives (default: output)")
 
 
+def add_improvements(command: argparse.ArgumentParser) -> None:
+    """The two optional stages."""
+    command.add_argument("--warm-start", action="store_true", help="begin with the weights of the latest blessed model")
+    command.add_argument("--tune", type=int, metavar="N", help="first look for better settings, in N trainings")
+
+
 def load_config(args: argparse.Namespace) -> tuple[Config, dict[str, str]]:
     """(Config, origins) of the arguments, a command-line option being a setting like any other."""
     from pipeline import config
@@ -34,4 +40,8 @@ def load_config(args: argparse.Namespace) -> tuple[Config, dict[str, str]]:
     for key, value in (("data.source", args.data), ("run_dir", args.run_dir)):
         if value is not None:
             settings.append(f"{key}={json.dumps(value)}")
+    if getattr(args, "warm_start", False):
+        settings.append("warm_start=true")
+    if getattr(args, "tune", None) is not None:
+        settings.append(f"tuner.trials={args.tune}")
     return config.load(args.preset, args.config, tuple(settings))

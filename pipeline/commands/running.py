@@ -9,7 +9,7 @@ from typing import Any
 
 from components.errors import UserError
 from pipeline import ALL_STAGES
-from pipeline.commands.options import add_config, load_config
+from pipeline.commands.options import add_config, add_improvements, load_config
 
 EXIT_CODES = "exit codes: 0 done (run: the model was pushed), 1 a fault, 2 a mistake of the user, 3 refused by a gate"
 
@@ -27,14 +27,14 @@ def add(commands: Any) -> None:
     run.add_argument(
         "--to", dest="last", metavar="STAGE", choices=ALL_STAGES, help=f"the last stage to run: {', '.join(ALL_STAGES)}"
     )
-    run.add_argument("--warm-start", action="store_true", help="begin with the weights of the latest blessed model")
-    run.add_argument("--tune", type=int, metavar="N", help="first look for better settings, in N trainings")
+    add_improvements(run)
     run.add_argument("--json", action="store_true", help="print the result as one JSON object, last on standard output")
     run.set_defaults(command=_run)
 
     predict = commands.add_parser("predict", help="classify pictures with the latest pushed model")
     predict.add_argument("paths", nargs="+", metavar="PATH", help="a picture, or a folder of pictures")
     predict.add_argument("--name", help="of the model; the one pushed last if not given")
+    predict.add_argument("--model", metavar="DIR", help="the folder of a version, also one pushed elsewhere")
     predict.add_argument("--top", type=int, default=3, metavar="K", help="classes to show a picture (default 3)")
     predict.add_argument("--json", action="store_true", help="print a JSON object a picture, a line each")
     add_config(predict, data=False)
@@ -47,10 +47,6 @@ def add(commands: Any) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    if args.warm_start:
-        args.settings.append("warm_start=true")
-    if args.tune is not None:
-        args.settings.append(f"tuner.trials={args.tune}")
     config, _ = load_config(args)
     if args.first and args.last and ALL_STAGES.index(args.first) > ALL_STAGES.index(args.last):
         raise UserError(f"--from {args.first} comes after --to {args.last} in the chain")
@@ -68,7 +64,7 @@ def _predict(args: argparse.Namespace) -> int:
     from pipeline import predict
 
     config, _ = load_config(args)
-    return predict.run(config, args.paths, args.name, args.top, args.json)
+    return predict.run(config, args.paths, args.name, args.model, args.top, args.json)
 
 
 def _config(args: argparse.Namespace) -> int:

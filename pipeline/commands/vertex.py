@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from components.errors import UserError
-from pipeline.commands.options import add_config, load_config
+from pipeline.commands.options import add_config, add_improvements, load_config
 
 EXIT_CODES = (
     "exit codes: 0 succeeded, 1 the job failed or was cancelled, or Google Cloud does not answer, 2 something is "
@@ -28,6 +28,7 @@ def add(commands: Any) -> None:
 
     compile_ = actions.add_parser("compile", help="write the pipeline's spec; needs no network and no account")
     add_config(compile_)
+    add_improvements(compile_)
     compile_.add_argument("--output", metavar="FILE", default="pipeline.json", help="default: pipeline.json")
     compile_.set_defaults(command=_compile)
 
@@ -35,6 +36,7 @@ def add(commands: Any) -> None:
         "submit", help="look whether all is there, send the pipeline, and follow it", epilog=EXIT_CODES
     )
     add_config(submit)
+    add_improvements(submit)
     _add_spec(submit)
     submit.add_argument("--job-id", metavar="ID", type=_job_id, help="of the job; sent again, it is not made twice")
     _add_wait(submit)
@@ -42,6 +44,7 @@ def add(commands: Any) -> None:
 
     schedule = actions.add_parser("schedule", help="have Vertex AI start the pipeline again and again")
     add_config(schedule)
+    add_improvements(schedule)
     _add_spec(schedule)
     when = schedule.add_mutually_exclusive_group(required=True)
     cron_help = "minute hour day month weekday, in UTC or after TZ=Europe/Paris: '0 3 * * 1'"

@@ -59,7 +59,11 @@ def spec(config: Config) -> dict[str, Any]:
     pipeline = create_pipeline(config, sources.locate(values["data"].default, ""), VertexAI(config))
     stages = {node.id: node for node in pipeline.components}
     for name, (stage, key, default) in values.items():
-        stages[stage].exec_properties[key] = RuntimeParameter(name, type(default), default)
+        parameter = RuntimeParameter(name, type(default), default)
+        stages[stage].exec_properties[key] = parameter
+        if stage == "Trainer" and "Tuner" in stages:
+            stages["Tuner"].exec_properties[key] = parameter
+        stages["Report"].exec_properties[name] = parameter  # which shows them
     curated = schema_file(config)
     for name, node in stages.items():
         if isinstance(node, BaseComponent):

@@ -14,8 +14,9 @@ from google.cloud.aiplatform_v1 import PipelineServiceClient
 from google.cloud.aiplatform_v1.types import ListPipelineJobsRequest, PipelineJob, PipelineState, PipelineTaskDetail
 
 from components.errors import UserError
-from pipeline import STAGES
+from pipeline import ALL_STAGES
 from pipeline.config import Config
+from pipeline.run_dir import REPORT_FILE
 from pipeline.screen import Screen
 from pipeline.vertex.cloud import FAILED, TIMEOUT, Cloud, CloudFault, again, connect, explain, job_page, log_page
 
@@ -137,7 +138,7 @@ def _chain(job: PipelineJob) -> list[str]:
     """The stages in the order of the chain, which the spec does not keep."""
     root: Any = dict(job.pipeline_spec or {}).get("root", {})
     names = sorted(root.get("dag", {}).get("tasks", {}))
-    places = {name: place for place, name in enumerate(STAGES)}
+    places = {name: place for place, name in enumerate(ALL_STAGES)}
     # TFX makes two tasks of a resolver for models: Baseline-model-resolver.
     return sorted(names, key=lambda name: places.get(name.partition("-")[0], len(places)))
 
@@ -180,6 +181,8 @@ def _seconds(task: PipelineTaskDetail) -> float:
 
 
 def _verdict(cloud: Cloud, job: PipelineJob) -> int:
+    for folder in _reports(job):
+        print(f"report    gcloud storage cp {folder}/{REPORT_FILE} .")
     if job.state == PipelineState.PIPELINE_STATE_CANCELLED:
         print("cancelled; nothing was pushed after that")
         return 1
@@ -195,6 +198,13 @@ def _verdict(cloud: Cloud, job: PipelineJob) -> int:
     if not failed:
         print(f"failed    {' '.join(job.error.message.split())}")
     return 3 if codes == {3} else 1
+
+
+def _reports(job: PipelineJob) -> Iterator[str]:
+    """The folder of the report, where the run came so far."""
+    for task in _stages(job):
+        if task.task_name == "Report" and task.state in (Task.SUCCEEDED, Task.SKIPPED):
+            yield from (artifact.uri for outputs in task.outputs.values() for artifact in outputs.artifacts)
 
 
 def _refused(task: PipelineTaskDetail) -> bool:

@@ -6,8 +6,10 @@ import re
 from pathlib import Path
 from typing import Any
 
+import yaml
 from ml_metadata.proto import metadata_store_pb2
 from tfx import components as tfx
+from tfx.dsl.components.base.base_node import BaseNode
 from tfx.dsl.components.base.executor_spec import BeamExecutorSpec, ExecutorClassSpec
 from tfx.dsl.components.common.resolver import Resolver
 from tfx.dsl.input_resolution.strategies.latest_artifact_strategy import LatestArtifactStrategy
@@ -23,7 +25,8 @@ from components.evaluator.executor import Executor as EvaluatorExecutor
 from components.example_gen import files
 from components.pusher.executor import Executor as AtomicPush
 from components.pusher.vertex import Executor as VertexPush
-from components.trainer.executor import VertexExecutor
+from components.report.component import Report
+from components.trainer.executor import VertexExecutor, VertexTunerExecutor
 from pipeline.here import ROOT, Here, push_to
 from pipeline.vertex import names
 
@@ -38,6 +41,10 @@ class _DataGate(DataGate):
     SPEC_CLASS = _DataGateSpec
 
 
+class _Tuner(tfx.Tuner):
+    EXECUTOR_SPEC = ExecutorClassSpec(VertexTunerExecutor)
+
+
 class _Trainer(tfx.Trainer):
     EXECUTOR_SPEC = ExecutorClassSpec(VertexExecutor)
 
@@ -50,6 +57,7 @@ class VertexAI(Here):
     """Vertex AI Pipelines: an image for every stage, Dataflow for Beam, a custom job for the Trainer."""
 
     data_gate = _DataGate
+    tuner = _Tuner
     trainer = _Trainer
     evaluator = _Evaluator
 
@@ -111,24 +119,32 @@ class VertexAI(Here):
 
     def trainer_config(self) -> dict[str, Any]:
         """The Trainer's settings and, beside them, the custom job that TFX's executor for Vertex AI starts."""
+        trainer = self.config.vertex.trainer
+        return {**super().trainer_config(), **self._job("trainer", trainer.workers), "strategy": trainer.strategy}
+
+    def tuner_config(self) -> dict[str, Any]:
+        """The same for the Tuner. It searches on one machine: each of several would search on its own."""
+        trainer = self.config.vertex.trainer
+        return {**super().tuner_config(), **self._job("tuner", 1), "strategy": trainer.device}
+
+    def _job(self, stage: str, workers: int) -> dict[str, Any]:
+        """A custom job of this name, as TFX's executor reads it, and the settings that go with it."""
         job = {
             "project": names.project(self.config),
-            "display_name": f"{self.pipeline_name}-trainer",
-            "job_spec": self._job_spec(),
+            "display_name": f"{self.pipeline_name}-{stage}",
+            "job_spec": self._job_spec(workers),
             "labels": dict(self.config.vertex.labels),
         }
         if self.config.vertex.encryption_key:
             job["encryption_spec"] = {"kms_key_name": self.config.vertex.encryption_key}
         return {
-            **super().trainer_config(),
-            "strategy": self.config.vertex.trainer.strategy,
             "checkpoints": f"{names.bucket(self.config)}/checkpoints",
             constants.ENABLE_VERTEX_KEY: True,
             constants.VERTEX_REGION_KEY: self.config.vertex.region,
             TRAINING_ARGS_KEY: job,
         }
 
-    def _job_spec(self) -> dict[str, Any]:
+    def _job_spec(self, workers: int) -> dict[str, Any]:
         """A CustomJobSpec: the first pool is the chief alone, the second the other workers."""
         vertex, trainer = self.config.vertex, self.config.vertex.trainer
         machine: dict[str, Any] = {"machine_type": trainer.machine_type}
@@ -136,7 +152,7 @@ class VertexAI(Here):
             machine |= {"accelerator_type": trainer.accelerator, "accelerator_count": trainer.accelerator_count}
         if trainer.tpu_topology:
             machine["tpu_topology"] = trainer.tpu_topology
-        counts = [1] if trainer.workers == 1 else [1, trainer.workers - 1]
+        counts = [1] if workers == 1 else [1, workers - 1]
         spec: dict[str, Any] = {
             "worker_pool_specs": [
                 {
@@ -157,6 +173,19 @@ class VertexAI(Here):
     def baseline(self, candidate: BaseChannel) -> Resolver:
         """The latest blessed model of all, when the run starts: before there is a candidate, unless it is cached."""
         return self.blessed_model()
+
+    def report(self, **inputs: BaseChannel) -> list[BaseNode]:
+        """A stage: no machine of ours is there when the run ends."""
+        config = self.config.model_dump(mode="json", exclude={"metadata"})  # not used there, and may hold a password
+        return [
+            Report(
+                name=self.config.name,
+                seed=self.config.seed,
+                confidence=self.config.evaluator.confidence,
+                config=yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
+                **inputs,
+            ).with_id("Report")
+        ]
 
     def pusher(self, **inputs: BaseChannel) -> tfx.Pusher:
         """Copies the model to the bucket and, as configured, registers and deploys it."""

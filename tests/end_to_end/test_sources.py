@@ -106,6 +106,8 @@ def test_the_embedded_digits_as_a_newcomer_runs_them(tmp_path: Path, capfd: pyte
     assert answer["path"] == str(one)
     assert answer["class"] == "0"
     assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-4)
+    assert main(["predict", str(one), "--model", result["pushed"]["path"], "--json"]) == 0
+    assert json.loads(capfd.readouterr().out) == answer
     assert main(["predict", str(pictures), "--run-dir", str(runs)]) == 0
     assert len(capfd.readouterr().out.splitlines()) == 9
     (pictures / "broken.png").write_bytes(b"not a picture")

@@ -57,6 +57,7 @@ print("heavy:", [name for name in {HEAVY!r} if name in sys.modules])
         (("run", "--from", "Trainer", "--to", "Transform"), "error: --from Trainer comes after --to Transform"),
         (("run", "--from", "Trainer"), "has no earlier run of 'digits' to go on from"),
         (("predict", "none.png"), "error: none.png: no such file or folder"),
+        (("predict", "file", "--model", "none"), "error: --model none: there is no SavedModel; name the folder of a"),
         (("schema", "freeze"), "has a schema yet; make one with"),
         (("run", "--set", "metadata.url=oracle://x"), "error: config key 'metadata.url' = oracle://x"),
         (("run", "--run-dir", "file/below"), "error: cannot make the run directory file/below: Not a directory"),

@@ -134,8 +134,8 @@ class _Jobs:
 
     def create_custom_job(self, parent: str, custom_job: dict[str, Any]) -> aiplatform_v1.CustomJob:
         job = aiplatform_v1.CustomJob(custom_job)  # refuses fields that there are not
-        job.name = f"{parent}/customJobs/1"
         self._jobs.append(job)
+        job.name = f"{parent}/customJobs/{len(self._jobs)}"
         command = list(job.job_spec.worker_pool_specs[0].container_spec.command)
         assert command[:3] == ["python", "-m", run_executor.__name__]
         run_executor.main(run_executor.parse_flags(command[3:]))

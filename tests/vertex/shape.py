@@ -26,6 +26,8 @@ EVERYTHING = (
     "vertex.dataflow.max_workers=20",
     "vertex.dataflow.subnetwork=regions/europe-west4/subnetworks/default",
     "vertex.deploy.to=endpoint",
+    "warm_start=true",
+    "tuner.trials=8",
 )
 
 

@@ -15,7 +15,7 @@ import yaml
 from google.cloud import aiplatform_v1
 
 from components.errors import UserError
-from pipeline import STAGES, fingerprint
+from pipeline import ALL_STAGES, fingerprint
 from pipeline.here import ROOT
 from tests.vertex.cloud import executors, pipeline_spec
 from tests.vertex.shape import EVERYTHING, compiled, shape
@@ -35,9 +35,9 @@ def constants(job: dict[str, Any], stage: str) -> dict[str, Any]:
     return {key: given["runtimeValue"]["constant"] for key, given in parameters.items() if "runtimeValue" in given}
 
 
-def custom_job(job: dict[str, Any]) -> tuple[dict[str, Any], aiplatform_v1.CustomJob]:
-    """The Trainer's settings, and the job as Vertex AI's own type."""
-    settings = json.loads(constants(job, "Trainer")["custom_config"])
+def custom_job(job: dict[str, Any], stage: str = "Trainer") -> tuple[dict[str, Any], aiplatform_v1.CustomJob]:
+    """The stage's settings, and the job as Vertex AI's own type."""
+    settings = json.loads(constants(job, stage)["custom_config"])
     described = settings["ai_platform_training_args"]
     assert described.pop("project") == "my-project"
     return settings, aiplatform_v1.CustomJob(described)
@@ -51,8 +51,9 @@ def test_the_shape_is_the_one_that_is_written_down(everything: dict[str, Any]) -
 
 def test_every_stage_of_a_local_run_is_there(everything: dict[str, Any]) -> None:
     tasks = set(pipeline_spec(everything).root.dag.tasks)
-    of_resolvers = {"Baseline-model-blessing-resolver", "Baseline-model-resolver"}
-    assert tasks - of_resolvers == set(STAGES) - {"Baseline"}
+    resolvers = {"Baseline", "WarmStart"}
+    of_resolvers = {f"{name}-{what}-resolver" for name in resolvers for what in ("model", "model-blessing")}
+    assert tasks == (set(ALL_STAGES) - resolvers) | of_resolvers | {"Report"}
 
 
 def test_a_spec_is_the_same_every_time(everything: dict[str, Any]) -> None:
@@ -149,6 +150,20 @@ def test_the_machines_of_the_trainer(settings: tuple[str, ...], expected: tuple[
     )
 
 
+def test_a_search_is_on_one_machine_of_the_trainer() -> None:
+    settings, _ = MACHINES["workers"]
+    job = compiled(PROJECT, "tuner.trials=8", *(f"vertex.trainer.{setting}" for setting in settings))
+    (told, search), (_, training) = custom_job(job, "Tuner"), custom_job(job)
+    assert (told["strategy"], told["trials"], list(told["space"])) == ("gpu", 8, ["label_smoothing", "learning_rate"])
+    (pool,) = search.job_spec.worker_pool_specs
+    assert pool == training.job_spec.worker_pool_specs[0]
+    assert pool.replica_count == 1
+
+
+def test_a_password_is_not_in_the_spec() -> None:
+    assert "secret" not in json.dumps(compiled(PROJECT, "metadata.url=mysql://me:secret@host/mlmd"))
+
+
 @pytest.mark.parametrize(
     ("to", "executor"), [("bucket", "executor"), ("registry", "vertex"), ("endpoint", "vertex")], ids=lambda x: x
 )
@@ -178,6 +193,7 @@ def test_a_schema_outside_the_image_is_refused(tmp_path: Path) -> None:
 def test_the_command_needs_no_network_and_no_account(tmp_path: Path) -> None:
     output = tmp_path / "spec" / "pipeline.json"
     command = [sys.executable, "-m", "pipeline", "vertex", "compile", "--preset", "cifar10", "--output", str(output)]
+    command += ["--tune", "3", "--warm-start"]
     # Linux gives the process a network of its own, without anything in it; where that is not allowed, a proxy that
     # is not there.
     alone = ["unshare", "--map-root-user", "--net"]
@@ -189,7 +205,7 @@ def test_the_command_needs_no_network_and_no_account(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert done.stdout.splitlines() == [
-        f"{output}: 13 tasks, image us-central1-docker.pkg.dev/PROJECT/pipelines/image-classification:latest",
+        f"{output}: 17 tasks, image us-central1-docker.pkg.dev/PROJECT/pipelines/image-classification:latest",
         "  data              gs://PROJECT-pipelines/data/cifar-10-binary.tar.gz",
         "  max_rejected      0.01",
         "  epochs            8",

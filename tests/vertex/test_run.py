@@ -11,20 +11,23 @@ import tensorflow as tf
 
 from components import features as f
 from components.data_gate.findings import FINDINGS_FILE
+from components.evaluator import results
 from components.trainer.train import HISTORY_FILE
 from pipeline import config as configs
 from pipeline.vertex import compile
+from tests.report.page import Page
 from tests.vertex.cloud import Cloud
 
 pytestmark = pytest.mark.slow
 
 DATA_STAGES = ("ExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator", "DataGate", "Transform")
-MODEL_STAGES = ("Trainer", "Evaluator", "ServingCheck", "Pusher")
+MODEL_STAGES = ("Trainer", "Evaluator", "ServingCheck", "Pusher", "Report")
+SMALL = ("trainer.width=8", "transform.size=16", "vertex.region=europe-west4")
 
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    config, _ = configs.load("digits", None, ("trainer.width=8", "transform.size=16", "vertex.region=europe-west4"))
+    config, _ = configs.load("digits", None, SMALL)
     root = tmp_path_factory.mktemp("cloud")
     nothing: dict[str, Any] = {"PreviousData": {}, "Baseline-model-resolver": {}}
     with pytest.MonkeyPatch.context() as patch:
@@ -32,6 +35,10 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Any:
         cloud = Cloud(compile.spec(config), root, patch, **run)
         cloud.run(*DATA_STAGES, *MODEL_STAGES, found=nothing)
         yield cloud
+
+
+def report(cloud: Cloud) -> Page:
+    return Page(Path(cloud.made["Report"]["report"]["uri"]) / "report.html")
 
 
 def read(cloud: Cloud, task: str, key: str, name: str) -> Any:
@@ -67,11 +74,51 @@ def test_the_model_is_judged_pushed_and_served(ran: Cloud) -> None:
     assert f.SERVING_DEFAULT in tf.saved_model.load(pushed["pushed_destination"]).signatures
 
 
+def test_the_report_shows_the_artifacts(ran: Cloud) -> None:
+    page = report(ran)
+    measured = results.read(ran.made["Evaluator"]["evaluation"]["uri"])
+    assert set(page.figures["accuracy"]) == {measured.accuracy.value}
+    assert set(page.figures["test.pictures"]) == {179}
+    assert page.figures["counts.train"] == [1438, 1438]
+    assert sorted(page.figures["class.recall"]) == sorted(one.recall.value for one in measured.classes if one.recall)
+    assert [one.name for one in measured.classes] == list("0123456789")
+    assert len(page.figures["epoch.loss"]) == 3
+    assert "digits: " in page.text
+    assert "passed every gate" in page.text
+    assert "It passed every threshold and the serving check." in page.text
+    assert "min_accuracy: 0.4" in page.text
+    assert "stage.seconds" not in page.figures
+    assert not any(str(ran.root) in str(of.get("href")) for of in page.tags("a"))
+
+
 def test_the_thresholds_of_the_run_decide(ran: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same spec and model, with a floor that it does not reach; beside a baseline, as from the second run on."""
     blessed = ran.made["Trainer"]["model"]
     monkeypatch.setitem(ran.parameters, "min_accuracy", 1.0)
     monkeypatch.setattr(ran, "root", ran.root / "again")
-    ran.run("Evaluator", "Pusher", found={"Baseline-model-resolver": {"model": blessed}})
+    ran.run("Evaluator", "Pusher", "Report", found={"Baseline-model-resolver": {"model": blessed}})
     assert ran.made["Evaluator"]["blessing"]["metadata"]["blessed"] == 0
     assert ran.made["Pusher"]["pushed_model"]["metadata"]["pushed"] == 0
+    page = report(ran)
+    assert "the model was not pushed" in page.text
+    assert "is under the floor 1.0000" in page.text
+    assert "Beside the baseline" in page.text
+
+
+def test_a_search_and_a_warm_start(ran: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    space = "tuner.space={learning_rate: [0.01, 0.02], batch_size: [16, 17]}"
+    config, _ = configs.load("digits", None, (*SMALL, "tuner.trials=2", space, "warm_start=true"))
+    cloud = Cloud(compile.spec(config), tmp_path, monkeypatch, epochs=1, batch_size=32, learning_rate=0.05)
+    cloud.run(
+        "Tuner", "Trainer", found={**ran.made, "WarmStart-model-resolver": {"model": ran.made["Trainer"]["model"]}}
+    )
+    trials = read(cloud, "Tuner", "tuner_results", "tuner_results.json")
+    assert len(trials) == 2
+    assert [job.display_name for job in cloud.jobs] == ["digits-tuner", "digits-trainer"]
+    (epoch,) = read(cloud, "Trainer", "model_run", HISTORY_FILE)
+    assert epoch["val_accuracy"] == trials[0]["score"]  # the best trial again, beside another learning rate of the run
+    assert epoch["val_accuracy"] > read(ran, "Trainer", "model_run", HISTORY_FILE)[0]["val_accuracy"]
+    # The first run of all: there is no model to begin with.
+    cloud.run("Trainer", found={"WarmStart-model-resolver": {}})
+    (cold,) = read(cloud, "Trainer", "model_run", HISTORY_FILE)
+    assert cold["val_accuracy"] < epoch["val_accuracy"]

@@ -100,9 +100,17 @@ def test_a_gate_that_refuses_the_data_is_exit_code_3(cloud: GoogleCloud, vertex:
 
 
 def test_a_model_that_is_not_blessed_is_exit_code_3(cloud: GoogleCloud, vertex: Vertex) -> None:
-    cloud.frames = [{"Evaluator": blessing(0), "ServingCheck": blessing(1), "Pusher": "SUCCEEDED", "job": "SUCCEEDED"}]
+    report = "SUCCEEDED", {"outputs": {"report": {"artifacts": [{"uri": "gs://b/artifacts/1/job/Report_2/report"}]}}}
+    judged = {"Evaluator": blessing(0), "ServingCheck": blessing(1), "Report": report}
+    cloud.frames = [{**judged, "Pusher": "SUCCEEDED", "job": "SUCCEEDED"}]
     said = vertex("submit")
-    assert (said.code, tail(said)[-1]) == (3, "refused   by Evaluator: nothing was pushed")
+    assert (said.code, tail(said)[-2:]) == (
+        3,
+        [
+            "report    gcloud storage cp gs://b/artifacts/1/job/Report_2/report/report.html .",
+            "refused   by Evaluator: nothing was pushed",
+        ],
+    )
 
 
 def test_a_job_that_fails_before_its_stages_says_why(cloud: GoogleCloud, vertex: Vertex) -> None:

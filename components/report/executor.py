@@ -1,0 +1,72 @@
+"""Writes the report where it is a stage of the run, of what the other stages hand it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import yaml
+from tfx import types
+from tfx.dsl.components.base import base_executor
+from tfx.dsl.io import fileio
+from tfx.types import artifact_utils
+
+from components.evaluator import results
+from components.report import build, facts
+from components.report.run import PICTURES, Run
+from components.versions import versions
+
+REPORT_FILE = "report.html"
+
+
+class Executor(base_executor.BaseExecutor):
+    """See component.Report for inputs, outputs and parameters."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Writes REPORT_FILE, without what a stage is not told: the run's name, its other stages' times, lineage."""
+        uris = {key: artifacts[0].uri for key, artifacts in input_dict.items() if artifacts}
+        told = {key: value for key, value in sorted(exec_properties.items()) if key != "code_fingerprint"}
+        name, seed, confidence, config = (told.pop(key) for key in ("name", "seed", "confidence", "config"))
+        evaluation = results.read(uris["evaluation"], confidence).to_dict()
+        why = results.failures(uris["evaluation"]) + facts.not_served(uris["infra_blessing"])
+        findings = facts.findings(uris["findings"])
+        result = {
+            "run_id": "",
+            "name": name,
+            "source": told["data"],
+            "exit_code": 3 if why else None,  # the run goes on
+            "stages": {stage: {"state": "done"} for stage in ("DataGate", "ServingCheck")},
+            "seconds": {},
+            "counts": facts.counts(uris[PICTURES]),
+            "metrics": facts.metrics(evaluation),
+            "blessed": not why,
+            "why": why,
+            "warnings": [finding["message"] for finding in findings],
+            "findings": findings,
+        }
+        run = Run(
+            result=result,
+            evaluation=evaluation,
+            artifacts=uris,
+            steps=[],
+            config="# The parameters of this run:\n"
+            f"{yaml.safe_dump(told, allow_unicode=True)}\n"
+            "# What its pipeline was compiled with; the parameters go before it:\n"
+            f"{config}",
+            seed=seed,
+            command="",
+            versions=versions(),
+        )
+        report = artifact_utils.get_single_uri(output_dict["report"])
+        fileio.makedirs(report)
+        with tempfile.TemporaryDirectory() as folder:  # the artifact may be remote
+            page = Path(folder) / REPORT_FILE
+            build.build(run, page)
+            fileio.copy(str(page), os.path.join(report, REPORT_FILE), overwrite=True)

@@ -1,0 +1,44 @@
+"""What artifacts say of a run, in the words of its result.json: asked after a local run, and by the stage Report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from components import features as f
+from components import storage
+
+EXAMPLES = 12  # of a finding
+
+
+def read(folder: str, name: str) -> Any:
+    """A JSON file of an artifact, local or remote."""
+    return json.loads(storage.read_bytes(f"{folder}/{name}"))
+
+
+def counts(examples: str) -> dict[str, int]:
+    """Pictures a split, and rejected."""
+    counted = read(examples, f.COUNTS_FILE)
+    splits = {split: sum(classes.values()) for split, classes in counted["splits"].items()}
+    return splits | {"rejected": counted["rejected"]}
+
+
+def findings(folder: str) -> list[dict[str, Any]]:
+    """Of a gate that let the data pass, with a few examples each."""
+    return few(read(folder, "findings.json"))
+
+
+def few(findings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [{**finding, "examples": finding["examples"][:EXAMPLES]} for finding in findings]
+
+
+def not_served(blessing: str) -> list[str]:
+    """Why the serving check did not bless the model; empty where it did."""
+    return list(read(blessing, "serving_check.json")["reasons"])
+
+
+def metrics(evaluation: Mapping[str, Any]) -> dict[str, Any]:
+    """The Evaluator's results (components/evaluator/results.py, as nested dicts) without their tables."""
+    tables = ("top_k", "confusion_matrix", "calibration")
+    return evaluation["top_k"] | {key: value for key, value in evaluation.items() if key not in tables}
