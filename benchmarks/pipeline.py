@@ -92,7 +92,7 @@ def _child(kind: str, work: Path, report: Path, epochs: int) -> None:
     # Its classes are numbers, so that the curated schema of cifar10 is not the one.
     settings += ("name=records", "evaluator.min_accuracy=0", "evaluator.min_class_recall=0")
     # A small network: what is compared is the pipeline around it.
-    settings += ("trainer.width=32", "trainer.test_time_flip=false")
+    settings += ("trainer.width=32", "trainer.test_time_views=1")
     config, _ = configs.load("cifar10-fast", None, settings)
     if kind == "ours":
         from pipeline import local

@@ -78,7 +78,10 @@ class Trainer(Section):
     depth: Annotated[int, Field(ge=1)] = 2  # convolutions between two halvings of the picture
     flip: bool = True  # left-right mirror images are the same class
     translate: Annotated[int, Field(ge=0)] = 2  # pixels, at most, in each direction
-    test_time_flip: bool = False  # answer with the mean over a picture and its mirror image; twice the time an answer
+    cutout: Annotated[int, Field(ge=0)] = 0  # pixels; side of a square that is blanked in each picture, 0: none
+    # An answer is the mean over so many views of the picture, and takes as many times as long. 2: itself and its mirror
+    # image; 6: both of them also moved by a pixel, up left and down right.
+    test_time_views: Literal[1, 2, 6] = 1
     cache_bytes: Annotated[int, Field(ge=0)] = 1_000_000_000  # decoded pictures kept in memory; else streamed
     checkpoint_seconds: Annotated[float, Field(ge=0)] = 30  # between two checkpoints, at least
 

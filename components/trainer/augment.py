@@ -26,9 +26,7 @@ def augment(images: tf.Tensor, *, index: tf.Tensor, epoch: tf.Tensor, step: tf.T
         [N, S, S, C], of the dtype of `images`.
     """
     height, width = images.shape[1], images.shape[2]
-    seed = tf.stack([tf.constant(settings.seed, tf.int64), tf.cast(step, tf.int64)])
-    draws = tf.random.stateless_uniform([2, tf.shape(images)[0], 1], seed, alg="philox")  # the same on every device
-    move = tf.cast(tf.floor(draws * (2 * settings.translate + 1)), tf.int32) - settings.translate
+    move = _whole_numbers(2 * settings.translate + 1, images, settings.seed, step) - settings.translate
 
     columns = tf.range(width)[None]
     if settings.flip:
@@ -37,6 +35,33 @@ def augment(images: tf.Tensor, *, index: tf.Tensor, epoch: tf.Tensor, step: tf.T
     # Where each row and column of the result comes from: move and mirror are one selection of rows, one of columns.
     images = tf.gather(images, _reflect(tf.range(height)[None] + move[0], height), axis=1, batch_dims=1)
     return tf.gather(images, _reflect(columns + move[1], width), axis=2, batch_dims=1)
+
+
+def cutout(images: tf.Tensor, *, step: tf.Tensor, settings: Settings) -> tf.Tensor:
+    """A square of each picture blanked: its centre is anywhere, so that a part of it may be outside.
+
+    Source: DeVries and Taylor, 'Improved Regularization of Convolutional Neural Networks with Cutout', 2017.
+
+    Args:
+        images: [N, S, S, C], normalised: 0 is the mean colour.
+        step: as in `augment`.
+        settings: `cutout` (pixels, the side of the square) and `seed` are read.
+    """
+    if not settings.cutout:
+        return images
+    side = images.shape[1]
+    centre = _whole_numbers(side, images, ~settings.seed, step)  # below 0: not the draws of another seed's moves
+    first = centre - settings.cutout // 2
+    inside = (tf.range(side) >= first) & (tf.range(side) < first + settings.cutout)  # [2, N, S], of rows and of columns
+    blank = inside[0, :, :, None, None] & inside[1, :, None, :, None]
+    return tf.where(blank, tf.zeros([], images.dtype), images)
+
+
+def _whole_numbers(below: int, images: tf.Tensor, seed: int, step: tf.Tensor) -> tf.Tensor:
+    """int32 [2, N, 1], from 0, one in each direction for each picture."""
+    seeds = tf.stack([tf.constant(seed, tf.int64), tf.cast(step, tf.int64)])
+    draws = tf.random.stateless_uniform([2, tf.shape(images)[0], 1], seeds, alg="philox")  # the same on every device
+    return tf.cast(tf.floor(draws * below), tf.int32)
 
 
 def _reflect(index: tf.Tensor, size: int) -> tf.Tensor:

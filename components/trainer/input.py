@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from components.trainer.augment import augment
+from components.trainer.augment import augment, cutout
 from components.trainer.settings import Settings
 from components.trainer.transform_graph import TransformGraph
 
@@ -76,7 +76,8 @@ def training_batches(split: Split, classes: int, settings: Settings, first_step:
     def prepare(step: tf.Tensor, batch: tuple[tf.Tensor, tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         images, labels, index = _of_static_shape(batch, settings)
         images = augment(images, index=index, epoch=step // steps, step=step, settings=settings)
-        return _normalised(images, split.cache), tf.one_hot(labels, classes)
+        images = cutout(_normalised(images, split.cache), step=step, settings=settings)
+        return images, tf.one_hot(labels, classes)
 
     batches = tf.data.Dataset.range(first_epoch, settings.epochs).flat_map(of_epoch)
     return _finished(batches.enumerate(first_step).map(prepare, tf.data.AUTOTUNE))

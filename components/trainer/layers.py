@@ -46,25 +46,42 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
 
 @register
-class Mirrored(keras.layers.Layer):
-    """In inference, the pictures and after them their left-right mirror images: [N, H, W, C] to [2N, H, W, C]."""
+class Views(keras.layers.Layer):
+    """Several views of each picture: [N, H, W, C] to [views * N, H, W, C], all pictures in the first view, and so on.
 
-    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
-        return inputs if training else tf.concat([inputs, tf.reverse(inputs, [2])], 0)
+    Args:
+        views: 2 are the picture and its left-right mirror image. 6 are these two, and both moved by one pixel, up left
+            and down right, the border filled by reflection.
+
+    Source: cifar10-airbench (Jordan, 2024), 'multi-crop evaluation'.
+    """
+
+    def __init__(self, views: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.views = views
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        both = tf.concat([inputs, tf.reverse(inputs, [2])], 0)
+        if self.views == 2:
+            return both
+        wide = tf.pad(both, [[0, 0], [1, 1], [1, 1], [0, 0]], "REFLECT")
+        return tf.concat([both, wide[:, 2:, 2:], wide[:, :-2, :-2]], 0)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (None, *input_shape[1:])
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "views": self.views}
 
 
 @register
-class MeanOfMirrored(keras.layers.Layer):
-    """In inference, the mean of what was made of each picture and of its mirror image: [2N, K] to [N, K]."""
+class MeanOfViews(Views):
+    """The mean of what was made of the `Views` of each picture: [views * N, K] to [N, K]. Moved ones count half."""
 
-    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
-        return inputs if training else tf.add_n(tf.split(inputs, 2)) / 2
-
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        return (None, *input_shape[1:])
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        both, *moved = tf.split(inputs, self.views // 2)
+        mean = (both + tf.add_n(moved) / 2) / 2 if moved else both
+        return tf.add_n(tf.split(mean, 2)) / 2
 
 
 @register

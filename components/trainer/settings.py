@@ -19,7 +19,8 @@ class Settings:
     depth: int  # convolutions a group
     flip: bool
     translate: int  # pixels, at most, in each direction
-    test_time_flip: bool  # answer with the mean over a picture and its mirror image
+    cutout: int  # pixels; side of the square that is blanked, 0: none
+    test_time_views: int  # of each picture, over which an answer is the mean: 1, 2 or 6, see layers.Views
     cache_bytes: int  # decoded pictures kept in memory; else streamed from disk every epoch
     seed: int
     size: int  # pixels; height and width of the model's input, the same as Transform's

@@ -18,7 +18,7 @@ from components.trainer import input as data
 from components.trainer import strategy as devices
 from components.trainer.export import export
 from components.trainer.loop import fit
-from components.trainer.model import build_model, whiten
+from components.trainer.model import build_model, over_views, whiten
 from components.trainer.optimizer import build_optimizer
 from components.trainer.progress import Record
 from components.trainer.settings import Settings
@@ -26,7 +26,7 @@ from components.trainer.transform_graph import TransformGraph
 
 HISTORY_FILE = "history.json"  # one object an epoch, as `Record.history` has them
 SUMMARY_FILE = "model_summary.txt"
-MODEL_FILE = "model.keras"  # the network alone, from normalised pictures to logits
+MODEL_FILE = "model.keras"  # the network alone, from normalised pictures to logits, its views included
 TENSORBOARD_DIR = "tensorboard"
 
 
@@ -71,6 +71,7 @@ def train_and_export(fn_args: FnArgs, settings: Settings, strategy: tf.distribut
     # A copy outside the strategy, in float32: what is exported knows nothing of replicas or of this machine.
     trained = build_model(settings, len(inputs.class_names))
     trained.set_weights(model.get_weights())
+    trained = over_views(trained, settings.test_time_views)
     lines: list[str] = []
     trained.summary(line_length=100, print_fn=lambda line, **_: lines.append(line))
     tf.io.gfile.makedirs(fn_args.model_run_dir)

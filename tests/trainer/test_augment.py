@@ -1,4 +1,4 @@
-"""Flip and translation against the plain definition: cut a window out of the reflected picture."""
+"""Flip, translation and cutout against their plain definitions."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.trainer.augment import augment as augment_for
+from components.trainer.augment import cutout as cutout_for
 from components.trainer.settings import Settings
 from tests.trainer.conftest import DIGITS_PRESET
 
@@ -83,3 +84,40 @@ def test_compiles_with_xla(translate: int) -> None:
     images = tf.random.stateless_uniform([4, 8, 8, 3], [0, 0])
     compiled = tf.function(lambda x: augment(x, [1, 1], flip=True, translate=translate), jit_compile=True)
     np.testing.assert_array_equal(compiled(images), augment(images, [1, 1], flip=True, translate=translate))
+    blanked = tf.function(lambda x: cutout(x, 4), jit_compile=True)
+    np.testing.assert_array_equal(blanked(images), cutout(images, 4))
+
+
+def cutout(images: tf.Tensor, side: int, step: int = 0) -> tf.Tensor:
+    return cutout_for(images, step=tf.constant(step, tf.int64), settings=Settings(**{**DIGITS_PRESET, "cutout": side}))
+
+
+@given(st.integers(1, 9), st.integers(0, 10), st.integers(0, 2**31 - 1))
+@settings(max_examples=30, deadline=None)
+def test_cutout_blanks_one_square_that_may_end_at_the_border(size: int, side: int, step: int) -> None:
+    results = cutout(tf.ones([5, size, size, 3]), side, step).numpy()
+    windows = {
+        (
+            max(0, row - side // 2),
+            min(size, row - side // 2 + side),
+            max(0, c - side // 2),
+            min(size, c - side // 2 + side),
+        )
+        for row in range(size)
+        for c in range(size)
+    }
+    for result in results:
+        expected = [np.ones((size, size, 3)) for _ in windows]
+        for blanked, (top, bottom, left, right) in zip(expected, windows):
+            blanked[top:bottom, left:right] = 0
+        assert any(np.array_equal(result, one) for one in expected)
+
+
+def test_cutout_is_somewhere_else_in_each_picture_and_step() -> None:
+    images = tf.ones([2000, 8, 8, 1])
+    first, second = cutout(images, 2, 0).numpy(), cutout(images, 2, 1).numpy()
+    assert np.any(first != second)
+    blanked = (first == 0).mean((0, 3))
+    assert blanked[:-1, :-1].min() > 4 / 64 * 0.7, "every pixel is as likely, but for a border"
+    assert blanked.max() < 4 / 64 * 1.3
+    np.testing.assert_array_equal(cutout(images, 2, 1), second)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.trainer.layers import BatchNormalization, Dirac, MeanOfMirrored, Mirrored
+from components.trainer.layers import BatchNormalization, Dirac, MeanOfViews, Views
 
 
 def normal(*shape: int) -> np.ndarray:
@@ -56,12 +56,15 @@ def test_gradients_are_those_of_keras() -> None:
         np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-3)
 
 
-def test_the_mean_over_a_picture_and_its_mirror_image() -> None:
+@pytest.mark.parametrize("views", [2, 6])
+def test_the_mean_over_views(views: int) -> None:
     pictures = normal(3, 4, 5, 2)
-    model = keras.Sequential([keras.Input((4, 5, 2)), Mirrored(), keras.layers.Flatten(), MeanOfMirrored()])
-    expected = (pictures.reshape(3, -1) + pictures[:, :, ::-1].reshape(3, -1)) / 2
-    np.testing.assert_allclose(model(pictures, training=False), expected, rtol=1e-6)
-    np.testing.assert_array_equal(model(pictures, training=True), pictures.reshape(3, -1))
+    both = [pictures, pictures[:, :, ::-1]]
+    wide = [np.pad(view, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect") for view in both]
+    moved = [view[:, 2:, 2:] for view in wide] + [view[:, :-2, :-2] for view in wide]
+    expected = sum(both) / 2 if views == 2 else sum(both) / 4 + sum(moved) / 8
+    model = keras.Sequential([keras.Input((4, 5, 2)), Views(views), MeanOfViews(views)])
+    np.testing.assert_allclose(model(pictures), expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize(("inputs", "outputs"), [(3, 5), (5, 3), (4, 4)])

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 
-from components.trainer.model import build_model, whiten
+from components.trainer.model import build_model, over_views, whiten
 from components.trainer.settings import Settings
 from tests.trainer.conftest import DIGITS_PRESET
 
@@ -53,20 +53,28 @@ def test_the_stem_whitens_and_stays_as_it_is(stem_stride: int) -> None:
     np.testing.assert_allclose(np.cov(result[:, :half].T), np.eye(half), atol=0.15)
 
 
-def test_the_answer_is_the_same_for_a_picture_and_its_mirror_image() -> None:
-    pictures = pictures_of(16, 4)
-    plain, model = model_of(16), model_of(16, test_time_flip=True)
-    model.set_weights(plain.get_weights())
+@pytest.mark.parametrize("views", [2, 6])
+def test_the_answer_over_views_is_of_the_picture_as_much_as_of_its_mirror_image(views: int) -> None:
+    pictures, plain = pictures_of(16, 4), model_of(16)
+    model = over_views(plain, views)
+    assert model(pictures).shape == (4, 3)
     np.testing.assert_allclose(model(pictures), model(pictures[:, :, ::-1]), rtol=1e-4, atol=1e-5)
-    expected = (np.array(plain(pictures)) + np.array(plain(pictures[:, :, ::-1]))) / 2
-    np.testing.assert_allclose(model(pictures), expected, rtol=1e-4, atol=1e-5)
+    if views == 2:
+        expected = (np.array(plain(pictures)) + np.array(plain(pictures[:, :, ::-1]))) / 2
+        np.testing.assert_allclose(model(pictures), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_one_view_is_the_network_itself() -> None:
+    plain = model_of(16)
+    assert over_views(plain, 1) is plain
 
 
 @pytest.mark.slow
 def test_loads_without_custom_objects(tmp_path: Path) -> None:
-    model, pictures = model_of(16, test_time_flip=True), pictures_of(16, 2)
-    whiten(model, pictures)
-    model(pictures, training=True)
+    network, pictures = model_of(16), pictures_of(16, 2)
+    whiten(network, pictures)
+    network(pictures, training=True)
+    model = over_views(network, 6)
     model.save(tmp_path / "model.keras")
     np.save(tmp_path / "pictures.npy", pictures)
     program = (
