@@ -9,7 +9,8 @@ import warnings
 from pathlib import Path
 
 from components.errors import UserError
-from pipeline import metadata
+from components.example_gen import files
+from pipeline import metadata, run_dir
 from pipeline.config import Config
 from pipeline.output import all_output_to
 
@@ -19,6 +20,8 @@ LOOK_AGAIN = 20  # seconds; a run that goes on beside the board is shown too
 
 def show(config: Config, port: int | None) -> int:
     """Serve TensorBoard to this machine until interrupted; on the first free port from 6006 if `port` is None."""
+    if files.is_remote(artifacts := run_dir.artifacts(config)):
+        raise UserError(f"the training logs are remote: `tensorboard --logdir {artifacts}/Trainer/model_run` shows them")
     found = logs(config)
     if not found:
         raise UserError(f"no training logs in {config.run_dir}; make some with `python -m pipeline run`")

@@ -12,6 +12,7 @@ from importlib import metadata as versions
 from pathlib import Path
 from typing import Any
 
+from components.example_gen import files
 from pipeline import metadata, run_dir
 from pipeline.config import Config
 from pipeline.output import all_output_to
@@ -105,9 +106,10 @@ def _state(config: Config) -> list[Finding]:
         else:
             found.append(Finding("ML Metadata", True, f"{len(metadata.runs(store))} runs, none left RUNNING"))
         dead = {str(execution.id) for execution in [*left, *metadata.unsuccessful(mine)]}
-        found.append(_folders("artifacts", _half_written(Path(config.run_dir).resolve() / "artifacts", dead)))
+        if not files.is_remote(artifacts := run_dir.artifacts(config)):
+            found.append(_folders("artifacts", _half_written(Path(artifacts).parent, dead)))
     served = Path(run_dir.serving(config)).parent
-    if "://" not in run_dir.serving(config) and served.is_dir():
+    if not files.is_remote(run_dir.serving(config)) and served.is_dir():
         found.append(_folders("serving", sorted(served.glob("*/.incoming-*"))))
     stopped = run_dir.checkpoints(config)
     if stopped.is_dir() and (number := sum(1 for _ in stopped.iterdir())):

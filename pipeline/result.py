@@ -133,7 +133,7 @@ def _add_trials(result: Result, made: dict[str, Any]) -> None:
     """Of each its `score`, the validation accuracy, and the settings it was tried with."""
     found = _one(made, "Tuner", "tuner_results")
     if found is not None:
-        trials = json.loads((Path(found.uri) / "tuner_results.json").read_text(encoding="utf-8"))
+        trials = _read(found, "tuner_results.json")
         result.trials = [{key: value for key, value in trial.items() if key != "trial_id"} for trial in trials]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from components import features
+from components import features, storage
 from components.errors import UserError
 from pipeline import metadata
 from pipeline.config import Config
@@ -26,9 +26,9 @@ def freeze(config: Config, output: str | None, force: bool) -> int:
         if "SchemaGen" in stages and "ExampleGen" in stages and stages["SchemaGen"].outputs.get("schema"):
             from components.data_gate import freeze as data_gate_freeze
 
-            schema = Path(stages["SchemaGen"].outputs["schema"][-1].uri) / "schema.pbtxt"
+            schema = f"{stages['SchemaGen'].outputs['schema'][-1].uri}/schema.pbtxt"
             examples = stages["ExampleGen"].outputs["examples"][-1].uri
-            counts = json.loads((Path(examples) / features.COUNTS_FILE).read_text(encoding="utf-8"))
+            counts = json.loads(storage.read_bytes(f"{examples}/{features.COUNTS_FILE}"))
             data_gate_freeze.freeze(schema, counts["class_names"], destination, force)
             print(
                 f"{destination} written from run {run.id}; edit it, and the next run of '{config.name}' validates by it"

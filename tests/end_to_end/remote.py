@@ -1,22 +1,24 @@
-"""TensorFlow's file system in memory, ram://, for Beam too: for the other libraries it is there as gs:// is."""
+"""TensorFlow's file://, for Beam too: TensorFlow, TFX and every other process know it, as they know gs://.
+
+No path with a scheme is one to the operating system: `open` and `os.path` find nothing at file:///folder.
+"""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 from apache_beam.io.filesystem import CompressedFile, CompressionTypes, FileMetadata, FileSystem
 
 
-class RamFileSystem(FileSystem):
+class FileUris(FileSystem):
     """Registered by being defined, as Beam's own are."""
 
     @classmethod
     def scheme(cls) -> str:
-        return "ram"
+        return "file"
 
     def join(self, basepath: str, *paths: str) -> str:
         return "/".join([basepath.rstrip("/"), *(path.strip("/") for path in paths)])
@@ -39,6 +41,7 @@ class RamFileSystem(FileSystem):
                     yield self.metadata(path)
 
     def create(self, path: str, mime_type: str = "", compression_type: str = CompressionTypes.AUTO) -> Any:
+        tf.io.gfile.makedirs(self.split(path)[0])
         file = tf.io.gfile.GFile(path, "wb")
         file.write(b"")  # else an empty file is never made
         return self._packed(path, file, compression_type)
@@ -80,14 +83,3 @@ class RamFileSystem(FileSystem):
     def delete(self, paths: list[str]) -> None:
         for path in paths:
             (tf.io.gfile.rmtree if tf.io.gfile.isdir(path) else tf.io.gfile.remove)(path)
-
-
-def upload(folder: Path, to: str) -> str:
-    """`to`, with the files of the folder below it."""
-    for file in folder.rglob("*"):
-        if file.is_file():
-            path = f"{to}/{file.relative_to(folder)}"
-            tf.io.gfile.makedirs(path.rpartition("/")[0])
-            with tf.io.gfile.GFile(path, "wb") as copy:
-                copy.write(file.read_bytes())
-    return to

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,42 +10,56 @@ import tensorflow as tf
 from ml_metadata.proto import metadata_store_pb2 as pb
 
 from components.errors import UserError
+from pipeline import board, card, compare, metadata, predict, run_dir, schemas, stages
 from pipeline import config as configs
-from pipeline import metadata, predict, run_dir, stages
-from tests.end_to_end import remote
+from tests.end_to_end import remote  # noqa: F401  (Beam knows its file system then)
 from tests.end_to_end.support import executed, run, write_folder
 
 
 @pytest.mark.slow
-def test_the_data_and_the_artifacts_may_be_remote(tmp_path: Path) -> None:
-    """Up to DataGate: Transform renames a folder with files in it, which TensorFlow's ram:// cannot do."""
-    data = remote.upload(write_folder(tmp_path / "pictures"), f"ram://{tmp_path.name}/pictures")
-    settings = (f"artifacts_dir=ram://{tmp_path.name}/artifacts",)
-    result = run(tmp_path / "runs", data, *settings, last="DataGate")
+def test_the_whole_chain_reads_writes_and_serves_remote_paths(tmp_path: Path) -> None:
+    there, runs = f"file://{tmp_path}", tmp_path / "runs"
+    write_folder(tmp_path / "pictures")
+    paths = (f"{there}/pictures", f"artifacts_dir={there}/artifacts", f"serving.dir={there}/serving")
+    told = ("tuner.trials=1", "tuner.space={learning_rate: [0.05, 0.06]}")
+    result = run(runs, *paths, *told)
     assert result.exit_code == 0, result.why
-    assert result.counts is not None
-    assert result.counts["train"] + result.counts["validation"] == 180  # what was given as train
-    assert (result.counts["test"], result.counts["rejected"]) == (90, 0)
-    assert result.artifacts == f"ram://{tmp_path.name}/artifacts/pictures"
-    assert tf.io.gfile.exists(f"{result.artifacts}/DataGate")
-    assert not (tmp_path / "runs" / "artifacts").exists()
-    assert "://" not in "".join(str(path) for path in Path.cwd().iterdir())  # nobody took the scheme for a folder
-    again = run(tmp_path / "runs", data, *settings, last="DataGate")
+    assert result.counts == {"train": 159, "validation": 21, "test": 90, "rejected": 0}
+    assert result.artifacts == f"{there}/artifacts/pictures"
+    assert len(result.trials) == 1
+    assert result.pushed == {"version": "1", "path": f"{there}/serving/pictures/1"}
+    again = run(runs, *paths, *told)
     assert (again.exit_code, executed(again)) == (0, [])
 
+    # The model is the baseline of the next, and its weights are those that the next training begins with.
+    more = run(runs, *paths, "warm_start=true", "evaluator.max_drop=1")
+    assert more.exit_code == 0, more.why
+    assert more.pushed == {"version": "2", "path": f"{there}/serving/pictures/2"}
+    assert "McNemar" in Path(more.report or "none").read_text(), "the recorded answers of both models were read"
 
-def test_a_schema_may_be_remote(tmp_path: Path) -> None:
-    path = remote.upload(stages.SCHEMAS / "digits", f"ram://{tmp_path.name}/schema") + "/schema.pbtxt"
+    config = configs.load(None, None, (f"run_dir={runs}", f"data.source={paths[0]}", *paths[1:]))[0]
+    assert predict.latest_pushed(config, "pictures") == more.pushed["path"]
+    assert compare.show(config, [result.run_id, more.run_id], as_json=True, html=None, open_it=False) == 0
+    assert card.show(config, None, open_it=False) == 0
+    assert schemas.freeze(config, str(tmp_path / "schema.pbtxt"), force=False) == 0
+    with pytest.raises(UserError, match="`tensorboard --logdir file:///.*/artifacts/pictures/Trainer/model_run` shows"):
+        board.show(config, None)
+    assert not (runs / "artifacts").exists()
+    assert "file:" not in os.listdir(), "nobody took the scheme for a folder"
+
+
+def test_a_schema_may_be_remote() -> None:
+    path = f"file://{stages.SCHEMAS}/digits/schema.pbtxt"
     assert stages.schema_file(configs.load("digits", None, (f"schema_file={path}",))[0]) == path
-    with pytest.raises(UserError, match=r"cannot read the schema ram://.*none"):
+    with pytest.raises(UserError, match=r"cannot read the schema file:///.*none"):
         stages.schema_file(configs.load("digits", None, (f"schema_file={path}.none",))[0])
 
 
 def test_a_model_that_was_pushed_to_a_remote_folder_is_found_there(tmp_path: Path) -> None:
-    settings = (f"run_dir={tmp_path}", f"serving.dir=ram://{tmp_path.name}/serving/")
+    settings = (f"run_dir={tmp_path}", f"serving.dir=file://{tmp_path}/serving/")
     config = configs.load("digits", None, settings)[0]
     target = f"{run_dir.serving(config)}/1"
-    assert target == f"ram://{tmp_path.name}/serving/digits/1"
+    assert target == f"file://{tmp_path}/serving/digits/1"
     store = metadata.open_store(config)
     kind = store.put_artifact_type(pb.ArtifactType(name="PushedModel"))
     pushed = pb.Artifact(type_id=kind, uri="any")
