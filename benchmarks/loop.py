@@ -97,8 +97,8 @@ def main() -> None:
     loop.fit(
         ours,
         our_optimizer,
-        lambda first: data.training_batches(split, 10, settings, first),
-        checked,
+        lambda first, part: data.training_batches(split, 10, settings, first, part),
+        lambda part: checked,
         batch,
         settings,
         strategy,

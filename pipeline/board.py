@@ -21,7 +21,9 @@ LOOK_AGAIN = 20  # seconds; a run that goes on beside the board is shown too
 def show(config: Config, port: int | None) -> int:
     """Serve TensorBoard to this machine until interrupted; on the first free port from 6006 if `port` is None."""
     if files.is_remote(artifacts := run_dir.artifacts(config)):
-        raise UserError(f"the training logs are remote: `tensorboard --logdir {artifacts}/Trainer/model_run` shows them")
+        raise UserError(
+            f"the training logs are remote: `tensorboard --logdir {artifacts}/Trainer/model_run` shows them"
+        )
     found = logs(config)
     if not found:
         raise UserError(f"no training logs in {config.run_dir}; make some with `python -m pipeline run`")

@@ -6,10 +6,13 @@ import tensorflow as tf
 
 from components.trainer.settings import Settings
 
+WHOLE = slice(None)  # all pictures of a batch
 _KNUTH = 2654435761  # spreads neighbouring numbers over all residues
 
 
-def augment(images: tf.Tensor, *, index: tf.Tensor, epoch: tf.Tensor, step: tf.Tensor, settings: Settings) -> tf.Tensor:
+def augment(
+    images: tf.Tensor, *, index: tf.Tensor, epoch: tf.Tensor, step: tf.Tensor, settings: Settings, part: slice = WHOLE
+) -> tf.Tensor:
     """Each picture mirrored left to right every other epoch, and moved; the border is filled by reflection.
 
     Half of the pictures begin with their mirror image: in two epochs each is seen both ways, where a coin would show a
@@ -20,13 +23,16 @@ def augment(images: tf.Tensor, *, index: tf.Tensor, epoch: tf.Tensor, step: tf.T
         index: int64 [N]; the number of each picture in its split, the same in all epochs.
         epoch: int64 scalar, from 0.
         step: int64 scalar, counted through all epochs; the same seed and step give the same moves on any device.
-        settings: `flip`, `translate` (pixels, at most, up or down and left or right; less than S) and `seed` are read.
+        settings: `batch_size`, `flip`, `translate` (pixels, at most, up or down and left or right; less than S) and
+            `seed` are read.
+        part: which N pictures of the batch these are: they move as they would among the others.
 
     Returns:
         [N, S, S, C], of the dtype of `images`.
     """
     height, width = images.shape[1], images.shape[2]
-    move = _whole_numbers(2 * settings.translate + 1, images, settings.seed, step) - settings.translate
+    move = _whole_numbers(2 * settings.translate + 1, settings.batch_size, settings.seed, step)[:, part]
+    move -= settings.translate
 
     columns = tf.range(width)[None]
     if settings.flip:
@@ -37,30 +43,31 @@ def augment(images: tf.Tensor, *, index: tf.Tensor, epoch: tf.Tensor, step: tf.T
     return tf.gather(images, _reflect(columns + move[1], width), axis=2, batch_dims=1)
 
 
-def cutout(images: tf.Tensor, *, step: tf.Tensor, settings: Settings) -> tf.Tensor:
+def cutout(images: tf.Tensor, *, step: tf.Tensor, settings: Settings, part: slice = WHOLE) -> tf.Tensor:
     """A square of each picture blanked: its centre is anywhere, so that a part of it may be outside.
 
     Source: DeVries and Taylor, 'Improved Regularization of Convolutional Neural Networks with Cutout', 2017.
 
     Args:
         images: [N, S, S, C], normalised: 0 is the mean colour.
-        step: as in `augment`.
-        settings: `cutout` (pixels, the side of the square) and `seed` are read.
+        step: as in `augment`, and `part` too.
+        settings: `batch_size`, `cutout` (pixels, the side of the square) and `seed` are read.
     """
     if not settings.cutout:
         return images
     side = images.shape[1]
-    centre = _whole_numbers(side, images, ~settings.seed, step)  # below 0: not the draws of another seed's moves
+    # A seed below 0: not the draws of another seed's moves.
+    centre = _whole_numbers(side, settings.batch_size, ~settings.seed, step)[:, part]
     first = centre - settings.cutout // 2
     inside = (tf.range(side) >= first) & (tf.range(side) < first + settings.cutout)  # [2, N, S], of rows and of columns
     blank = inside[0, :, :, None, None] & inside[1, :, None, :, None]
     return tf.where(blank, tf.zeros([], images.dtype), images)
 
 
-def _whole_numbers(below: int, images: tf.Tensor, seed: int, step: tf.Tensor) -> tf.Tensor:
-    """int32 [2, N, 1], from 0, one in each direction for each picture."""
+def _whole_numbers(below: int, batch_size: int, seed: int, step: tf.Tensor) -> tf.Tensor:
+    """int32 [2, batch_size, 1], from 0, one in each direction for each picture."""
     seeds = tf.stack([tf.constant(seed, tf.int64), tf.cast(step, tf.int64)])
-    draws = tf.random.stateless_uniform([2, tf.shape(images)[0], 1], seeds, alg="philox")  # the same on every device
+    draws = tf.random.stateless_uniform([2, batch_size, 1], seeds, alg="philox")  # the same on every device
     return tf.cast(tf.floor(draws * below), tf.int32)
 
 

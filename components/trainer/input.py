@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from components.trainer.augment import augment, cutout
+from components.trainer.augment import WHOLE, augment, cutout
 from components.trainer.settings import Settings
 from components.trainer.transform_graph import TransformGraph
 
@@ -57,13 +57,15 @@ def decoded_bytes(split: Split) -> int:
     return split.count * split.graph.size**2 * 3
 
 
-def training_batches(split: Split, classes: int, settings: Settings, first_step: int = 0) -> tf.data.Dataset:
-    """All batches of all epochs from `first_step` on, shuffled and augmented.
+def training_batches(
+    split: Split, classes: int, settings: Settings, first_step: int = 0, part: slice = WHOLE
+) -> tf.data.Dataset:
+    """All batches of all epochs from `first_step` on, shuffled and augmented; of each the pictures of `part`.
 
     Every batch depends on the data, the seed and its own number alone, not on threads nor on where it began.
 
     Returns:
-        pictures, float32 [batch_size, S, S, 3], and one-hot labels, float32 [batch_size, classes];
+        pictures, float32 [N, S, S, 3], and one-hot labels, float32 [N, classes], the N of batch_size that `part` has;
         `steps_per_epoch(split, settings)` of them an epoch.
     """
     steps = steps_per_epoch(split, settings)
@@ -71,42 +73,43 @@ def training_batches(split: Split, classes: int, settings: Settings, first_step:
     shuffled = _shuffled_in_memory if split.cache else _shuffled_on_disk
 
     def of_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
-        return shuffled(split, settings, epoch, tf.where(epoch == first_epoch, tf.constant(skipped, tf.int64), 0))
+        skip = tf.where(epoch == first_epoch, tf.constant(skipped, tf.int64), 0)
+        return shuffled(split, settings, part, epoch, skip)
 
     def prepare(step: tf.Tensor, batch: tuple[tf.Tensor, tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
-        images, labels, index = _of_static_shape(batch, settings)
-        images = augment(images, index=index, epoch=step // steps, step=step, settings=settings)
-        images = cutout(_normalised(images, split.cache), step=step, settings=settings)
+        images, labels, index = _of_static_shape(batch, settings, part)
+        images = augment(images, index=index, epoch=step // steps, step=step, settings=settings, part=part)
+        images = cutout(_normalised(images, split.cache), step=step, settings=settings, part=part)
         return images, tf.one_hot(labels, classes)
 
     batches = tf.data.Dataset.range(first_epoch, settings.epochs).flat_map(of_epoch)
     return _finished(batches.enumerate(first_step).map(prepare, tf.data.AUTOTUNE))
 
 
-def validation_batches(split: Split, classes: int, settings: Settings) -> tf.data.Dataset:
+def validation_batches(split: Split, classes: int, settings: Settings, part: slice = WHOLE) -> tf.data.Dataset:
     """Every picture once, in the order of the files, in batches of one shape: the last is filled up.
 
     Returns:
-        pictures and labels as `training_batches` has them, and weights, float32 [batch_size]: 0 for what fills up.
+        pictures and labels as `training_batches` has them, and weights, float32 [N]: 0 for what fills up.
     """
     number = -(-split.count // settings.batch_size)
     more = number * settings.batch_size - split.count
     if split.cache:
         rows = tf.data.Dataset.range(number * settings.batch_size).batch(settings.batch_size, drop_remainder=True)
-        batches = rows.map(lambda row: _gather(split, row % split.count), tf.data.AUTOTUNE)
+        batches = rows.map(lambda row: _gather(split, row[part] % split.count), tf.data.AUTOTUNE)
     else:
         records = _records(split.files)
         records = records.concatenate(records.take(1).repeat(more)) if more else records
-        batches = records.batch(settings.batch_size, drop_remainder=True).map(split.graph.examples, tf.data.AUTOTUNE)
+        batches = records.batch(settings.batch_size, drop_remainder=True)
+        batches = batches.map(lambda serialized: split.graph.examples(serialized[part]), tf.data.AUTOTUNE)
 
     def weigh(number: tf.Tensor, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        images, labels = _of_static_shape(batch, settings)
-        place = number * settings.batch_size + tf.range(settings.batch_size, dtype=tf.int64)
+        images, labels = _of_static_shape(batch, settings, part)
+        place = number * settings.batch_size + tf.range(settings.batch_size, dtype=tf.int64)[part]
         weights = tf.cast(place < split.count, tf.float32)
         return _normalised(images, split.cache), tf.one_hot(labels, classes), weights
 
-    batches = batches.enumerate().map(weigh, tf.data.AUTOTUNE)
-    return _finished(batches.apply(tf.data.experimental.assert_cardinality(number)))
+    return _finished(batches.enumerate().map(weigh, tf.data.AUTOTUNE))
 
 
 def steps_per_epoch(split: Split, settings: Settings) -> int:
@@ -114,11 +117,14 @@ def steps_per_epoch(split: Split, settings: Settings) -> int:
     return split.count // settings.batch_size
 
 
-def _shuffled_in_memory(split: Split, settings: Settings, epoch: tf.Tensor, skipped: tf.Tensor) -> tf.data.Dataset:
+def _shuffled_in_memory(
+    split: Split, settings: Settings, part: slice, epoch: tf.Tensor, skipped: tf.Tensor
+) -> tf.data.Dataset:
     numbers = tf.range(split.count, dtype=tf.int64)
     order = tf.random.experimental.stateless_shuffle(numbers, _epoch_seed(settings, epoch))
     whole = steps_per_epoch(split, settings) * settings.batch_size
-    rows = tf.data.Dataset.from_tensor_slices(tf.reshape(order[:whole], [-1, settings.batch_size])).skip(skipped)
+    batches = tf.reshape(order[:whole], [-1, settings.batch_size])
+    rows = tf.data.Dataset.from_tensor_slices(batches[:, part]).skip(skipped)
     return rows.map(lambda row: (*_gather(split, row), row), tf.data.AUTOTUNE)
 
 
@@ -127,7 +133,9 @@ def _gather(split: Split, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return tf.gather(split.cache.pixels, rows), tf.gather(split.cache.labels, rows)
 
 
-def _shuffled_on_disk(split: Split, settings: Settings, epoch: tf.Tensor, skipped: tf.Tensor) -> tf.data.Dataset:
+def _shuffled_on_disk(
+    split: Split, settings: Settings, part: slice, epoch: tf.Tensor, skipped: tf.Tensor
+) -> tf.data.Dataset:
     seed = _epoch_seed(settings, epoch)
     order = tf.random.experimental.stateless_shuffle(tf.range(len(split.files)), seed)
     names = tf.constant(split.files)
@@ -149,16 +157,21 @@ def _shuffled_on_disk(split: Split, settings: Settings, epoch: tf.Tensor, skippe
 
     records = records.batch(_SHUFFLE).enumerate().map(shuffle)
     batches = records.rebatch(settings.batch_size, drop_remainder=True).skip(skipped)
-    return batches.map(lambda index, serialized: (*split.graph.examples(serialized), index), tf.data.AUTOTUNE)
+
+    def decode(index: tf.Tensor, serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        return *split.graph.examples(serialized[part]), index[part]
+
+    return batches.map(decode, tf.data.AUTOTUNE)
 
 
 def _epoch_seed(settings: Settings, epoch: tf.Tensor) -> tf.Tensor:
     return tf.stack([tf.constant(settings.seed, tf.int64), epoch])
 
 
-def _of_static_shape(batch: tuple[tf.Tensor, ...], settings: Settings) -> tuple[tf.Tensor, ...]:
+def _of_static_shape(batch: tuple[tf.Tensor, ...], settings: Settings, part: slice) -> tuple[tf.Tensor, ...]:
     """What XLA needs, and what the Transform graph forgets: how many pictures there are."""
-    return tuple(tf.ensure_shape(part, [settings.batch_size, *part.shape[1:]]) for part in batch)
+    size = len(range(settings.batch_size)[part])
+    return tuple(tf.ensure_shape(values, [size, *values.shape[1:]]) for values in batch)
 
 
 def _normalised(images: tf.Tensor, cache: Cache | None) -> tf.Tensor:
@@ -206,6 +219,6 @@ def _open(file: tf.Tensor) -> tf.data.Dataset:
 
 def _finished(batches: tf.data.Dataset) -> tf.data.Dataset:
     options = tf.data.Options()
-    # Under a strategy each worker makes every batch and its replicas take their parts, not batches of their own.
+    # Under a strategy each worker asks for its part of every batch, not for batches of its own.
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
     return batches.prefetch(tf.data.AUTOTUNE).with_options(options)

@@ -1,4 +1,4 @@
-"""Ctrl-C, heard at a moment of our own choice."""
+"""Ctrl-C and SIGTERM, heard at a moment of our own choice."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from types import FrameType
 
 @contextmanager
 def asked() -> Iterator[threading.Event]:
-    """An event that the first Ctrl-C sets; the second one interrupts as usual.
+    """An event that the first Ctrl-C or SIGTERM sets; the second one acts as usual.
 
     Outside the main thread, where Python delivers no signals, it is never set.
     """
@@ -20,12 +20,16 @@ def asked() -> Iterator[threading.Event]:
         yield stop
         return
 
+    def as_before() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
     def heard(number: int, frame: FrameType | None) -> None:
         stop.set()
-        signal.signal(signal.SIGINT, before)
+        as_before()
 
-    before = signal.signal(signal.SIGINT, heard)
+    before = {number: signal.signal(number, heard) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop
     finally:
-        signal.signal(signal.SIGINT, before)
+        as_before()

@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from components.trainer import interrupt
+from components.trainer import strategy as devices
 from components.trainer.checkpoint import Checkpoints
 from components.trainer.progress import Record
 from components.trainer.settings import Settings
@@ -17,14 +18,15 @@ _EXECUTION = 0.5  # seconds that one execution should take: as many steps as fit
 _TOGETHER = 16  # steps an execution on several workers
 
 Step = Callable[..., tuple[tf.Tensor, tf.Tensor]]
-Batches = Callable[[int], tf.data.Dataset]  # from the number of the first step
+Validation = Callable[[slice], tf.data.Dataset]  # of a part of each batch
+Training = Callable[[int, slice], tf.data.Dataset]  # the same, from the number of the first step on
 
 
 def fit(
     model: keras.Model,
     optimizer: keras.optimizers.Optimizer,
-    training: Batches,
-    validation: tf.data.Dataset,
+    training: Training,
+    validation: Validation,
     validation_pictures: int,
     settings: Settings,
     strategy: tf.distribute.Strategy,
@@ -36,13 +38,13 @@ def fit(
     Args:
         model: built, under `strategy`, with logits as its output.
         optimizer: built for the model's trainable variables, under `strategy`.
-        training: gives pictures, float32 [batch_size, S, S, 3], and one-hot labels, float32 [batch_size, K], a step.
-        validation: the same with weights, float32 [batch_size], 0 for the pictures that fill up the last batch.
+        training: gives pictures, float32 [N, S, S, 3], and one-hot labels, float32 [N, K], a step: N of batch_size.
+        validation: the same with weights, float32 [N], 0 for the pictures that fill up the last batch.
         validation_pictures: how many in `validation` have the weight 1.
 
     Raises:
         UserError: a loss is not a number.
-        KeyboardInterrupt: after Ctrl-C, once the step is done and kept.
+        KeyboardInterrupt: after Ctrl-C or SIGTERM, once the step is done and kept; on several machines, on all of them.
     """
     # ------------------------------------------------------------------------------------------------ on the devices
     train_step = training_step(model, optimizer, settings, strategy.num_replicas_in_sync)
@@ -78,13 +80,13 @@ def fit(
             right += correct
         return total, right
 
-    def share(batches: tf.data.Dataset) -> tf.data.Dataset:
-        return strategy.distribute_datasets_from_function(lambda context: _share(batches, context))
+    def share(batches: Validation) -> tf.data.Dataset:
+        return strategy.distribute_datasets_from_function(lambda context: _share(batches, settings, context))
 
     # ------------------------------------------------------------------------------------------------ on the host
-    validation_batches = int(validation.cardinality())
-    validation = share(validation)
-    iterator = iter(share(training(record.step)))
+    validation_batches = -(-validation_pictures // settings.batch_size)
+    validating = share(validation)
+    iterator = iter(share(lambda part: training(record.step, part)))
     count, compiled = 1, False  # steps in the next execution
     # The clocks of several workers would not agree on a number, and each would wait for steps the other does not do.
     alone = not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
@@ -93,12 +95,12 @@ def fit(
             if record.at_end_of_epoch:
                 if record.step == record.total:
                     optimizer.finalize_variable_values(model.trainable_variables)
-                total, right = test_steps(iter(validation), tf.constant(validation_batches))
+                total, right = test_steps(iter(validating), tf.constant(validation_batches))
                 rate = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
                 record.end_epoch(float(total) / validation_pictures, float(right) / validation_pictures, rate)
             if record.epoch == settings.epochs:
                 return
-            if stop.is_set():
+            if devices.on_any(strategy, stop.is_set()):
                 checkpoints.save()
                 raise KeyboardInterrupt(record.where())
             count = min(count, record.left_in_epoch)
@@ -116,9 +118,6 @@ def training_step(model: keras.Model, optimizer: keras.optimizers.Optimizer, set
     cost = keras.losses.CategoricalCrossentropy(
         from_logits=True, label_smoothing=settings.label_smoothing, reduction="none"
     )
-    # What a layer keeps beside its weights, such as BatchNormalization its moving statistics.
-    learning = [layer for layer in model.layers if layer.trainable]
-    statistics = [v for layer in learning for v in layer.non_trainable_variables if "float" in v.dtype]
 
     def step(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         with tf.GradientTape() as tape:
@@ -127,12 +126,6 @@ def training_step(model: keras.Model, optimizer: keras.optimizers.Optimizer, set
             objective = tf.add_n([loss, *(term / replicas for term in model.losses)])
         weights = model.trainable_variables
         optimizer.apply(tape.gradient(objective, weights), weights)  # sums the gradients over the replicas
-        if replicas > 1:  # or each replica would go on with its own
-            context = tf.distribute.get_replica_context()
-            here = [tf.identity(v.value) for v in statistics]  # read on the device of this replica
-            means = context.all_reduce(tf.distribute.ReduceOp.MEAN, here)
-            for variable, mean in zip(statistics, means):
-                variable.assign(mean)
         return loss, _correct(labels, logits)
 
     return step
@@ -159,15 +152,15 @@ def _sum(strategy: tf.distribute.Strategy, values: tuple[tf.Tensor, ...]) -> tup
     return tuple(strategy.reduce(tf.distribute.ReduceOp.SUM, value, axis=None) for value in values)
 
 
-def _share(batches: tf.data.Dataset, context: tf.distribute.InputContext) -> tf.data.Dataset:
+def _share(batches: Validation, settings: Settings, context: tf.distribute.InputContext) -> tf.data.Dataset:
     """Of every global batch the part of each replica of this worker, one after the other."""
-    replicas, workers = context.num_replicas_in_sync, context.num_input_pipelines
+    size, first = settings.batch_size // context.num_input_pipelines, context.input_pipeline_id
+    mine = batches(slice(first * size, (first + 1) * size))
+    replicas = context.num_replicas_in_sync // context.num_input_pipelines
     if replicas == 1:
-        return batches
-    here = replicas // workers
+        return mine
 
     def split(*batch: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        parts = [tf.reshape(part, [workers, here, part.shape[0] // replicas, *part.shape[1:]]) for part in batch]
-        return tuple(part[context.input_pipeline_id] for part in parts)
+        return tuple(tf.reshape(part, [replicas, size // replicas, *part.shape[1:]]) for part in batch)
 
-    return batches.map(split, tf.data.AUTOTUNE).unbatch().prefetch(tf.data.AUTOTUNE)
+    return mine.map(split, tf.data.AUTOTUNE).unbatch().prefetch(tf.data.AUTOTUNE)

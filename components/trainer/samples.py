@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 
 import tensorflow as tf
@@ -20,6 +21,7 @@ def write(split: Split, settings: Settings, directory: str) -> None:
     records = tf.data.TFRecordDataset(split.files, "GZIP" if split.files[0].endswith(".gz") else "")
     pictures, _ = next(iter(records.batch(PICTURES).map(split.graph.examples)))
     columns = [pictures]  # each [N, S, S, 3], normalised
+    settings = dataclasses.replace(settings, batch_size=len(pictures))
     for variation in range(VARIATIONS):
         index, epoch = tf.range(len(pictures), dtype=tf.int64), tf.constant(variation, tf.int64)
         varied = augment(pictures, index=index, epoch=epoch, step=epoch, settings=settings)

@@ -72,6 +72,18 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
     return (resolver.task_type, resolver.task_id) == (chief, 0)
 
 
+def on_any(strategy: tf.distribute.Strategy, here: bool) -> bool:
+    """Whether `here` is true on any machine. Each must ask, and waits until all have."""
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return here
+    return float(_sum(strategy, tf.constant(float(here)))) > 0
+
+
+@tf.function
+def _sum(strategy: tf.distribute.Strategy, value: tf.Tensor) -> tf.Tensor:
+    return strategy.reduce(tf.distribute.ReduceOp.SUM, strategy.run(tf.identity, args=(value,)), axis=None)
+
+
 def tpu_address() -> str:
     """Of the TPU that the environment names, else `local`: attached to this machine, as on a TPU VM.
 

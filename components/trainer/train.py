@@ -46,11 +46,12 @@ def run_fn(fn_args: FnArgs) -> None:
     """Trains on the `train` split, watches `validation`, writes the model and the record of its training.
 
     Into `fn_args.serving_model_dir` goes the SavedModel, into `fn_args.model_run_dir` the files named above. On several
-    machines each runs it, and the chief alone writes.
+    machines each runs it, the chief alone writes, and all return when it has written.
 
     Raises:
         UserError: the wanted accelerator is not there, or the loss turns into something that is not a number.
-        KeyboardInterrupt: after Ctrl-C; what is trained so far is kept, and the same call goes on from there.
+        KeyboardInterrupt: after Ctrl-C or SIGTERM, on any machine; what is trained so far is kept, and the same call goes
+            on from there.
     """
     settings = Settings(**fn_args.custom_config)
     if fn_args.hyperparameters:  # what the Tuner found, in place of what the configuration says
@@ -65,9 +66,14 @@ def train_and_export(fn_args: FnArgs, settings: Settings, strategy: tf.distribut
     inputs = read(fn_args, settings)
     logs = os.path.join(fn_args.model_run_dir, TENSORBOARD_DIR) if chief else None
     model, record, checkpoints = train(inputs, settings, strategy, logs)
-    if not chief:
-        return
+    if chief:
+        _write_results(fn_args, settings, inputs, model, record)
+        checkpoints.delete()
+        logging.info("trained: %s", record.history[-1])
+    devices.on_any(strategy, True)  # TFX looks for the model as soon as this returns, on every machine
 
+
+def _write_results(fn_args: FnArgs, settings: Settings, inputs: Inputs, model: keras.Model, record: Record) -> None:
     # A copy outside the strategy, in float32: what is exported knows nothing of replicas or of this machine.
     trained = build_model(settings, len(inputs.class_names))
     trained.set_weights(model.get_weights())
@@ -80,8 +86,6 @@ def train_and_export(fn_args: FnArgs, settings: Settings, strategy: tf.distribut
     trained.save(os.path.join(fn_args.model_run_dir, MODEL_FILE))
     samples.write(inputs.train, settings, fn_args.model_run_dir)
     export(trained, inputs.graph, inputs.class_names, fn_args.serving_model_dir)
-    checkpoints.delete()
-    logging.info("trained: %s", record.history[-1])
 
 
 def read(fn_args: FnArgs, settings: Settings) -> Inputs:
@@ -139,8 +143,8 @@ def train(
         fit(
             model,
             optimizer,
-            lambda first_step: data.training_batches(inputs.train, classes, settings, first_step),
-            data.validation_batches(inputs.validation, classes, settings),
+            lambda first_step, part: data.training_batches(inputs.train, classes, settings, first_step, part),
+            lambda part: data.validation_batches(inputs.validation, classes, settings, part),
             inputs.validation.count,
             settings,
             strategy,

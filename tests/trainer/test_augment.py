@@ -15,7 +15,8 @@ from tests.trainer.conftest import DIGITS_PRESET
 
 
 def augment(images: tf.Tensor, seed: list[int], *, flip: bool, translate: int, epoch: int = 0) -> tf.Tensor:
-    told = Settings(**{**DIGITS_PRESET, "flip": flip, "translate": translate, "seed": int(seed[0])})
+    changes = {"batch_size": len(images), "flip": flip, "translate": translate, "seed": int(seed[0])}
+    told = Settings(**{**DIGITS_PRESET, **changes})
     number = tf.range(images.shape[0], dtype=tf.int64)
     return augment_for(images, index=number, epoch=tf.constant(epoch, tf.int64), step=seed[1], settings=told)
 
@@ -89,7 +90,8 @@ def test_compiles_with_xla(translate: int) -> None:
 
 
 def cutout(images: tf.Tensor, side: int, step: int = 0) -> tf.Tensor:
-    return cutout_for(images, step=tf.constant(step, tf.int64), settings=Settings(**{**DIGITS_PRESET, "cutout": side}))
+    told = Settings(**{**DIGITS_PRESET, "batch_size": len(images), "cutout": side})
+    return cutout_for(images, step=tf.constant(step, tf.int64), settings=told)
 
 
 @given(st.integers(1, 9), st.integers(0, 10), st.integers(0, 2**31 - 1))

@@ -100,11 +100,22 @@ def test_batches_go_on_in_the_middle_as_if_from_the_beginning(digits: Data, cach
 
 
 @pytest.mark.parametrize("cache_bytes", [PLENTY, 0])
+def test_the_parts_of_a_batch_are_what_the_whole_has_there(digits: Data, cache_bytes: int) -> None:
+    split, told = open_split(digits, f.VALIDATION, cache_bytes), settings(translate=2, flip=True, cutout=4)
+    for make in (data.training_batches, data.validation_batches):
+        whole = make(split, 10, told).as_numpy_iterator()
+        parts = [make(split, 10, told, part=part).as_numpy_iterator() for part in (slice(0, 50), slice(50, 100))]
+        for batch, *halves in zip(whole, *parts, strict=True):
+            for values, *of_each in zip(batch, *halves, strict=True):
+                np.testing.assert_array_equal(np.concatenate(of_each), values)
+
+
+@pytest.mark.parametrize("cache_bytes", [PLENTY, 0])
 def test_augmentation_is_told_each_pictures_number_the_epoch_and_the_step(
     digits: Data, cache_bytes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def show(
-        images: tf.Tensor, *, index: tf.Tensor, epoch: tf.Tensor, step: tf.Tensor, settings: Settings
+        images: tf.Tensor, *, index: tf.Tensor, epoch: tf.Tensor, step: tf.Tensor, settings: Settings, part: slice
     ) -> tf.Tensor:
         told = tf.stack([index, tf.fill(tf.shape(index), epoch), tf.fill(tf.shape(index), step)], axis=1)
         return tf.cast(told, tf.float32)
