@@ -1,6 +1,6 @@
 """The same global batch gives the same loss curve on 1, 2 and 4 devices, and on two machines.
 
-The tolerance: sums of floats in another order differ in the last bits, and training enlarges that step by step.
+The tolerance: sums of floats in another order differ in the last bits, and training enlarges that step by step: the
 """
 
 from __future__ import annotations
