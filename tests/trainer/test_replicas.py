@@ -1,6 +1,7 @@
 """The same global batch gives the same loss curve on 1, 2 and 4 devices, and on two machines.
 
-The tolerance: sums of floats in another order differ in the last bits, and training enlarges that step by step: the
+The tolerance: sums of floats in another order differ in the last bits, and training enlarges that step by step: the more,
+the higher the learning rate.
 """
 
 from __future__ import annotations
