@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from components import storage
 from components.errors import GateRefused, UserError
 from components.report import facts
 from components.versions import versions
@@ -133,7 +134,7 @@ def _add_trials(result: Result, made: dict[str, Any]) -> None:
     """Of each its `score`, the validation accuracy, and the settings it was tried with."""
     found = _one(made, "Tuner", "tuner_results")
     if found is not None:
-        trials = _read(found, "tuner_results.json")
+        trials = json.loads(storage.read_bytes(f"{found.uri}/tuner_results.json"))
         result.trials = [{key: value for key, value in trial.items() if key != "trial_id"} for trial in trials]
 
 

@@ -1,7 +1,7 @@
 """The same global batch gives the same loss curve on 1, 2 and 4 devices, and on two machines.
 
-The tolerance: sums of floats in another order differ in the last bits, and training enlarges that step by step: the more,
-the higher the learning rate.
+The tolerance: sums of floats in another order differ in the last bits, and training enlarges that step by step: the
+more, the higher the learning rate.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tests.trainer.conftest import Data
 
 pytestmark = pytest.mark.slow
 
-TOLERANCE = 1e-5  # relative, of the losses of three epochs
+TOLERANCE = 1e-4  # relative, of the losses of three epochs
 
 # On as many logical CPUs as it is told, one after the other; prints the history of each.
 DEVICES = """
