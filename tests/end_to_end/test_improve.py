@@ -37,7 +37,9 @@ def test_a_search_then_a_warm_start(tmp_path: Path) -> None:
     assert result.trials[0]["score"] >= result.trials[1]["score"]
     assert all(0.01 <= trial["learning_rate"] <= 0.2 and 16 <= trial["batch_size"] <= 32 for trial in result.trials)
     assert "trials    validation accuracy" in screen
-    assert f"{result.trials[0]['learning_rate']:.4g}" in screen
+    shown = f"{result.trials[0]['learning_rate']:.4g}"
+    assert shown in screen
+    assert f">{shown}</data>" in Path(str(result.report)).read_text()
     best = json.loads((latest(runs, "HyperParameters") / "best_hyperparameters.txt").read_text())["values"]
     assert best == {name: value for name, value in result.trials[0].items() if name != "score"}
     history = json.loads((latest(runs, "ModelRun") / "history.json").read_text())
