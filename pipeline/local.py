@@ -94,9 +94,8 @@ class _Watch:
         if config.trainer.strategy not in ("auto", "cpu"):
             from components.trainer import strategy
 
-            strategy.choose(
-                config.trainer.strategy, config.trainer.tpu
-            )  # what is not there is missed now, not after the data is read
+            # What is not there is missed now, not after the data is read.
+            strategy.choose(config.trainer.strategy, config.trainer.tpu)
         ir = compile_ir(config, source)
         run_options = None
         if first or last:
