@@ -143,7 +143,7 @@ def test_why_a_model_was_refused(history: History, ask: Any) -> None:
     [
         (("show", "nosuch"), "no run 'nosuch'"),
         (("report", "nosuch"), "no run 'nosuch'"),
-        (("lineage", "nosuch"), "no run 'nosuch'"),
+        (("lineage", "nosuch"), "there is no 'nosuch' in"),
         (("lineage", "#999"), "no '#999'"),
         (("lineage", "pictures/9"), "no version 'pictures/9'"),
         (("lineage", "sha256:00ff"), "no 'sha256:00ff'"),
