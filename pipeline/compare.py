@@ -68,7 +68,7 @@ def _side(store: mlmd.MetadataStore, folder: Path) -> Side:
     stages = metadata.stages(store, run) if run else {}
     artifacts = {key: metadata.live(stages, *where) for key, where in READ.items()}
     examples = artifacts["examples"]
-    config = flatten(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")))
+    config = flatten(yaml.safe_load((folder / run_dir.CONFIG_FILE).read_text(encoding="utf-8")))
     return Side(
         result=json.loads((folder / run_dir.RESULT_FILE).read_text(encoding="utf-8")),
         config={key: value for key, value in config.items() if key != "run_dir"},
