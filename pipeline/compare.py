@@ -19,6 +19,7 @@ from components.report.comparison import Side, compare
 from components.report.page import verdict
 from pipeline import metadata, run_dir
 from pipeline.config import Config, flatten
+from pipeline.summary import short
 
 READ = {
     "examples": ("ExampleGen", "examples"),
@@ -57,7 +58,7 @@ def show(config: Config, runs: Sequence[str], as_json: bool, html: str | None, o
 
             report.make_index(config)
         if not as_json:
-            print(path)
+            print(short(str(path)))
         if open_it:
             webbrowser.open(path.as_uri())
     return 0

@@ -20,6 +20,7 @@ from pipeline import lineage, metadata, registration, run_dir
 from pipeline.config import Config
 from pipeline.output import all_output_to
 from pipeline.result import Result
+from pipeline.summary import short
 
 if TYPE_CHECKING:
     from components.report.run import Step
@@ -161,7 +162,7 @@ def show(config: Config, run_id: str | None, rebuild: bool, open_it: bool) -> in
     if rebuild or not path.exists():
         with all_output_to(os.devnull):
             make(of_run(config, folder), folder.name)
-    print(path)
+    print(short(str(path)))
     if open_it:
         webbrowser.open(path.as_uri())
     return 0
