@@ -45,11 +45,7 @@ class Blessing:
     metrics: dict[str, Any]  # as in result.json
     checks: list[Check]
     versions: list[Version]  # as which the model was pushed
-
-    @property
-    def training(self) -> dict[str, Any]:
-        """The parameters of the Trainer."""
-        return dict(json.loads(self.model.parameter("custom_config") or "{}"))
+    training: dict[str, Any]  # the settings of the Trainer
 
 
 def of_version(known: Known, version: Version) -> Blessing:
@@ -94,6 +90,7 @@ def _explain(known: Known, blessing: Link, infra: Link | None) -> Blessing:
         metrics=measured,
         checks=checks,
         versions=known.versions_of(model.id),
+        training=known.settings_of(model),
     )
 
 

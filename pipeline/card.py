@@ -18,6 +18,7 @@ from pipeline.blessing import Blessing
 from pipeline.config import Config
 from pipeline.lineage import Link
 from pipeline.provenance import Known, Version
+from pipeline.summary import short
 
 SUMMARY_FILE = "model_summary.txt"
 
@@ -32,8 +33,8 @@ def show(config: Config, what: str | None, open_it: bool) -> int:
     text = html.with_suffix(".md")
     cards.write(collect(known, version), text, html)
     report.make_index(config)
-    print(html)
-    print(text)
+    print(short(str(html)))
+    print(short(str(text)))
     if open_it:
         webbrowser.open(html.as_uri())
     return 0

@@ -19,6 +19,7 @@ from components.report.comparison import Side, compare
 from components.report.page import verdict
 from pipeline import metadata, run_dir
 from pipeline.config import Config, flatten
+from pipeline.summary import short
 
 READ = {
     "examples": ("ExampleGen", "examples"),
@@ -57,7 +58,7 @@ def show(config: Config, runs: Sequence[str], as_json: bool, html: str | None, o
 
             report.make_index(config)
         if not as_json:
-            print(path)
+            print(short(str(path)))
         if open_it:
             webbrowser.open(path.as_uri())
     return 0
@@ -68,7 +69,7 @@ def _side(store: mlmd.MetadataStore, folder: Path) -> Side:
     stages = metadata.stages(store, run) if run else {}
     artifacts = {key: metadata.live(stages, *where) for key, where in READ.items()}
     examples = artifacts["examples"]
-    config = flatten(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")))
+    config = flatten(yaml.safe_load((folder / run_dir.CONFIG_FILE).read_text(encoding="utf-8")))
     return Side(
         result=json.loads((folder / run_dir.RESULT_FILE).read_text(encoding="utf-8")),
         config={key: value for key, value in config.items() if key != "run_dir"},

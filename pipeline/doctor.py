@@ -41,16 +41,18 @@ class Finding:
 
 def run(config: Config, fix: bool) -> int:
     """Print every finding; 0 where all is well or mended, 1 where something is left."""
+    findings = _findings(config)
+    width = max(len(finding.what) for finding in findings)
     left = 0
-    for finding in _findings(config):
+    for finding in findings:
         mark = "ok " if finding.good else "!! "
-        print(f"{mark} {finding.what:<16} {finding.text}")
+        print(f"{mark} {finding.what:<{width}} {finding.text}")
         if not finding.good and fix and finding.fix:
-            print(f"    {'':<16} mended: {finding.fix()}")
+            print(f"    {'':<{width}} mended: {finding.fix()}")
         elif not finding.good:
             left += 1
             if finding.fix:
-                print(f"    {'':<16} `doctor --fix` mends this")
+                print(f"    {'':<{width}} `doctor --fix` mends this")
     return 1 if left else 0
 
 

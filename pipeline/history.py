@@ -15,9 +15,9 @@ from components.errors import UserError
 from components.names import printable
 from pipeline import metadata, run_dir, summary
 from pipeline.config import Config
-from pipeline.result import Result
+from pipeline.result import FAULT, INTERRUPTED, MISTAKE, PUSHED, REFUSED, Result
 
-ENDS = {0: "done", 1: "failed", 2: "mistake", 3: "refused", 130: "interrupted"}
+ENDS = {PUSHED: "done", FAULT: "failed", MISTAKE: "mistake", REFUSED: "refused", INTERRUPTED: "interrupted"}
 COLUMNS = ("run_id", "when", "name", "data", "preset", "ended", "accuracy", "blessed", "pushed", "seconds")
 FILTERS = ("name", "data", "preset", "ended", "blessed", "pushed")
 # The best, the newest or the longest first.

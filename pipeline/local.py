@@ -47,14 +47,15 @@ def run(config: Config, first: str | None, last: str | None, out: TextIO) -> Res
         run_id = datetime.now().strftime("%Y%m%d-%H%M%S.%f")[:-3]
         folder = run_dir.of_run(config, run_id)
         folder.mkdir(parents=True)
-        (folder / "config.yaml").write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
+        (folder / run_dir.CONFIG_FILE).write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
+        log = folder / run_dir.LOG_FILE
         # The terminal is kept for the screen; whatever the libraries print goes to the log.
         with (
             kept_open(out) as terminal,
             Screen(stages_of(config), terminal) as screen,
-            all_output_to(folder / "run.log"),
+            all_output_to(log),
         ):
-            outcome = Outcome(run_id, folder / "run.log")
+            outcome = Outcome(run_id, log)
             try:
                 _Watch(screen, outcome).run(config, source, first, last)
             except KeyboardInterrupt:
@@ -94,9 +95,8 @@ class _Watch:
         if config.trainer.strategy not in ("auto", "cpu"):
             from components.trainer import strategy
 
-            strategy.choose(
-                config.trainer.strategy, config.trainer.tpu
-            )  # what is not there is missed now, not after the data is read
+            # What is not there is missed now, not after the data is read.
+            strategy.choose(config.trainer.strategy, config.trainer.tpu)
         ir = compile_ir(config, source)
         run_options = None
         if first or last:

@@ -24,6 +24,10 @@ Artifact: TypeAlias = pb.Artifact
 
 SQLITE_FILE = "metadata.sqlite"
 
+# The events of an artifact and an execution.
+READ = (pb.Event.INPUT, pb.Event.DECLARED_INPUT, pb.Event.INTERNAL_INPUT)
+MADE = (pb.Event.OUTPUT, pb.Event.DECLARED_OUTPUT, pb.Event.INTERNAL_OUTPUT)
+
 
 def connection(config: Config) -> pb.ConnectionConfig:
     """How TFX and ML Metadata connect: SQLite in the run directory, or the server of `metadata.url`.
@@ -141,16 +145,13 @@ def live(stages: dict[str, Stage], stage: str, key: str) -> Artifact | None:
 
 
 def _outputs(store: mlmd.MetadataStore, execution_ids: list[int]) -> dict[int, dict[str, list[Artifact]]]:
-    events = [e for e in store.get_events_by_execution_ids(execution_ids) if e.type in _OUTPUT_EVENTS]
+    events = [e for e in store.get_events_by_execution_ids(execution_ids) if e.type in MADE]
     artifacts = {a.id: a for a in store.get_artifacts_by_id(sorted({event.artifact_id for event in events}))}
     result: dict[int, dict[str, list[Artifact]]] = {}
     for event in sorted(events, key=lambda e: e.artifact_id):
         key = event.path.steps[0].key if event.path.steps else ""
         result.setdefault(event.execution_id, {}).setdefault(key, []).append(artifacts[event.artifact_id])
     return result
-
-
-_OUTPUT_EVENTS = (pb.Event.OUTPUT, pb.Event.INTERNAL_OUTPUT, pb.Event.DECLARED_OUTPUT)
 
 
 def executions(store: mlmd.MetadataStore, run_ids: Container[str]) -> list[Execution]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import ml_metadata as mlmd
 
@@ -115,6 +116,14 @@ class Known:
         read = trained.inputs("examples")
         return self.data(self.graph.link(read[0])) if read else None
 
+    def settings_of(self, trained: Link) -> dict[str, Any]:
+        """What the Trainer that made the model was told; what a Tuner found goes before the configuration."""
+        told = json.loads(trained.parameter("custom_config") or "{}")
+        for found in trained.inputs("hyperparameters"):
+            path = f"{self.graph.link(found).artifact.uri}/best_hyperparameters.txt"
+            told |= json.loads(storage.read_bytes(path))["values"] if storage.exists(path) else {}
+        return {key: value for key, value in told.items() if value != "" and key != "checkpoints"}
+
     def models_of(self, *examples: int) -> list[Link]:
         """The models that were trained on data."""
         return [link for one in examples for link in self.graph.read_by(one, "examples") if link.artifact.type == MODEL]
@@ -146,8 +155,8 @@ class Known:
             path = str(Path(what).resolve())
             wanted = [one for one in data if one.source == path or one.fingerprint.startswith(what)]
             ids = [one.link.id for one in wanted]
-        elif what.isdigit() and not any(file.parent.name.startswith(what) for file in run_dir.results(self.config)):
-            ids = []  # it was meant as a version
+        elif not any(file.parent.name.startswith(what) for file in run_dir.results(self.config)):
+            ids = []
         else:
             run_id = run_dir.find_run(self.config, what).name
             known = {one.id for one in made}

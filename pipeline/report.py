@@ -20,6 +20,7 @@ from pipeline import lineage, metadata, registration, run_dir
 from pipeline.config import Config
 from pipeline.output import all_output_to
 from pipeline.result import Result
+from pipeline.summary import short
 
 if TYPE_CHECKING:
     from components.report.run import Step
@@ -58,7 +59,7 @@ def make(config: Config, run_id: str) -> Path:
             steps=_steps(store, stages),
             config=yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
             seed=config.seed,
-            command=f"python -m pipeline run --config {shlex.quote(str(folder / 'config.yaml'))}",
+            command=f"python -m pipeline run --config {shlex.quote(str(folder / run_dir.CONFIG_FILE))}",
             versions=result["versions"],
         ),
         path,
@@ -161,7 +162,7 @@ def show(config: Config, run_id: str | None, rebuild: bool, open_it: bool) -> in
     if rebuild or not path.exists():
         with all_output_to(os.devnull):
             make(of_run(config, folder), folder.name)
-    print(path)
+    print(short(str(path)))
     if open_it:
         webbrowser.open(path.as_uri())
     return 0
@@ -173,7 +174,7 @@ def of_run(config: Config, folder: Path) -> Config:
     Raises:
       UserError: the run was made by a version of this project with other keys.
     """
-    had = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    had = yaml.safe_load((folder / run_dir.CONFIG_FILE).read_text(encoding="utf-8"))
     try:
         return Config.model_validate(had | {"run_dir": config.run_dir, "metadata": config.metadata.model_dump()})
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""What came of a run: the object of `run --json`, and the lines at the end of the screen."""
+"""What came of a run: the object of `run --json` and of result.json."""
 
 from __future__ import annotations
 

@@ -24,6 +24,8 @@ from components.example_gen import files
 from pipeline.config import Config
 
 LOCK_FILE = "lock"
+CONFIG_FILE = "config.yaml"
+LOG_FILE = "run.log"
 RESULT_FILE = "result.json"
 REPORT_FILE = "report.html"
 CARD_FILE = "card.html"
@@ -97,7 +99,9 @@ def create(config: Config) -> None:
     try:
         Path(config.run_dir).mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"cannot make the run directory {config.run_dir}: {error.strerror}") from None
+        raise UserError(
+            f"cannot make the run directory {config.run_dir}: {error.strerror}; choose another with --run-dir"
+        ) from None
     if not os.access(config.run_dir, os.W_OK):
         raise UserError(f"the run directory {config.run_dir} is not writable; choose another with --run-dir")
 

@@ -58,7 +58,7 @@ def trial_lines(trials: list[dict[str, float]]) -> list[str]:
     lines = ["trials    " + "  ".join(["validation accuracy", *(f"{name:>14}" for name in names)])]
     for trial in trials:
         values = "  ".join(f"{trial[name]:>14.4g}" for name in names)
-        lines.append(f"          {trial['score'] or 0:>19.2%}  {values}")
+        lines.append(f"          {trial['score']:>19.2%}  {values}")
     return lines
 
 

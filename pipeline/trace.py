@@ -144,13 +144,13 @@ def _why_json(judged: Blessing) -> dict[str, Any]:
         "versions": [{"name": one.name, "version": one.version, "path": one.path} for one in judged.versions],
         "model": {"id": judged.model.id, "uri": judged.model.artifact.uri, "trained_by": judged.model.run_id},
         "training": judged.training,
-        "data": judged.data and data_json(judged.data),
+        "data": judged.data and _data_json(judged.data),
         "baseline": judged.baseline
         and {"id": judged.baseline.id, "versions": [one.version for one in judged.baseline_versions]},
     }
 
 
-def data_json(data: Data) -> dict[str, Any]:
+def _data_json(data: Data) -> dict[str, Any]:
     return {
         "id": data.link.id,
         "source": data.source,

@@ -1,4 +1,7 @@
-"""Small, real data for tests of single stages: scikit-learn's digits in the data contract of components/features.py."""
+"""Small, real data for tests of single stages: scikit-learn's digits in the data contract of components/features.py.
+
+And the arguments that such a test gives to Beam.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,12 @@ import numpy as np
 from components import features as f
 
 DIGITS = tuple("0123456789")
+BEAM_ARGS = [
+    "--runner=FnApiRunner",
+    "--direct_running_mode=in_memory",
+    "--direct_num_workers=1",
+    f"--setup_file={Path(__file__).parents[1] / 'setup.py'}",  # else TFX packs itself up for each stage: a second
+]
 
 
 def digit_pictures() -> tuple[np.ndarray, np.ndarray]:

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 
 import apache_beam as beam
 
-from components import features as f
 from components.data_gate import anomalies, rejected, same_pixels
 from components.data_gate.findings import (
     ANOMALIES,
@@ -71,8 +70,7 @@ def _by_numbers(data: Data, actions: Mapping[str, str], max_rejected: float) -> 
 def _by_pixels(data: Data, actions: Mapping[str, str], pipeline: beam.Pipeline, scratch: str) -> Iterator[Finding]:
     looked_for = {kind: actions[kind] for kind in (LEAKS, CONFLICTS, DUPLICATES) if actions[kind] != OFF}
     if looked_for:
-        files = {split: data.files[split] for split in f.SPLITS}
-        yield from same_pixels.same_pixels(pipeline, files, scratch, looked_for)
+        yield from same_pixels.same_pixels(pipeline, data.files, scratch, looked_for)
 
 
 def refuse(findings: list[Finding]) -> None:

@@ -204,14 +204,13 @@ def read_members(path: str, members: list[Member], limit: int) -> Iterator[tuple
                     raise Rejected(member.problem)
                 if not 0 <= member.size <= limit:
                     raise Rejected(f"over the limit of {limit:,} bytes")
+                file.seek(member.offset)
                 if member.crc is None:
-                    file.seek(member.offset)
                     raw = file.read(member.size)
                     if len(raw) != member.size:
                         raise Rejected("the archive ends within it")
                 else:
-                    file.seek(member.offset)
-                    raw = _zipped(file.read(30), file, member, limit)
+                    raw = _zipped(file, member, limit)
                 yield member, raw
             except Rejected as rejected:
                 yield member, rejected
@@ -219,8 +218,9 @@ def read_members(path: str, members: list[Member], limit: int) -> Iterator[tuple
                 yield member, Rejected("its place in the archive is damaged")
 
 
-def _zipped(header: bytes, file: IO[bytes], member: Member, limit: int) -> bytes:
-    """The data behind a local header. ZipFile would read its whole directory again for each worker."""
+def _zipped(file: IO[bytes], member: Member, limit: int) -> bytes:
+    """The data behind the local header here. ZipFile would read its whole directory again for each worker."""
+    header = file.read(30)
     if len(header) != 30 or header[:4] != b"PK\x03\x04":
         raise Rejected("its header in the archive is damaged")
     name_length, extra_length = struct.unpack_from("<HH", header, 26)

@@ -131,10 +131,9 @@ def _newest(path: str, source: str) -> str:
 def _kind_by_name(path: str) -> Kind:
     if files.is_records(path):
         return "tfrecords"
-    if not (ending := _ARCHIVE_ENDINGS.search(path)):
+    if not _ARCHIVE_ENDINGS.search(path):
         return "folder"
-    published = {Path(archive.file_name).name for archive in (cifar.BINARY, cifar.PYTHON)}
-    return "cifar10" if ending and path.rsplit("/", 1)[-1] in published else "archive"
+    return "cifar10" if os.path.basename(path) in (cifar.BINARY.file_name, cifar.PYTHON.file_name) else "archive"
 
 
 def _kind(path: str) -> Kind:

@@ -28,7 +28,7 @@ class Card:
       when: it was pushed.
       size: pixels, height and width of the model's input.
       parameters: of the model; None where the record of its training is lost.
-      training: the parameters of the Trainer.
+      training: the settings of the Trainer.
       libraries: their versions when it was trained.
       source, fingerprint, files: where the pictures came from, the hash of their bytes, and how many files that were.
       counts: pictures by split and class.

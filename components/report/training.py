@@ -32,6 +32,7 @@ def view(run: Run) -> dict[str, Any] | None:
 
     return {
         "epochs": epochs,
+        "trials": run.result.get("trials", []),
         "best": max(epochs, key=lambda epoch: epoch.get("val_accuracy", 0)),
         "seconds": sum(epoch["seconds"] for epoch in epochs),
         "parameters": int(parameters[1].replace(",", "")) if parameters else None,

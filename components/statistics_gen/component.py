@@ -22,9 +22,7 @@ def stats_options() -> tfdv.StatsOptions:
     of the work of TFDV's defaults and says nothing. Marked so, their presence and number of values is still
     watched, and an inferred schema holds them. The other features are exact up to 16,384 different values.
     """
-    picture = schema_pb2.Feature(
-        name=f.IMAGE, type=schema_pb2.BYTES, image_domain=schema_pb2.ImageDomain()
-    )  # bytes, not text
+    picture = schema_pb2.Feature(name=f.IMAGE, type=schema_pb2.BYTES, image_domain=schema_pb2.ImageDomain())  # no text
     unique = schema_pb2.StringDomain(is_categorical=schema_pb2.StringDomain.CATEGORICAL_NO)
     texts = [
         schema_pb2.Feature(name=name, type=schema_pb2.BYTES, string_domain=unique)

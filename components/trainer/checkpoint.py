@@ -63,12 +63,7 @@ class Checkpoints:
             return
         try:
             self._manager.checkpoint.restore(self._manager.latest_checkpoint).assert_consumed()
-        except (
-            tf.errors.OpError,
-            AssertionError,
-            IndexError,
-            ValueError,
-        ) as error:  # as the reader of the file puts it
+        except (tf.errors.OpError, AssertionError, IndexError, ValueError) as error:  # the reader raises them all
             raise UserError(
                 f"the unfinished training in {self._directory} cannot be read ({str(error).splitlines()[0]}): "
                 "remove that folder to train from the start"

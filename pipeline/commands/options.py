@@ -18,7 +18,9 @@ def add_config(command: argparse.ArgumentParser, data: bool = True) -> None:
         )
     else:
         command.set_defaults(data=None)
-    command.add_argument("--preset", metavar="NAME", help="digits, cifar10 or folder; by default the one for the data")
+    command.add_argument(
+        "--preset", metavar="NAME", help="a file of pipeline/presets, as cifar10-fast; by default the one for the data"
+    )
     command.add_argument("--config", metavar="FILE", help="a YAML file over the preset")
     command.add_argument(
         "--set", dest="settings", metavar="A.B=C", action="append", default=[], help="over both; repeatable"

@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.commands.options import add_config, load_config
 
-A_RUN = "or the beginning of one; the latest if not given"
+A_RUN = "its id, or the beginning of it; the latest if not given"
 
 
 def add(commands: Any) -> None:
@@ -40,7 +40,7 @@ def add(commands: Any) -> None:
     report.set_defaults(command=_report)
 
     compare = commands.add_parser("compare", help="what differs between two runs, and by how much")
-    compare.add_argument("runs", nargs=2, metavar="RUN", help="or the beginning of one")
+    compare.add_argument("runs", nargs=2, metavar="RUN", help="its id, or the beginning of it")
     compare.add_argument("--json", action="store_true", help="print it as one JSON object")
     compare.add_argument(
         "--html",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
+
+from tests.needs import missing
 
 ARGUMENTS = (
     "--headless",
@@ -24,13 +25,6 @@ ARGUMENTS = (
 )
 AXE = Path(__file__).parents[2] / ".tools" / "axe" / "node_modules" / "axe-core" / "axe.min.js"
 NAMES = ("circle", "square", "<b>triangle</b>", "猫")
-
-
-def missing(what: str) -> NoReturn:
-    """Skip aloud; fail where REQUIRE_BROWSER is set, as on CI."""
-    if os.environ.get("REQUIRE_BROWSER"):
-        pytest.fail(what)
-    pytest.skip(what)
 
 
 @pytest.fixture(scope="session")
@@ -71,7 +65,7 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def chromium() -> Iterator[Any]:
     driver = shutil.which("chromedriver")
     if driver is None or shutil.which("chromium") is None:
-        missing("chromium and chromium-driver are not installed")
+        missing("chromium and chromium-driver are not installed", "REQUIRE_BROWSER")
     from selenium import webdriver
     from selenium.webdriver.chrome.service import Service
 
@@ -120,7 +114,7 @@ def requests(browser: Any) -> list[str]:
 def violations(browser: Any) -> list[tuple[str, str, str]]:
     """What axe-core has to say against the page."""
     if not AXE.exists():
-        missing("no axe-core: npm install --no-save --prefix .tools/axe axe-core@4.14.1")
+        missing("no axe-core: npm install --no-save --prefix .tools/axe axe-core@4.14.1", "REQUIRE_BROWSER")
     browser.execute_script(AXE.read_text(encoding="utf-8"))
     found = browser.execute_async_script("axe.run().then(arguments[0])")["violations"]
     return [(one["id"], node["html"][:200], node["failureSummary"]) for one in found for node in one["nodes"][:3]]

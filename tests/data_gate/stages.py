@@ -21,14 +21,8 @@ from components.data_gate import executor
 from components.data_gate.component import DataFindings
 from components.data_gate.findings import KINDS
 from components.statistics_gen.component import stats_options
-from tests.examples import DIGITS, digit_pictures, example
+from tests.examples import BEAM_ARGS, DIGITS, digit_pictures, example
 
-BEAM = [
-    "--runner=FnApiRunner",
-    "--direct_running_mode=in_memory",
-    "--direct_num_workers=1",
-    "--extra_package=",  # else TFX packs itself for remote workers at the start of each stage
-]
 STOP = dict.fromkeys(KINDS, "stop")
 
 
@@ -150,4 +144,4 @@ class Stages:
 
 
 def _beam(kind: type[BaseBeamExecutor], folder: Path) -> BaseBeamExecutor:
-    return kind(kind.Context(beam_pipeline_args=list(BEAM), tmp_dir=str(folder), unique_id=kind.__name__))
+    return kind(kind.Context(beam_pipeline_args=list(BEAM_ARGS), tmp_dir=str(folder), unique_id=kind.__name__))

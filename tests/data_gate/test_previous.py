@@ -20,7 +20,8 @@ from components.data_gate.previous import AcceptedBefore
 from components.errors import GateRefused
 from components.statistics_gen.component import stats_options
 from tests.data_gate.source import Source
-from tests.data_gate.stages import BEAM, STOP, digits, edited, write
+from tests.data_gate.stages import STOP, digits, edited, write
+from tests.examples import BEAM_ARGS
 
 SCHEMA = Path(__file__).parents[2] / "schema" / "digits" / "schema.pbtxt"
 
@@ -54,7 +55,7 @@ def run(root: Path, folder: Path, only: pipeline.RunOptions | None = None) -> li
             metadata_connection_config=metadata.sqlite_metadata_connection_config(database),
             components=[source, statistics, schema, validator, previous, gate],
             enable_cache=True,
-            beam_pipeline_args=BEAM,
+            beam_pipeline_args=BEAM_ARGS,
         ),
         run_options=only,
     )

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from components import features as f
 from components.data_gate.findings import CONFLICTS, DUPLICATES, KEPT, LEAKS, Finding
 from components.data_gate.same_pixels import _compare, same_pixels
-from tests.data_gate.stages import BEAM, digits, edited, write
+from tests.data_gate.stages import digits, edited, write
+from tests.examples import BEAM_ARGS
 
 STOP = {LEAKS: "stop", CONFLICTS: "stop", DUPLICATES: "stop"}
 
@@ -26,7 +27,7 @@ def find(
 ) -> list[Finding]:
     write(folder, splits, files=files, gzip=gzip)
     paths = {s: sorted(str(p) for p in (folder / f"Split-{s}").iterdir()) for s in f.SPLITS}
-    found = same_pixels(beam.Pipeline(argv=BEAM), paths, str(folder / "scratch"), actions)
+    found = same_pixels(beam.Pipeline(argv=BEAM_ARGS), paths, str(folder / "scratch"), actions)
     assert not (folder / "scratch").exists()
     return found
 

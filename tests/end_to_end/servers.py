@@ -12,19 +12,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-import pytest
+from tests.needs import missing
 
 PATH = os.pathsep.join(["/usr/sbin", *map(str, Path("/usr/lib/postgresql").glob("*/bin")), os.environ.get("PATH", "")])
 USER, PASSWORD = "tfx", "a:pass/word@1"
-
-
-def missing(what: str) -> NoReturn:
-    """Skip aloud; fail where REQUIRE_SERVERS is set, as on CI."""
-    if os.environ.get("REQUIRE_SERVERS"):
-        pytest.fail(what)
-    pytest.skip(what)
 
 
 @contextlib.contextmanager
@@ -66,7 +59,8 @@ SERVERS: dict[str, Callable[[], contextlib.AbstractContextManager[int]]] = {
 
 
 def _program(name: str, package: str) -> str:
-    return shutil.which(name, path=PATH) or missing(f"{name} is not installed (Debian's package {package})")
+    why = f"{name} is not installed (Debian's package {package})"
+    return shutil.which(name, path=PATH) or missing(why, "REQUIRE_SERVERS")
 
 
 @contextlib.contextmanager

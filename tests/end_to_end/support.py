@@ -57,5 +57,13 @@ def screen_of(run_dir: Path, source: Path | str, *settings: str) -> tuple[Result
     return result, path.read_text() + closing.getvalue()
 
 
+def artifact(run_dir: Path, stage: str, key: str, run_id: str | None = None) -> Any:
+    """What a stage of a run put out, of the latest run if none is named."""
+    store = store_of(run_dir)
+    known = metadata.find_run(store, run_id) if run_id else metadata.runs(store)[0]
+    assert known is not None
+    return metadata.stages(store, known)[stage].outputs[key][-1]
+
+
 def store_of(run_dir: Path) -> Any:
     return metadata.open_store(configs.load("digits", None, (f"run_dir={run_dir}",))[0])

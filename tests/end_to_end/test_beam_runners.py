@@ -10,15 +10,15 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 
 from benchmarks import clusters
 from components import features as f
 from components.evaluator import results
-from pipeline import metadata
-from tests.end_to_end.support import QUICK, executed, run, store_of, write_folder
+from tests.end_to_end.support import QUICK, artifact, executed, run, write_folder
+from tests.needs import missing
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]  # several processes each import TensorFlow
 
@@ -83,14 +83,9 @@ def test_dask_reads_the_pictures_and_the_other_stages_go_on_here(here: Path, pic
     assert statistics(tmp_path / "runs") == statistics(here)
 
 
-def artifact(runs: Path, stage: str, key: str) -> Path:
-    store = store_of(runs)
-    return Path(metadata.stages(store, metadata.runs(store)[0])[stage].outputs[key][-1].uri)
-
-
 def examples(runs: Path) -> dict[str, bytes]:
     """The bytes of every shard, and what was counted."""
-    root = artifact(runs, "ExampleGen", "examples")
+    root = Path(artifact(runs, "ExampleGen", "examples").uri)
     files = [*root.glob("Split-*/*"), root / f.COUNTS_FILE, root / f.REJECTED_FILE]
     return {str(file.relative_to(root)): file.read_bytes() for file in files}
 
@@ -101,7 +96,7 @@ def statistics(runs: Path) -> dict[str, dict[str, str]]:
 
     made = {}
     for split in f.SPLITS:
-        path = artifact(runs, "StatisticsGen", "statistics") / f"Split-{split}" / "FeatureStats.pb"
+        path = Path(artifact(runs, "StatisticsGen", "statistics").uri) / f"Split-{split}" / "FeatureStats.pb"
         (of_split,) = statistics_pb2.DatasetFeatureStatisticsList.FromString(path.read_bytes()).datasets
         made[split] = {one.path.step[0]: str(one) for one in of_split.features} | {"": str(of_split.num_examples)}
     return made
@@ -112,7 +107,7 @@ def transform(runs: Path) -> dict[str, list[Any]]:
     import tensorflow as tf
     from tensorflow.core.protobuf import saved_model_pb2
 
-    path = artifact(runs, "Transform", "transform_graph") / "transform_fn" / "saved_model.pb"
+    path = Path(artifact(runs, "Transform", "transform_graph").uri) / "transform_fn" / "saved_model.pb"
     (graph,) = saved_model_pb2.SavedModel.FromString(path.read_bytes()).meta_graphs
     nodes = [*graph.graph_def.node, *(node for one in graph.graph_def.library.function for node in one.node_def)]
     values = [tf.make_ndarray(node.attr["value"].tensor) for node in nodes if node.op == "Const"]
@@ -120,7 +115,7 @@ def transform(runs: Path) -> dict[str, list[Any]]:
 
 
 def evaluation(runs: Path) -> dict[str, Any]:
-    return dict(results.read(str(artifact(runs, "Evaluator", "evaluation")), 0.95).to_dict())
+    return dict(results.read(artifact(runs, "Evaluator", "evaluation").uri, 0.95).to_dict())
 
 
 MADE: dict[str, Callable[[Path], dict[str, Any]]] = {
@@ -157,7 +152,8 @@ def two_hosts(folder: Path) -> Iterator[tuple[Host, Host]]:
             try:
                 ip("netns", "add", host.space)
             except (OSError, subprocess.CalledProcessError) as error:
-                not_permitted(f"no network namespace can be made here: {getattr(error, 'stderr', error)}")
+                why = f"no network namespace can be made here: {getattr(error, 'stderr', error)}"
+                missing(why, "REQUIRE_NAMESPACES")  # set on CI where it is root
             stack.callback(ip, "netns", "del", host.space)
         ends = [["eth0", "netns", host.space] for host in made]
         ip("link", "add", *ends[0], "type", "veth", "peer", "name", *ends[1])
@@ -170,10 +166,3 @@ def two_hosts(folder: Path) -> Iterator[tuple[Host, Host]]:
 
 def ip(*words: str) -> str:
     return subprocess.run(["ip", *words], check=True, capture_output=True, text=True).stdout
-
-
-def not_permitted(why: str) -> NoReturn:
-    """Skip aloud; fail where REQUIRE_NAMESPACES is set, as on CI where it is root."""
-    if os.environ.get("REQUIRE_NAMESPACES"):
-        pytest.fail(why)
-    pytest.skip(why)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from components.errors import UserError
+from pipeline.cli import main
 from tests.end_to_end.support import executed, run, screen_of, store_of, write_folder
 
 pytestmark = pytest.mark.slow
@@ -21,7 +22,7 @@ def latest(run_dir: Path, kind: str) -> Path:
     return Path(store_of(run_dir).get_artifacts_by_type(kind)[-1].uri)
 
 
-def test_a_search_then_a_warm_start(tmp_path: Path) -> None:
+def test_a_search_then_a_warm_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pictures, runs = write_folder(tmp_path / "pictures", train=20, test=10), tmp_path / "runs"
     with pytest.raises(UserError, match=r"--warm-start: .*runs has no blessed model of 'pictures' to begin with"):
         run(runs, pictures, *LENIENT, "warm_start=true")
@@ -37,9 +38,14 @@ def test_a_search_then_a_warm_start(tmp_path: Path) -> None:
     assert result.trials[0]["score"] >= result.trials[1]["score"]
     assert all(0.01 <= trial["learning_rate"] <= 0.2 and 16 <= trial["batch_size"] <= 32 for trial in result.trials)
     assert "trials    validation accuracy" in screen
-    assert f"{result.trials[0]['learning_rate']:.4g}" in screen
+    shown = f"{result.trials[0]['learning_rate']:.4g}"
+    assert shown in screen
+    assert f">{shown}</data>" in Path(str(result.report)).read_text()
     best = json.loads((latest(runs, "HyperParameters") / "best_hyperparameters.txt").read_text())["values"]
     assert best == {name: value for name, value in result.trials[0].items() if name != "score"}
+    capsys.readouterr()
+    assert main(["lineage", "--why", "--json", "--run-dir", str(runs)]) == 0
+    assert json.loads(capsys.readouterr().out)["training"].items() >= best.items()
     history = json.loads((latest(runs, "ModelRun") / "history.json").read_text())
     assert max(epoch["learning_rate"] for epoch in history) <= best["learning_rate"] * 1.001
     assert not list((runs / "checkpoints").iterdir()), "a search that is done keeps nothing"

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from components import features as f
-
-BEAM_ARGS = ["--runner=FnApiRunner", "--direct_running_mode=in_memory", "--direct_num_workers=1"]
+from tests.examples import BEAM_ARGS
 
 
 def examples_artifact(uri: Path | str) -> object:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.evaluator.runs import BEAM_ARGS
+from tests.examples import BEAM_ARGS
 
 
 class Chain:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from components.evaluator import results
-from tests.evaluator.runs import BEAM_ARGS
+from tests.examples import BEAM_ARGS
 
 STAGES = ("Digits", "Standin", "Baseline", "Evaluator", "ServingCheck", "Pusher")
 

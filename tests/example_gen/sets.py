@@ -16,16 +16,10 @@ import numpy as np
 from components import features as f
 from components.example_gen import sources
 from components.example_gen.sources import Source
-from tests.examples import digit_pictures, png
+from tests.examples import BEAM_ARGS, digit_pictures, png
 
 SHARES = {f.TRAIN: 0.8, f.VALIDATION: 0.1, f.TEST: 0.1}
 CIFAR_NAMES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
-BEAM_ARGS = [
-    "--runner=FnApiRunner",
-    "--direct_running_mode=in_memory",
-    "--direct_num_workers=1",
-    f"--setup_file={Path(__file__).parents[2] / 'setup.py'}",  # else TFX packs itself up for each executor: a second
-]
 
 
 def picture(seed: int, size: int = 8) -> np.ndarray:

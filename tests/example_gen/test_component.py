@@ -14,6 +14,7 @@ from components.errors import UserError
 from components.example_gen import settings, sources
 from components.example_gen.driver import fingerprint
 from tests.example_gen import sets
+from tests.examples import BEAM_ARGS
 
 TWO = sets.pictures_of({"cat": 12, "dog": 12})
 
@@ -85,7 +86,7 @@ def pipeline(tmp_path: Path, source: sources.Source, max_bytes: int = 10**6, mor
         components=components,
         enable_cache=True,
         metadata_connection_config=metadata.sqlite_metadata_connection_config(str(tmp_path / "metadata.db")),
-        beam_pipeline_args=list(sets.BEAM_ARGS),
+        beam_pipeline_args=BEAM_ARGS,
     )
 
 

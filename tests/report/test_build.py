@@ -117,6 +117,20 @@ def test_a_first_run_has_no_baseline_to_show(tmp_path: Path) -> None:
     assert "served as version 7" in page.text
 
 
+def test_the_trials_of_a_tuner_are_shown_the_best_marked(tmp_path: Path) -> None:
+    run = artifacts.evaluated(tmp_path, NAMES)
+    assert "Trials" not in page_of(run, tmp_path).text
+    run.result["trials"] = [
+        {"score": 0.9, "learning_rate": 0.0831, "width": 48},
+        {"score": 0.85, "learning_rate": 0.4, "width": 16},
+        {"score": 0.0, "learning_rate": 12345.0, "width": 8},  # it diverged
+    ]
+    page = page_of(run, tmp_path)
+    for name in ("score", "learning_rate", "width"):
+        assert page.figures[f"trial.{name}"] == [trial[name] for trial in run.result["trials"]]
+    assert re.findall(r'best</span> <data value="([^"]+)"', page.source) == ["0.9"]
+
+
 def test_a_run_that_ended_after_the_evaluator_has_its_figures_but_no_pictures(tmp_path: Path) -> None:
     run = artifacts.evaluated(tmp_path, NAMES)
     del run.artifacts["predictions"]

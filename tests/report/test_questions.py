@@ -17,9 +17,8 @@ import pytest
 
 from components.evaluator import results
 from components.example_gen import driver
-from pipeline import metadata
 from pipeline.cli import main
-from tests.end_to_end.support import store_of
+from tests.end_to_end.support import artifact
 from tests.report.conftest import History
 
 pytestmark = pytest.mark.slow
@@ -38,13 +37,6 @@ def ask(history: History, capsys: pytest.CaptureFixture[str]) -> Any:
         return json.loads(said) if "--json" in words else said
 
     return answer
-
-
-def artifact(history: History, run_id: str, stage: str, key: str) -> Any:
-    store = store_of(history.folder)
-    known = metadata.find_run(store, run_id)
-    assert known is not None
-    return metadata.stages(store, known)[stage].outputs[key][-1]
 
 
 def test_runs_filters_and_sorts(history: History, ask: Any) -> None:
@@ -80,7 +72,7 @@ def test_lineage_from_the_served_version_to_the_bytes_of_the_data(history: Histo
 
 
 def test_lineage_from_data_to_every_model_that_it_trained(history: History, ask: Any) -> None:
-    number = artifact(history, history.again.run_id, "ExampleGen", "examples").id
+    number = artifact(history.folder, "ExampleGen", "examples", history.again.run_id).id
     content = driver.fingerprint("folder", str(history.pictures)).partition(",")[0]
     for data in (f"#{number}", str(history.pictures), content):
         told = ask("lineage", data).partition("and what came of it")[0].splitlines()
@@ -98,7 +90,7 @@ def test_a_version_of_two_models_must_be_named(history: History, capsys: pytest.
 
 def test_why_tells_each_threshold_with_what_was_measured(history: History, ask: Any) -> None:
     why = ask("lineage", "--why", "pictures/1", "--json")
-    measured = results.read(artifact(history, history.first.run_id, "Evaluator", "evaluation").uri)
+    measured = results.read(artifact(history.folder, "Evaluator", "evaluation", history.first.run_id).uri)
     assert why["blessed"] is True
     assert why["metrics"]["accuracy"]["value"] == measured.accuracy.value
     checks = {one["name"]: one for one in why["checks"]}
@@ -128,7 +120,7 @@ def test_why_a_model_was_refused(history: History, ask: Any) -> None:
     failed = [one["name"] for one in why["checks"] if not one["passed"]]
     assert "accuracy" in failed
     # What TFMA itself says of the same thresholds.
-    evaluation = artifact(history, history.second.run_id, "Evaluator", "evaluation").uri
+    evaluation = artifact(history.folder, "Evaluator", "evaluation", history.second.run_id).uri
     said = results.failures(evaluation)
     assert ("accuracy beside the baseline" in failed) == any("below the baseline" in line for line in said)
     assert ("recall of each class" in failed) == any(line.startswith("recall") for line in said)
@@ -143,7 +135,7 @@ def test_why_a_model_was_refused(history: History, ask: Any) -> None:
     [
         (("show", "nosuch"), "no run 'nosuch'"),
         (("report", "nosuch"), "no run 'nosuch'"),
-        (("lineage", "nosuch"), "no run 'nosuch'"),
+        (("lineage", "nosuch"), "there is no 'nosuch' in"),
         (("lineage", "#999"), "no '#999'"),
         (("lineage", "pictures/9"), "no version 'pictures/9'"),
         (("lineage", "sha256:00ff"), "no 'sha256:00ff'"),

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from components.evaluator import results
-from pipeline import metadata, run_dir
 from pipeline import report as reports
+from pipeline import run_dir
 from pipeline.cli import main
 from pipeline.result import MISTAKE, REFUSED, Result
-from tests.end_to_end.support import run, store_of, write_folder
+from tests.end_to_end.support import artifact, run, store_of, write_folder
 from tests.report.page import Page
 
 pytestmark = pytest.mark.slow
@@ -26,18 +26,11 @@ def page_of(result: Result) -> Page:
     return Page(Path(result.report))
 
 
-def artifact(folder: Path, result: Result, stage: str, key: str) -> Any:
-    store = store_of(folder)
-    known = metadata.find_run(store, result.run_id)
-    assert known is not None
-    return metadata.stages(store, known)[stage].outputs[key][-1]
-
-
 def test_the_figures_are_those_of_the_evaluation(runs: tuple[Path, Result, Result]) -> None:
     folder, *both = runs
     for result in both:
         figures = page_of(result).figures
-        measured = results.read(artifact(folder, result, "Evaluator", "evaluation").uri)
+        measured = results.read(artifact(folder, "Evaluator", "evaluation", result.run_id).uri)
         assert set(figures["accuracy"]) == {measured.accuracy.value}
         assert set(figures["ece"]) == {measured.expected_calibration_error}
         by_recall = sorted((one for one in measured.classes if one.recall), key=lambda one: one.recall.value)  # type: ignore[union-attr]
@@ -124,7 +117,7 @@ def test_lineage_leads_from_the_served_version_to_the_data_and_back(
         one["stage"] for one in served["back"]
     }
     (data,) = (one for one in served["back"] if one["key"] == "examples")
-    assert data["uri"] == artifact(folder, first, "ExampleGen", "examples").uri
+    assert data["uri"] == artifact(folder, "ExampleGen", "examples", first.run_id).uri
     # The data was not read again for the second run: both models were trained on it.
     models = [one["run_id"] for one in lineage(f"#{data['id']}")["forward"] if one["key"] == "model"]
     assert models == [first.run_id, second.run_id]

@@ -12,8 +12,7 @@ from tfx.proto import transform_pb2
 from tfx.types import artifact_utils, channel_utils, standard_artifacts
 
 from components import features as f
-
-BEAM_ARGS = ["--runner=FnApiRunner", "--direct_running_mode=in_memory", "--direct_num_workers=1"]
+from tests.examples import BEAM_ARGS
 
 
 def examples_artifact(root: Path) -> standard_artifacts.Examples:
