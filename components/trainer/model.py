@@ -23,7 +23,7 @@ def build_model(settings: Settings, classes: int) -> keras.Sequential:
     A frozen stem, to be given to `whiten`, then groups of 3x3 convolutions, the first of which halves the picture,
     until it is 2 or 3 pixels wide. Pooling comes before normalisation and activation, which then work on a quarter of
     the pixels. The design of cifar10-airbench (Jordan, '94% on CIFAR-10 in 3.29 seconds on a single GPU', 2024,
-    https://arxiv.org/abs/2404.00498).
+    https://arxiv.org/abs/2404.00498), with a rectifier in place of GELU, which takes half as long again on a CPU.
 
     Args:
         settings: `size`, `stem_stride`, `width` and `depth` are read.
@@ -44,7 +44,7 @@ def build_model(settings: Settings, classes: int) -> keras.Sequential:
             if index == 0:
                 model.add(layers.MaxPooling2D())
             model.add(BatchNormalization(momentum=0.6, epsilon=1e-5, scale=False))
-            model.add(layers.Activation("gelu"))
+            model.add(layers.ReLU())
         channels = GROWTH * settings.width
     model.add(layers.GlobalMaxPooling2D())
     # In float32: answers that are close together must not become equal.

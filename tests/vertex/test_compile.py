@@ -208,7 +208,7 @@ def test_the_command_needs_no_network_and_no_account(tmp_path: Path) -> None:
         f"{output}: 17 tasks, image us-central1-docker.pkg.dev/PROJECT/pipelines/image-classification:latest",
         "  data              gs://PROJECT-pipelines/data/cifar-10-binary.tar.gz",
         "  max_rejected      0.01",
-        "  epochs            8",
+        "  epochs            16",
         "  batch_size        500",
         "  learning_rate     0.08",
         "  min_accuracy      0.86",
