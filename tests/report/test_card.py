@@ -12,10 +12,10 @@ from components.evaluator import results
 from components.report import card as cards
 from components.report.page import markdown
 from pipeline.cli import main
+from tests.end_to_end.support import artifact
 from tests.report import artifacts
 from tests.report.conftest import History
 from tests.report.page import Page
-from tests.report.test_questions import artifact
 
 HOSTILE = ("<script>alert(1)</script>", "a|b", "*bold*\n# title", "猫")
 
@@ -90,7 +90,7 @@ def test_the_figures_are_those_of_the_evaluation(history: History, capsys: pytes
     html, text = (Path(line) for line in capsys.readouterr().out.splitlines())
     assert html == history.folder / "runs" / history.first.run_id / "card.html"
     figures: dict[str, Any] = Page(html).figures
-    measured = results.read(artifact(history, history.first.run_id, "Evaluator", "evaluation").uri)
+    measured = results.read(artifact(history.folder, "Evaluator", "evaluation", history.first.run_id).uri)
     assert set(figures["accuracy"]) == {measured.accuracy.value}
     assert figures["ece"] == [measured.expected_calibration_error]
     assert figures["class.recall"] == [one.recall.value for one in measured.classes if one.recall]

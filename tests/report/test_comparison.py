@@ -19,6 +19,7 @@ from components.report.comparison import Side, paired_interval, unpaired_interva
 from pipeline.cli import main
 from pipeline.config import Trainer
 from pipeline.result import Result
+from tests.end_to_end.support import artifact
 from tests.report import artifacts
 from tests.report.conftest import History
 from tests.report.page import Page
@@ -93,9 +94,7 @@ def test_a_run_that_ended_early(first: Side) -> None:
 
 # ------------------------------------------------------------------------------------------------------------ real runs
 def answers(history: History, result: Result) -> dict[str, bool]:
-    from tests.report.test_questions import artifact
-
-    folder = Path(artifact(history, result.run_id, "ServingCheck", "predictions").uri)
+    folder = Path(artifact(history.folder, "ServingCheck", "predictions", result.run_id).uri)
     columns = np.load(folder / "predictions-00000.npz", allow_pickle=False)
     return dict(zip(columns[f.SOURCE].tolist(), (columns[f.LABEL] == columns[f.CLASS_INDEX]).tolist()))
 
