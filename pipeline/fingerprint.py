@@ -17,7 +17,7 @@ COMPONENTS = Path(__file__).resolve().parent.parent / "components"
 
 
 def of_stage(name: str, *more: bytes) -> str:
-    """64 hex digits: of the code in the stage's folder, the shared names, the libraries' versions, and `more`."""
+    """64 hex digits: of the code in the stage's folder and beside it, the libraries' versions, and `more`."""
     digest = hashlib.sha256()
     for library in LIBRARIES:
         digest.update(f"{library} {metadata.version(library)}\n".encode())
@@ -26,7 +26,7 @@ def of_stage(name: str, *more: bytes) -> str:
     # None for the stages that are TFX's own; the report's templates are code too.
     own = sorted(file for file in folder.rglob("*.*") if file.suffix != ".pyc")
     if own:
-        own.append(COMPONENTS / "features.py")
+        own += sorted(COMPONENTS.glob("*.py"))  # what all rooms share
     for file in own:
         digest.update(f"{file.name} {hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
     for content in more:
