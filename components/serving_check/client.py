@@ -231,7 +231,9 @@ def _one_line(error: Exception) -> str:
 def main() -> None:
     # On the processor: the process that started this one may hold all memory of the accelerators.
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-    sys.modules["keras"] = None  # type: ignore[assignment]  # TensorFlow alone: a model that needs Keras is unfit
+    # TensorFlow alone: a model that needs Keras is unfit, and what TensorFlow does not require but would load if it is
+    # there is not looked for.
+    sys.modules.update(dict.fromkeys(("keras", "googleapiclient", "scipy")))  # type: ignore[arg-type]
     request = Request(**json.load(sys.stdin))
     answers = check(request)
     import tensorflow as tf
