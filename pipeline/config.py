@@ -162,10 +162,11 @@ class Config(Section):
     vertex: Vertex = Vertex()
 
     @model_validator(mode="after")
-    def _picture_larger_than_its_move(self) -> Config:
-        move, size = self.trainer.translate, self.transform.size
-        if move >= size:
-            raise ValueError(f"trainer.translate = {move} must be smaller than transform.size = {size}")
+    def _picture_larger_than_its_variations(self) -> Config:
+        size = self.transform.size
+        for key, pixels in (("translate", self.trainer.translate), ("cutout", self.trainer.cutout)):
+            if pixels >= size:
+                raise ValueError(f"trainer.{key} = {pixels} must be smaller than transform.size = {size}")
         return self
 
 

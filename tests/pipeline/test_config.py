@@ -66,6 +66,7 @@ def test_the_preset_follows_the_data(tmp_path: Path) -> None:
         ("data.splits.train=0.5", "the three shares must add up to 1, not 0.7"),
         ("gate.leaks=maybe", "input should be 'stop', 'warn' or 'off'"),
         ("trainer.translate=32", "trainer.translate = 32 must be smaller than transform.size = 32"),
+        ("trainer.cutout=40", "trainer.cutout = 40 must be smaller than transform.size = 32"),
         ("tuner.space={strategy: [0, 1]}", "'strategy' is no number of the trainer; these are: epochs, batch_size"),
         ("tuner.space={epochs: [0, 9]}", "epochs = 0: input should be greater than or equal to 1"),
         ("tuner.space={width: [4, 4.5]}", "width = 4.5: input should be a valid integer"),
