@@ -7,7 +7,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from components import storage
 from components.errors import GateRefused, UserError
 from components.report import facts
 from components.versions import versions
@@ -84,7 +83,7 @@ def collect(config: Config, outcome: Outcome) -> Result:
     )
     store = metadata.open_store(config)
     run = metadata.find_run(store, outcome.run_id)
-    made = {name: stage.outputs for name, stage in metadata.stages(store, run).items()} if run else {}
+    made = metadata.stages(store, run) if run else {}
     _add_counts(result, made)
     _add_findings(result, made)
     _add_trials(result, made)
@@ -111,31 +110,23 @@ def collect(config: Config, outcome: Outcome) -> Result:
     return result
 
 
-def _one(made: dict[str, dict[str, list[metadata.Artifact]]], stage: str, key: str) -> metadata.Artifact | None:
-    artifacts = made.get(stage, {}).get(key, [])
-    live = [a for a in artifacts if a.state == metadata.Artifact.LIVE]
-    return live[-1] if live else None
-
-
-def _add_counts(result: Result, made: dict[str, Any]) -> None:
-    examples = _one(made, "ExampleGen", "examples")
+def _add_counts(result: Result, made: dict[str, metadata.Stage]) -> None:
+    examples = metadata.live(made, "ExampleGen", "examples")
     if examples is not None:
         result.counts = facts.counts(examples.uri)
 
 
-def _add_findings(result: Result, made: dict[str, Any]) -> None:
-    findings = _one(made, "DataGate", "findings")
+def _add_findings(result: Result, made: dict[str, metadata.Stage]) -> None:
+    findings = metadata.live(made, "DataGate", "findings")
     if findings is not None:
         result.findings = facts.findings(findings.uri)
         result.warnings = [finding["message"] for finding in result.findings]
 
 
-def _add_trials(result: Result, made: dict[str, Any]) -> None:
-    """Of each its `score`, the validation accuracy, and the settings it was tried with."""
-    found = _one(made, "Tuner", "tuner_results")
+def _add_trials(result: Result, made: dict[str, metadata.Stage]) -> None:
+    found = metadata.live(made, "Tuner", "tuner_results")
     if found is not None:
-        trials = json.loads(storage.read_bytes(f"{found.uri}/tuner_results.json"))
-        result.trials = [{key: value for key, value in trial.items() if key != "trial_id"} for trial in trials]
+        result.trials = facts.trials(found.uri)
 
 
 def metrics(evaluation_uri: str, confidence: float) -> dict[str, Any]:
@@ -145,9 +136,9 @@ def metrics(evaluation_uri: str, confidence: float) -> dict[str, Any]:
     return facts.metrics(results.read(evaluation_uri, confidence).to_dict())
 
 
-def _add_verdict(result: Result, made: dict[str, Any], config: Config) -> None:
-    blessing = _one(made, "Evaluator", "blessing")
-    evaluation = _one(made, "Evaluator", "evaluation")
+def _add_verdict(result: Result, made: dict[str, metadata.Stage], config: Config) -> None:
+    blessing = metadata.live(made, "Evaluator", "blessing")
+    evaluation = metadata.live(made, "Evaluator", "evaluation")
     if blessing is not None and evaluation is not None:
         from components.evaluator import results
 
@@ -155,11 +146,11 @@ def _add_verdict(result: Result, made: dict[str, Any], config: Config) -> None:
         result.metrics = metrics(evaluation.uri, config.evaluator.confidence)
         if not result.blessed:
             result.why = results.failures(evaluation.uri)
-    served = _one(made, "ServingCheck", "blessing")
+    served = metadata.live(made, "ServingCheck", "blessing")
     if served is not None and metadata.property_value(served, "blessed") != 1:
         result.why += facts.not_served(served.uri)
         result.blessed = False
-    pushed = _one(made, "Pusher", "pushed_model")
+    pushed = metadata.live(made, "Pusher", "pushed_model")
     if pushed is not None and metadata.property_value(pushed, "pushed") == 1:
         version = str(metadata.property_value(pushed, "pushed_version"))
         result.pushed = {"version": version, "path": str(metadata.property_value(pushed, "pushed_destination"))}

@@ -99,13 +99,14 @@ def create_pipeline(config: Config, source: Source, place: Here) -> Pipeline:
         optional.append(warm_start)
 
     # Looks for better settings, a training a trial.
-    hyperparameters = None
+    found, hyperparameters = {}, None
     if config.tuner.trials:
         tuner = place.tuner(
             tuner_fn="components.trainer.tune.tuner_fn",
             custom_config=place.tuner_config(),
             **training,
         ).with_id("Tuner")
+        found["trials"] = tuner.outputs["tuner_results"]
         hyperparameters = tuner.outputs["best_hyperparameters"]
         optional.append(tuner)
 
@@ -157,6 +158,7 @@ def create_pipeline(config: Config, source: Source, place: Here) -> Pipeline:
         evaluation=evaluator.outputs["evaluation"],
         infra_blessing=serving_check.outputs["blessing"],
         predictions=serving_check.outputs["predictions"],
+        **found,
     )
 
     return Pipeline(

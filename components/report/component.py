@@ -21,6 +21,7 @@ class ReportSpec(types.ComponentSpec):
         "anomalies": ChannelParameter(type=standard_artifacts.ExampleAnomalies),
         "previous": ChannelParameter(type=simple_artifacts.File, optional=True),
         "findings": ChannelParameter(type=simple_artifacts.File),
+        "trials": ChannelParameter(type=standard_artifacts.TunerResults, optional=True),
         "model_run": ChannelParameter(type=standard_artifacts.ModelRun),
         "evaluation": ChannelParameter(type=standard_artifacts.ModelEvaluation),
         "infra_blessing": ChannelParameter(type=standard_artifacts.InfraBlessing),

@@ -50,6 +50,7 @@ class Executor(base_executor.BaseExecutor):
             "why": why,
             "warnings": [finding["message"] for finding in findings],
             "findings": findings,
+            "trials": facts.trials(uris["trials"]) if "trials" in uris else [],
         }
         run = Run(
             result=result,

@@ -38,6 +38,12 @@ def not_served(blessing: str) -> list[str]:
     return list(read(blessing, "serving_check.json")["reasons"])
 
 
+def trials(folder: str) -> list[dict[str, float]]:
+    """Of each its `score`, the validation accuracy, and the settings it was tried with; the best first."""
+    found = read(folder, "tuner_results.json")
+    return [{key: value for key, value in trial.items() if key != "trial_id"} for trial in found]
+
+
 def metrics(evaluation: Mapping[str, Any]) -> dict[str, Any]:
     """The Evaluator's results (components/evaluator/results.py, as nested dicts) without their tables."""
     tables = ("top_k", "confusion_matrix", "calibration")

@@ -34,16 +34,22 @@ def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
     settings = Settings(**told)
     strategy = devices.choose(settings.strategy, settings.tpu)
     inputs = read(fn_args, settings)
+    oracle = chooser(trials, search_space(space, settings), settings.seed)
+    return TunerFnResult(Search(oracle, inputs, settings, strategy), {})
+
+
+def chooser(trials: int, space: keras_tuner.HyperParameters, seed: int) -> keras_tuner.Oracle:
+    """Chooses what each trial tries: the first three anywhere in `space`, the others where it promises most."""
     oracle = keras_tuner.oracles.BayesianOptimizationOracle(
         objective=keras_tuner.Objective("val_accuracy", "max"),
         max_trials=trials,
         num_initial_points=min(3, trials),
-        seed=settings.seed,
-        hyperparameters=search_space(space, settings),
+        seed=seed + 1,  # with 0 KerasTuner draws one
+        hyperparameters=space,
         allow_new_entries=False,
     )
     oracle.verbose = 0
-    return TunerFnResult(Search(oracle, inputs, settings, strategy), {})
+    return oracle
 
 
 def search_space(space: dict[str, tuple[float, float]], settings: Settings) -> keras_tuner.HyperParameters:

@@ -1,11 +1,13 @@
-"""The space that a search goes through."""
+"""The space that a search goes through, and what it chooses of it."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 
 from components.trainer.settings import Settings
-from components.trainer.tune import search_space
+from components.trainer.tune import chooser, search_space
 from tests.trainer.conftest import DIGITS_PRESET
 
 
@@ -23,3 +25,20 @@ def test_a_range_is_drawn_between_its_ends_whole_numbers_staying_whole(
     drawn = [found.random_sample(seed) for seed in range(50)]
     assert all(isinstance(value, kind) and ends[0] <= value <= ends[1] for value in drawn)
     assert len(set(drawn)) > 5
+
+
+def test_the_seed_decides_what_is_tried(tmp_path: Path) -> None:
+    def tried(seed: int, folder: str) -> list[float]:
+        space = search_space({"learning_rate": (0.01, 1.0)}, Settings(**DIGITS_PRESET))
+        oracle = chooser(5, space, seed)
+        oracle._set_project_dir(str(tmp_path / folder), "search")
+        rates = []
+        for _ in range(5):
+            trial = oracle.create_trial("one")
+            rates.append(trial.hyperparameters.values["learning_rate"])
+            oracle.update_trial(trial.trial_id, {"val_accuracy": rates[-1]})
+            trial.status = "COMPLETED"
+            oracle.end_trial(trial)
+        return rates
+
+    assert tried(0, "first") == tried(0, "second") != tried(1, "third")

@@ -110,10 +110,14 @@ def test_a_search_and_a_warm_start(ran: Cloud, tmp_path: Path, monkeypatch: pyte
     config, _ = configs.load("digits", None, (*SMALL, "tuner.trials=2", space, "warm_start=true"))
     cloud = Cloud(compile.spec(config), tmp_path, monkeypatch, epochs=1, batch_size=32, learning_rate=0.05)
     cloud.run(
-        "Tuner", "Trainer", found={**ran.made, "WarmStart-model-resolver": {"model": ran.made["Trainer"]["model"]}}
+        "Tuner",
+        "Trainer",
+        "Report",
+        found={**ran.made, "WarmStart-model-resolver": {"model": ran.made["Trainer"]["model"]}},
     )
     trials = read(cloud, "Tuner", "tuner_results", "tuner_results.json")
     assert len(trials) == 2
+    assert report(cloud).figures["trial.score"] == [trial["score"] for trial in trials]
     assert [job.display_name for job in cloud.jobs] == ["digits-tuner", "digits-trainer"]
     (epoch,) = read(cloud, "Trainer", "model_run", HISTORY_FILE)
     assert epoch["val_accuracy"] == trials[0]["score"]  # the best trial again, beside another learning rate of the run
