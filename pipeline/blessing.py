@@ -8,7 +8,7 @@ import os
 from typing import Any
 
 from components import features as f
-from components import storage
+from components import files
 from components.errors import UserError
 from components.names import printable
 from pipeline import metadata, run_dir
@@ -145,7 +145,7 @@ def _change(absolute: float, measured: dict[str, Any], baseline: str) -> Check:
 
 def _serving_check(infra: Link) -> Check:
     path = f"{infra.artifact.uri}/{SERVING_CHECK_FILE}"
-    report = json.loads(storage.read_bytes(path)) if storage.exists(path) else {}
+    report = json.loads(files.read_bytes(path)) if files.exists(path) else {}
     said = "; ".join(report.get("reasons", [])) or (
         f"{report.get('pictures', 0):,} pictures served, {report.get('compared', 0):,} by all three signatures"
     )

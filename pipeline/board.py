@@ -8,8 +8,8 @@ import time
 import warnings
 from pathlib import Path
 
+from components import files
 from components.errors import UserError
-from components.example_gen import files
 from pipeline import metadata, run_dir
 from pipeline.config import Config
 from pipeline.output import all_output_to

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from components import features as f
-from components import storage
+from components import files
 from components.report import card as cards
 from components.report import moments
 from pipeline import blessing, report, run_dir
@@ -75,9 +75,9 @@ def collect(known: Known, version: Version) -> cards.Card:
 def _parameters(known: Known, judged: Blessing) -> int | None:
     record = known.graph.beside(judged.model, "model_run")
     path = f"{record.artifact.uri}/{SUMMARY_FILE}" if record else ""
-    if not path or not storage.exists(path):
+    if not path or not files.exists(path):
         return None
-    found = re.search(r"Total params:\s*([\d,]+)", storage.read_bytes(path).decode())
+    found = re.search(r"Total params:\s*([\d,]+)", files.read_bytes(path).decode())
     return int(found[1].replace(",", "")) if found else None
 
 

@@ -12,7 +12,7 @@ from importlib import metadata as versions
 from pathlib import Path
 from typing import Any
 
-from components.example_gen import files
+from components import files
 from pipeline import metadata, run_dir
 from pipeline.config import Config
 from pipeline.output import all_output_to

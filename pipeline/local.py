@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import yaml
 
-from components import progress
+from components import files, progress
 from components.errors import GateRefused, UserError
-from components.example_gen import files, sources
+from components.example_gen import sources
 from pipeline import ALL_STAGES, fingerprint, metadata, report, run_dir
 from pipeline.config import Config
 from pipeline.output import all_output_to, kept_open

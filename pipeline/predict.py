@@ -11,7 +11,7 @@ from typing import Any
 
 from components import features
 from components.errors import UserError
-from components.example_gen.files import exists, is_folder
+from components.files import exists, is_folder
 from pipeline import metadata
 from pipeline.config import Config
 from pipeline.output import all_output_to

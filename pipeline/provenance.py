@@ -10,7 +10,7 @@ from typing import Any
 import ml_metadata as mlmd
 
 from components import features as f
-from components import storage
+from components import files
 from components.errors import UserError
 from pipeline import metadata, run_dir
 from pipeline.config import Config
@@ -99,14 +99,14 @@ class Known:
 
     def data(self, examples: Link) -> Data:
         path = f"{examples.artifact.uri}/{f.COUNTS_FILE}"
-        counts = json.loads(storage.read_bytes(path)) if storage.exists(path) else {}
+        counts = json.loads(files.read_bytes(path)) if files.exists(path) else {}
         fingerprint = str(metadata.property_value(examples.artifact, "input_fingerprint") or "")
-        content, _, files = fingerprint.partition(",num_files:")
+        content, _, number = fingerprint.partition(",num_files:")
         return Data(
             link=examples,
             source=counts.get("source") or str(examples.parameter("input_base")),
             fingerprint=content,
-            files=int(files or 0),
+            files=int(number or 0),
             counts=counts.get("splits", {}),
             rejected=counts.get("rejected", 0),
         )
@@ -121,7 +121,7 @@ class Known:
         told = json.loads(trained.parameter("custom_config") or "{}")
         for found in trained.inputs("hyperparameters"):
             path = f"{self.graph.link(found).artifact.uri}/best_hyperparameters.txt"
-            told |= json.loads(storage.read_bytes(path))["values"] if storage.exists(path) else {}
+            told |= json.loads(files.read_bytes(path))["values"] if files.exists(path) else {}
         return {key: value for key, value in told.items() if value != "" and key != "checkpoints"}
 
     def models_of(self, *examples: int) -> list[Link]:

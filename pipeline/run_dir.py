@@ -19,8 +19,8 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
+from components import files
 from components.errors import UserError
-from components.example_gen import files
 from pipeline.config import Config
 
 LOCK_FILE = "lock"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from components import features, storage
+from components import features, files
 from components.errors import UserError
 from pipeline import metadata
 from pipeline.config import Config
@@ -28,7 +28,7 @@ def freeze(config: Config, output: str | None, force: bool) -> int:
 
             schema = f"{stages['SchemaGen'].outputs['schema'][-1].uri}/schema.pbtxt"
             examples = stages["ExampleGen"].outputs["examples"][-1].uri
-            counts = json.loads(storage.read_bytes(f"{examples}/{features.COUNTS_FILE}"))
+            counts = json.loads(files.read_bytes(f"{examples}/{features.COUNTS_FILE}"))
             data_gate_freeze.freeze(schema, counts["class_names"], destination, force)
             print(
                 f"{destination} written from run {run.id}; edit it, and the next run of '{config.name}' validates by it"

@@ -13,10 +13,9 @@ from tfx.dsl.components.base.base_node import BaseNode
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import trainer_pb2, transform_pb2
 
-from components import features
+from components import features, files
 from components.errors import UserError
 from components.evaluator.config import eval_config
-from components.example_gen import files
 from components.example_gen.component import ImageExampleGen
 from components.example_gen.sources import Source
 from components.serving_check.component import ServingCheck

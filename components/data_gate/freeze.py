@@ -9,7 +9,7 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components import features as f
-from components import storage
+from components import files
 from components.errors import UserError
 
 _HEADER = """\
@@ -85,7 +85,7 @@ def freeze(inferred: str | Path, class_names: Sequence[str], destination: str | 
     if not class_names:
         raise UserError("A schema needs at least one class name; none was given.")
     try:
-        schema = text_format.Parse(storage.read_bytes(str(inferred)).decode(), schema_pb2.Schema())
+        schema = text_format.Parse(files.read_bytes(str(inferred)).decode(), schema_pb2.Schema())
     except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
         raise UserError(f"{inferred} is not the schema of a run: {error}") from error
     text = _curated(schema, sorted(class_names))

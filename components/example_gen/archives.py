@@ -15,8 +15,8 @@ import zlib
 from collections.abc import Iterator
 from typing import IO, NamedTuple
 
+from components import files
 from components.errors import UserError
-from components.example_gen import files
 from components.example_gen.pictures import Rejected
 
 

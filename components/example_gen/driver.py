@@ -15,8 +15,9 @@ from tfx.components.example_gen import driver, input_processor
 from tfx.orchestration import data_types
 from tfx.types import standard_component_specs
 
+from components import files
 from components.errors import UserError
-from components.example_gen import files, readers, settings
+from components.example_gen import readers, settings
 
 _BLOCK = 1 << 20
 _REQUESTS = 32  # at a time to an object store, where each file takes many milliseconds

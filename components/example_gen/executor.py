@@ -26,7 +26,7 @@ from tfx.utils import proto_utils
 
 from components import features as f
 from components.example_gen import plan, readers, settings, spool
-from components.example_gen.files import text
+from components.files import text
 
 # Gzip, because every stock reader of Examples expects it; stored, because pictures are compressed already.
 _OPTIONS = tf.io.TFRecordOptions(compression_type="GZIP", compression_level=0)

@@ -11,8 +11,8 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from components.errors import UserError
-from components.example_gen.files import text
 from components.features import TEST, TRAIN, VALIDATION
+from components.files import text
 
 SPLIT_FOLDERS = {
     "train": TRAIN,

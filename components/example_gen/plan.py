@@ -11,9 +11,9 @@ import numpy as np
 from components import features as f
 from components.errors import UserError
 from components.example_gen import splits
-from components.example_gen.files import text
 from components.example_gen.layout import Place, places
 from components.example_gen.spool import Index, UnitResult
+from components.files import text
 
 
 class Target(NamedTuple):

@@ -17,7 +17,8 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from components.example_gen import archives, cifar, files, records
+from components import files
+from components.example_gen import archives, cifar, records
 from components.example_gen.layout import SPLIT_FOLDERS, Place
 from components.example_gen.pictures import Rejected
 from components.features import TRAIN

@@ -8,8 +8,8 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 
+from components import files
 from components.errors import UserError
-from components.example_gen import files
 from components.example_gen.pictures import Rejected
 
 # The names that are usual (TFDS, TF-Slim, the TensorFlow model garden, this pipeline), tried in this order.

@@ -18,8 +18,9 @@ import zipfile
 from pathlib import Path
 from typing import Literal
 
+from components import files
 from components.errors import UserError
-from components.example_gen import archives, cifar, files, layout
+from components.example_gen import archives, cifar, layout
 from components.example_gen.download import Progress, Published, download, verify
 
 Kind = Literal["digits", "cifar10", "folder", "archive", "tfrecords"]

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from components import features as f
-from components import storage
+from components import files
 from components.report import moments, predictions
 
 MOVED = 0.1  # standard deviations; by more a statistic is said to have moved (Cohen calls 0.2 a small effect)
@@ -80,7 +80,7 @@ def _data(a: Side, b: Side, cannot: list[str]) -> dict[str, Any] | None:
     if missing:
         cannot.append(f"the data: {' and '.join(missing)} read none")
         return None
-    counts = [json.loads(storage.read_bytes(os.path.join(str(uri), f.COUNTS_FILE))) for uri in uris]
+    counts = [json.loads(files.read_bytes(os.path.join(str(uri), f.COUNTS_FILE))) for uri in uris]
     same = "artifact" if uris[0] == uris[1] else "content" if a.fingerprint == b.fingerprint else None
     names = [set(one["class_names"]) for one in counts]
     totals = [{split: sum(one["splits"].get(split, {}).values()) for split in f.SPLITS} for one in counts]

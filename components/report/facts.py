@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from components import features as f
-from components import storage
+from components import files
 
 EXAMPLES = 12  # of a finding
 
 
 def read(folder: str, name: str) -> Any:
     """A JSON file of an artifact, local or remote."""
-    return json.loads(storage.read_bytes(f"{folder}/{name}"))
+    return json.loads(files.read_bytes(f"{folder}/{name}"))
 
 
 def counts(examples: str) -> dict[str, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from components import storage
+from components import files
 
 
 def of_split(statistics: str | None, split: str) -> dict[str, tuple[float, float]]:
@@ -12,9 +12,9 @@ def of_split(statistics: str | None, split: str) -> dict[str, tuple[float, float
     from tensorflow_metadata.proto.v0 import statistics_pb2
 
     path = os.path.join(statistics or "", f"Split-{split}", "FeatureStats.pb")
-    if statistics is None or not storage.exists(path):
+    if statistics is None or not files.exists(path):
         return {}
-    listed = statistics_pb2.DatasetFeatureStatisticsList.FromString(storage.read_bytes(path))
+    listed = statistics_pb2.DatasetFeatureStatisticsList.FromString(files.read_bytes(path))
     return {
         feature.path.step[0]: (feature.num_stats.mean, feature.num_stats.std_dev)
         for feature in listed.datasets[0].features

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from components import features as f
-from components import storage
+from components import files
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,8 +39,8 @@ class Predictions:
 def read(folder: str) -> Predictions | None:
     """The artifact of the serving check; None where the model answered nothing."""
     parts: dict[str, list[np.ndarray]] = {}
-    for path in storage.matching(folder, "predictions-*.npz"):
-        with np.load(io.BytesIO(storage.read_bytes(path)), allow_pickle=False) as columns:
+    for path in files.matching(folder, "predictions-*.npz"):
+        with np.load(io.BytesIO(files.read_bytes(path)), allow_pickle=False) as columns:
             for key in columns.files:
                 parts.setdefault(key, []).append(columns[key])
     if not parts:

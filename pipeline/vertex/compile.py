@@ -50,7 +50,8 @@ def spec(config: Config) -> dict[str, Any]:
     from tfx.orchestration.data_types import RuntimeParameter
     from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner as kubeflow
 
-    from components.example_gen import files, sources
+    from components import files
+    from components.example_gen import sources
     from pipeline import fingerprint
     from pipeline.stages import create_pipeline, schema_file
     from pipeline.vertex.there import VertexAI

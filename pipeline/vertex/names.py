@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from components import files
 from components.errors import UserError
-from components.example_gen import cifar, files
+from components.example_gen import cifar
 from pipeline.config import Config
 
 IMAGE_ROOT = "/pipeline"  # where the Dockerfile puts this project

@@ -19,10 +19,10 @@ from tfx.types import BaseChannel, Channel
 from tfx.types.component_spec import ChannelParameter
 from tfx.types.experimental import simple_artifacts
 
+from components import files
 from components.data_gate.component import DataGate, DataGateSpec
 from components.errors import UserError
 from components.evaluator.executor import Executor as EvaluatorExecutor
-from components.example_gen import files
 from components.pusher.executor import Executor as AtomicPush
 from components.pusher.vertex import Executor as VertexPush
 from components.report.component import Report

@@ -68,6 +68,11 @@ def matches(pattern: str) -> list[str]:
     return sorted(path for path in found if not is_litter(os.path.basename(path)))
 
 
+def matching(folder: str, pattern: str) -> list[str]:
+    """The files of a folder whose name matches a glob pattern, sorted."""
+    return matches(os.path.join(glob.escape(folder), pattern))
+
+
 def size(path: str) -> int:
     """Bytes."""
     return _gfile().stat(path).length if is_remote(path) else os.stat(path).st_size
