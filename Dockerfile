@@ -1,10 +1,11 @@
 # The image of every stage on Vertex AI and of every worker of Dataflow: `make image`.
 # The Trainer's on GPUs or a TPU: `make image ACCELERATOR=gpu` (or tpu). `cloudbuild.yaml` builds the same without Docker.
 ARG ACCELERATOR=cpu
-ARG PYTHON=3.10.19-slim-bookworm
+ARG PYTHON=3.10.19
 
 # ------------------------------------------------------------------------------ packages, every file checked by its hash
-FROM python:${PYTHON} AS packages-cpu
+# With a compiler, not the slim image: pyfarmhash, of TensorFlow Data Validation, is published as source alone.
+FROM python:${PYTHON}-bookworm AS packages-cpu
 ENV UV_NO_CACHE=1 UV_LINK_MODE=copy
 RUN python -m pip install --no-cache-dir uv==0.13.9 && uv venv /opt/venv
 WORKDIR /build
@@ -26,7 +27,7 @@ FROM packages-${ACCELERATOR} AS packages
 FROM apache/beam_python3.10_sdk:2.74.0 AS beam
 
 # ------------------------------------------------------------------------------ what is left of it, and this project
-FROM python:${PYTHON}
+FROM python:${PYTHON}-slim-bookworm
 COPY --from=packages /opt/venv /opt/venv
 COPY --from=beam /opt/apache/beam /opt/apache/beam
 COPY pipeline /pipeline/pipeline

@@ -37,6 +37,25 @@ def test_set_up_is_not_done_twice() -> None:
     assert "installing" not in done.stdout + done.stderr
 
 
+def test_a_machine_without_a_compiler_is_told_so_before_anything_is_installed(tmp_path: Path) -> None:
+    for name in ("tools/bootstrap.py", "requirements/portable.txt", "setup.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    (tmp_path / "bin").mkdir()
+    uv = subprocess.run(
+        [sys.executable, "tools/bootstrap.py", "--tools-only"], cwd=ROOT, capture_output=True, text=True
+    )
+    (tmp_path / "bin" / "uv").symlink_to(uv.stdout.strip())
+    command = [sys.executable, str(tmp_path / "tools" / "bootstrap.py")]
+    path = {"PATH": str(tmp_path / "bin")}
+    done = subprocess.run(command, env=path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "setup: there is no C++ compiler, and one package is published as source alone; install g++ and try again\n"
+    )
+    assert not (tmp_path / ".venv").exists()
+
+
 def test_make_help_explains_every_target() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     done = subprocess.run(

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Make .venv from the lock, with nothing but python3 and a package index. Run by the Makefile; does nothing twice.
+"""Make .venv from the lock, with python3, a C++ compiler and a package index. Run by the Makefile; does nothing twice.
 
 usage: python3 tools/bootstrap.py [--tools-only]
 
@@ -70,7 +70,10 @@ def find_python(uv):
     pyenv = os.environ.get("PYENV_ROOT", os.path.expanduser("~/.pyenv"))
     candidates += sorted(glob.glob(os.path.join(pyenv, "versions", PYTHON + "*", "bin", "python")), reverse=True)
     candidates += sorted(glob.glob(str(TOOLS / "python" / "*" / "bin" / ("python" + PYTHON))))
-    check = "import sys, ssl, sqlite3; sys.exit(sys.version_info[:2] != (3, 10))"
+    check = (  # with its headers, which Debian packs apart: pyfarmhash is compiled
+        "import os, ssl, sqlite3, sys, sysconfig; header = os.path.join(sysconfig.get_path('include'), 'Python.h');"
+        "sys.exit(sys.version_info[:2] != (3, 10) or not os.path.exists(header))"
+    )
     for python in candidates:
         if python and runs(python, "-c", check):  # a pyenv shim exists for versions that are not active, and fails
             return python
@@ -79,7 +82,7 @@ def find_python(uv):
         for python in sorted(glob.glob(str(TOOLS / "python" / "*" / "bin" / ("python" + PYTHON)))):
             return python
     stop(
-        f"no Python {PYTHON} on PATH or in pyenv, and uv could not fetch one; "
+        f"no Python {PYTHON} with its headers on PATH or in pyenv, and uv could not fetch one; "
         f"install it (for example `pyenv install {PYTHON}`) and try again"
     )
 
@@ -93,6 +96,8 @@ def main():
     if STAMP.exists() and STAMP.read_text() == wanted:
         STAMP.touch()  # the lock's time changed (a fresh checkout), its content did not
         return
+    if not any(map(shutil.which, ("g++", "c++", "clang++"))):
+        stop("there is no C++ compiler, and one package is published as source alone; install g++ and try again")
     python = find_python(uv)
     print("setup: installing the locked packages into .venv (about a minute, once)", flush=True)
     if not (VENV / "bin" / "python").exists():
