@@ -3,6 +3,7 @@ PYTHON := .venv/bin/python
 READY := .venv/.locked
 ARGS ?=
 ACCELERATOR ?= cpu
+BUILDER ?= docker
 IMAGE ?= image-classification$(if $(filter-out cpu,$(ACCELERATOR)),-$(ACCELERATOR))
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
@@ -53,9 +54,9 @@ lock: ## make requirements/*.txt anew from setup.py: portable to work with, imag
 	@$(COMPILE) requirements/gpu.in --no-deps --output-file requirements/gpu.txt
 	@$(COMPILE) requirements/tpu.in --no-deps --output-file requirements/tpu.txt
 
-image: ## the image for Vertex AI and Dataflow; ACCELERATOR=gpu or tpu for the Trainer's, IMAGE=NAME to call it so
-	@command -v docker >/dev/null || { echo "make image needs Docker; without it see cloudbuild.yaml" >&2; exit 1; }
-	docker build --build-arg ACCELERATOR=$(ACCELERATOR) --tag $(IMAGE) .
+image: ## the image for Vertex AI and Dataflow; ACCELERATOR=gpu or tpu for the Trainer's, IMAGE=NAME, BUILDER=podman or buildah
+	@command -v $(BUILDER) >/dev/null || { echo "make image needs $(BUILDER); without it see cloudbuild.yaml" >&2; exit 1; }
+	$(BUILDER) build --build-arg ACCELERATOR=$(ACCELERATOR) --tag $(IMAGE) .
 
 clean: ## remove .venv, the tool folder and caches; output/ is kept
 	@rm -rf .venv .tools .mypy_cache .pytest_cache .ruff_cache build *.egg-info

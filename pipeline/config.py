@@ -80,6 +80,8 @@ class Trainer(Section):
     flip: bool = True  # left-right mirror images are the same class
     translate: Annotated[int, Field(ge=0)] = 2  # pixels, at most, in each direction
     cutout: Annotated[int, Field(ge=0)] = 0  # pixels; side of a square that is blanked in each picture, 0: none
+    mixup: Annotated[float, Field(ge=0, le=1)] = 0.0  # pairs of pictures blended, alpha of the weights; 0: none
+    cutmix: Annotated[float, Field(ge=0, le=1)] = 0.0  # rectangles of one picture pasted into another; 0: none
     # An answer is the mean over so many views of the picture, and takes as many times as long. 2: itself and its mirror
     # image; 6: both of them also moved by a pixel, up left and down right.
     test_time_views: Literal[1, 2, 6] = 1
@@ -162,11 +164,13 @@ class Config(Section):
     vertex: Vertex = Vertex()
 
     @model_validator(mode="after")
-    def _picture_larger_than_its_variations(self) -> Config:
+    def _variations_are_possible(self) -> Config:
         size = self.transform.size
         for key, pixels in (("translate", self.trainer.translate), ("cutout", self.trainer.cutout)):
             if pixels >= size:
                 raise ValueError(f"trainer.{key} = {pixels} must be smaller than transform.size = {size}")
+        if self.trainer.mixup and self.trainer.cutmix:
+            raise ValueError("trainer.mixup and trainer.cutmix mix each picture with another: set one of them to 0")
         return self
 
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+import keras
 import tensorflow as tf
 
 from components.trainer.settings import Settings
+
+Mix = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
 WHOLE = slice(None)  # all pictures of a batch
 _KNUTH = 2654435761  # spreads neighbouring numbers over all residues
@@ -62,6 +68,45 @@ def cutout(images: tf.Tensor, *, step: tf.Tensor, settings: Settings, part: slic
     inside = (tf.range(side) >= first) & (tf.range(side) < first + settings.cutout)  # [2, N, S], of rows and of columns
     blank = inside[0, :, :, None, None] & inside[1, :, None, :, None]
     return tf.where(blank, tf.zeros([], images.dtype), images)
+
+
+def mixing(settings: Settings) -> Mix | None:
+    """Mixes each picture with another of its batch, and their labels in the same measure: `mixup` or `cutmix`.
+
+    By Keras' own layers. Sources: Zhang and others, 'mixup: Beyond Empirical Risk Minimization', 2018 (two pictures are
+    blended); Yun and others, 'CutMix: Regularization Strategy to Train Strong Classifiers', 2019 (a rectangle of one is
+    pasted into another).
+
+    Args:
+        settings: `mixup`, `cutmix` and `seed` are read.
+
+    Returns:
+        from pictures, float32 [N, S, S, C], labels, float32 [N, K], and the step, as in `augment`, to pictures and
+        labels; None where nothing is to be mixed.
+    """
+    if settings.mixup:
+        layer = keras.layers.MixUp(settings.mixup, dtype="float32")
+    elif settings.cutmix:
+        layer = keras.layers.CutMix(settings.cutmix, dtype="float32")
+    else:
+        return None
+
+    def mix(images: tf.Tensor, labels: tf.Tensor, step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        drawn = layer.get_random_transformation(images, seed=_Draws(settings.seed, step))
+        return layer.transform_images(images, drawn), layer.transform_labels(labels, drawn)
+
+    return mix
+
+
+class _Draws(keras.random.SeedGenerator):
+    """What to draw from, by the seed and the step alone: Keras' own counts the calls, which no checkpoint knows."""
+
+    def __init__(self, seed: int, step: tf.Tensor) -> None:
+        self._first, self._drawn = tf.stack([tf.constant(seed, tf.int64), tf.cast(step, tf.int64)]), 0
+
+    def next(self, ordered: Any = True) -> tf.Tensor:
+        self._drawn += 1
+        return tf.random.experimental.stateless_fold_in(self._first, self._drawn)
 
 
 def _whole_numbers(below: int, batch_size: int, seed: int, step: tf.Tensor) -> tf.Tensor:

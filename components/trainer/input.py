@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from components.trainer.augment import WHOLE, augment, cutout
+from components.trainer.augment import WHOLE, augment, cutout, mixing
 from components.trainer.settings import Settings
 from components.trainer.transform_graph import TransformGraph
 
@@ -71,16 +71,21 @@ def training_batches(
     steps = steps_per_epoch(split, settings)
     first_epoch, skipped = divmod(first_step, steps)
     shuffled = _shuffled_in_memory if split.cache else _shuffled_on_disk
+    mix = mixing(settings)
+    made = WHOLE if mix else part  # a picture may be mixed with any other of the batch
 
     def of_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
         skip = tf.where(epoch == first_epoch, tf.constant(skipped, tf.int64), 0)
-        return shuffled(split, settings, part, epoch, skip)
+        return shuffled(split, settings, made, epoch, skip)
 
     def prepare(step: tf.Tensor, batch: tuple[tf.Tensor, tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
-        images, labels, index = _of_static_shape(batch, settings, part)
-        images = augment(images, index=index, epoch=step // steps, step=step, settings=settings, part=part)
-        images = cutout(_normalised(images, split.cache), step=step, settings=settings, part=part)
-        return images, tf.one_hot(labels, classes)
+        images, numbers, index = _of_static_shape(batch, settings, made)
+        images = augment(images, index=index, epoch=step // steps, step=step, settings=settings, part=made)
+        images = cutout(_normalised(images, split.cache), step=step, settings=settings, part=made)
+        labels = tf.one_hot(numbers, classes)
+        if mix:
+            images, labels = (mixed[part] for mixed in mix(images, labels, step))
+        return images, labels
 
     batches = tf.data.Dataset.range(first_epoch, settings.epochs).flat_map(of_epoch)
     return _finished(batches.enumerate(first_step).map(prepare, tf.data.AUTOTUNE))

@@ -7,7 +7,7 @@ import os
 
 import tensorflow as tf
 
-from components.trainer.augment import augment, cutout
+from components.trainer.augment import augment, cutout, mixing
 from components.trainer.input import Split
 from components.trainer.settings import Settings
 
@@ -22,10 +22,12 @@ def write(split: Split, settings: Settings, directory: str) -> None:
     pictures, _ = next(iter(records.batch(PICTURES).map(split.graph.examples)))
     columns = [pictures]  # each [N, S, S, 3], normalised
     settings = dataclasses.replace(settings, batch_size=len(pictures))
+    mix = mixing(settings)
     for variation in range(VARIATIONS):
         index, epoch = tf.range(len(pictures), dtype=tf.int64), tf.constant(variation, tf.int64)
         varied = augment(pictures, index=index, epoch=epoch, step=epoch, settings=settings)
-        columns.append(cutout(varied, step=epoch, settings=settings))
+        varied = cutout(varied, step=epoch, settings=settings)
+        columns.append(mix(varied, tf.zeros([len(pictures), 1]), epoch)[0] if mix else varied)
     scale, shift = split.graph.scale_and_shift()
     side = min(settings.size, SIDE)
     rows = tf.concat([tf.image.resize(column, [side, side], antialias=True) for column in columns], axis=2)

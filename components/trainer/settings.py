@@ -20,6 +20,8 @@ class Settings:
     flip: bool
     translate: int  # pixels, at most, in each direction
     cutout: int  # pixels; side of the square that is blanked, 0: none
+    mixup: float  # of pairs of pictures that are blended: alpha of their weights' Beta distribution, 0: none
+    cutmix: float  # the same of rectangles that are pasted from one into another; Keras draws alpha up to it
     test_time_views: int  # of each picture, over which an answer is the mean: 1, 2 or 6, see layers.Views
     cache_bytes: int  # decoded pictures kept in memory; else streamed from disk every epoch
     seed: int

@@ -67,6 +67,7 @@ def test_the_preset_follows_the_data(tmp_path: Path) -> None:
         ("gate.leaks=maybe", "input should be 'stop', 'warn' or 'off'"),
         ("trainer.translate=32", "trainer.translate = 32 must be smaller than transform.size = 32"),
         ("trainer.cutout=40", "trainer.cutout = 40 must be smaller than transform.size = 32"),
+        ("trainer={mixup: 0.2, cutmix: 1}", "mix each picture with another: set one of them to 0"),
         ("tuner.space={strategy: [0, 1]}", "'strategy' is no number of the trainer; these are: epochs, batch_size"),
         ("tuner.space={epochs: [0, 9]}", "epochs = 0: input should be greater than or equal to 1"),
         ("tuner.space={width: [4, 4.5]}", "width = 4.5: input should be a valid integer"),

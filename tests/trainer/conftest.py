@@ -31,6 +31,8 @@ DIGITS_PRESET: dict[str, Any] = {
     "flip": False,
     "translate": 2,
     "cutout": 0,
+    "mixup": 0.0,
+    "cutmix": 0.0,
     "test_time_views": 1,
     "cache_bytes": 1_000_000_000,
     "seed": 0,

@@ -1,4 +1,4 @@
-"""Flip, translation and cutout against their plain definitions."""
+"""Flip, translation, cutout and mixing against their plain definitions."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from components.trainer.augment import augment as augment_for
 from components.trainer.augment import cutout as cutout_for
+from components.trainer.augment import mixing
 from components.trainer.settings import Settings
 from tests.trainer.conftest import DIGITS_PRESET
 
@@ -123,3 +124,47 @@ def test_cutout_is_somewhere_else_in_each_picture_and_step() -> None:
     assert blanked[:-1, :-1].min() > 4 / 64 * 0.7, "every pixel is as likely, but for a border"
     assert blanked.max() < 4 / 64 * 1.3
     np.testing.assert_array_equal(cutout(images, 2, 1), second)
+
+
+def mixed(step: int, seed: int = 0, **told: float) -> tuple[np.ndarray, np.ndarray]:
+    """100 pictures of one colour each, their number, and their labels, each a class of its own."""
+    mix = mixing(Settings(**{**DIGITS_PRESET, "seed": seed, **told}))
+    assert mix
+    images = tf.ones([100, 16, 16, 3]) * tf.reshape(tf.range(100.0), [100, 1, 1, 1])
+    results, labels = tf.function(mix)(images, tf.eye(100), tf.constant(step, tf.int64))
+    return results.numpy(), labels.numpy()
+
+
+def test_mixup_blends_two_pictures_and_their_labels_in_the_same_measure() -> None:
+    images, labels = mixed(3, mixup=1.0)
+    np.testing.assert_allclose(labels.sum(1), 1, rtol=1e-5)
+    assert np.all((labels > 0).sum(1) <= 2)
+    assert np.mean((labels > 0).sum(1) == 2) > 0.9
+    expected = np.broadcast_to((labels @ np.arange(100.0))[:, None, None, None], images.shape)
+    np.testing.assert_allclose(images, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_cutmix_pastes_one_rectangle_and_weighs_the_labels_by_its_area() -> None:
+    images, labels = mixed(3, cutmix=1.0)
+    np.testing.assert_allclose(labels.sum(1), 1, rtol=1e-5)
+    changed = 0
+    for number, (image, label) in enumerate(zip(images, labels)):
+        pasted = image[:, :, 0] != number
+        changed += pasted.any()
+        if pasted.any():
+            rows, columns = np.flatnonzero(pasted.any(1)), np.flatnonzero(pasted.any(0))
+            assert pasted[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].all(), "a rectangle"
+            (other,) = np.unique(image[pasted])
+            # Keras weighs by the rectangle before it is rounded to pixels.
+            border = (len(rows) + len(columns) + 1) / 16**2
+            assert abs(label[int(other)] - pasted.mean()) <= border
+    assert changed > 70
+
+
+@pytest.mark.parametrize("told", [{"mixup": 0.2}, {"cutmix": 1.0}], ids=str)
+def test_mixing_depends_on_the_seed_and_the_step_alone(told: dict[str, float]) -> None:
+    images, labels = mixed(3, **told)
+    for values, again in zip((images, labels), mixed(3, **told)):
+        np.testing.assert_array_equal(values, again)
+    assert np.any(images != mixed(4, **told)[0])
+    assert np.any(images != mixed(3, seed=1, **told)[0])

@@ -77,7 +77,7 @@ def test_an_epoch_has_each_picture_once_and_every_epoch_another_order(digits: Da
 @pytest.mark.parametrize("cache_bytes", [PLENTY, 0])
 def test_batches_depend_on_the_seed_alone(digits: Data, cache_bytes: int) -> None:
     split = open_split(digits, f.TRAIN, cache_bytes)
-    moving = settings(translate=2, flip=True)
+    moving = settings(translate=2, flip=True, cutmix=1.0)
     images, labels = pictures(data.training_batches(split, 10, moving))
     again, again_labels = pictures(data.training_batches(split, 10, moving))
     np.testing.assert_array_equal(images, again)
@@ -89,7 +89,8 @@ def test_batches_depend_on_the_seed_alone(digits: Data, cache_bytes: int) -> Non
 @pytest.mark.parametrize("cache_bytes", [PLENTY, 0])
 def test_batches_go_on_in_the_middle_as_if_from_the_beginning(digits: Data, cache_bytes: int) -> None:
     """Pictures are told apart by their stable number: the order of the files."""
-    split, told = open_split(digits, f.TRAIN, cache_bytes), settings(translate=2, flip=True, batch_size=300)
+    split = open_split(digits, f.TRAIN, cache_bytes)
+    told = settings(translate=2, flip=True, cutout=4, mixup=0.2, batch_size=300)
     whole = list(data.training_batches(split, 10, told).as_numpy_iterator())
     for first in (3, 4, 6):
         rest = list(data.training_batches(split, 10, told, first).as_numpy_iterator())
@@ -99,9 +100,12 @@ def test_batches_go_on_in_the_middle_as_if_from_the_beginning(digits: Data, cach
             np.testing.assert_array_equal(labels, expected_labels)
 
 
+@pytest.mark.parametrize("mix", [{}, {"mixup": 0.2}, {"cutmix": 1.0}], ids=str)
 @pytest.mark.parametrize("cache_bytes", [PLENTY, 0])
-def test_the_parts_of_a_batch_are_what_the_whole_has_there(digits: Data, cache_bytes: int) -> None:
-    split, told = open_split(digits, f.VALIDATION, cache_bytes), settings(translate=2, flip=True, cutout=4)
+def test_the_parts_of_a_batch_are_what_the_whole_has_there(
+    digits: Data, cache_bytes: int, mix: dict[str, float]
+) -> None:
+    split, told = open_split(digits, f.VALIDATION, cache_bytes), settings(translate=2, flip=True, cutout=4, **mix)
     for make in (data.training_batches, data.validation_batches):
         whole = make(split, 10, told).as_numpy_iterator()
         parts = [make(split, 10, told, part=part).as_numpy_iterator() for part in (slice(0, 50), slice(50, 100))]
