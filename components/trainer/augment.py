@@ -25,16 +25,16 @@ def augment(
     quarter of them the same way twice. Source: cifar10-airbench (Jordan, 2024), 'alternating flip'.
 
     Args:
-        images: [N, S, S, C], any dtype.
-        index: int64 [N]; the number of each picture in its split, the same in all epochs.
-        epoch: int64 scalar, from 0.
-        step: int64 scalar, counted through all epochs; the same seed and step give the same moves on any device.
-        settings: `batch_size`, `flip`, `translate` (pixels, at most, up or down and left or right; less than S) and
-            `seed` are read.
-        part: which N pictures of the batch these are: they move as they would among the others.
+      images: [N, S, S, C], any dtype.
+      index: int64 [N]; the number of each picture in its split, the same in all epochs.
+      epoch: int64 scalar, from 0.
+      step: int64 scalar, counted through all epochs; the same seed and step give the same moves on any device.
+      settings: `batch_size`, `flip`, `translate` (pixels, at most, up or down and left or right; less than S) and
+        `seed` are read.
+      part: which N pictures of the batch these are: they move as they would among the others.
 
     Returns:
-        [N, S, S, C], of the dtype of `images`.
+      [N, S, S, C], of the dtype of `images`.
     """
     height, width = images.shape[1], images.shape[2]
     move = _whole_numbers(2 * settings.translate + 1, settings.batch_size, settings.seed, step)[:, part]
@@ -55,9 +55,9 @@ def cutout(images: tf.Tensor, *, step: tf.Tensor, settings: Settings, part: slic
     Source: DeVries and Taylor, 'Improved Regularization of Convolutional Neural Networks with Cutout', 2017.
 
     Args:
-        images: [N, S, S, C], normalised: 0 is the mean colour.
-        step: as in `augment`, and `part` too.
-        settings: `batch_size`, `cutout` (pixels, the side of the square) and `seed` are read.
+      images: [N, S, S, C], normalised: 0 is the mean colour.
+      step: as in `augment`, and `part` too.
+      settings: `batch_size`, `cutout` (pixels, the side of the square) and `seed` are read.
     """
     if not settings.cutout:
         return images
@@ -78,11 +78,11 @@ def mixing(settings: Settings) -> Mix | None:
     pasted into another).
 
     Args:
-        settings: `mixup`, `cutmix` and `seed` are read.
+      settings: `mixup`, `cutmix` and `seed` are read.
 
     Returns:
-        from pictures, float32 [N, S, S, C], labels, float32 [N, K], and the step, as in `augment`, to pictures and
-        labels; None where nothing is to be mixed.
+      from pictures, float32 [N, S, S, C], labels, float32 [N, K], and the step, as in `augment`, to pictures and
+      labels; None where nothing is to be mixed.
     """
     if settings.mixup:
         layer = keras.layers.MixUp(settings.mixup, dtype="float32")

@@ -43,9 +43,9 @@ class Checkpoints:
     ) -> None:
         """
         Args:
-            directory: of this training alone; nothing is ever kept if empty.
-            seconds: between two checkpoints, at least.
-            writes: False for a worker beside the chief, which only reads.
+          directory: of this training alone; nothing is ever kept if empty.
+          seconds: between two checkpoints, at least.
+          writes: False for a worker beside the chief, which only reads.
         """
         self._directory, self._seconds, self._saved = directory, seconds, time.monotonic()
         variables = [variable.value for variable in (*model.variables, *optimizer.variables)]
@@ -57,7 +57,7 @@ class Checkpoints:
         """Go on from the latest checkpoint, if there is one.
 
         Raises:
-            UserError: it cannot be read.
+          UserError: it cannot be read.
         """
         if self._manager is None or self._manager.latest_checkpoint is None:
             return
@@ -89,8 +89,8 @@ def key(inputs: str, settings: Settings, precision: str) -> str:
     """24 hex digits that tell trainings apart: of what they read, the settings, the code and the libraries.
 
     Args:
-        inputs: the `content` of all files that the training reads.
-        precision: what it computes in, since `auto` depends on the machine.
+      inputs: the `content` of all files that the training reads.
+      precision: what it computes in, since `auto` depends on the machine.
     """
     known = {name: value for name, value in dataclasses.asdict(settings).items() if name not in _WITHOUT_EFFECT}
     code = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in _HERE.glob("*.py")}

@@ -17,10 +17,10 @@ def export(model: keras.Model, graph: TransformGraph, class_names: Sequence[str]
     All three end in the same function of encoded pictures: answers cannot differ between them.
 
     Args:
-        model: from pictures, float32 [N, S, S, 3], normalised, to logits [N, K].
-        graph: makes such pictures of encoded ones.
-        class_names: K names, in the order of the labels.
-        directory: where to write; created.
+      model: from pictures, float32 [N, S, S, 3], normalised, to logits [N, K].
+      graph: makes such pictures of encoded ones.
+      class_names: K names, in the order of the labels.
+      directory: where to write; created.
     """
     names = tf.constant([list(class_names)])
 

@@ -65,8 +65,8 @@ def training_batches(
     Every batch depends on the data, the seed and its own number alone, not on threads nor on where it began.
 
     Returns:
-        pictures, float32 [N, S, S, 3], and one-hot labels, float32 [N, classes], the N of batch_size that `part` has;
-        `steps_per_epoch(split, settings)` of them an epoch.
+      pictures, float32 [N, S, S, 3], and one-hot labels, float32 [N, classes], the N of batch_size that `part` has;
+      `steps_per_epoch(split, settings)` of them an epoch.
     """
     steps = steps_per_epoch(split, settings)
     first_epoch, skipped = divmod(first_step, steps)
@@ -95,7 +95,7 @@ def validation_batches(split: Split, classes: int, settings: Settings, part: sli
     """Every picture once, in the order of the files, in batches of one shape: the last is filled up.
 
     Returns:
-        pictures and labels as `training_batches` has them, and weights, float32 [N]: 0 for what fills up.
+      pictures and labels as `training_batches` has them, and weights, float32 [N]: 0 for what fills up.
     """
     number = -(-split.count // settings.batch_size)
     more = number * settings.batch_size - split.count
@@ -187,7 +187,7 @@ def _decode(split: Split) -> Cache:
     """Runs every picture through the Transform graph, once.
 
     Raises:
-        ValueError: the graph does more than scale and shift each channel, so that uint8 cannot hold what it gives.
+      ValueError: the graph does more than scale and shift each channel, so that uint8 cannot hold what it gives.
     """
     scale, shift = split.graph.scale_and_shift()
 

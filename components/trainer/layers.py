@@ -50,8 +50,8 @@ class Views(keras.layers.Layer):
     """Several views of each picture: [N, H, W, C] to [views * N, H, W, C], all pictures in the first view, and so on.
 
     Args:
-        views: 2 are the picture and its left-right mirror image. 6 are these two, and both moved by one pixel, up left
-            and down right, the border filled by reflection.
+      views: 2 are the picture and its left-right mirror image. 6 are these two, and both moved by one pixel, up left
+        and down right, the border filled by reflection.
 
     Source: cifar10-airbench (Jordan, 2024), 'multi-crop evaluation'.
     """

@@ -36,15 +36,15 @@ def fit(
     """Trains from where `record` stands to the last epoch, validating after each.
 
     Args:
-        model: built, under `strategy`, with logits as its output.
-        optimizer: built for the model's trainable variables, under `strategy`.
-        training: gives pictures, float32 [N, S, S, 3], and one-hot labels, float32 [N, K], a step: N of batch_size.
-        validation: the same with weights, float32 [N], 0 for the pictures that fill up the last batch.
-        validation_pictures: how many in `validation` have the weight 1.
+      model: built, under `strategy`, with logits as its output.
+      optimizer: built for the model's trainable variables, under `strategy`.
+      training: gives pictures, float32 [N, S, S, 3], and one-hot labels, float32 [N, K], a step: N of batch_size.
+      validation: the same with weights, float32 [N], 0 for the pictures that fill up the last batch.
+      validation_pictures: how many in `validation` have the weight 1.
 
     Raises:
-        UserError: a loss is not a number.
-        KeyboardInterrupt: after Ctrl-C or SIGTERM, once the step is done and kept; on several machines, on all of them.
+      UserError: a loss is not a number.
+      KeyboardInterrupt: after Ctrl-C or SIGTERM, once the step is done and kept; on several machines, on all of them.
     """
     # ------------------------------------------------------------------------------------------------ on the devices
     train_step = training_step(model, optimizer, settings, strategy.num_replicas_in_sync)

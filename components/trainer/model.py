@@ -26,8 +26,8 @@ def build_model(settings: Settings, classes: int) -> keras.Sequential:
     https://arxiv.org/abs/2404.00498), with a rectifier in place of GELU, which takes half as long again on a CPU.
 
     Args:
-        settings: `size`, `stem_stride`, `width` and `depth` are read.
-        classes: number of classes.
+      settings: `size`, `stem_stride`, `width` and `depth` are read.
+      classes: number of classes.
     """
     patch = 2 * settings.stem_stride
     # 32 pixels become 31, 15, 7 and 3, a quarter less work than 32, 16, 8 and 4; or 16, 8, 4 and 2.

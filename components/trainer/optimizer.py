@@ -35,12 +35,12 @@ class Muon(keras.optimizers.Optimizer):
     `airbench94_muon.py` of https://github.com/KellerJordan/cifar10-airbench.
 
     Args:
-        learning_rate: of the kernels; a number or a schedule.
-        momentum: of the kernels.
-        vector_rate: learning rate of the variables with one axis, as a multiple of `learning_rate`.
-        matrix_rate: likewise of those with two axes.
-        other_momentum: of both.
-        iterations: of Newton-Schulz; few are enough, the singular values need not be very near to 1.
+      learning_rate: of the kernels; a number or a schedule.
+      momentum: of the kernels.
+      vector_rate: learning rate of the variables with one axis, as a multiple of `learning_rate`.
+      matrix_rate: likewise of those with two axes.
+      other_momentum: of both.
+      iterations: of Newton-Schulz; few are enough, the singular values need not be very near to 1.
     """
 
     def __init__(

@@ -32,11 +32,11 @@ class Record(tf.train.experimental.PythonState):
     def __init__(self, epochs: int, steps: int, batch_size: int, logs: str | None = None, title: str = "") -> None:
         """
         Args:
-            epochs: to train.
-            steps: an epoch.
-            batch_size: pictures a step, over all replicas.
-            logs: folder of the TensorBoard logs; none are written if None.
-            title: said before each word of progress.
+          epochs: to train.
+          steps: an epoch.
+          batch_size: pictures a step, over all replicas.
+          logs: folder of the TensorBoard logs; none are written if None.
+          title: said before each word of progress.
         """
         self.history: list[dict[str, Any]] = []
         self.step = 0  # done, over all epochs
@@ -73,13 +73,13 @@ class Record(tf.train.experimental.PythonState):
         """Some steps of one epoch are done.
 
         Args:
-            losses: of each step.
-            right: answers, over all of them.
-            seconds: that they took, without what TensorFlow compiles before.
-            waiting: the share of that in which they waited for data.
+          losses: of each step.
+          right: answers, over all of them.
+          seconds: that they took, without what TensorFlow compiles before.
+          waiting: the share of that in which they waited for data.
 
         Raises:
-            DivergedError: a loss is infinite or not a number.
+          DivergedError: a loss is infinite or not a number.
         """
         bad = next((i for i, loss in enumerate(losses) if not math.isfinite(loss)), None)
         if bad is not None:

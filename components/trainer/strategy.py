@@ -24,12 +24,12 @@ def choose(name: str, tpu: str = "") -> tf.distribute.Strategy:
     """The strategy called `name`. Call it before any tensor exists: a TPU must be initialised first.
 
     Args:
-        name: `tpu`, `gpu` (all of this machine's), `multi_worker` (the machines of TF_CONFIG), `cpu`, or `auto`: a TPU,
-            else the GPUs, else the CPU.
-        tpu: name or address of the TPU; the one of the environment if empty: see `tpu_address`.
+      name: `tpu`, `gpu` (all of this machine's), `multi_worker` (the machines of TF_CONFIG), `cpu`, or `auto`: a TPU,
+        else the GPUs, else the CPU.
+      tpu: name or address of the TPU; the one of the environment if empty: see `tpu_address`.
 
     Raises:
-        UserError: what is asked for by name is not there.
+      UserError: what is asked for by name is not there.
     """
     if name == "multi_worker":
         return _multi_worker()

@@ -49,9 +49,9 @@ def run_fn(fn_args: FnArgs) -> None:
     machines each runs it, the chief alone writes, and all return when it has written.
 
     Raises:
-        UserError: the wanted accelerator is not there, or the loss turns into something that is not a number.
-        KeyboardInterrupt: after Ctrl-C or SIGTERM, on any machine; what is trained so far is kept, and the same call
-            goes on from there.
+      UserError: the wanted accelerator is not there, or the loss turns into something that is not a number.
+      KeyboardInterrupt: after Ctrl-C or SIGTERM, on any machine; what is trained so far is kept, and the same call
+        goes on from there.
     """
     settings = Settings(**fn_args.custom_config)
     if fn_args.hyperparameters:  # what the Tuner found, in place of what the configuration says
@@ -114,8 +114,8 @@ def train(
     Goes on where the same training was stopped, if it was.
 
     Args:
-        logs: folder of the TensorBoard logs; none are written if None.
-        title: said before each word of progress.
+      logs: folder of the TensorBoard logs; none are written if None.
+      title: said before each word of progress.
     """
     keras.utils.set_random_seed(settings.seed)
     computed_in = precision.choose(settings.precision, strategy)
@@ -160,7 +160,7 @@ def read_class_names(train_files: list[str]) -> list[str]:
     """The class names in the order of the labels, from what ExampleGen wrote at the root of its artifact.
 
     Args:
-        train_files: patterns as TFX gives them, `<artifact>/Split-train/*`.
+      train_files: patterns as TFX gives them, `<artifact>/Split-train/*`.
     """
     root = os.path.dirname(os.path.dirname(train_files[0]))
     with tf.io.gfile.GFile(os.path.join(root, f.COUNTS_FILE)) as file:

@@ -27,7 +27,7 @@ def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
     """A search over `trials` trainings, each as the Trainer would do it; the best has the highest validation accuracy.
 
     Args:
-        fn_args: its custom_config is that of the Trainer, with `trials` and `space`: (low, high) for each setting.
+      fn_args: its custom_config is that of the Trainer, with `trials` and `space`: (low, high) for each setting.
     """
     told = dict(fn_args.custom_config)
     trials, space = told.pop("trials"), told.pop("space")

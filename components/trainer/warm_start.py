@@ -16,12 +16,12 @@ def begin_with(model: keras.Model, class_names: Sequence[str], exported: str) ->
     """Gives `model` the weights of an exported one.
 
     Args:
-        model: built.
-        class_names: in the order of its logits.
-        exported: folder of the SavedModel that `components.trainer.export` wrote.
+      model: built.
+      class_names: in the order of its logits.
+      exported: folder of the SavedModel that `components.trainer.export` wrote.
 
     Raises:
-        UserError: it cannot be read, has other classes or another architecture.
+      UserError: it cannot be read, has other classes or another architecture.
     """
     try:
         loaded = tf.saved_model.load(exported)

@@ -17,12 +17,12 @@ def preprocessing_fn(inputs: Mapping[str, tf.Tensor], custom_config: Mapping[str
     """Decodes, resizes and normalises; mean and variance of each channel are those of the analysed split.
 
     Args:
-        inputs: the raw features; only `image` (string [N] or [N, 1]) and `label` (int64, likewise) are read.
-        custom_config: {"size": S}, height and width of the output in pixels.
+      inputs: the raw features; only `image` (string [N] or [N, 1]) and `label` (int64, likewise) are read.
+      custom_config: {"size": S}, height and width of the output in pixels.
 
     Returns:
-        `image`: float32 [N, S, S, 3], mean 0 and variance 1 per channel over the analysed pictures.
-        `label`: int64 [N].
+      `image`: float32 [N, S, S, 3], mean 0 and variance 1 per channel over the analysed pictures.
+      `label`: int64 [N].
     """
     size = int(custom_config["size"])
     encoded = tf.reshape(inputs[f.IMAGE], [-1])
