@@ -16,6 +16,7 @@ from components.errors import UserError
 from components.trainer import checkpoint, precision, samples, warm_start
 from components.trainer import input as data
 from components.trainer import strategy as devices
+from components.trainer.calibration import calibrate
 from components.trainer.export import export
 from components.trainer.loop import fit
 from components.trainer.model import build_model, over_views, whiten
@@ -28,6 +29,8 @@ HISTORY_FILE = "history.json"  # one object an epoch, as `Record.history` has th
 SUMMARY_FILE = "model_summary.txt"
 MODEL_FILE = "model.keras"  # the network alone, from normalised pictures to logits, its views included
 TENSORBOARD_DIR = "tensorboard"
+
+_CALIBRATION_BATCH = 64  # pictures, each in all its views: what that takes of memory
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,6 +81,9 @@ def _write_results(fn_args: FnArgs, settings: Settings, inputs: Inputs, model: k
     trained = build_model(settings, len(inputs.class_names))
     trained.set_weights(model.get_weights())
     trained = over_views(trained, settings.test_time_views)
+    few = dataclasses.replace(settings, batch_size=_CALIBRATION_BATCH)
+    factor = calibrate(trained, data.validation_batches(inputs.validation, len(inputs.class_names), few))
+    logging.info("logits scaled by %.3f", factor)
     lines: list[str] = []
     trained.summary(line_length=100, print_fn=lambda line, **_: lines.append(line))
     tf.io.gfile.makedirs(fn_args.model_run_dir)
