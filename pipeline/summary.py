@@ -70,7 +70,7 @@ def metric_lines(metrics: dict[str, Any]) -> list[str]:
         f"({level:.0%} interval {accuracy['low']:.2%} to {accuracy['high']:.2%})"
     ]
     if metrics["baseline"]:
-        lines.append(f"          the model served so far: {metrics['baseline']['accuracy']:.2%}")
+        lines.append(f"          the latest blessed model: {metrics['baseline']['accuracy']:.2%}")
     measured = [c for c in metrics["classes"] if c["recall"]]
     worst = min(measured, key=lambda c: c["recall"]["value"])
     lines.append(
