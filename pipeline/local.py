@@ -15,6 +15,7 @@ import yaml
 from components import files, progress
 from components.errors import GateRefused, UserError
 from components.example_gen import sources
+from components.imports import uncollected
 from pipeline import ALL_STAGES, fingerprint, metadata, report, run_dir
 from pipeline.config import Config
 from pipeline.output import all_output_to, kept_open
@@ -139,6 +140,7 @@ class _Watch:
         self._screen.ended(stage, self._outcome.stages[stage]["state"], report.seconds)
 
 
+@uncollected()
 def compile_ir(config: Config, source: sources.Source) -> Any:
     """The pipeline in TFX's intermediate representation, each stage stamped with the fingerprint of its code."""
     from tfx.dsl.compiler import compiler

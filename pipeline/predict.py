@@ -12,6 +12,7 @@ from typing import Any
 from components import features
 from components.errors import UserError
 from components.files import exists, is_folder
+from components.imports import uncollected
 from pipeline import metadata
 from pipeline.config import Config
 from pipeline.output import all_output_to
@@ -33,8 +34,8 @@ def run(config: Config, paths: list[str], name: str | None, model: str | None, t
     from components.example_gen import pictures
 
     with all_output_to(os.devnull):
-        import tensorflow as tf
-
+        with uncollected():
+            import tensorflow as tf
         serve = tf.saved_model.load(model_path).signatures[features.SERVE_IMAGES]
     failed = False
     for chunk in _chunks(files):

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from components import features as f
+from components.imports import uncollected
 
 INPUTS = {f.SERVING_DEFAULT: "examples", f.SERVE_IMAGES: "images", f.SERVE_TENSORS: "pixels"}
 BATCH = 128  # pictures a request to serve_images; they may be photographs of many megabytes
@@ -234,10 +235,10 @@ def main() -> None:
     # TensorFlow alone: a model that needs Keras is unfit, and what TensorFlow does not require but would load if it is
     # there is not looked for.
     sys.modules.update(dict.fromkeys(("keras", "googleapiclient", "scipy")))  # type: ignore[arg-type]
+    with uncollected():
+        import tensorflow as tf
     request = Request(**json.load(sys.stdin))
     answers = check(request)
-    import tensorflow as tf
-
     with tf.io.gfile.GFile(os.path.join(request.output, ANSWERS_FILE), "w") as file:
         file.write(json.dumps(dataclasses.asdict(answers), ensure_ascii=False, indent=1))
 

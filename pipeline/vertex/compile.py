@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from components.errors import UserError
+from components.imports import uncollected
 from pipeline.config import Config
 from pipeline.output import all_output_to
 from pipeline.vertex import names
@@ -36,6 +37,7 @@ def parameters(config: Config) -> dict[str, Parameter]:
     }
 
 
+@uncollected()
 def spec(config: Config) -> dict[str, Any]:
     """The PipelineJob, as JSON, that KubeflowV2DagRunner makes of the chain.
 
