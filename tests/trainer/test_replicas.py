@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import signal
 import socket
 import subprocess
 import sys
@@ -50,9 +51,9 @@ import os, pickle, signal, sys
 from components import progress
 from components.trainer import progress as record, train
 
-fn_args, stop_at, model = pickle.load(open(sys.argv[1], "rb")), sys.argv[2], sys.argv[3]
+fn_args, model, stop_at, by = pickle.load(open(sys.argv[1], "rb")), *sys.argv[2:]
 record._EVERY = 0
-progress.listen(lambda text: signal.raise_signal(signal.SIGTERM) if text.startswith(stop_at) else None)
+progress.listen(lambda text: signal.raise_signal(signal.Signals[by]) if text.startswith(stop_at) else None)
 train.run_fn(fn_args)
 assert os.path.exists(model), "TFX looks for it on every machine"
 """
@@ -86,13 +87,15 @@ def test_one_two_and_four_devices_and_two_machines_learn_the_same(
     assert two == pytest.approx(one, rel=TOLERANCE), "validation too, which takes the moving statistics"
     assert four == pytest.approx(one, rel=TOLERANCE)
 
-    # Two processes that find each other by TF_CONFIG and talk over gRPC; the second is told to stop, and both do.
+    # Two processes that find each other by TF_CONFIG and talk over gRPC.
     shared: dict[str, Any] = {"strategy": "multi_worker", "checkpoints": str(tmp_path / "checkpoints")}
     for index in range(2):
         arguments = digits.fn_args(tmp_path / f"worker{index}", **told, **shared)
         (tmp_path / f"worker{index}.pickle").write_bytes(pickle.dumps(arguments))
-    stopped = two_workers(tmp_path, stop_at="epoch 2/3, step 16/21")
-    for code, said in stopped:
+    (ended, _), (killed, _) = two_workers(tmp_path, stop_at="epoch 1/3, step 17/21", by="SIGKILL")
+    assert killed == -signal.SIGKILL
+    assert ended != 0, "the first notices, and does not wait for ever"
+    for code, said in two_workers(tmp_path, stop_at="epoch 2/3, step 16/21", by="SIGTERM"):
         assert code != 0
         assert "KeyboardInterrupt: step 37 of 63 (epoch 2 of 3)" in said.splitlines(), said[-3000:]
     assert len(list((tmp_path / "checkpoints").glob("*/*.index"))) == 1
@@ -105,14 +108,14 @@ def test_one_two_and_four_devices_and_two_machines_learn_the_same(
     assert serve(examples=tf.constant(test_examples))[f.PROBABILITIES].shape == (217, 10)
 
 
-def two_workers(folder: Path, stop_at: str) -> list[tuple[int, str]]:
-    """(exit code, what it wrote to stderr) of each; the second sends itself a SIGTERM when its progress says so."""
+def two_workers(folder: Path, stop_at: str, by: str = "SIGTERM") -> list[tuple[int, str]]:
+    """(exit code, what it wrote to stderr) of each; the second sends itself a signal when its progress says so."""
     cluster = {"worker": [f"127.0.0.1:{port}" for port in free_ports(2)]}
     processes = []
     for index, at in enumerate(["never", stop_at]):
         config = json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})
         model = folder / "worker0" / "serving" / "saved_model.pb"
-        command = [sys.executable, "-c", WORKER, str(folder / f"worker{index}.pickle"), at, str(model)]
+        command = [sys.executable, "-c", WORKER, str(folder / f"worker{index}.pickle"), str(model), at, by]
         with (folder / f"worker{index}.log").open("w") as log:
             processes.append(subprocess.Popen(command, env={**os.environ, "TF_CONFIG": config}, stderr=log))
     try:
