@@ -86,7 +86,7 @@ class Trainer(Section):
     # image; 6: both of them also moved by a pixel, up left and down right.
     test_time_views: Literal[1, 2, 6] = 1
     cache_bytes: Annotated[int, Field(ge=0)] = 1_000_000_000  # decoded pictures kept in memory; else streamed
-    checkpoint_seconds: Annotated[float, Field(ge=0)] = 30  # between two checkpoints, at least
+    checkpoint_seconds: Annotated[int, Field(ge=0)] = 30  # between two checkpoints, at least
 
 
 class Tuner(Section):

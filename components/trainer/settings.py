@@ -30,4 +30,4 @@ class Settings:
     per_replica: bool = False  # batch_size and learning_rate are of one replica: both are multiplied by their number
     tpu: str = ""  # name or address of the TPU; found from the environment where empty
     checkpoints: str = ""  # folder in which an unfinished training is kept; none is kept where empty
-    checkpoint_seconds: float = 30  # between two checkpoints, at least
+    checkpoint_seconds: int = 30  # between two checkpoints, at least

@@ -7,6 +7,7 @@ import string
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,6 +31,15 @@ def test_each_layer_goes_over_the_one_before_and_says_where_a_value_comes_from(t
 def test_every_preset_is_valid(name: str) -> None:
     config, _ = configs.load(name)
     assert config.trainer.epochs > 0
+
+
+@pytest.mark.parametrize("name", configs.preset_names())
+def test_the_configuration_that_a_run_writes_is_the_same_to_the_letter(name: str, tmp_path: Path) -> None:
+    """For the cache compares letters: a default of 30 would be read back as 30.0 where a float is wanted."""
+    config, _ = configs.load(name)
+    file = tmp_path / "config.yaml"
+    file.write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
+    assert configs.load(None, str(file))[0].model_dump_json() == config.model_dump_json()
 
 
 @pytest.mark.parametrize("name", ["cifar10", "cifar10-fast", "cifar10-best"])
