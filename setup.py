@@ -25,6 +25,7 @@ setup(
         "pyyaml",
         "rich",
         "scikit-learn",
+        "scipy",
         "simplejpeg",
         "tensorboard",
         "setuptools<81",

@@ -30,8 +30,6 @@ SUMMARY_FILE = "model_summary.txt"
 MODEL_FILE = "model.keras"  # the network alone, from normalised pictures to logits, its views included
 TENSORBOARD_DIR = "tensorboard"
 
-_CALIBRATION_BATCH = 64  # pictures, each in all its views: what that takes of memory
-
 
 @dataclasses.dataclass(frozen=True)
 class Inputs:
@@ -81,7 +79,8 @@ def _write_results(fn_args: FnArgs, settings: Settings, inputs: Inputs, model: k
     trained = build_model(settings, len(inputs.class_names))
     trained.set_weights(model.get_weights())
     trained = over_views(trained, settings.test_time_views)
-    few = dataclasses.replace(settings, batch_size=_CALIBRATION_BATCH)
+    # With its views a batch takes no more memory than in training.
+    few = dataclasses.replace(settings, batch_size=max(1, settings.batch_size // settings.test_time_views))
     factor = calibrate(trained, data.validation_batches(inputs.validation, len(inputs.class_names), few))
     logging.info("logits scaled by %.3f", factor)
     lines: list[str] = []
