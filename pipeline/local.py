@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import traceback
 from contextlib import AbstractContextManager, nullcontext
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -45,7 +44,7 @@ def run(config: Config, first: str | None, last: str | None, out: TextIO) -> Res
         if config.warm_start:
             _check_there_is_a_blessed_model(config)
         _forget_lost_pushes(config)
-        run_id = datetime.now().strftime("%Y%m%d-%H%M%S.%f")[:-3]
+        run_id = run_dir.new_id()
         folder = run_dir.of_run(config, run_id)
         folder.mkdir(parents=True)
         (folder / run_dir.CONFIG_FILE).write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))

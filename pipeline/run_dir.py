@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -49,6 +50,12 @@ def _below(folder: str | None, config: Config, default: str) -> str:
     if folder and files.is_remote(folder):
         return f"{folder.rstrip('/')}/{config.name}"
     return str(Path(folder or Path(config.run_dir, default)).resolve() / config.name)
+
+
+def new_id() -> str:
+    """Of a run that begins now: sorts by time, and is another one on each machine that shares an ML Metadata server."""
+    moment = f"{datetime.now():%Y%m%d-%H%M%S.%f}"[:-3]  # to the millisecond
+    return f"{moment}-{secrets.token_hex(3)}"
 
 
 def of_run(config: Config, run_id: str) -> Path:
