@@ -1,0 +1,167 @@
+"""What each part of the recipe is worth: trainings with one thing changed, compared on validation pictures.
+
+usage: python -m pipeline run --data ARCHIVE --preset cifar10-fast --run-dir DIR --to Transform
+       python benchmarks/ablations.py --run-dir DIR [--seeds N …] [--set KEY=VALUE …] [VARIANT …]
+
+The settings are those of the preset's `trainer` section, some of them set anew (`--set width=32 epochs=8`). All
+variants, or those that are named. A line a training: accuracies on validation, calibrated cross entropy over six views.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from components.trainer.settings import Settings
+    from components.trainer.train import Inputs
+
+
+# ---------------------------------------------------------------------------------------------------- what is changed
+def _normalised(kernel: tf.Tensor, _: int) -> tf.Tensor:
+    import tensorflow as tf
+
+    return kernel * (tf.sqrt(float(kernel.shape[-1])) / (tf.norm(kernel) + 1e-7))
+
+
+def _tossed(images: tf.Tensor, *, index: tf.Tensor, step: tf.Tensor, **more: Any) -> tf.Tensor:
+    """The alternating flip, of numbers that are drawn anew for each step."""
+    import tensorflow as tf
+
+    from components.trainer.augment import augment
+
+    drawn = tf.random.stateless_uniform(
+        tf.shape(index), tf.stack([tf.constant(77, tf.int64), step]), 0, 2**20, tf.int64
+    )
+    return augment(images, index=drawn, step=step, **more)
+
+
+def _steadier(settings: Settings, steps: int) -> Any:
+    from components.trainer.optimizer import build_optimizer
+
+    made = build_optimizer(settings, steps)
+    made.momentum = 0.9
+    return made
+
+
+def _layer(name: str, *args: Any) -> Any:
+    import keras
+
+    return getattr(keras.layers, name)(*args)
+
+
+# By name, the settings that are changed.
+SETTINGS: dict[str, dict[str, Any]] = {
+    "nothing": {},
+    "no moves": {"translate": 0},
+    "no label smoothing": {"label_smoothing": 0.0},
+    "cutout": {"cutout": 8},
+    "mixup": {"mixup": 0.2},
+    "cutmix": {"cutmix": 1.0},
+    "depth 3": {"depth": 3},
+}
+# By name, what is replaced in components.trainer, and what stands in for it.
+PARTS: dict[str, tuple[str, Callable[..., Any]]] = {
+    "random stem": ("train.whiten", lambda *_: None),
+    "not orthogonal": ("optimizer.orthogonalised", _normalised),
+    "momentum 0.9": ("train.build_optimizer", _steadier),
+    "coin": ("input.augment", _tossed),
+    "no Dirac": ("model.Dirac", lambda: "he_normal"),
+    "mean pooling": ("model.layers.GlobalMaxPooling2D", lambda: _layer("GlobalAveragePooling2D")),
+    "GELU": ("model.layers.ReLU", lambda: _layer("Activation", "gelu")),
+}
+NAMES = [*SETTINGS, *PARTS]
+
+
+# ---------------------------------------------------------------------------------------------------- trainings
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--run-dir", required=True, help="with a run up to Transform")
+    parser.add_argument("--preset", default="cifar10-fast")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="of the trainer's settings")
+    parser.add_argument("variants", nargs="*", metavar="VARIANT", choices=[*NAMES, []], help=", ".join(NAMES))
+    args = parser.parse_args()
+    changed = {key: yaml.safe_load(value) for key, value in (pair.split("=") for pair in args.set)}
+    settings, inputs = _read(args.preset, args.run_dir, changed)
+    print(f"{'changed':<20}{'seed':>5}{'1 view':>8}{'2 views':>9}{'6 views':>9}{'cross entropy':>15}{'seconds':>9}")
+    for name in args.variants or NAMES:
+        for seed in args.seeds:
+            one, two, six, cross_entropy, seconds = measured(name, seed, settings, inputs)
+            print(
+                f"{name:<20}{seed:>5}{one:>8.2%}{two:>9.2%}{six:>9.2%}{cross_entropy:>15.4f}{seconds:>9.0f}", flush=True
+            )
+
+
+def measured(name: str, seed: int, settings: Settings, inputs: Inputs) -> tuple[float, ...]:
+    """One training: accuracies over 1, 2 and 6 views, the cross entropy over 6, and seconds with compiling."""
+    import keras
+    import tensorflow as tf
+
+    from components.trainer import input as data
+    from components.trainer import train
+    from components.trainer.calibration import calibrate
+    from components.trainer.model import over_views
+
+    tf.get_logger().setLevel("ERROR")  # many models in one process are traced many times
+    settings = dataclasses.replace(settings, seed=seed, **SETTINGS.get(name, {}))
+    where, stand_in = PARTS.get(name, ("", None))
+    began = time.monotonic()
+    with mock.patch(f"components.trainer.{where}", stand_in) if where else contextlib.nullcontext():
+        model, _, _ = train.train(inputs, settings, tf.distribute.get_strategy(), None)
+    seconds = time.monotonic() - began
+    accuracies = []
+    cross_entropy = keras.metrics.CategoricalCrossentropy("cross_entropy", from_logits=True)
+    for views in (1, 2, 6):
+        batches = data.validation_batches(inputs.validation, len(inputs.class_names), settings)
+        network = over_views(model, views)
+        calibrate(network, batches)
+        network.compile(loss="mse", weighted_metrics=["accuracy", cross_entropy])  # a loss is demanded, and not used
+        judged = network.evaluate(batches, verbose=0, return_dict=True)
+        accuracies.append(judged["accuracy"])
+    return (*accuracies, judged["cross_entropy"], seconds)
+
+
+def _read(preset: str, run_dir: str, changed: dict[str, Any]) -> tuple[Settings, Inputs]:
+    from components.trainer import train
+    from components.trainer.settings import Settings
+    from pipeline import config as configs
+    from pipeline import metadata
+
+    config, _ = configs.load(preset, None, (f"run_dir={run_dir}",))
+    run = metadata.runs(metadata.open_store(config))[0]
+    made = metadata.stages(metadata.open_store(config), run)
+    examples, graph = (
+        metadata.live(made, *key) for key in (("ExampleGen", "examples"), ("Transform", "transform_graph"))
+    )
+    if examples is None or graph is None:
+        sys.exit(f"the latest run of {run_dir} has not come to Transform: see --help")
+    settings = Settings(**config.trainer.model_dump() | changed, size=config.transform.size, seed=0)
+    files = SimpleNamespace(
+        transform_graph_path=graph.uri,
+        train_files=[f"{examples.uri}/Split-train/*"],
+        eval_files=[f"{examples.uri}/Split-validation/*"],
+        base_model=None,
+    )
+    return settings, train.read(files, settings)  # type: ignore[arg-type]
+
+
+if __name__ == "__main__":
+    main()
