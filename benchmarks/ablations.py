@@ -146,11 +146,10 @@ def _read(preset: str, run_dir: str, changed: dict[str, Any]) -> tuple[Settings,
     from pipeline import metadata
 
     config, _ = configs.load(preset, None, (f"run_dir={run_dir}",))
-    run = metadata.runs(metadata.open_store(config))[0]
-    made = metadata.stages(metadata.open_store(config), run)
-    examples, graph = (
-        metadata.live(made, *key) for key in (("ExampleGen", "examples"), ("Transform", "transform_graph"))
-    )
+    store = metadata.open_store(config)
+    made = metadata.stages(store, metadata.runs(store)[0])
+    examples = metadata.live(made, "ExampleGen", "examples")
+    graph = metadata.live(made, "Transform", "transform_graph")
     if examples is None or graph is None:
         sys.exit(f"the latest run of {run_dir} has not come to Transform: see --help")
     settings = Settings(**config.trainer.model_dump() | changed, size=config.transform.size, seed=0)
