@@ -1,10 +1,9 @@
 """What each part of the recipe is worth: trainings with one thing changed, compared on validation pictures.
 
 usage: python -m pipeline run --data ARCHIVE --preset cifar10-fast --run-dir DIR --to Transform
-       python benchmarks/ablations.py --run-dir DIR [--seeds N …] [--set KEY=VALUE …] [VARIANT …]
+       python benchmarks/ablations.py --run-dir DIR [--seeds N …] [--set trainer.KEY=VALUE]… [--variants NAME …]
 
-The settings are those of the preset's `trainer` section, some of them set anew (`--set width=32 epochs=8`). All
-variants, or those that are named. A line a training: accuracies on validation, calibrated cross entropy over six views.
+A line a training: accuracies on validation pictures, and the calibrated cross entropy over six views.
 """
 
 from __future__ import annotations
@@ -21,11 +20,11 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-import yaml
-
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from components.errors import UserError  # noqa: E402
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -96,13 +95,15 @@ def main() -> None:
     parser.add_argument("--run-dir", required=True, help="with a run up to Transform")
     parser.add_argument("--preset", default="cifar10-fast")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="of the trainer's settings")
-    parser.add_argument("variants", nargs="*", metavar="VARIANT", choices=[*NAMES, []], help=", ".join(NAMES))
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="as of `pipeline run`")
+    parser.add_argument("--variants", nargs="+", default=NAMES, choices=NAMES, metavar="NAME", help=", ".join(NAMES))
     args = parser.parse_args()
-    changed = {key: yaml.safe_load(value) for key, value in (pair.split("=") for pair in args.set)}
-    settings, inputs = _read(args.preset, args.run_dir, changed)
+    try:
+        settings, inputs = _read(args.preset, (f"run_dir={args.run_dir}", *args.set))
+    except UserError as error:
+        sys.exit(str(error))
     print(f"{'changed':<20}{'seed':>5}{'1 view':>8}{'2 views':>9}{'6 views':>9}{'cross entropy':>15}{'seconds':>9}")
-    for name in args.variants or NAMES:
+    for name in args.variants:
         for seed in args.seeds:
             one, two, six, cross_entropy, seconds = measured(name, seed, settings, inputs)
             print(
@@ -139,20 +140,20 @@ def measured(name: str, seed: int, settings: Settings, inputs: Inputs) -> tuple[
     return (*accuracies, judged["cross_entropy"], seconds)
 
 
-def _read(preset: str, run_dir: str, changed: dict[str, Any]) -> tuple[Settings, Inputs]:
+def _read(preset: str, changed: tuple[str, ...]) -> tuple[Settings, Inputs]:
     from components.trainer import train
     from components.trainer.settings import Settings
     from pipeline import config as configs
     from pipeline import metadata
 
-    config, _ = configs.load(preset, None, (f"run_dir={run_dir}",))
-    store = metadata.open_store(config)
-    made = metadata.stages(store, metadata.runs(store)[0])
+    config, _ = configs.load(preset, None, changed)
+    runs = metadata.runs(metadata.open_store(config)) if metadata.exists(config) else []
+    made = metadata.stages(metadata.open_store(config), runs[0]) if runs else {}
     examples = metadata.live(made, "ExampleGen", "examples")
     graph = metadata.live(made, "Transform", "transform_graph")
     if examples is None or graph is None:
-        sys.exit(f"the latest run of {run_dir} has not come to Transform: see --help")
-    settings = Settings(**config.trainer.model_dump() | changed, size=config.transform.size, seed=0)
+        raise UserError(f"the latest run in {config.run_dir} has not come to Transform: see --help for the command")
+    settings = Settings(**config.trainer.model_dump(), size=config.transform.size, seed=0)
     files = SimpleNamespace(
         transform_graph_path=graph.uri,
         train_files=[f"{examples.uri}/Split-train/*"],
