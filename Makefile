@@ -31,7 +31,7 @@ test: $(READY) ## every test that needs no download
 	@$(PYTHON) -m pytest $(ARGS)
 
 test-fast: $(READY) ## the tests of logic, under two minutes
-	@$(PYTHON) -m pytest -m "not slow" $(ARGS)
+	@$(PYTHON) -m pytest -m "not slow" -n auto --maxprocesses 4 $(ARGS)
 
 lint: $(READY) ## ruff: lint and format, nothing is changed
 	@$(PYTHON) -m ruff check . && $(PYTHON) -m ruff format --check .

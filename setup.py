@@ -40,6 +40,7 @@ setup(
             "hypothesis",
             "pytest",
             "pytest-timeout",
+            "pytest-xdist",
             "mypy",
             "ruff",
             "selenium",
