@@ -126,7 +126,7 @@ def measured(name: str, seed: int, settings: Settings, inputs: Inputs) -> tuple[
     where, stand_in = PARTS.get(name, ("", None))
     began = time.monotonic()
     with mock.patch(f"components.trainer.{where}", stand_in) if where else contextlib.nullcontext():
-        model, _, _ = train.train(inputs, settings, tf.distribute.get_strategy(), None)
+        model = train.train(inputs, settings, tf.distribute.get_strategy(), None).model
     seconds = time.monotonic() - began
     accuracies = []
     cross_entropy = keras.metrics.CategoricalCrossentropy("cross_entropy", from_logits=True)

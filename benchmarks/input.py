@@ -104,7 +104,7 @@ def _child(kind: str, examples: str, graph_folder: str, steps: int) -> None:
         inputs = SimpleNamespace(
             graph=graph, class_names=[""] * 10, train=split, validation=validation, base_model=None, fingerprint=""
         )
-        _, record, _ = train(inputs, settings, tf.distribute.get_strategy(), None)  # type: ignore[arg-type]
+        record = train(inputs, settings, tf.distribute.get_strategy(), None).record  # type: ignore[arg-type]
         waiting, speed = record.history[-1]["waiting"], record.history[-1]["pictures_per_second"]
     status = Path("/proc/self/status").read_text()
     peak = int(status.split("VmHWM:")[1].split()[0]) * 1024

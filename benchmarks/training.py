@@ -1,7 +1,7 @@
 """Accuracy and training time of each preset, beside the CNN of TensorFlow's tutorial on the same pictures.
 
 usage: CIFAR10_JPEG=cifar10-jpeg.tar.gz python benchmarks/training.py [--presets NAME ...] [--seeds N ...]
-       [--no-tutorial] [--keep FOLDER]
+       [--set KEY=VALUE ...] [--no-tutorial] [--keep FOLDER]
 
 Each training is `python -m pipeline run --preset NAME --to Evaluator` in a process of its own, one after the other; the
 accuracy is the Evaluator's, on the test split, through the exported model.
@@ -39,6 +39,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--presets", nargs="*", default=["digits", "cifar10-fast", "cifar10", "cifar10-best"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--set", nargs="+", default=[], dest="settings", help="changes every preset, as in `run --set`")
     parser.add_argument("--no-tutorial", action="store_true", help="leave out what it is compared with")
     parser.add_argument("--keep", type=Path, help="where the runs are kept; a temporary folder if not given")
     args = parser.parse_args()
@@ -55,15 +56,16 @@ def main() -> None:
             f"{'pictures/s':>12}{'of peak':>9}  answer ms"
         )
         for name in args.presets:
-            _show(name, [_preset(name, seed, work, peaks) for seed in args.seeds], args.seeds)
+            _show(name, [_preset(name, seed, args.settings, work, peaks) for seed in args.seeds], args.seeds)
         if not args.no_tutorial:
             examples = _examples(work, args.seeds[0])
             _show(TUTORIAL, [_tutorial(examples, seed, peaks) for seed in args.seeds], args.seeds)
 
 
 # ---------------------------------------------------------------------------------------------------- a training
-def _preset(name: str, seed: int, work: Path, peaks: dict[str, float]) -> dict[str, Any]:
-    result = _run(name, work, "Evaluator", f"seed={seed}", "evaluator.min_accuracy=0", "evaluator.min_class_recall=0")
+def _preset(name: str, seed: int, changed: list[str], work: Path, peaks: dict[str, float]) -> dict[str, Any]:
+    settings = [f"seed={seed}", "evaluator.min_accuracy=0", "evaluator.min_class_recall=0", *changed]
+    result = _run(name, work, "Evaluator", *settings)
     trainer = Path(result["artifacts"]) / "Trainer"
     newest = max((trainer / "model").iterdir(), key=lambda path: int(path.name))
     history = json.loads((trainer / "model_run" / newest.name / "history.json").read_text())
@@ -184,8 +186,12 @@ def training_flops(model: Any) -> float:
 
     Of convolutions and dense layers; all else is little arithmetic, though much memory traffic.
     """
+    import keras
+
+    ensembles = [layer for layer in model.layers if isinstance(layer, keras.Model)]
+    network = ensembles[0].layers[1] if ensembles else model  # a picture of one step trains one network
     total = 0.0
-    for layer in model.layers:
+    for layer in network.layers:
         kernel = getattr(layer, "kernel", None)
         if kernel is not None:
             positions = 1

@@ -24,7 +24,7 @@ def view(run: Run) -> dict[str, Any] | None:
     epochs = json.loads(_read(os.path.join(folder, HISTORY_FILE)))
     summary = _read(os.path.join(folder, SUMMARY_FILE))
     parameters = re.search(r"Total params:\s*([\d,]+)", summary)
-    x = [epoch["epoch"] for epoch in epochs]
+    x = list(range(1, len(epochs) + 1))  # those of an ensemble's networks one after the other
 
     def chart(title: str, percent: bool = False, **series: str) -> dict[str, Any]:
         points = {label: (x, [epoch[key] for epoch in epochs]) for label, key in series.items() if key in epochs[0]}
@@ -32,6 +32,7 @@ def view(run: Run) -> dict[str, Any] | None:
 
     return {
         "epochs": epochs,
+        "networks": epochs[-1].get("network", 1),
         "trials": run.result.get("trials", []),
         "best": max(epochs, key=lambda epoch: epoch.get("val_accuracy", 0)),
         "seconds": sum(epoch["seconds"] for epoch in epochs),

@@ -8,6 +8,8 @@ import tensorflow as tf
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
+from components.trainer.model import LOGITS
+
 _FACTORS = (0.01, 100.0)  # between which it is looked for
 
 
@@ -20,7 +22,7 @@ def calibrate(model: keras.Sequential, batches: tf.data.Dataset) -> float:
     Vector Machines', 1999, or a model without a mistake on few pictures would never be in doubt.
 
     Args:
-      model: of `model.build_model`.
+      model: of `model.build_model` or `model.mean_of`.
       batches: of `input.validation_batches`.
 
     Returns:
@@ -36,5 +38,5 @@ def calibrate(model: keras.Sequential, batches: tf.data.Dataset) -> float:
         return float(-(targets * log_softmax(np.exp(exponent) * logits, axis=1)).sum(1).mean())
 
     factor = float(np.exp(minimize_scalar(cross_entropy, bounds=np.log(_FACTORS), method="bounded").x))
-    model.get_layer("logits").scale *= factor
+    model.get_layer(LOGITS).scale *= factor
     return factor

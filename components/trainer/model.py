@@ -12,6 +12,7 @@ from components.trainer.layers import BatchNormalization, Dirac, MeanOfViews, Vi
 from components.trainer.settings import Settings
 
 GROWTH = 2  # from the first group to the others
+LOGITS = "logits"  # the last layer
 _STEM = "whitening"
 _LEAST_VARIANCE = 5e-4  # of a patch component: below it is noise, not to be blown up
 _LOGIT_SCALE = 1 / 9  # against a start that is too sure of itself
@@ -49,8 +50,21 @@ def build_model(settings: Settings, classes: int) -> keras.Sequential:
     model.add(layers.GlobalMaxPooling2D())
     # In float32: answers that are close together must not become equal.
     model.add(layers.Dense(classes, use_bias=False, kernel_initializer=RandomNormal(stddev=1.0), dtype="float32"))
-    model.add(layers.Rescaling(_LOGIT_SCALE, dtype="float32", name="logits"))
+    model.add(layers.Rescaling(_LOGIT_SCALE, dtype="float32", name=LOGITS))
     return model
+
+
+def mean_of(networks: list[keras.Sequential]) -> keras.Sequential:
+    """One model of several of `build_model`, their layers shared, whose logits are the mean of theirs.
+
+    Source: Lakshminarayanan and others, 'Simple and Scalable Predictive Uncertainty Estimation using Deep Ensembles',
+    2017, where the mean is that of probabilities.
+    """
+    if len(networks) == 1:
+        return networks[0]
+    pictures = keras.Input(networks[0].input_shape[1:])
+    ensemble = keras.Model(pictures, layers.Average(dtype="float32")([network(pictures) for network in networks]))
+    return keras.Sequential([keras.Input(pictures.shape[1:]), ensemble, layers.Rescaling(1.0, name=LOGITS)])
 
 
 def over_views(model: keras.Sequential, views: int) -> keras.Sequential:

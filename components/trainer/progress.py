@@ -66,8 +66,9 @@ class Record(tf.train.experimental.PythonState):
         return self.epoch < self._epochs and self.left_in_epoch == 0
 
     def where(self) -> str:
-        """`step 12 of 440 (epoch 1 of 20)`."""
-        return f"step {self.step:,} of {self.total:,} (epoch {min(self.epoch + 1, self._epochs)} of {self._epochs})"
+        """`step 12 of 440 (epoch 1 of 20)`, after the title."""
+        epoch = f"epoch {min(self.epoch + 1, self._epochs)} of {self._epochs}"
+        return f"{self._title}step {self.step:,} of {self.total:,} ({epoch})"
 
     def add(self, losses: np.ndarray, right: float, seconds: float, waiting: float) -> None:
         """Some steps of one epoch are done.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+from typing import NamedTuple
 
 import keras
 import tensorflow as tf
@@ -19,13 +20,13 @@ from components.trainer import strategy as devices
 from components.trainer.calibration import calibrate
 from components.trainer.export import export
 from components.trainer.loop import fit
-from components.trainer.model import build_model, over_views, whiten
+from components.trainer.model import build_model, mean_of, over_views, whiten
 from components.trainer.optimizer import build_optimizer
 from components.trainer.progress import Record
 from components.trainer.settings import Settings
 from components.trainer.transform_graph import TransformGraph
 
-HISTORY_FILE = "history.json"  # one object an epoch, as `Record.history` has them
+HISTORY_FILE = "history.json"  # one object an epoch, as `Record.history` has them; of an ensemble with its `network`
 SUMMARY_FILE = "model_summary.txt"
 MODEL_FILE = "model.keras"  # the network alone, from normalised pictures to logits, its views included
 TENSORBOARD_DIR = "tensorboard"
@@ -41,6 +42,14 @@ class Inputs:
     validation: data.Split
     base_model: str | None  # folder of the exported model whose weights it begins with
     fingerprint: str  # of the content of all of it
+
+
+class Training(NamedTuple):
+    """What a training leaves."""
+
+    model: keras.Sequential
+    record: Record
+    checkpoints: checkpoint.Checkpoints  # to be deleted once the model is written
 
 
 def run_fn(fn_args: FnArgs) -> None:
@@ -65,29 +74,41 @@ def train_and_export(fn_args: FnArgs, settings: Settings, strategy: tf.distribut
     """`run_fn` on the devices of `strategy`."""
     chief = devices.is_chief(strategy)
     inputs = read(fn_args, settings)
-    logs = os.path.join(fn_args.model_run_dir, TENSORBOARD_DIR) if chief else None
-    model, record, checkpoints = train(inputs, settings, strategy, logs)
+    trainings = []
+    for network in range(settings.ensemble):
+        several = settings.ensemble > 1
+        logs = os.path.join(fn_args.model_run_dir, TENSORBOARD_DIR, *([f"network-{network + 1}"] if several else []))
+        title = f"network {network + 1}/{settings.ensemble}, " if several else ""
+        trainings.append(train(inputs, settings, strategy, logs if chief else None, title, network))
+        trainings[-1].checkpoints.save()  # what is trained stays, should a later one be stopped
     if chief:
-        _write_results(fn_args, settings, inputs, model, record)
-        checkpoints.delete()
-        logging.info("trained: %s", record.history[-1])
+        _write_results(fn_args, settings, inputs, trainings)
+        for training in trainings:
+            training.checkpoints.delete()
+        logging.info("trained: %s", trainings[-1].record.history[-1])
     devices.on_any(strategy, True)  # TFX looks for the model as soon as this returns, on every machine
 
 
-def _write_results(fn_args: FnArgs, settings: Settings, inputs: Inputs, model: keras.Model, record: Record) -> None:
-    # A copy outside the strategy, in float32: what is exported knows nothing of replicas or of this machine.
-    trained = build_model(settings, len(inputs.class_names))
-    trained.set_weights(model.get_weights())
-    trained = over_views(trained, settings.test_time_views)
+def _write_results(fn_args: FnArgs, settings: Settings, inputs: Inputs, trainings: list[Training]) -> None:
+    # Copies outside the strategy, in float32: what is exported knows nothing of replicas or of this machine.
+    networks = [build_model(settings, len(inputs.class_names)) for _ in trainings]
+    for network, training in zip(networks, trainings):
+        network.set_weights(training.model.get_weights())
+    trained = over_views(mean_of(networks), settings.test_time_views)
     # With its views a batch takes no more memory than in training.
     few = dataclasses.replace(settings, batch_size=max(1, settings.batch_size // settings.test_time_views))
     factor = calibrate(trained, data.validation_batches(inputs.validation, len(inputs.class_names), few))
     logging.info("logits scaled by %.3f", factor)
     lines: list[str] = []
-    trained.summary(line_length=100, print_fn=lambda line, **_: lines.append(line))
+    trained.summary(line_length=100, expand_nested=True, print_fn=lambda line, **_: lines.append(line))
     tf.io.gfile.makedirs(fn_args.model_run_dir)
     _write(fn_args.model_run_dir, SUMMARY_FILE, "\n".join(lines) + "\n")
-    _write(fn_args.model_run_dir, HISTORY_FILE, json.dumps(record.history, indent=1) + "\n")
+    history = [
+        {"network": number, **epoch} if settings.ensemble > 1 else epoch
+        for number, training in enumerate(trainings, 1)
+        for epoch in training.record.history
+    ]
+    _write(fn_args.model_run_dir, HISTORY_FILE, json.dumps(history, indent=1) + "\n")
     trained.save(os.path.join(fn_args.model_run_dir, MODEL_FILE))
     samples.write(inputs.train, settings, fn_args.model_run_dir)
     export(trained, inputs.graph, inputs.class_names, fn_args.serving_model_dir)
@@ -112,16 +133,23 @@ def read(fn_args: FnArgs, settings: Settings) -> Inputs:
 
 
 def train(
-    inputs: Inputs, settings: Settings, strategy: tf.distribute.Strategy, logs: str | None, title: str = ""
-) -> tuple[keras.Model, Record, checkpoint.Checkpoints]:
-    """The trained model, how it came about, and the checkpoints that are to be deleted once it is written.
+    inputs: Inputs,
+    settings: Settings,
+    strategy: tf.distribute.Strategy,
+    logs: str | None,
+    title: str = "",
+    network: int = 0,
+) -> Training:
+    """One network, trained.
 
     Goes on where the same training was stopped, if it was.
 
     Args:
       logs: folder of the TensorBoard logs; none are written if None.
       title: said before each word of progress.
+      network: of the ensemble, from 0; it is added to the seed.
     """
+    settings = dataclasses.replace(settings, seed=settings.seed + network)
     keras.utils.set_random_seed(settings.seed)
     computed_in = precision.choose(settings.precision, strategy)
     key = checkpoint.key(inputs.fingerprint, settings, computed_in)
@@ -135,7 +163,7 @@ def train(
         model = build_model(settings, classes)
         whiten(model, next(iter(data.training_batches(inputs.train, classes, settings)))[0])
         if inputs.base_model:
-            warm_start.begin_with(model, inputs.class_names, inputs.base_model)
+            warm_start.begin_with(model, inputs.class_names, inputs.base_model, network, settings.ensemble)
         optimizer = build_optimizer(settings, steps * settings.epochs)
         optimizer.build(model.trainable_variables)
 
@@ -158,7 +186,7 @@ def train(
         )
     finally:
         record.close()
-    return model, record, checkpoints
+    return Training(model, record, checkpoints)
 
 
 def read_class_names(train_files: list[str]) -> list[str]:

@@ -87,8 +87,8 @@ class Search(BaseTuner):
         settings = dataclasses.replace(self._settings, **trial.hyperparameters.values)
         title = f"trial {int(trial.trial_id) + 1}/{self.oracle.max_trials}, "
         try:
-            _, record, checkpoints = train(self._inputs, settings, self._strategy, None, title)
+            training = train(self._inputs, settings, self._strategy, None, title)
         except DivergedError:
             return {"val_accuracy": 0.0}
-        checkpoints.delete()
-        return {"val_accuracy": record.history[-1]["val_accuracy"]}
+        training.checkpoints.delete()
+        return {"val_accuracy": training.record.history[-1]["val_accuracy"]}

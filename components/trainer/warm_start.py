@@ -12,13 +12,15 @@ from components import features as f
 from components.errors import UserError
 
 
-def begin_with(model: keras.Model, class_names: Sequence[str], exported: str) -> None:
-    """Gives `model` the weights of an exported one.
+def begin_with(model: keras.Model, class_names: Sequence[str], exported: str, network: int, ensemble: int) -> None:
+    """Gives `model` the weights of an exported one, or of one of its networks.
 
     Args:
       model: built.
       class_names: in the order of its logits.
       exported: folder of the SavedModel that `components.trainer.export` wrote.
+      network: which one of the ensemble `model` is, from 0.
+      ensemble: networks in it; the exported model must have as many.
 
     Raises:
       UserError: it cannot be read, has other classes or another architecture.
@@ -41,6 +43,14 @@ def begin_with(model: keras.Model, class_names: Sequence[str], exported: str) ->
             f"({', '.join(differences[:5])}); run without --warm-start"
         )
     ours, theirs = [tuple(v.shape) for v in model.variables], [tuple(v.shape) for v in weights]
+    networks = len(theirs) // len(ours)
+    if networks != ensemble and theirs == ours * networks:
+        raise UserError(
+            f"--warm-start: the blessed model has trainer.ensemble {networks} and not {ensemble}; "
+            "use the settings it was trained with, or run without --warm-start"
+        )
+    size = len(weights) // ensemble
+    weights, theirs = (all_of_them[network * size :][:size] for all_of_them in (weights, theirs))
     if ours != theirs:
         place = next((i for i, (a, b) in enumerate(zip(ours, theirs)) if a != b), min(len(ours), len(theirs)))
         which = model.variables[place].path if place < len(ours) else "what follows the last layer"

@@ -77,6 +77,19 @@ def test_every_figure_is_the_artifacts(tmp_path: Path) -> None:
     assert figures["stage.seconds"] == [stage["seconds"] for stage in run.result["stages"].values()]
 
 
+def test_an_ensemble_is_told_from_one_long_training(tmp_path: Path) -> None:
+    run = artifacts.evaluated(tmp_path, NAMES)
+    said = "2 networks, trained one after the other"
+    assert said not in page_of(run, tmp_path).source
+    file = tmp_path / "model_run" / "history.json"
+    epochs = json.loads(file.read_text())
+    file.write_text(json.dumps([{"network": number, **epoch} for number in (1, 2) for epoch in epochs]))
+    page = page_of(run, tmp_path)
+    assert said in page.source
+    assert f"{len(epochs)} of network 1" in page.source, "the first of the best epochs"
+    assert page.figures["epoch.network"] == [1] * len(epochs) + [2] * len(epochs)
+
+
 def test_the_matrix_has_the_counts_of_the_artifact_and_their_pictures(tmp_path: Path) -> None:
     run = artifacts.evaluated(tmp_path, NAMES)
     page = page_of(run, tmp_path)

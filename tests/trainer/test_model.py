@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 
-from components.trainer.model import build_model, over_views, whiten
+from components.trainer.model import build_model, mean_of, over_views, whiten
 from components.trainer.settings import Settings
 from tests.trainer.conftest import DIGITS_PRESET
 
@@ -69,12 +69,23 @@ def test_one_view_is_the_network_itself() -> None:
     assert over_views(plain, 1) is plain
 
 
+def test_an_ensemble_is_one_model_with_the_mean_of_the_logits() -> None:
+    networks, pictures = [model_of(16) for _ in range(3)], pictures_of(16, 4)
+    model = over_views(mean_of(networks), 2)
+    assert isinstance(model, keras.Sequential)
+    both = [network(view) for network in networks for view in (pictures, pictures[:, :, ::-1])]
+    np.testing.assert_allclose(model(pictures), np.mean(both, axis=0), rtol=1e-4, atol=1e-5)
+    assert mean_of(networks[:1]) is networks[0]
+
+
 @pytest.mark.slow
-def test_loads_without_custom_objects(tmp_path: Path) -> None:
-    network, pictures = model_of(16), pictures_of(16, 2)
-    whiten(network, pictures)
-    network(pictures, training=True)
-    model = over_views(network, 6)
+@pytest.mark.parametrize("ensemble", [1, 2])
+def test_loads_without_custom_objects(ensemble: int, tmp_path: Path) -> None:
+    networks, pictures = [model_of(16) for _ in range(ensemble)], pictures_of(16, 2)
+    for network in networks:
+        whiten(network, pictures)
+        network(pictures, training=True)
+    model = over_views(mean_of(networks), 6)
     model.save(tmp_path / "model.keras")
     np.save(tmp_path / "pictures.npy", pictures)
     program = (

@@ -43,7 +43,7 @@ inputs = train.read(fn_args, settings)
 for number in map(int, sys.argv[2:]):
     devices = [f"CPU:{i}" for i in range(number)]
     strategy = tf.distribute.MirroredStrategy(devices) if number > 1 else tf.distribute.get_strategy()
-    print(json.dumps(train.train(inputs, settings, strategy, None)[1].history))
+    print(json.dumps(train.train(inputs, settings, strategy, None).record.history))
 """
 
 WORKER = """
