@@ -24,8 +24,6 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from components.errors import UserError  # noqa: E402
-
 if TYPE_CHECKING:
     import tensorflow as tf
 
@@ -98,6 +96,9 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="as of `pipeline run`")
     parser.add_argument("--variants", nargs="+", default=NAMES, choices=NAMES, metavar="NAME", help=", ".join(NAMES))
     args = parser.parse_args()
+
+    from components.errors import UserError
+
     try:
         settings, inputs = _read(args.preset, (f"run_dir={args.run_dir}", *args.set))
     except UserError as error:
@@ -141,6 +142,7 @@ def measured(name: str, seed: int, settings: Settings, inputs: Inputs) -> tuple[
 
 
 def _read(preset: str, changed: tuple[str, ...]) -> tuple[Settings, Inputs]:
+    from components.errors import UserError
     from components.trainer import train
     from components.trainer.settings import Settings
     from pipeline import config as configs

@@ -19,7 +19,6 @@ import tarfile
 import tempfile
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -79,7 +78,7 @@ def main() -> None:
 def _child(kind: str, examples: str, graph_folder: str, steps: int) -> None:
     from components.trainer import input as data
     from components.trainer.settings import Settings
-    from components.trainer.train import train
+    from components.trainer.train import Inputs, train
     from components.trainer.transform_graph import TransformGraph
     from pipeline import config as configs
 
@@ -101,10 +100,8 @@ def _child(kind: str, examples: str, graph_folder: str, steps: int) -> None:
         validation = data.open_split([f"{examples}/Split-validation/*"], graph, plenty)
         # As many steps as are asked for are an epoch.
         data.steps_per_epoch = lambda *unused: steps  # type: ignore[assignment]
-        inputs = SimpleNamespace(
-            graph=graph, class_names=[""] * 10, train=split, validation=validation, base_model=None, fingerprint=""
-        )
-        record = train(inputs, settings, tf.distribute.get_strategy(), None).record  # type: ignore[arg-type]
+        inputs = Inputs(graph, [""] * 10, split, validation, base_model=None, fingerprint="")
+        record = train(inputs, settings, tf.distribute.get_strategy(), None).record
         waiting, speed = record.history[-1]["waiting"], record.history[-1]["pictures_per_second"]
     status = Path("/proc/self/status").read_text()
     peak = int(status.split("VmHWM:")[1].split()[0]) * 1024

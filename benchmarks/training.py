@@ -1,7 +1,7 @@
 """Accuracy and training time of each preset, beside the CNN of TensorFlow's tutorial on the same pictures.
 
 usage: CIFAR10_JPEG=cifar10-jpeg.tar.gz python benchmarks/training.py [--presets NAME ...] [--seeds N ...]
-       [--set KEY=VALUE ...] [--no-tutorial] [--keep FOLDER]
+       [--set KEY=VALUE]... [--no-tutorial] [--keep FOLDER]
 
 Each training is `python -m pipeline run --preset NAME --to Evaluator` in a process of its own, one after the other; the
 accuracy is the Evaluator's, on the test split, through the exported model.
@@ -39,7 +39,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--presets", nargs="*", default=["digits", "cifar10-fast", "cifar10", "cifar10-best"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--set", nargs="+", default=[], dest="settings", help="changes every preset, as in `run --set`")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="as of `pipeline run`")
     parser.add_argument("--no-tutorial", action="store_true", help="leave out what it is compared with")
     parser.add_argument("--keep", type=Path, help="where the runs are kept; a temporary folder if not given")
     args = parser.parse_args()
@@ -56,7 +56,7 @@ def main() -> None:
             f"{'pictures/s':>12}{'of peak':>9}  answer ms"
         )
         for name in args.presets:
-            _show(name, [_preset(name, seed, args.settings, work, peaks) for seed in args.seeds], args.seeds)
+            _show(name, [_preset(name, seed, args.set, work, peaks) for seed in args.seeds], args.seeds)
         if not args.no_tutorial:
             examples = _examples(work, args.seeds[0])
             _show(TUTORIAL, [_tutorial(examples, seed, peaks) for seed in args.seeds], args.seeds)
