@@ -24,6 +24,7 @@ USER, PASSWORD = "tfx", "a:pass/word@1"
 def mariadb() -> Iterator[int]:
     """The port of a server that lets USER in."""
     install, server = _program("mariadb-install-db", "mariadb-server-core"), _program("mariadbd", "mariadb-server-core")
+    _program("my_print_defaults", "mariadb-client-core")  # mariadb-install-db calls it
     with _folder() as folder:
         (folder / "user.sql").write_text(
             f"CREATE USER {USER} IDENTIFIED BY '{PASSWORD}';\nGRANT ALL ON *.* TO {USER};\n"  # one statement a line
