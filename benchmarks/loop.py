@@ -93,7 +93,7 @@ def main() -> None:
 
     record.end_epoch = fit_then  # type: ignore[method-assign]
     start()
-    nothing = Checkpoints("", 0, [ours, our_optimizer], record)
+    nothing = Checkpoints("", 0, ours, our_optimizer, record)
     loop.fit(
         ours,
         our_optimizer,

@@ -82,7 +82,6 @@ class Trainer(Section):
     cutout: Annotated[int, Field(ge=0)] = 0  # pixels; side of a square that is blanked in each picture, 0: none
     mixup: Annotated[float, Field(ge=0, le=1)] = 0.0  # pairs of pictures blended, alpha of the weights; 0: none
     cutmix: Annotated[float, Field(ge=0, le=1)] = 0.0  # rectangles of one picture pasted into another; 0: none
-    hardest: Annotated[float, Field(gt=0, le=1)] = 1.0  # share of each batch to learn from, chosen by a proxy; 1: all
     ensemble: Annotated[int, Field(ge=1)] = 1  # networks trained one after the other; an answer is the mean of theirs
     # An answer is the mean over so many views of the picture, and takes as many times as long. 2: itself and its mirror
     # image; 6: both of them also moved by a pixel, up left and down right.

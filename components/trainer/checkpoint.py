@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
@@ -27,7 +27,7 @@ _CHUNK = 1 << 24  # bytes read at a time
 
 
 class Checkpoints:
-    """The checkpoints of one training: every variable of what learns, and the record.
+    """The checkpoints of one training: every variable of the model and of its optimizer, and the record.
 
     A write is complete or without effect: the file that names the latest checkpoint is replaced after it.
     """
@@ -36,7 +36,8 @@ class Checkpoints:
         self,
         directory: str,
         seconds: float,
-        parts: Sequence[keras.Model | keras.optimizers.Optimizer],
+        model: keras.Model,
+        optimizer: keras.optimizers.Optimizer,
         record: Record,
         writes: bool = True,
     ) -> None:
@@ -44,11 +45,10 @@ class Checkpoints:
         Args:
           directory: of this training alone; nothing is ever kept if empty.
           seconds: between two checkpoints, at least.
-          parts: all that learns, built, always in the same order.
           writes: False for a worker beside the chief, which only reads.
         """
         self._directory, self._seconds, self._saved = directory, seconds, time.monotonic()
-        variables = [variable.value for part in parts for variable in part.variables]
+        variables = [variable.value for variable in (*model.variables, *optimizer.variables)]
         checkpoint = tf.train.Checkpoint(variables=variables, record=record)
         self._manager = tf.train.CheckpointManager(checkpoint, directory, max_to_keep=2) if directory else None
         self._record, self._writes = record, writes

@@ -11,7 +11,6 @@ import tensorflow as tf
 from components.trainer import interrupt
 from components.trainer import strategy as devices
 from components.trainer.checkpoint import Checkpoints
-from components.trainer.hardest import Hardest, trained
 from components.trainer.progress import Record
 from components.trainer.settings import Settings
 
@@ -33,7 +32,6 @@ def fit(
     strategy: tf.distribute.Strategy,
     record: Record,
     checkpoints: Checkpoints,
-    hardest: Hardest | None = None,
 ) -> None:
     """Trains from where `record` stands to the last epoch, validating after each.
 
@@ -43,14 +41,13 @@ def fit(
       training: gives pictures, float32 [N, S, S, 3], and one-hot labels, float32 [N, K], a step: N of batch_size.
       validation: the same with weights, float32 [N], 0 for the pictures that fill up the last batch.
       validation_pictures: how many in `validation` have the weight 1.
-      hardest: chooses what to learn from of each batch; all of it if None.
 
     Raises:
       UserError: a loss is not a number.
       KeyboardInterrupt: after Ctrl-C or SIGTERM, once the step is done and kept; on several machines, on all of them.
     """
     # ------------------------------------------------------------------------------------------------ on the devices
-    train_step = training_step(model, optimizer, settings, strategy.num_replicas_in_sync, hardest)
+    train_step = training_step(model, optimizer, settings, strategy.num_replicas_in_sync)
     test_step = validation_step(model, settings)
 
     @tf.function
@@ -116,24 +113,16 @@ def fit(
             count = max(1, min(4 * count, round(_EXECUTION * count / max(seconds, 1e-6)))) if alone else _TOGETHER
 
 
-def training_step(
-    model: keras.Model,
-    optimizer: keras.optimizers.Optimizer,
-    settings: Settings,
-    replicas: int,
-    hardest: Hardest | None = None,
-) -> Step:
+def training_step(model: keras.Model, optimizer: keras.optimizers.Optimizer, settings: Settings, replicas: int) -> Step:
     """One step on one replica: (its part of the mean loss, its right answers), each float32 []."""
     cost = keras.losses.CategoricalCrossentropy(
         from_logits=True, label_smoothing=settings.label_smoothing, reduction="none"
     )
 
     def step(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        if hardest:
-            images, labels = hardest.choose(images, labels)
         with tf.GradientTape() as tape:
             logits = tf.cast(model(images, training=True), tf.float32)
-            loss = tf.reduce_sum(cost(labels, logits)) / trained(settings, replicas)
+            loss = tf.reduce_sum(cost(labels, logits)) / settings.batch_size
             objective = tf.add_n([loss, *(term / replicas for term in model.losses)])
         weights = model.trainable_variables
         optimizer.apply(tape.gradient(objective, weights), weights)  # sums the gradients over the replicas

@@ -34,7 +34,7 @@ class Record(tf.train.experimental.PythonState):
         Args:
           epochs: to train.
           steps: an epoch.
-          batch_size: pictures a step that are learnt from, over all replicas.
+          batch_size: pictures a step, over all replicas.
           logs: folder of the TensorBoard logs; none are written if None.
           title: said before each word of progress.
         """

@@ -22,7 +22,6 @@ class Settings:
     cutout: int  # pixels; side of the square that is blanked, 0: none
     mixup: float  # of pairs of pictures that are blended: alpha of their weights' Beta distribution, 0: none
     cutmix: float  # the same of rectangles that are pasted from one into another; Keras draws alpha up to it
-    hardest: float  # share of each batch to learn from, those on which a small proxy of the network errs most; 1: all
     ensemble: int  # networks trained one after the other, from seeds of their own; an answer is the mean of theirs
     test_time_views: int  # of each picture, over which an answer is the mean: 1, 2 or 6, see layers.Views
     cache_bytes: int  # decoded pictures kept in memory; else streamed from disk every epoch

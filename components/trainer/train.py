@@ -19,7 +19,6 @@ from components.trainer import input as data
 from components.trainer import strategy as devices
 from components.trainer.calibration import calibrate
 from components.trainer.export import export
-from components.trainer.hardest import Hardest, trained
 from components.trainer.loop import fit
 from components.trainer.model import build_model, mean_of, over_views, whiten
 from components.trainer.optimizer import build_optimizer
@@ -27,8 +26,7 @@ from components.trainer.progress import Record
 from components.trainer.settings import Settings
 from components.trainer.transform_graph import TransformGraph
 
-HISTORY_FILE = "history.json"  # one object an epoch, as `Record.history` has them; of an ensemble each with its
-# `network`, and with the share `hardest` where not all pictures are learnt from
+HISTORY_FILE = "history.json"  # one object an epoch, as `Record.history` has them; of an ensemble with its `network`
 SUMMARY_FILE = "model_summary.txt"
 MODEL_FILE = "model.keras"  # the network alone, from normalised pictures to logits, its views included
 TENSORBOARD_DIR = "tensorboard"
@@ -105,11 +103,11 @@ def _write_results(fn_args: FnArgs, settings: Settings, inputs: Inputs, training
     trained.summary(line_length=100, expand_nested=True, print_fn=lambda line, **_: lines.append(line))
     tf.io.gfile.makedirs(fn_args.model_run_dir)
     _write(fn_args.model_run_dir, SUMMARY_FILE, "\n".join(lines) + "\n")
-    history = []
-    for number, training in enumerate(trainings, 1):
-        several = {"network": number} if settings.ensemble > 1 else {}
-        some = {"hardest": settings.hardest} if settings.hardest < 1 else {}
-        history += [{**several, **some, **epoch} for epoch in training.record.history]
+    history = [
+        {"network": number, **epoch} if settings.ensemble > 1 else epoch
+        for number, training in enumerate(trainings, 1)
+        for epoch in training.record.history
+    ]
     _write(fn_args.model_run_dir, HISTORY_FILE, json.dumps(history, indent=1) + "\n")
     trained.save(os.path.join(fn_args.model_run_dir, MODEL_FILE))
     samples.write(inputs.train, settings, fn_args.model_run_dir)
@@ -156,28 +154,23 @@ def train(
     computed_in = precision.choose(settings.precision, strategy)
     key = checkpoint.key(inputs.fingerprint, settings, computed_in)
     folder = os.path.join(settings.checkpoints, key) if settings.checkpoints else ""
-    replicas = strategy.num_replicas_in_sync
-    settings = devices.scaled(settings, replicas, inputs.train.count)
+    settings = devices.scaled(settings, strategy.num_replicas_in_sync, inputs.train.count)
     classes = len(inputs.class_names)
     steps = data.steps_per_epoch(inputs.train, settings)
-    total = steps * settings.epochs
 
     # ------------------------------------------------------------------------------------------------ model and recipe
     with strategy.scope(), precision.computing_in(computed_in):
         model = build_model(settings, classes)
-        pictures = next(iter(data.training_batches(inputs.train, classes, settings)))[0]
-        whiten(model, pictures)
+        whiten(model, next(iter(data.training_batches(inputs.train, classes, settings)))[0])
         if inputs.base_model:
             warm_start.begin_with(model, inputs.class_names, inputs.base_model, network, settings.ensemble)
-        optimizer = build_optimizer(settings, total)
+        optimizer = build_optimizer(settings, steps * settings.epochs)
         optimizer.build(model.trainable_variables)
-        hardest = Hardest(settings, classes, pictures, total, replicas) if settings.hardest < 1 else None
 
     # ------------------------------------------------------------------------------------------------ train
-    record = Record(settings.epochs, steps, trained(settings, replicas), logs, title)
+    record = Record(settings.epochs, steps, settings.batch_size, logs, title)
     writes = devices.is_chief(strategy)
-    parts = [model, optimizer, *([hardest.model, hardest.optimizer] if hardest else [])]
-    checkpoints = checkpoint.Checkpoints(folder, settings.checkpoint_seconds, parts, record, writes)
+    checkpoints = checkpoint.Checkpoints(folder, settings.checkpoint_seconds, model, optimizer, record, writes)
     checkpoints.restore()
     try:
         fit(
@@ -190,7 +183,6 @@ def train(
             strategy,
             record,
             checkpoints,
-            hardest,
         )
     finally:
         record.close()

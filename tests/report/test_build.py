@@ -90,14 +90,6 @@ def test_an_ensemble_is_told_from_one_long_training(tmp_path: Path) -> None:
     assert page.figures["epoch.network"] == [1] * len(epochs) + [2] * len(epochs)
 
 
-def test_a_training_on_the_hardest_pictures_says_so(tmp_path: Path) -> None:
-    run = artifacts.evaluated(tmp_path, NAMES)
-    assert "of the training pictures, as augmented" in page_of(run, tmp_path).source
-    file = tmp_path / "model_run" / "history.json"
-    file.write_text(json.dumps([{"hardest": 0.25, **epoch} for epoch in json.loads(file.read_text())]))
-    assert "of the hardest 25% of the training pictures, as augmented" in page_of(run, tmp_path).source
-
-
 def test_the_matrix_has_the_counts_of_the_artifact_and_their_pictures(tmp_path: Path) -> None:
     run = artifacts.evaluated(tmp_path, NAMES)
     page = page_of(run, tmp_path)

@@ -33,7 +33,6 @@ DIGITS_PRESET: dict[str, Any] = {
     "cutout": 0,
     "mixup": 0.0,
     "cutmix": 0.0,
-    "hardest": 1.0,
     "ensemble": 1,
     "test_time_views": 1,
     "cache_bytes": 1_000_000_000,

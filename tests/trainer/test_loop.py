@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ import tensorflow as tf
 from components.errors import UserError
 from components.trainer import loop, precision
 from components.trainer.checkpoint import Checkpoints
-from components.trainer.hardest import Hardest
 from components.trainer.model import build_model
 from components.trainer.optimizer import build_optimizer
 from components.trainer.progress import Record
@@ -41,23 +39,17 @@ def made(computed_in: str = "float32") -> tuple[keras.Model, keras.optimizers.Op
     return model, optimizer
 
 
-@pytest.mark.parametrize("share", [1.0, 0.5])
 @pytest.mark.parametrize("computed_in", ["float32", "bfloat16"])
-def test_the_whole_step_compiles_with_xla_and_learns_the_same(computed_in: str, share: float) -> None:
+def test_the_whole_step_compiles_with_xla_and_learns_the_same(computed_in: str) -> None:
     """As a TPU compiles it: one program, the optimizer in it; an op without a kernel of XLA fails here."""
     losses = []
     for jit in (False, True):
         model, optimizer = made(computed_in)
-        told = dataclasses.replace(SETTINGS, hardest=share)
-        with precision.computing_in(computed_in):
-            hardest = Hardest(told, 10, batch()[0], 20, 1) if share < 1 else None
-        step = tf.function(loop.training_step(model, optimizer, told, 1, hardest), jit_compile=jit)
+        step = tf.function(loop.training_step(model, optimizer, SETTINGS, replicas=1), jit_compile=jit)
         losses.append([float(step(*batch())[0]) for _ in range(4)])
         check = tf.function(loop.validation_step(model, SETTINGS), jit_compile=jit)
         losses[-1].append(float(check(*batch(), tf.ones([32]))[0]) / 32)
     tolerance = 1e-3 if computed_in == "float32" else 0.05
-    if computed_in == "bfloat16" and share < 1:
-        tolerance = 0.2  # which pictures are the hardest hangs on the last digits
     assert losses[1] == pytest.approx(losses[0], rel=tolerance)
     assert losses[0][3] < losses[0][0]
 
@@ -76,7 +68,7 @@ def run(training: tf.data.Dataset, steps: int, **changes: Any) -> Record:
     record = Record(told.epochs, steps, told.batch_size)
     images, labels = batch()
     validation = tf.data.Dataset.from_tensors((images, labels, tf.ones([32])))
-    nothing = Checkpoints("", 0, [model, optimizer], record)
+    nothing = Checkpoints("", 0, model, optimizer, record)
     strategy = tf.distribute.get_strategy()
     loop.fit(model, optimizer, lambda *_: training, lambda _: validation, 32, told, strategy, record, nothing)
     return record
