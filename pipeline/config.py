@@ -90,6 +90,9 @@ class Trainer(Section):
     checkpoint_seconds: Annotated[int, Field(ge=0)] = 30  # between two checkpoints, at least
 
 
+_NOT_SOUGHT = ("ensemble", "cache_bytes", "checkpoint_seconds")  # no network learns better by them
+
+
 class Tuner(Section):
     """The search for better settings of the trainer, before it trains."""
 
@@ -100,11 +103,11 @@ class Tuner(Section):
     @field_validator("space")
     @classmethod
     def _of_the_trainer(cls, space: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+        numbers = [name for name, field in Trainer.model_fields.items() if field.annotation in (int, float)]
+        sought = [name for name in numbers if name not in _NOT_SOUGHT]
         for name, ends in space.items():
-            field = Trainer.model_fields.get(name)
-            if field is None or field.annotation not in (int, float):
-                numbers = [key for key, known in Trainer.model_fields.items() if known.annotation in (int, float)]
-                raise ValueError(f"{name!r} is no number of the trainer; these are: {', '.join(numbers)}")
+            if name not in sought:
+                raise ValueError(f"{name!r} is nothing to look for; of the trainer these are: {', '.join(sought)}")
             for end in ends:
                 try:
                     Trainer.model_validate({name: end})

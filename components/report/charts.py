@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -56,10 +57,10 @@ Points = tuple[Sequence[float], Sequence[float]]
 
 
 def lines(name: str, series: Mapping[str, Points], x_label: str, percent: bool = False, whole_x: bool = True) -> Markup:
-    """A line a series of (x, y). `name` tells the chart to those who cannot see it."""
+    """A line a series of (x, y), broken where y is NaN. `name` tells the chart to those who cannot see it."""
     with _chart(name) as (axes, out):
         for (label, (x, y)), colour, style in zip(series.items(), SERIES, _STYLES):
-            marker = "o" if len(x) == 1 else None
+            marker = "o" if len(y) == 1 or math.isnan(y[1]) else None  # a line of one point would not be seen
             axes.plot(x, y, color=colour, linestyle=style, linewidth=2, label=label, marker=marker)
         axes.set_xlabel(x_label)
         if whole_x:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import os
 import re
 from typing import Any
@@ -24,10 +25,18 @@ def view(run: Run) -> dict[str, Any] | None:
     epochs = json.loads(_read(os.path.join(folder, HISTORY_FILE)))
     summary = _read(os.path.join(folder, SUMMARY_FILE))
     parameters = re.search(r"Total params:\s*([\d,]+)", summary)
-    x = list(range(1, len(epochs) + 1))  # those of an ensemble's networks one after the other
+    x: list[int] = []
+    shown: list[dict[str, float]] = []
+    for number, epoch in enumerate(epochs, start=1):
+        if shown and epoch["epoch"] == 1:  # a gap between the networks of an ensemble
+            x.append(number)
+            shown.append({})
+        x.append(number)
+        shown.append(epoch)
 
     def chart(title: str, percent: bool = False, **series: str) -> dict[str, Any]:
-        points = {label: (x, [epoch[key] for epoch in epochs]) for label, key in series.items() if key in epochs[0]}
+        named = {label: key for label, key in series.items() if key in epochs[0]}
+        points = {label: (x, [epoch.get(key, math.nan) for epoch in shown]) for label, key in named.items()}
         return {"title": title, "svg": charts.lines(f"{title} by epoch", points, "epoch", percent)}
 
     return {

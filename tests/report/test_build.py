@@ -88,6 +88,18 @@ def test_an_ensemble_is_told_from_one_long_training(tmp_path: Path) -> None:
     assert said in page.source
     assert f"{len(epochs)} of network 1" in page.source, "the first of the best epochs"
     assert page.figures["epoch.network"] == [1] * len(epochs) + [2] * len(epochs)
+    curves = re.findall(r'<path d="([^"]+)"[^>]*clip-path[^>]*var\(--series-1\)', page.source)
+    broken = ["M"] + ["L"] * (len(epochs) - 1)
+    assert sum(re.findall("[ML]", curve) == 2 * broken for curve in curves) == 4, "each chart begins anew"
+
+
+def test_the_epochs_of_an_ensemble_are_seen_where_each_network_has_one(tmp_path: Path) -> None:
+    run = artifacts.evaluated(tmp_path, NAMES)
+    file = tmp_path / "model_run" / "history.json"
+    epoch, *_ = json.loads(file.read_text())
+    file.write_text(json.dumps([{"network": number, **epoch} for number in (1, 2)]))
+    marks = re.findall(r'<use href="#m\w+"[^>]*style="fill: var\(--series-1\)', page_of(run, tmp_path).source)
+    assert len(marks) >= 2 * 4, "two points in each of the four charts"
 
 
 def test_the_matrix_has_the_counts_of_the_artifact_and_their_pictures(tmp_path: Path) -> None:
