@@ -25,18 +25,16 @@ def view(run: Run) -> dict[str, Any] | None:
     epochs = json.loads(_read(os.path.join(folder, HISTORY_FILE)))
     summary = _read(os.path.join(folder, SUMMARY_FILE))
     parameters = re.search(r"Total params:\s*([\d,]+)", summary)
-    x: list[int] = []
-    shown: list[dict[str, float]] = []
+    rows: list[tuple[int, dict[str, float]]] = []
     for number, epoch in enumerate(epochs, start=1):
-        if shown and epoch["epoch"] == 1:  # a gap between the networks of an ensemble
-            x.append(number)
-            shown.append({})
-        x.append(number)
-        shown.append(epoch)
+        if rows and epoch["epoch"] == 1:
+            rows.append((number, {}))  # a gap between the networks of an ensemble
+        rows.append((number, epoch))
+    x = [number for number, _ in rows]
 
     def chart(title: str, percent: bool = False, **series: str) -> dict[str, Any]:
         named = {label: key for label, key in series.items() if key in epochs[0]}
-        points = {label: (x, [epoch.get(key, math.nan) for epoch in shown]) for label, key in named.items()}
+        points = {label: (x, [epoch.get(key, math.nan) for _, epoch in rows]) for label, key in named.items()}
         return {"title": title, "svg": charts.lines(f"{title} by epoch", points, "epoch", percent)}
 
     return {
