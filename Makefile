@@ -8,7 +8,7 @@ IMAGE ?= image-classification$(if $(filter-out cpu,$(ACCELERATOR)),-$(ACCELERATO
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run predict report test test-fast lint format types lock image bench clean
+.PHONY: help setup run predict report test test-fast chaos lint format types lock image bench clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ test: $(READY) ## every test that needs no download
 
 test-fast: $(READY) ## the tests of logic, under two minutes
 	@$(PYTHON) -m pytest -m "not slow" -n auto --maxprocesses 4 $(ARGS)
+
+chaos: $(READY) ## the long versions of the tests of faults: at least 100 kills, every cut of every archive
+	@$(PYTHON) -m pytest -m chaos --timeout 14400 $(ARGS)
 
 lint: $(READY) ## ruff: lint and format, nothing is changed
 	@$(PYTHON) -m ruff check . && $(PYTHON) -m ruff format --check .

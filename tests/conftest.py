@@ -12,6 +12,25 @@ settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the long versions out unless they are asked for: `make chaos`, which is `pytest -m chaos`."""
+    if "chaos" in config.option.markexpr:
+        return
+    if left_out := [item for item in items if item.get_closest_marker("chaos")]:
+        items[:] = [item for item in items if not item.get_closest_marker("chaos")]
+        config.hook.pytest_deselected(items=left_out)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what the tests counted with `record_property`, which docs/reliability.md quotes."""
+    reports = [report for key in ("passed", "failed") for report in terminalreporter.stats.get(key, [])]
+    if told := [report for report in reports if report.user_properties]:
+        terminalreporter.section("figures")
+        for report in told:
+            figures = ", ".join(f"{name} {value}" for name, value in report.user_properties)
+            terminalreporter.line(f"{report.nodeid}: {figures}")
+
+
 @pytest.fixture(autouse=True)
 def _our_warnings_are_errors() -> None:
     warnings.filterwarnings("error", module=r"(components|pipeline)(\.|$)")
