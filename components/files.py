@@ -6,15 +6,40 @@ that only checks its arguments does not import TensorFlow for it.
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
 import re
-from collections.abc import Iterator
+import stat
+from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
-# Left behind by operating systems and archivers beside the pictures.
-_LITTER = frozenset({"__macosx", "thumbs.db", "desktop.ini", "$recycle.bin"})
-_RECORDS = re.compile(r"(\.tfrecords?\b[^/]*|-\d{5}-of-\d{5}(\.gz)?)$", re.IGNORECASE)
+from components.names import printable
+
+# Left behind by operating systems, network disks and archivers beside the images; hidden files are litter anyway.
+_LITTER = frozenset(
+    {
+        *("__macosx", "icon\r", "network trash folder", "temporary items"),  # macOS
+        *("thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "folder.htt"),  # Windows
+        *("$recycle.bin", "recycler", "recycled", "system volume information", "found.000"),
+        *("@eadir", "#recycle", "#snapshot", "@recently-snapshot", "@recycle", "@tmp"),  # network disks
+        *("lost+found", "zbthumbnail.info", "picasa.ini"),
+    }
+)
+# What describes a set of images and never is one. A closed list: any other name goes to the reader of images.
+_DESCRIPTIONS = frozenset(
+    {
+        *("txt", "text", "md", "rst", "rtf", "log", "tex", "bib", "doc", "docx", "htm", "html", "css", "js", "url"),
+        *("csv", "tsv", "json", "jsonl", "ndjson", "geojson", "xml", "xsd", "yaml", "yml", "toml", "ini", "cfg"),
+        *("conf", "xls", "xlsx", "ods", "mat", "names", "lst", "pbtxt", "prototxt", "arff", "py", "ipynb", "m", "sh"),
+        *("md5", "sha1", "sha256", "crc", "idx", "index"),
+    }
+)
+_DESCRIPTION_NAMES = frozenset(
+    {"readme", "license", "licence", "copying", "copyright", "notice", "authors", "citation", "changelog", "changes"}
+    | {"version", "manifest", "checksums", "md5sums", "sha256sums", "makefile", "dockerfile", "_success"}
+)
+_RECORDS = re.compile(r"(\.(tfrec(ord)?s?|records?|tfr)\b[^/]*|-\d{5}-of-\d{5}(\.gz)?)$", re.IGNORECASE)
 
 
 def is_remote(path: str) -> bool:
@@ -29,9 +54,16 @@ def is_litter(relative: str) -> bool:
     )
 
 
+def is_description(path: str) -> bool:
+    """Whether a file's name says that it describes the images (a README, a CSV, annotations): ignored, and counted."""
+    name = path.rpartition("/")[2].casefold()
+    stem, dot, ending = name.rpartition(".")
+    return (bool(dot and stem) and ending in _DESCRIPTIONS) or name in _DESCRIPTION_NAMES
+
+
 def is_records(path: str) -> bool:
-    """Whether a file is named as TFRecords are: *.tfrecord*, or …-00000-of-00005."""
-    return bool(_RECORDS.search(path))
+    """Whether a file is named as TFRecords are: *.tfrecord*, *.tfrec*, *.record*, or …-00000-of-00005."""
+    return bool(_RECORDS.search(path)) and not is_description(path)
 
 
 def text(name: str | bytes) -> str:
@@ -42,6 +74,11 @@ def text(name: str | bytes) -> str:
         return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     except UnicodeEncodeError:  # half a character, which no file system gives
         return name.encode("utf-8", "backslashreplace").decode()
+
+
+def shown(names: Sequence[str], most: int = 3) -> str:
+    """The first of them on one line, for a message: safe to print."""
+    return ", ".join(printable(text(name)) for name in names[:most]) + (", ..." if len(names) > most else "")
 
 
 def _gfile() -> Any:
@@ -79,14 +116,25 @@ def size(path: str) -> int:
 
 
 def read_bytes(path: str, limit: int | None = None) -> bytes:
-    """The whole file; of a file with more than `limit` bytes only the first limit + 1."""
+    """The whole file; of a file with more than `limit` bytes only the first limit + 1.
+
+    Raises:
+      OSError: it cannot be read, or is no regular file: a pipe or a device may never end.
+    """
     if is_remote(path):
         with _gfile().GFile(path, "rb") as file:
             return file.read() if limit is None or file.size() <= limit else file.read(limit + 1)
-    with open(path, "rb", buffering=0) as file:
-        if limit is None or os.fstat(file.fileno()).st_size <= limit:
+    with open(path, "rb", buffering=0, opener=_without_waiting) as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", path)
+        if limit is None or status.st_size <= limit:
             return file.readall()
         return file.read(limit + 1) or b""
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)  # else opening a pipe waits for someone to write into it
 
 
 def why(error: BaseException) -> str:

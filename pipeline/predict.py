@@ -11,7 +11,7 @@ from typing import Any
 
 from components import features
 from components.errors import UserError
-from components.files import exists, is_folder
+from components.files import exists, is_description, is_folder, walk
 from components.imports import uncollected
 from pipeline import metadata
 from pipeline.config import Config
@@ -74,15 +74,15 @@ def latest_pushed(config: Config, name: str | None) -> str:
 
 
 def _files(paths: list[str]) -> list[Path]:
-    """The files named, and for a folder every file below it in the order of their names."""
+    """The files named, and for a folder what `run` would read of it, in the order of their names."""
     files: list[Path] = []
     for text in paths:
         path = Path(text)
         if path.is_dir():
-            below = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
+            below = [name for name in walk(text)[0] if not is_description(name)]
             if not below:
-                raise UserError(f"{text}: the folder holds no file")
-            files += below
+                raise UserError(f"{text}: the folder holds no image")
+            files += [path / name for name in below]
         elif path.exists():
             files.append(path)
         else:

@@ -41,6 +41,7 @@ class Result:
     stages: dict[str, dict[str, Any]]
     preset: str = ""
     counts: dict[str, int] | None = None  # pictures a split, and rejected
+    notes: list[str] = dataclasses.field(default_factory=list)  # how the source was understood
     metrics: dict[str, Any] | None = None  # {name: {"value", "low", "high"}}, `classes` and more
     blessed: bool | None = None  # None: not evaluated
     why: list[str] = dataclasses.field(default_factory=list)  # it was refused or failed
@@ -113,7 +114,7 @@ def collect(config: Config, outcome: Outcome) -> Result:
 def _add_counts(result: Result, made: dict[str, metadata.Stage]) -> None:
     examples = metadata.live(made, "ExampleGen", "examples")
     if examples is not None:
-        result.counts = facts.counts(examples.uri)
+        result.counts, result.notes = facts.counts(examples.uri), facts.notes(examples.uri)
 
 
 def _add_findings(result: Result, made: dict[str, metadata.Stage]) -> None:

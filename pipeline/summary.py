@@ -22,6 +22,8 @@ def show(result: Result, file: TextIO) -> None:
     if result.counts:
         splits = ", ".join(f"{result.counts.get(split, 0):,} {split}" for split in features.SPLITS)
         say(f"data      {splits}; {result.counts['rejected']:,} rejected")
+    for note in result.notes:
+        say(f"note      {note}")
     for warning in result.warnings:
         say(f"warning   {warning}", "yellow")
     for line in trial_lines(result.trials):

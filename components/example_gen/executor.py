@@ -132,7 +132,7 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
         results: list[spool.UnitResult] = [spool.load(prefix + ".result") for prefix in prefixes]
         spools = [path for result in results for path in result.spools]
         indexes: list[spool.Index] = [spool.load(path + ".index") for path in spools]
-        planned = plan.make(what, results, inventory.folders, indexes, config.shares)
+        planned = plan.make(what, results, inventory, indexes, config.shares)
         spool.save(os.path.join(scratch, "plan"), planned.targets)
         shards = _shards(spools, indexes, planned, examples, os.path.join(scratch, "plan"))
         self._run("Write", shards, _WriteShards())
@@ -186,6 +186,8 @@ def _write_counts(uri: str, what: str, planned: plan.Plan, indexes: list[spool.I
             for code, split in enumerate(f.SPLITS)
         },
         "rejected": rejected,
+        "ignored": planned.ignored,
+        "notes": planned.notes,
     }
     with fileio.open(os.path.join(uri, f.COUNTS_FILE), "wb") as file:
         file.write((json.dumps(content, ensure_ascii=False, indent=1) + "\n").encode())

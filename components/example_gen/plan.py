@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,8 +12,9 @@ from components import features as f
 from components.errors import UserError
 from components.example_gen import splits
 from components.example_gen.layout import Place, places
+from components.example_gen.readers import Inventory
 from components.example_gen.spool import Index, UnitResult
-from components.files import text
+from components.files import shown, text
 
 
 class Target(NamedTuple):
@@ -35,12 +36,14 @@ class Plan(NamedTuple):
     class_names: list[str]
     targets: dict[str | Place, Target | Rejection]  # a Rejection's source is empty: it stands for each picture there
     rejected: list[Rejection]
+    ignored: int  # files that describe the pictures
+    notes: list[str]  # what the user should know of how the source was understood, a line each
 
 
 def make(
     what: str,
     results: Sequence[UnitResult],
-    folders: Sequence[str],
+    inventory: Inventory,
     indexes: Sequence[Index],
     shares: Mapping[str, float],
 ) -> Plan:
@@ -57,7 +60,7 @@ def make(
     for index in indexes:
         for place, count in zip(index.places, np.bincount(index.codes, minlength=len(index.places)).tolist()):
             counts[place] += count
-    folders = [*folders, *(folder for result in results for folder in result.folders)]
+    folders = [*inventory.folders, *(folder for result in results for folder in result.folders)]
     resolved = _resolved(what, {*counts, *(place for *_, place in rejects)}, folders, results)
 
     def name_of(place: str | Place) -> str | None:
@@ -79,7 +82,8 @@ def make(
         raise UserError(f"{what}: {few} usable pictures to train with, and a classifier needs two classes{more}.")
     targets = _targets(resolved, class_names, indexes, shares)
     _check_no_split_is_empty(what, targets, indexes)
-    return Plan(class_names, targets, rejected)
+    ignored = sorted([*inventory.ignored, *(path for result in results for path in result.ignored)])
+    return Plan(class_names, targets, rejected, len(ignored), list(_ignored_note(ignored)))
 
 
 def split_codes(index: Index, targets: Mapping[str | Place, Target | Rejection]) -> np.ndarray:
@@ -150,6 +154,12 @@ def _check_no_split_is_empty(
             raise UserError(
                 f"{what}: too few pictures: none is left for {split}. Add pictures; a class needs at least 3."
             )
+
+
+def _ignored_note(ignored: Sequence[str]) -> Iterator[str]:
+    if ignored:
+        files = "1 file that is not an image" if len(ignored) == 1 else f"{len(ignored):,} files that are not images"
+        yield f"ignored {files} ({shown(ignored)})"
 
 
 def _reasons(rejected: Sequence[Rejection]) -> str:

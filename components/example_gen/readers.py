@@ -11,7 +11,7 @@ import gzip
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -43,18 +43,25 @@ class Folder(NamedTuple):
     path: str
 
 
+class Ignored(NamedTuple):
+    """A file whose name says that it describes the images: see files.is_description."""
+
+    path: str
+
+
 class Unit(Protocol):
     @property
     def parts(self) -> int:
         """Into how many parts, by content, its pictures are dealt to be mixed."""
 
-    def read(self, max_bytes: int) -> Iterator[Found | Folder | cifar.Names]: ...
+    def read(self, max_bytes: int) -> Iterator[Found | Folder | Ignored | cifar.Names]: ...
 
 
 @dataclass(frozen=True)
 class Inventory:
     units: Sequence[Unit]
     folders: list[str] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)  # files whose names say that they describe the images
 
 
 def input_files(kind: str, path: str) -> dict[str, str]:
@@ -75,8 +82,9 @@ def inventory(kind: str, path: str) -> Inventory:
       UserError: it is a damaged archive.
     """
     if kind == "folder":
-        names, folders = files.walk(path)
-        return Inventory([_FolderUnit(path, part) for part in _dealt(names)], folders)
+        found, folders = files.walk(path)
+        names, ignored = without_descriptions(found)
+        return Inventory([_FolderUnit(path, part) for part in _dealt(names)], folders, ignored)
     if kind == "archive":
         return _archive(path)
     if kind == "cifar10":
@@ -97,9 +105,19 @@ def _archive(path: str) -> Inventory:
         return Inventory([_TarStreamUnit(path, _parts(path))])
     contents = archives.zip_contents(path) if zipped else archives.tar_contents(path)
     by_name = {member.name: member for member in contents.members}  # of two with one name, the last, as when unpacked
-    dealt = _dealt(list(by_name))
+    names, ignored = without_descriptions(by_name)
+    dealt = _dealt(names)
     folders = [folder for folder in contents.folders if not archives.escape_problem(folder)]
-    return Inventory([_MembersUnit(path, [by_name[name] for name in part]) for part in dealt], folders)
+    return Inventory([_MembersUnit(path, [by_name[name] for name in part]) for part in dealt], folders, ignored)
+
+
+def without_descriptions(names: Iterable[str]) -> tuple[list[str], list[str]]:
+    """(the files that may be images, those that describe them)"""
+    kept: list[str] = []
+    ignored: list[str] = []
+    for name in names:
+        (ignored if files.is_description(name) else kept).append(name)
+    return kept, ignored
 
 
 def _dealt(names: list[str]) -> list[list[str]]:
@@ -155,10 +173,12 @@ class _TarStreamUnit:
     path: str
     parts: int
 
-    def read(self, max_bytes: int) -> Iterator[Found | Folder]:
+    def read(self, max_bytes: int) -> Iterator[Found | Folder | Ignored]:
         for name, content in archives.stream_tar(self.path, max_bytes):
             place = _member_place(name)
-            if content is not None:
+            if content is not None and files.is_description(name):
+                yield Ignored(name)
+            elif content is not None:
                 yield Found(files.text(name), place, content)
             elif place != NOWHERE:
                 yield Folder(name)

@@ -185,11 +185,14 @@ def _tar_kind(path: str) -> Kind:
 def _folder_kind(path: str) -> Kind:
     what = files.text(path)
     try:
-        names, folders = files.walk(path)
+        found, folders = files.walk(path)
     except OSError as error:
-        raise UserError(f"{what}: cannot be read ({error.strerror or error}).") from error
+        where = files.text(error.filename or path)
+        raise UserError(f"{where}: cannot be read ({error.strerror or error}).") from error
+    names = [name for name in found if not files.is_description(name)]
     if not names:
-        raise UserError(f"{what}: the folder is empty. Expected a folder for each class, with its pictures in it.")
+        holds = f"holds no images, only {files.shown(found)}" if found else "the folder is empty"
+        raise UserError(f"{what}: {holds}. Expected a folder for each class, with its images in it.")
     if any(files.is_records(name) for name in names):
         return "tfrecords"
     if any(cifar.is_member(name) for name in names):

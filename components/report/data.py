@@ -38,6 +38,7 @@ def view(run: Run) -> dict[str, Any] | None:
         ],
         "totals": {split: sum(counts["splits"].get(split, {}).values()) for split in f.SPLITS},
         "samples": thumbnails.of_classes(examples, f.TRAIN, classes, each, READ),
+        "notes": counts.get("notes", []),
         "rejected": _rejected(examples, counts["rejected"]),
         "measures": statistics.by_split(measured) if measured else [],
         "drift": statistics.drift(measured, before) if measured and before else None,

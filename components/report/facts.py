@@ -24,6 +24,11 @@ def counts(examples: str) -> dict[str, int]:
     return splits | {"rejected": counted["rejected"]}
 
 
+def notes(examples: str) -> list[str]:
+    """How the source was understood, where the user should know: a line each."""
+    return list(read(examples, f.COUNTS_FILE).get("notes", []))
+
+
 def findings(folder: str) -> list[dict[str, Any]]:
     """Of a gate that let the data pass, with a few examples each."""
     return few(read(folder, "findings.json"))

@@ -170,7 +170,7 @@ def test_hostile_names(tmp_path: Path, kind: str) -> None:
         for name in HOSTILE
         for i in range(4)
     }
-    content |= {f"{HOSTILE[0]}/{HOSTILE[3]}.txt": b"text"}
+    content |= {f"{HOSTILE[0]}/{HOSTILE[3]}.dat": b"text"}
     content |= (
         {"bad\udcff/1.png": png(sets.picture(1)), "bad\udcff/2.png": png(sets.picture(2))} if kind != "zip" else {}
     )
@@ -181,7 +181,7 @@ def test_hostile_names(tmp_path: Path, kind: str) -> None:
     assert names >= set(HOSTILE)
     assert kind == "zip" or "bad\\xff" in names
     assert outcome.rejected == [
-        {"source": f"{HOSTILE[0]}/{HOSTILE[3]}.txt", "reason": "not a picture", "class_name": HOSTILE[0]}
+        {"source": f"{HOSTILE[0]}/{HOSTILE[3]}.dat", "reason": "not a picture", "class_name": HOSTILE[0]}
     ]
 
 
@@ -190,7 +190,7 @@ def test_rejects_are_named_and_counted(tmp_path: Path) -> None:
     jpeg = kept()["jpeg"]
     content: dict[str, bytes | None] = {
         **good,
-        "cat/text.txt": b"hello",
+        "cat/text.dat": b"hello",
         "cat/empty.jpg": b"",
         "cat/cut.jpg": jpeg[:-60],
         "dog/large.jpg": jpeg + b"x" * 10**6,
@@ -203,7 +203,7 @@ def test_rejects_are_named_and_counted(tmp_path: Path) -> None:
     outcome = sets.run(sets.folder(tmp_path / "pets", content), tmp_path / "out")
     check_contract(outcome)
     assert outcome.reasons() == {
-        "cat/text.txt": "not a picture",
+        "cat/text.dat": "not a picture",
         "cat/empty.jpg": "empty file",
         "cat/cut.jpg": outcome.reasons()["cat/cut.jpg"],
         "dog/large.jpg": "over the limit of 1,000,000 bytes",
@@ -229,6 +229,28 @@ def test_a_class_without_training_pictures(tmp_path: Path) -> None:
         ("test/emu/0.png", "test/emu/1.png"), "its class has no picture to train with"
     )
     assert outcome.rejected[0]["class_name"] == "emu"
+
+
+def test_what_describes_a_set_is_ignored_and_counted(tmp_path: Path) -> None:
+    content: dict[str, bytes | None] = {
+        **sets.pictures_of({"cat": 4, "dog": 4}, "images/"),
+        "README.dataset.txt": b"a data set",
+        "labels.csv": b"1.png,cat",
+        "annotations/cat/0.xml": b"<annotation/>",
+        "images/@eaDir/0.png": b"thumbnail",
+    }
+    for path in (
+        sets.folder(tmp_path / "pets", content),
+        sets.tar(tmp_path / "a.tar", content),
+        sets.tar(tmp_path / "a.tgz", content, "w:gz"),
+        sets.zipped(tmp_path / "a.zip", content),
+    ):
+        outcome = sets.run(path, tmp_path / f"{path.name}.d" / "out")
+        assert (outcome.counts["class_names"], outcome.rejected) == (["cat", "dog"], [])
+        assert outcome.counts["ignored"] == 3
+        assert outcome.counts["notes"] == [
+            "ignored 3 files that are not images (README.dataset.txt, annotations/cat/0.xml, labels.csv)"
+        ]
 
 
 def test_an_unreadable_file_is_rejected(tmp_path: Path) -> None:
@@ -365,10 +387,10 @@ def test_members_that_escape_are_rejected(tmp_path: Path) -> None:
 
 def test_rejected_file_is_json_lines(tmp_path: Path) -> None:
     outcome = sets.run(
-        sets.folder(tmp_path / "pets", sets.pictures_of({"a": 4, "b": 4}) | {"a/x\ny.txt": b"x"}), tmp_path / "out"
+        sets.folder(tmp_path / "pets", sets.pictures_of({"a": 4, "b": 4}) | {"a/x\ny.dat": b"x"}), tmp_path / "out"
     )
     (line,) = (outcome.uri / f.REJECTED_FILE).read_text().splitlines()
-    assert json.loads(line) == {"source": "a/x\ny.txt", "reason": "not a picture", "class_name": "a"}
+    assert json.loads(line) == {"source": "a/x\ny.dat", "reason": "not a picture", "class_name": "a"}
 
 
 def test_many_scratch_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
