@@ -21,7 +21,7 @@ _LITTER = frozenset(
     {
         *("__macosx", "icon\r", "network trash folder", "temporary items"),  # macOS
         *("thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "folder.htt"),  # Windows
-        *("$recycle.bin", "recycler", "recycled", "system volume information", "found.000"),
+        *("$recycle.bin", "system volume information"),  # not Windows 98's "recycled", which may be a class
         *("@eadir", "#recycle", "#snapshot", "@recently-snapshot", "@recycle", "@tmp"),  # network disks
         *("lost+found", "zbthumbnail.info", "picasa.ini"),
     }
