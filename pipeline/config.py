@@ -11,9 +11,20 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
 
 from components.errors import UserError
+from pipeline import server
 from pipeline.vertex.config import Vertex
 
 PRESETS = Path(__file__).parent / "presets"
@@ -136,7 +147,20 @@ class Serving(Section):
 
 
 class Metadata(Section):
-    url: str | None = None  # mysql://… or postgresql://…; SQLite in the run directory if not set
+    # mysql://… or postgresql://…, or env:NAME or file:PATH that holds it; SQLite in the run directory if not set
+    url: SecretStr | None = None
+
+    @field_validator("url")
+    @classmethod
+    def _of_a_server(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not server.is_reference(url.get_secret_value()):
+            server.split(url.get_secret_value())
+        return url
+
+    @field_serializer("url")
+    def _without_password(self, url: SecretStr | None) -> str | None:
+        """What is shown and stored."""
+        return None if url is None else server.masked(url.get_secret_value())
 
 
 class Beam(Section):
@@ -245,7 +269,9 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise UserError(f"cannot read the config file {path}: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"the config file {path} is not valid YAML: {' '.join(str(error).split())}") from None
+        raise UserError(
+            f"the config file {path} is not valid YAML: {server.masked(' '.join(str(error).split()))}"
+        ) from None
     if values is None:
         return {}
     if not isinstance(values, dict):
@@ -256,7 +282,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 def _parse_setting(setting: str) -> dict[str, Any]:
     key, equals, text = setting.partition("=")
     if not equals or not key:
-        raise UserError(f"--set {setting!r}: write it as key=value, for example trainer.epochs=3")
+        raise UserError(f"--set {server.masked(setting)!r}: write it as key=value, for example trainer.epochs=3")
     try:
         value: Any = yaml.safe_load(text) if text else ""
     except yaml.YAMLError:
@@ -293,6 +319,7 @@ def _explain(error: ValidationError, origins: dict[str, str]) -> str:
     key = ".".join(str(part) for part in first["loc"])
     message = first["msg"].removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
-    given = f" = {first['input']!r}" if not isinstance(first["input"], dict) else ""
+    secret = key == "metadata.url"
+    given = f" = {first['input']!r}" if not isinstance(first["input"], dict) and not secret else ""
     origin = f" ({origins[key]})" if key in origins else ""
     return f"config key '{key}'{given}{origin}: {message}" if key else message

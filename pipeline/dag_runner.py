@@ -48,7 +48,9 @@ class StageFailedError(Exception):
     """TFX gave a stage up without an exception, for example when its inputs cannot be resolved."""
 
 
-_observer: Observer | None = None  # module-level: Beam pickles the DoFn, but runs it in this process
+# Module-level: Beam pickles the DoFn, but runs it in this process.
+_observer: Observer | None = None
+_connection: metadata_store_pb2.ConnectionConfig | None = None
 
 
 class _Options(PipelineOptions):
@@ -86,19 +88,20 @@ class _Node(PipelineNodeAsDoFn):
 
     def _launch(self) -> int:
         """TFX's way to run a node, with our operators; the state in which the execution ended."""
+        connection = _connection or self._mlmd_connection_config
         if self._pipeline_node.execution_options.run.perform_snapshot:  # the first of a partial run
-            with metadata.Metadata(self._mlmd_connection_config) as handle:
+            with metadata.Metadata(connection) as handle:
                 partial_run_utils.snapshot(handle, self._pipeline)
         execution = launcher.Launcher(
             pipeline_node=self._pipeline_node,
-            mlmd_connection=metadata.Metadata(self._mlmd_connection_config),
+            mlmd_connection=metadata.Metadata(connection),
             pipeline_info=self._pipeline_info,
             pipeline_runtime_spec=self._pipeline_runtime_spec,
             executor_spec=self._executor_spec,
             custom_driver_spec=self._custom_driver_spec,
             custom_executor_operators=EXECUTOR_OPERATORS,
         ).launch()
-        with metadata.Metadata(self._mlmd_connection_config) as handle:
+        with metadata.Metadata(connection) as handle:
             return handle.store.get_executions_by_id([execution.execution_id])[0].last_known_state
 
 
@@ -106,14 +109,22 @@ class WatchedDagRunner(BeamDagRunner):
     _PIPELINE_NODE_DO_FN_CLS = _Node
 
 
-def run(ir: Any, run_options: Any, observer: Observer) -> None:
-    """Run the compiled pipeline to its end; an exception of a stage ends it."""
-    global _observer
-    _observer = observer
+def run(
+    ir: Any,
+    run_options: Any,
+    observer: Observer,
+    connection: metadata_store_pb2.ConnectionConfig | None = None,
+) -> None:
+    """Run the compiled pipeline to its end; an exception of a stage ends it.
+
+    `connection` is to ML Metadata; that of the pipeline if None, which TFX logs and which so must hold no password.
+    """
+    global _observer, _connection
+    _observer, _connection = observer, connection
     try:
         WatchedDagRunner().run_with_ir(ir, run_options=run_options)
     finally:
-        _observer = None
+        _observer = _connection = None
 
 
 class _Meter:

@@ -46,7 +46,8 @@ class Here:
 
     @property
     def metadata(self) -> metadata_store_pb2.ConnectionConfig | None:
-        return metadata.connection(self.config)
+        # Without the password: TFX logs it. dag_runner.run is told how to connect.
+        return metadata.connection(self.config, password=False)
 
     @property
     def caching(self) -> bool:

@@ -116,13 +116,14 @@ class _Watch:
         runtime_parameter_utils.substitute_runtime_parameter(ir, {"pipeline-run-id": self._outcome.run_id})
         progress.listen(self._screen.progress)
         server: AbstractContextManager[None] = nullcontext()
+        connection = metadata.connection(config)
         if config.metadata.url:
             from pipeline import registration
 
-            server = registration.on_server(metadata.open_store(config), config.metadata.url, ir)
+            server = registration.on_server(metadata.open_store(config), connection.WhichOneof("config"), ir)
         try:
             with server:
-                dag_runner.run(ir, run_options, observer=self)
+                dag_runner.run(ir, run_options, self, connection)
         finally:
             progress.listen(None)
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import Any, TypeAlias
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 os.environ.setdefault("GLOG_minloglevel", "3")  # ml-metadata tells of every connection; its errors are raised as well
 
@@ -17,6 +17,7 @@ import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2 as pb
 
 from components.errors import UserError
+from pipeline import server
 from pipeline.config import Config
 
 Execution: TypeAlias = pb.Execution
@@ -29,33 +30,30 @@ READ = (pb.Event.INPUT, pb.Event.DECLARED_INPUT, pb.Event.INTERNAL_INPUT)
 MADE = (pb.Event.OUTPUT, pb.Event.DECLARED_OUTPUT, pb.Event.INTERNAL_OUTPUT)
 
 
-def connection(config: Config) -> pb.ConnectionConfig:
+def connection(config: Config, password: bool = True) -> pb.ConnectionConfig:
     """How TFX and ML Metadata connect: SQLite in the run directory, or the server of `metadata.url`.
 
+    Args:
+      password: whether it is part of the answer; without it the answer may be logged and stored.
+
     Raises:
-      UserError: a URL that is not mysql://user:password@host:port/database or postgresql://….
+      UserError: a URL that is none of a server, or cannot be fetched from where it is kept.
     """
     result = pb.ConnectionConfig()
-    url = config.metadata.url
-    if url is None:
+    if config.metadata.url is None:
         result.sqlite.filename_uri = str(Path(config.run_dir).resolve() / SQLITE_FILE)
         result.sqlite.connection_mode = pb.SqliteMetadataSourceConfig.READWRITE_OPENCREATE
         return result
-    parts = urlsplit(url)
-    database = parts.path.strip("/")
-    form = "scheme://user:password@host:port/database"
-    if parts.scheme not in ("mysql", "postgresql") or not parts.hostname or not database:
-        shown = re.sub(r":[^:@/]*@", ":…@", url)
-        raise UserError(f"config key 'metadata.url' = {shown}: write it as mysql or postgresql {form}")
-    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    parts = server.fetch(config.metadata.url.get_secret_value())
+    host, database, user = parts.hostname or "", parts.path.strip("/"), unquote(parts.username or "")
     if parts.scheme == "mysql":
-        server = result.mysql
-        server.host, server.port, server.database = parts.hostname, parts.port or 3306, database
-        server.user, server.password = user, password
+        mysql = result.mysql
+        mysql.host, mysql.port, mysql.database, mysql.user = host, parts.port or 3306, database, user
     else:
         pg = result.postgresql
-        pg.host, pg.port, pg.dbname = parts.hostname, str(parts.port or 5432), database
-        pg.user, pg.password = user, password
+        pg.host, pg.port, pg.dbname, pg.user = host, str(parts.port or 5432), database, user
+    if password:
+        (result.mysql if parts.scheme == "mysql" else result.postgresql).password = unquote(parts.password or "")
     return result
 
 
@@ -80,6 +78,8 @@ def open_store(config: Config) -> mlmd.MetadataStore:
                 continue
             where = "metadata.url" if config.metadata.url else f"{config.run_dir}/{SQLITE_FILE}"
             why = " ".join(str(error).split())
+            for secret in filter(None, (connection(config).mysql.password, connection(config).postgresql.password)):
+                why = why.replace(secret, server.MASK)
             if "mysql_real_connect failed" in why or "connection pointer is NULL" in why:  # and no more is told
                 why = (
                     "no connection. Check that the server runs, the host and port, the user and password, and on MySQL "

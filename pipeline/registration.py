@@ -27,13 +27,18 @@ REPORT = "Report"  # the name of its artifact type and of its execution type
 
 
 @contextlib.contextmanager
-def on_server(store: mlmd.MetadataStore, url: str, ir: Any) -> Iterator[None]:
+def on_server(store: mlmd.MetadataStore, kind: str, ir: Any) -> Iterator[None]:
     """Makes a server ready for a run of the pipeline, and TFX careful with it while the run lasts.
+
+    Args:
+      store: on the server.
+      kind: mysql or postgresql.
+      ir: the compiled pipeline.
 
     Raises:
       UserError: the server cannot store what the pipeline has to tell.
     """
-    if url.startswith("postgresql"):
+    if kind == "postgresql":
         refuse_backslashes(ir)
     register(store, ir)
     # TFX's cache takes the artifacts that it asks for to come in the order in which it asks. PostgreSQL has no order:

@@ -16,7 +16,7 @@ from ml_metadata.proto import metadata_store_pb2 as pb
 from pydantic import ValidationError
 
 from components.errors import UserError
-from pipeline import lineage, metadata, registration, run_dir
+from pipeline import lineage, metadata, registration, run_dir, server
 from pipeline.config import Config
 from pipeline.output import all_output_to
 from pipeline.result import Result
@@ -59,7 +59,7 @@ def make(config: Config, run_id: str) -> Path:
             steps=_steps(store, stages),
             config=yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
             seed=config.seed,
-            command=f"python -m pipeline run --config {shlex.quote(str(folder / run_dir.CONFIG_FILE))}",
+            command=_command(config, folder),
             versions=result["versions"],
         ),
         path,
@@ -97,6 +97,13 @@ def make_if_possible(config: Config, run_id: str) -> str | None:
     except Exception:
         logging.exception("the report could not be made")
         return None
+
+
+def _command(config: Config, folder: Path) -> str:
+    """That repeats the run; a password is not in its configuration, and has to be given again."""
+    command = f"python -m pipeline run --config {shlex.quote(str(folder / run_dir.CONFIG_FILE))}"
+    secret = config.metadata.url is not None and server.has_password(config.metadata.url.get_secret_value())
+    return f"{command} --set metadata.url=env:NAME" if secret else command
 
 
 def _steps(store: mlmd.MetadataStore, stages: dict[str, metadata.Stage]) -> list[Step]:
@@ -176,7 +183,7 @@ def of_run(config: Config, folder: Path) -> Config:
     """
     had = yaml.safe_load((folder / run_dir.CONFIG_FILE).read_text(encoding="utf-8"))
     try:
-        return Config.model_validate(had | {"run_dir": config.run_dir, "metadata": config.metadata.model_dump()})
+        return Config.model_validate(had | {"run_dir": config.run_dir, "metadata": config.metadata})
     except ValidationError as error:
         key = ".".join(map(str, error.errors()[0]["loc"]))
         raise UserError(

@@ -17,7 +17,7 @@ from typing import Any
 from tests.needs import missing
 
 PATH = os.pathsep.join(["/usr/sbin", *map(str, Path("/usr/lib/postgresql").glob("*/bin")), os.environ.get("PATH", "")])
-USER, PASSWORD = "tfx", "a:pass/word@1"
+USER, PASSWORD = "tfx", 'a:pass/word@1&"ü'
 
 
 @contextlib.contextmanager

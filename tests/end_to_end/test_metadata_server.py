@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import html
 import json
 import os
 import subprocess
@@ -13,10 +14,13 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from google.protobuf import text_encoding
+from markupsafe import Markup
 
 from components.errors import UserError
 from pipeline import config as configs
 from pipeline import history, metadata
+from pipeline.cli import main
 from tests.end_to_end import servers
 from tests.end_to_end.support import QUICK, executed, run, write_folder
 
@@ -30,10 +34,10 @@ def url(request: pytest.FixtureRequest) -> Iterator[str]:
         yield f"{request.param}://{servers.USER}:{quote(servers.PASSWORD, safe='')}@127.0.0.1:{port}"
 
 
-def start(run_dir: Path, data: Path | str, *settings: str) -> subprocess.Popen[str]:
+def start(run_dir: Path, data: Path | str, *settings: str, **environment: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "pipeline", "run", "--json", "--data", str(data), "--run-dir", str(run_dir)]
     command += [f"--set={setting}" for setting in (*QUICK, *settings)]
-    env = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"}
+    env = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"} | environment
     return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -41,17 +45,43 @@ def ended(process: subprocess.Popen[str]) -> dict[str, Any]:
     output, screen = process.communicate(timeout=600)
     assert process.returncode == 0, screen
     assert "metadata_source.cc" not in screen, screen  # the clients' own chatter
+    assert not_secret(output + screen)
     return dict(json.loads(output))
 
 
+def not_secret(text: str | bytes) -> bool:
+    """Whether the password is nowhere in the text, in no form in which libraries write strings."""
+    password = servers.PASSWORD
+    forms = {
+        password,
+        quote(password, safe=""),
+        quote(password),
+        html.escape(password),
+        str(Markup.escape(password)),
+        json.dumps(password)[1:-1],
+        text_encoding.CEscape(password, as_utf8=False),
+        text_encoding.CEscape(password, as_utf8=True),
+    }
+    data = text.encode() if isinstance(text, str) else text
+    assert not [form for form in forms if form.encode() in data]
+    return True
+
+
+def files_below(folder: Path) -> list[Path]:
+    return [file for file in folder.rglob("*") if file.is_file()]
+
+
 def test_two_runs_at_once_are_pushed_and_a_second_run_is_cached(
-    url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    url: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """One on the digits, the other on a folder; nobody has made the database before."""
+    """One on the digits, the other on a folder; nobody has made the database before. The password is nowhere."""
     shared = f"metadata.url={url}/shared"
     folder = write_folder(tmp_path / ("digits" if url.startswith("postgresql") else "Ziffern, übrig 猫"))
     runs = {"digits": (tmp_path / "a", "digits"), "folder": (tmp_path / "b", folder)}
-    processes = [start(run_dir, data, shared, f"name={name}") for name, (run_dir, data) in runs.items()]
+    urls = {"digits": shared, "folder": "metadata.url=env:MLMD"}
+    processes = [
+        start(run_dir, data, urls[name], f"name={name}", MLMD=f"{url}/shared") for name, (run_dir, data) in runs.items()
+    ]
     for name, result in zip(runs, [ended(process) for process in processes]):
         assert result["blessed"], name
         assert result["pushed"]["path"] == str(runs[name][0] / "serving" / name / "1")
@@ -66,11 +96,32 @@ def test_two_runs_at_once_are_pushed_and_a_second_run_is_cached(
     assert sorted(one.pipeline for one in metadata.runs(store)) == ["digits", "folder"]
     assert not (tmp_path / "a" / metadata.SQLITE_FILE).exists()
     history.show(config, [], "when", as_json=True)
-    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    rows = {row["name"]: row for row in json.loads(capfd.readouterr().out)}
     assert (rows["digits"]["ended"], rows["folder"]["ended"]) == ("done", None)  # the other run directory knows
 
-    again = run(*runs["folder"], shared, "name=folder")
+    secret = tmp_path / "secret"
+    secret.write_text(f"{url}/shared\n")
+    again = run(*runs["folder"], f"metadata.url=file:{secret}", "name=folder")
     assert (again.exit_code, executed(again)) == (0, []), again.why
+
+    where = ["--run-dir", str(tmp_path / "b"), "--set", shared]
+    first = next(iter(sorted((tmp_path / "b" / "runs").iterdir()))).name
+    compare = ["compare", first, again.run_id, "--html"]
+    for command in (["report", "--rebuild"], compare, ["card", "folder/1"], ["lineage", "folder/1"], ["config"]):
+        assert main([*command, *where]) == 0
+    assert not_secret("".join(capfd.readouterr()))
+    written = [*files_below(tmp_path / "a"), *files_below(tmp_path / "b")]
+    assert {"run.log", "config.yaml", "report.html", "result.json", "card.html"} <= {file.name for file in written}
+    assert all(not_secret(file.read_bytes()) for file in written)
+    known = [*store.get_executions(), *store.get_artifacts(), *store.get_contexts()]
+    assert known
+    assert all(not_secret(str(one)) for one in known)
+
+    # What the run of the whole URL stored asks for it; what was kept elsewhere is found there again.
+    stored = {name: str(min((run_dir / "runs").glob("*/config.yaml"))) for name, (run_dir, _) in runs.items()}
+    assert main(["run", "--config", stored["digits"]]) == 2
+    assert "its password was masked here (***); give the whole URL with --set" in capfd.readouterr().err
+    assert configs.load(None, stored["folder"])[0].model_dump()["metadata"] == {"url": "env:MLMD"}
 
 
 def test_what_postgresql_cannot_store_is_refused_before_the_first_stage(url: str, tmp_path: Path) -> None:
@@ -117,6 +168,6 @@ def test_artifacts_come_in_the_order_in_which_they_are_asked_for(url: str, tmp_p
     store = metadata.open_store(config)
     types = [store.put_artifact_type(pb.ArtifactType(name=name)) for name in ("First", "Second")]
     ids = store.put_artifacts([pb.Artifact(type_id=kind, uri=f"/{i}") for i, kind in enumerate([*types[::-1], *types])])
-    with registration.on_server(store, url, pipeline_pb2.Pipeline()):
+    with registration.on_server(store, url.partition(":")[0], pipeline_pb2.Pipeline()):
         for order in (ids, ids[::-1], ids[1:3]):
             assert [artifact.id for artifact in store.get_artifacts_by_id(order)] == list(order)

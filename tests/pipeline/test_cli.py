@@ -59,7 +59,7 @@ print("heavy:", [name for name in {HEAVY!r} if name in sys.modules])
         (("predict", "none.png"), "error: none.png: no such file or folder"),
         (("predict", "file", "--model", "none"), "error: --model none: there is no SavedModel; name the folder of a"),
         (("schema", "freeze"), "has a schema yet; make one with"),
-        (("run", "--set", "metadata.url=oracle://x"), "error: config key 'metadata.url' = oracle://x"),
+        (("run", "--set", "metadata.url=oracle://x"), "error: config key 'metadata.url' (--set): write it as mysql://"),
         (("run", "--run-dir", "file/below"), "error: cannot make the run directory file/below: Not a directory"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
