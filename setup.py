@@ -28,6 +28,7 @@ setup(
         "scipy",
         "simplejpeg",
         "tensorboard",
+        "zstandard",
         "setuptools<81",
     ],
     extras_require={

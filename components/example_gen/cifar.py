@@ -14,7 +14,7 @@ from typing import IO, NamedTuple
 import numpy as np
 
 from components.errors import UserError
-from components.example_gen import archives, unpickle
+from components.example_gen import tars, unpickle
 from components.example_gen.download import Published
 from components.features import TEST, TRAIN
 
@@ -60,11 +60,15 @@ def rows(tar: tarfile.TarFile, what: str) -> Iterator[Row | Names]:
       UserError: the archive is damaged or not as published; the message names `what` and the member.
     """
     named = False
-    for member in archives.infos(tar):
+    seen: set[str] = set()
+    for member in tars.infos(tar):
         batch, meta = _BATCH.search(member.name), _META.search(member.name)
         if not member.isfile() or not (batch or meta):
             continue
         where = f"{what}: {member.name}"
+        if member.name in seen:
+            raise UserError(f"{where}: twice in the archive. Download the archive anew.")
+        seen.add(member.name)
         if member.size > _MAX_MEMBER:
             raise UserError(f"{where}: {member.size:,} bytes, far too large for CIFAR-10. Download the archive anew.")
         content = tar.extractfile(member)

@@ -60,8 +60,7 @@ def make(
     for index in indexes:
         for place, count in zip(index.places, np.bincount(index.codes, minlength=len(index.places)).tolist()):
             counts[place] += count
-    folders = [*inventory.folders, *(folder for result in results for folder in result.folders)]
-    resolved = _resolved(what, {*counts, *(place for *_, place in rejects)}, folders, results)
+    resolved = _resolved(what, {*counts, *(place for *_, place in rejects)}, inventory.folders, results)
 
     def name_of(place: str | Place) -> str | None:
         found = resolved.get(place)
@@ -82,7 +81,7 @@ def make(
         raise UserError(f"{what}: {few} usable pictures to train with, and a classifier needs two classes{more}.")
     targets = _targets(resolved, class_names, indexes, shares)
     _check_no_split_is_empty(what, targets, indexes)
-    ignored = sorted([*inventory.ignored, *(path for result in results for path in result.ignored)])
+    ignored = sorted(inventory.ignored)
     return Plan(class_names, targets, rejected, len(ignored), list(_ignored_note(ignored)))
 
 

@@ -11,20 +11,23 @@ import gzip
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
 from components import files
-from components.example_gen import archives, cifar, records
+from components.example_gen import archives, cifar, formats, records, tars
 from components.example_gen.layout import SPLIT_FOLDERS, Place
+from components.example_gen.members import Member, escape_problem
 from components.example_gen.pictures import Rejected
 from components.features import TRAIN
 
 _FILES_IN_UNIT = 8192
 _STREAM_BYTES = 32 << 20  # of a unit that is read in its own order, in one of the parts that are mixed each by itself
+
+T = TypeVar("T")
 
 NOWHERE = Place(None, "")  # of what has no class, and of archive members whose folder is none of the archive's
 
@@ -37,24 +40,12 @@ class Found(NamedTuple):
     content: bytes | np.ndarray | Rejected  # an encoded picture, pixels uint8 [H, W, 3], or why there is neither
 
 
-class Folder(NamedTuple):
-    """A folder that was passed, with or without pictures in it."""
-
-    path: str
-
-
-class Ignored(NamedTuple):
-    """A file whose name says that it describes the images: see files.is_description."""
-
-    path: str
-
-
 class Unit(Protocol):
     @property
     def parts(self) -> int:
         """Into how many parts, by content, its pictures are dealt to be mixed."""
 
-    def read(self, max_bytes: int) -> Iterator[Found | Folder | Ignored | cifar.Names]: ...
+    def read(self, max_bytes: int) -> Iterator[Found | cifar.Names]: ...
 
 
 @dataclass(frozen=True)
@@ -99,16 +90,17 @@ def inventory(kind: str, path: str) -> Inventory:
 
 
 def _archive(path: str) -> Inventory:
-    with archives.damage_named(path):
-        zipped, compressed = archives.is_zip(path), archives.is_compressed(path)
-    if compressed and not zipped:
-        return Inventory([_TarStreamUnit(path, _parts(path))])
-    contents = archives.zip_contents(path) if zipped else archives.tar_contents(path)
-    by_name = {member.name: member for member in contents.members}  # of two with one name, the last, as when unpacked
-    names, ignored = without_descriptions(by_name)
-    dealt = _dealt(names)
-    folders = [folder for folder in contents.folders if not archives.escape_problem(folder)]
-    return Inventory([_MembersUnit(path, [by_name[name] for name in part]) for part in dealt], folders, ignored)
+    form = formats.form(path)
+    if form is None:
+        raise formats.refusal(path)
+    members, folders = archives.contents(path, form)
+    images = [member for member in members if not files.is_description(member.name)]
+    ignored = [member.name for member in members if files.is_description(member.name)]
+    if form == "packed tar":  # no member can be read without those before it
+        ordered = sorted(images, key=lambda member: member.offset)
+        return Inventory([_MembersUnit(path, form, ordered, _parts(path))], folders, ignored)
+    dealt = _dealt(images, lambda member: member.name)
+    return Inventory([_MembersUnit(path, form, part) for part in dealt], folders, ignored)
 
 
 def without_descriptions(names: Iterable[str]) -> tuple[list[str], list[str]]:
@@ -120,11 +112,12 @@ def without_descriptions(names: Iterable[str]) -> tuple[list[str], list[str]]:
     return kept, ignored
 
 
-def _dealt(names: list[str]) -> list[list[str]]:
-    def key(name: str) -> bytes:
-        return hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+def _dealt(items: Sequence[T], name_of: Callable[[T], str] = str) -> list[list[T]]:
+    def key(item: T) -> tuple[bytes, str]:
+        name = name_of(item)
+        return hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest(), name
 
-    mixed = sorted(names, key=lambda name: (key(name), name))
+    mixed = sorted(items, key=key)
     count = -(-len(mixed) // _FILES_IN_UNIT)
     return [mixed[i::count] for i in range(count)]
 
@@ -138,7 +131,7 @@ def _folder_of(name: str) -> str:
 
 
 def _member_place(name: str) -> str | Place:
-    return NOWHERE if archives.escape_problem(name) else _folder_of(name)
+    return NOWHERE if escape_problem(name) else _folder_of(name)
 
 
 @dataclass(frozen=True)
@@ -160,28 +153,13 @@ class _FolderUnit:
 @dataclass(frozen=True)
 class _MembersUnit:
     path: str
-    members: list[archives.Member]
+    form: formats.Form
+    members: list[Member]
     parts: int = 1
 
     def read(self, max_bytes: int) -> Iterator[Found]:
-        for member, content in archives.read_members(self.path, self.members, max_bytes):
+        for member, content in archives.read_members(self.path, self.form, self.members, max_bytes):
             yield Found(files.text(member.name), _member_place(member.name), content)
-
-
-@dataclass(frozen=True)
-class _TarStreamUnit:
-    path: str
-    parts: int
-
-    def read(self, max_bytes: int) -> Iterator[Found | Folder | Ignored]:
-        for name, content in archives.stream_tar(self.path, max_bytes):
-            place = _member_place(name)
-            if content is not None and files.is_description(name):
-                yield Ignored(name)
-            elif content is not None:
-                yield Found(files.text(name), place, content)
-            elif place != NOWHERE:
-                yield Folder(name)
 
 
 @dataclass(frozen=True)
@@ -191,7 +169,7 @@ class _CifarUnit:
 
     def read(self, max_bytes: int) -> Iterator[Found | cifar.Names]:
         del max_bytes  # its pictures have one size
-        with archives.damage_named(self.path), archives.open_tar(self.path) as tar:
+        with formats.damage_named(self.path), tars.open_tar(self.path) as tar:
             for row in cifar.rows(tar, files.text(self.path)):
                 if isinstance(row, cifar.Names):
                     yield row

@@ -12,15 +12,13 @@ import importlib.util
 import itertools
 import os
 import re
-import tarfile
 import unicodedata
-import zipfile
 from pathlib import Path
 from typing import Literal
 
 from components import files
 from components.errors import UserError
-from components.example_gen import archives, cifar, layout
+from components.example_gen import cifar, formats, layout, tars
 from components.example_gen.download import Progress, Published, download, verify
 
 Kind = Literal["digits", "cifar10", "folder", "archive", "tfrecords"]
@@ -28,7 +26,6 @@ Kind = Literal["digits", "cifar10", "folder", "archive", "tfrecords"]
 # TFX's placeholders for spans and versions, in a path: {SPAN}, {SPAN:8}, {VERSION}, or a date.
 _PLACEHOLDER = re.compile(r"\{(SPAN|VERSION|YYYY|MM|DD)(?::\d+)?\}")
 _PLACEHOLDERS = (["SPAN"], ["SPAN", "VERSION"], ["DD", "MM", "YYYY"], ["DD", "MM", "VERSION", "YYYY"])
-_ARCHIVE_ENDINGS = re.compile(r"(\.tar(\.\w+)?|\.tgz|\.tbz2?|\.txz|\.zip)$", re.IGNORECASE)
 _LOOK_AT = 100  # members of an archive that are looked at to tell what it is
 
 
@@ -132,7 +129,7 @@ def _newest(path: str, source: str) -> str:
 def _kind_by_name(path: str) -> Kind:
     if files.is_records(path):
         return "tfrecords"
-    if not _ARCHIVE_ENDINGS.search(path):
+    if not formats.ENDINGS.search(path):
         return "folder"
     return "cifar10" if os.path.basename(path) in (cifar.BINARY.file_name, cifar.PYTHON.file_name) else "archive"
 
@@ -150,34 +147,23 @@ def _kind(path: str) -> Kind:
             else "Give digits, cifar10, or the path of a folder, an archive or TFRecords."
         )
         raise UserError(f"{what}: there is no such file or folder. {hint}")
+    if not os.path.isfile(path):
+        raise UserError(f"{what}: neither a file nor a folder. Give the path of a folder, an archive or TFRecords.")
     try:
         if not os.path.getsize(path):
             raise UserError(f"{what}: the file is empty.")
-        if zipfile.is_zipfile(path):
-            return "archive"
-        if _is_tar(path):
-            return _tar_kind(path)
+        form = formats.form(path)
+        if form is None and not files.is_records(path):
+            raise formats.refusal(path)
     except OSError as error:
         raise UserError(f"{what}: cannot be read ({error.strerror or error}).") from error
-    if files.is_records(path):
+    if form is None:
         return "tfrecords"
-    if _ARCHIVE_ENDINGS.search(path):
-        raise UserError(f"{what}: damaged, or not the kind of archive that its name says. Make or download it anew.")
-    raise UserError(
-        f"{what}: not a kind of file known here. Give a folder of pictures, a .tar, .tar.gz or .zip of one, "
-        "the archive of CIFAR-10, or TFRecords (*.tfrecord*)."
-    )
-
-
-def _is_tar(path: str) -> bool:
-    try:
-        return tarfile.is_tarfile(path)
-    except (EOFError, ValueError):  # the beginning of a compressed file, and no more
-        return False
+    return "archive" if form == "zip" else _tar_kind(path)
 
 
 def _tar_kind(path: str) -> Kind:
-    with archives.damage_named(path), archives.open_tar(path) as tar:
+    with formats.damage_named(path), tars.open_tar(path) as tar:
         found = any(cifar.is_member(member.name) for member in itertools.islice(tar, _LOOK_AT))
     return "cifar10" if found else "archive"
 
@@ -203,6 +189,6 @@ def _folder_kind(path: str) -> Kind:
 
 def _slug(path: str) -> str:
     """A path's last part as a name of letters, digits, dots, dashes and underscores."""
-    stem = _ARCHIVE_ENDINGS.sub("", path.rstrip("/").rsplit("/", 1)[-1])
+    stem = formats.ENDINGS.sub("", path.rstrip("/").rsplit("/", 1)[-1])
     ascii_only = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode()
     return re.sub(r"[^A-Za-z0-9._-]+", "-", ascii_only).strip("-._") or "pictures"

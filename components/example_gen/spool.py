@@ -23,7 +23,7 @@ from components.errors import UserError
 from components.example_gen import cifar, pictures
 from components.example_gen.layout import Place
 from components.example_gen.pictures import Picture, Rejected
-from components.example_gen.readers import Folder, Found, Ignored, Unit
+from components.example_gen.readers import Found, Unit
 
 _SPOOL_BYTES = 64 << 20  # of one scratch file, which the second pass holds in memory
 _FLUSH_BYTES = 1 << 18
@@ -44,8 +44,6 @@ class UnitResult:
     """What the first pass over a unit found."""
 
     spools: list[str] = field(default_factory=list)
-    folders: list[str] = field(default_factory=list)
-    ignored: list[str] = field(default_factory=list)
     rejected: list[tuple[str, str, str | Place]] = field(default_factory=list)  # (source, reason, place)
     names: list[str] | None = None  # of the classes, where the source's classes are numbers
     error: str | None = None  # of the user's, which ends the run
@@ -146,12 +144,6 @@ def _batches(unit: Unit, max_bytes: int, max_pixels: int, result: UnitResult) ->
     batch: list[tuple[Found, Picture]] = []
     size = None
     for found in unit.read(max_bytes):
-        if isinstance(found, Folder):
-            result.folders.append(found.path)
-            continue
-        if isinstance(found, Ignored):
-            result.ignored.append(found.path)
-            continue
         if isinstance(found, cifar.Names):
             result.names = found.names
             continue

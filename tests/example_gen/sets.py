@@ -64,6 +64,14 @@ def tar(path: Path, content: Mapping[str, bytes | None], mode: str = "w") -> Pat
     return path
 
 
+def zip_bytes(content: Mapping[str, bytes | None]) -> bytes:
+    raw = io.BytesIO()
+    with zipfile.ZipFile(raw, "w") as archive:
+        for name, member in content.items():
+            archive.writestr(name, member or b"")
+    return raw.getvalue()
+
+
 def zipped(path: Path, content: Mapping[str, bytes | None], compression: int = zipfile.ZIP_DEFLATED) -> Path:
     with zipfile.ZipFile(path, "w", compression) as archive:
         for name, raw in content.items():

@@ -152,7 +152,7 @@ MISTAKES = {
     "empty file": "the file is empty",
     "half an archive": "damaged",
     "no archive": "damaged, or not the kind of archive that its name says",
-    "gzipped text": "damaged, or not the kind of archive that its name says",
+    "gzipped text": "compressed by gzip, but not a tar",
     "pattern of nothing": "no file matches",
     "pattern of pictures": "not a kind of file known here",
 }

@@ -1,0 +1,104 @@
+"""Tars: their members by position, in the file or in what it decompresses to.
+
+Only a tar that is whole counts: without the mark of its end it was cut off between two members, which Python and GNU
+tar pass over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import tarfile
+from collections.abc import Iterator
+from typing import IO, cast
+
+from components import files
+from components.example_gen import formats
+from components.example_gen.members import Catalogue, Contents, Member, tidy
+
+_BLOCK = 1 << 20
+
+
+class _StrictTarInfo(tarfile.TarInfo):
+    """For tarfile a header that is missing, damaged or cut off is the end of the archive, unless it is the first."""
+
+    @classmethod
+    def fromtarfile(cls, tarfile_: tarfile.TarFile) -> _StrictTarInfo:
+        try:
+            return super().fromtarfile(tarfile_)
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined,unused-ignore]  # a block of zeros: the mark of the end
+            raise
+        except tarfile.EmptyHeaderError as error:  # type: ignore[attr-defined,unused-ignore]
+            raise tarfile.ReadError("the mark of its end is missing, so it was cut off") from error
+        except tarfile.HeaderError as error:
+            raise tarfile.ReadError(str(error)) from error
+
+
+@contextlib.contextmanager
+def open_tar(path: str) -> Iterator[tarfile.TarFile]:
+    """Opens a tar for reading from front to back, compressed or not."""
+    with (
+        files.open_binary(path) as file,
+        formats.decompressed(file) as stream,
+        tarfile.open(fileobj=stream, mode="r:", tarinfo=_StrictTarInfo) as tar,
+    ):
+        yield tar
+
+
+def infos(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """Every member, to the very end; the memory that tarfile keeps of them all is let go.
+
+    Raises:
+      tarfile.ReadError: it is cut off, damaged, or more members lie behind the mark of its end.
+    """
+    for info in tar:
+        tar.members.clear()  # type: ignore[attr-defined,unused-ignore]
+        yield info
+    if tar.fileobj:
+        _read_to_end(cast(IO[bytes], tar.fileobj))
+
+
+def _read_to_end(stream: IO[bytes]) -> None:
+    """Reads on behind the mark of the end, to where the checksum of a compressed tar lies."""
+    while block := stream.read(_BLOCK):
+        if not block.strip(b"\0"):
+            continue
+        for start in range(0, len(block), tarfile.BLOCKSIZE):
+            header = block[start : start + tarfile.BLOCKSIZE]
+            if header[257:262] == b"ustar" and formats.is_tar_header(header):
+                raise tarfile.ReadError("members lie behind the mark of its end: two tars joined, or a gap of zeros")
+
+
+def contents(path: str) -> Contents:
+    """The members of a tar, from its headers.
+
+    Raises:
+      UserError: the archive is damaged or cut off.
+    """
+    found = Catalogue()
+    with formats.damage_named(path), open_tar(path) as tar:
+        for info in infos(tar):
+            name = tidy(info.name)
+            if info.isdir():
+                found.folders.append(name)
+            elif info.islnk():
+                found.add(_linked(name, found.by_name.get(tidy(info.linkname))))
+            else:
+                found.add(Member(name, info.offset_data, info.size, problem=_problem(info)))
+    return found.contents()
+
+
+def _linked(name: str, target: Member | None) -> Member:
+    """A hard link is another name of a member before it."""
+    if target is None:
+        return Member(name, 0, 0, problem="a hard link to what the archive does not hold before it")
+    return target._replace(name=name)
+
+
+def _problem(info: tarfile.TarInfo) -> str | None:
+    if info.issym():
+        return "a link, which could point outside the archive"
+    if not info.isfile():
+        return "a device or another special file"
+    if info.issparse():
+        return "stored with gaps (tar --sparse), which is not read here"
+    return None
