@@ -21,8 +21,9 @@ COLOURFULNESS = "colourfulness"  # float, 0 for grey: Hasler and Suesstrunk (200
 
 # Files that ExampleGen writes at the root of its artifact, beside the splits' folders.
 REJECTED_FILE = "rejected.jsonl"  # a line a picture that was left out: {"source", "reason", "class_name"}
-# {"source", "class_names": [...], "splits": {split: {class: pictures}}, "rejected": N, "ignored": N, "notes": [...]}:
-# ignored are files that are no images; a note is a line on how the source was understood.
+# {"source", "class_names": [...], "splits": {split: {class: pictures}}, "rejected": N, "reoriented": N, "ignored": N,
+# "notes": [...]}: reoriented are images encoded anew to be upright, as their EXIF says; ignored are files that are no
+# images; a note is a line on how the source was understood.
 COUNTS_FILE = "counts.json"
 
 # Inputs and outputs of the exported model's signatures.

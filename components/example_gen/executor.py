@@ -139,7 +139,8 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
 
         rejected = [*planned.rejected, *(one for path in spools for one in spool.load(path + ".result"))]
         _write_rejected(examples.uri, rejected)
-        _write_counts(examples.uri, what, planned, indexes, len(rejected))
+        turned = sum(result.turned for result in results)
+        _write_counts(examples.uri, what, planned, indexes, len(rejected), turned)
 
     def _run(self, label: str, elements: Iterable[Any], work: beam.DoFn) -> None:
         with self._make_beam_pipeline() as pipeline:
@@ -171,7 +172,16 @@ def _write_rejected(uri: str, rejected: list[plan.Rejection]) -> None:
         file.write("".join(lines()).encode("utf-8", "backslashreplace"))
 
 
-def _write_counts(uri: str, what: str, planned: plan.Plan, indexes: list[spool.Index], rejected: int) -> None:
+def _note_of_turned(count: int) -> list[str]:
+    if not count:
+        return []
+    what = "1 image was" if count == 1 else f"{count:,} images were"
+    return [f"{what} turned upright, as the EXIF orientation says, and encoded anew"]
+
+
+def _write_counts(
+    uri: str, what: str, planned: plan.Plan, indexes: list[spool.Index], rejected: int, turned: int
+) -> None:
     counts: Counter[tuple[int, int]] = Counter()
     for index in indexes:
         labels = np.array([getattr(planned.targets[place], "label", -1) for place in index.places])
@@ -187,7 +197,8 @@ def _write_counts(uri: str, what: str, planned: plan.Plan, indexes: list[spool.I
         },
         "rejected": rejected,
         "ignored": planned.ignored,
-        "notes": planned.notes,
+        "notes": [*planned.notes, *_note_of_turned(turned)],
+        "reoriented": turned,
     }
     with fileio.open(os.path.join(uri, f.COUNTS_FILE), "wb") as file:
         file.write((json.dumps(content, ensure_ascii=False, indent=1) + "\n").encode())

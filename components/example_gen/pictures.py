@@ -1,15 +1,16 @@
-"""One picture: from the bytes of a file to the bytes that are stored, its pixels and its statistics.
+"""One image: from the bytes of a file to the bytes that are stored, and the pixels that TensorFlow finds in them.
 
-What is stored is what TensorFlow's decode_image(channels=3, expand_animations=False) turns into the pixels found here:
-a JPEG, PNG or BMP file itself where TensorFlow reads it so, else the (first) picture as an RGB PNG. GIF is never kept:
-TensorFlow decodes a whole animation for its first frame, blackens what is clear, and fails on files that all others
-read. Alpha is dropped, not blended, and EXIF orientation is not applied, because TensorFlow does neither.
+What is stored is a JPEG, PNG or BMP that TensorFlow turns into exactly the pixels found here, by the operation that
+Transform and the exported model run: decode_image(channels=3, expand_animations=False). That is the file as found, less
+what its pixels do not need (image_files.py), where TensorFlow reads such files as others do; else the (first) image as
+an RGB PNG. GIF is never kept: TensorFlow decodes a whole animation for its first frame, blackens what is clear, and
+fails on files that all others read. Alpha is dropped, not blended, because TensorFlow does so. EXIF orientation, which
+TensorFlow ignores, is applied: the image that is stored is upright.
 """
 
 from __future__ import annotations
 
 import io
-import re
 import struct
 import zlib
 from typing import NamedTuple
@@ -18,18 +19,23 @@ import numpy as np
 import simplejpeg
 from PIL import Image, UnidentifiedImageError
 
+from components.example_gen import image_files, kinds
+
 # Tried in this order. A closed list: Pillow's others are rare, and some of them run other programs (EPS).
-FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "JPEG2000", "PPM", "AVIF")
+FORMATS = ("GIF", "BMP", "WEBP", "TIFF", "JPEG2000", "PPM", "AVIF", "JPEG")
 MAX_SIDE = 65_535  # pixels; JPEG's own limit. libpng in TensorFlow refuses sides over a million
 
 # Pillow warns of large pictures; here the caller's cap decides, before anything is decoded.
 Image.MAX_IMAGE_PIXELS = None
 
-_LUMA_SHARES = (0.299, 0.587, 0.114)  # ITU-R BT.601
-_LUMA = np.array([299.0, 587.0, 114.0])  # the same in thousandths, so that sums stay whole numbers
-_JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # TensorFlow insists on the end (d9) behind the last scan (da)
-
-_MOMENTS_PIXELS = 2**18  # in one step of `statistics`: bounds its memory to some 20 MB
+_JPEG, _PNG = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
+_PROCESSES = (0xC0, 0xC1, 0xC2, 0xC9, 0xCA)  # sequential and progressive, in Huffman's and in arithmetic code
+_LOSSLESS = (0xC3, 0xC7, 0xCB, 0xCF)
+_QUALITY = 95  # of a JPEG that had to be turned
+# Steps through rows and columns, by EXIF's orientation from 1 to 8, once those from 5 on have been swapped.
+_DOWN = (0, 1, 1, -1, -1, 1, 1, -1, -1)
+_RIGHT = (0, 1, -1, -1, 1, 1, -1, -1, 1)
+_LOW = 4095  # the largest value of 12 bits: what some cameras and scanners write into 16
 
 
 class Rejected(Exception):  # noqa: N818
@@ -44,43 +50,26 @@ class Picture(NamedTuple):
     encoded: bytes  # what is stored
     pixels: np.ndarray  # uint8 [height, width, 3]
     channels: int  # bands as found: 1 grey, 2 grey and alpha, 3 colour, 4 colour and alpha (or CMYK)
+    turned: bool = False  # to be upright, as its EXIF orientation says: its pixels were encoded anew
 
 
 def read(raw: bytes, max_bytes: int, max_pixels: int) -> Picture:
-    """Decodes the bytes of a picture file.
+    """Decode the bytes of an image file.
 
     Raises:
-      Rejected: it is empty, no picture, damaged, or over `max_bytes` or `max_pixels` (height x width).
+      Rejected: it is empty, no image, damaged, or over `max_bytes` or `max_pixels` (height x width).
     """
     if not raw:
         raise Rejected("empty file")
     if len(raw) > max_bytes:
-        raise Rejected(f"over the limit of {max_bytes:,} bytes")
-    picture = _usual_jpeg(raw, max_pixels)
-    if picture:
-        return picture
+        raise Rejected(f"over the limit of {max_bytes:,} bytes (data.max_bytes)")
+    reader = _jpeg if raw.startswith(_JPEG) else _png if raw.startswith(_PNG) else _by_pillow
     try:
-        image = Image.open(io.BytesIO(raw), formats=FORMATS)
-    except UnidentifiedImageError:
-        raise Rejected("not a picture") from None
-    except Exception as error:  # a damaged header makes Pillow raise nearly anything
-        raise Rejected(f"damaged picture: {_line(error)}") from None
-    width, height = image.size
-    if width < 1 or height < 1:
-        raise Rejected(f"no pixels: {width} x {height}")
-    if width * height > max_pixels:
-        raise Rejected(f"{width} x {height} is over the limit of {max_pixels:,} pixels")
-    if max(width, height) > MAX_SIDE:
-        raise Rejected(f"{width} x {height} is over the limit of {MAX_SIDE:,} pixels a side")
-    try:
-        as_found = _tensorflow_agrees(image, raw)
-        channels = _channels(image)
-        pixels = _rgb(image)
+        return reader(raw, max_pixels)
     except Rejected:
         raise
-    except Exception as error:
+    except Exception as error:  # damage makes Pillow raise nearly anything
         raise Rejected(f"damaged picture: {_line(error)}") from None
-    return Picture(raw if as_found else _compressed_png(pixels), pixels, channels)
 
 
 def servable(raw: bytes, max_bytes: int, max_pixels: int) -> bytes:
@@ -92,55 +81,111 @@ def servable(raw: bytes, max_bytes: int, max_pixels: int) -> bytes:
     return read(raw, max_bytes, max_pixels).encoded
 
 
-def _usual_jpeg(raw: bytes, max_pixels: int) -> Picture | None:
-    """A JPEG without anything unusual, in a fourth of the time that Pillow takes for 32 x 32; the same pixels."""
-    if not raw.startswith(b"\xff\xd8"):
-        return None
+def _jpeg(raw: bytes, max_pixels: int) -> Picture:
+    file = image_files.jpeg(raw)
+    _check_size(file.width, file.height, max_pixels)
+    if file.bits != 8 or file.process not in _PROCESSES:
+        kind = "lossless" if file.process in _LOSSLESS else "hierarchical" if file.bits == 8 else f"{file.bits}-bit"
+        raise Rejected(f"a {kind} JPEG, which cannot be read: convert it to a baseline JPEG of 8 bits")
+    if file.channels not in (1, 3):  # CMYK, of which TensorFlow makes other colours
+        return _by_pillow(raw, max_pixels)
+    pixels = _jpeg_pixels(file.stored)
+    if file.orientation == 1:
+        return Picture(file.stored, pixels, file.channels)
+    # Finely: the colours of the turned image are sampled elsewhere.
+    upright = _upright(pixels, file.orientation)
+    if file.channels == 1:
+        stored = simplejpeg.encode_jpeg(upright[..., :1].copy(), _QUALITY, "GRAY", "Gray")
+    else:
+        stored = simplejpeg.encode_jpeg(upright, _QUALITY, "RGB", "444")
+    return Picture(stored, _jpeg_pixels(stored), file.channels, turned=True)
+
+
+def _jpeg_pixels(jpeg: bytes) -> np.ndarray:
+    """The pixels that TensorFlow finds: by the same library with the same settings, which takes a tenth of the time."""
     try:
-        height, width, colours, _ = simplejpeg.decode_jpeg_header(raw)
-        if colours not in ("YCbCr", "Gray") or not 0 < height * width <= max_pixels or not _ends_after_scan(raw):
-            return None
-        pixels = simplejpeg.decode_jpeg(raw, fastdct=False, fastupsample=False)  # strict: it raises where it warns
-    except ValueError:
-        return None
-    return Picture(raw, pixels, 1 if colours == "Gray" else 3)
+        colours = simplejpeg.decode_jpeg_header(jpeg)[2]
+        if colours in ("YCbCr", "Gray"):
+            # Strict: it raises where libjpeg warns, and TensorFlow has the last word on what is unusual.
+            return simplejpeg.decode_jpeg(jpeg, fastdct=True, fastupsample=False)
+    except ValueError as error:
+        try:
+            return _tensorflow_pixels(jpeg)
+        except Rejected:
+            raise Rejected(f"damaged picture: {_line(error)}") from None
+    return _tensorflow_pixels(jpeg)
 
 
-def _line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]
+def _png(raw: bytes, max_pixels: int) -> Picture:
+    file = image_files.png(raw)
+    _check_size(file.width, file.height, max_pixels)
+    pixels, stored = _tensorflow_pixels(file.stored), file.stored
+    if file.bits == 16 and pixels.max() <= _LOW >> 8:
+        pixels, stored = _eight_bits(_tensorflow_deep_pixels(stored)), b""
+    if file.orientation != 1:
+        pixels, stored = _upright(pixels, file.orientation), b""
+    return Picture(stored or _compressed_png(pixels), pixels, file.channels, file.orientation != 1)
 
 
-def _tensorflow_agrees(image: Image.Image, raw: bytes) -> bool:
-    """Whether TensorFlow decodes the file itself, to the pixels that Pillow finds (before they are loaded)."""
-    kind = image.format
-    if kind in ("JPEG", "MPO"):  # MPO: a JPEG with more pictures behind it, as some cameras write
-        return image.mode in ("L", "RGB") and _ends_after_scan(raw)
-    if kind == "PNG":
-        _check_png(raw)
-        return True
-    if kind == "BMP":  # 24 bits, no compression, no gap; TensorFlow takes a palette's indices for grey values
-        start, width, height, bits, compression = struct.unpack_from("<IxxxxiixxHI", raw, 10)
-        row = (3 * width + 3) // 4 * 4
-        return (bits, compression) == (24, 0) and start + row * abs(height) == len(raw)
-    return False
+def _tensorflow_pixels(encoded: bytes) -> np.ndarray:
+    import tensorflow as tf
+
+    try:
+        return tf.raw_ops.DecodeImage(contents=encoded, channels=3, expand_animations=False).numpy()
+    except tf.errors.InvalidArgumentError:  # its message says no more
+        raise Rejected("damaged picture: its data is cut short or inconsistent") from None
 
 
-def _ends_after_scan(jpeg: bytes) -> bool:
-    after_scan = _JPEG_MARKER.search(jpeg, jpeg.rfind(b"\xff\xda") + 2)
-    return after_scan is not None and after_scan[0] == b"\xff\xd9"
+def _tensorflow_deep_pixels(png: bytes) -> np.ndarray:
+    import tensorflow as tf
+
+    return tf.io.decode_png(png, channels=3, dtype=tf.uint16).numpy()
 
 
-def _check_png(raw: bytes) -> None:
-    """Raises Rejected where a chunk is cut off or altered: Pillow forgives more of that than TensorFlow does."""
-    position, kind = 8, b""
-    while kind != b"IEND":
-        length, kind = struct.unpack_from(">I4s", raw, position) if position + 8 <= len(raw) else (0, b"")
-        end = position + 8 + length
-        if not kind or end + 4 > len(raw):
-            raise Rejected("damaged picture: the file is truncated")
-        if zlib.crc32(raw[position + 4 : end]) != struct.unpack_from(">I", raw, end)[0]:
-            raise Rejected(f"damaged picture: wrong checksum of its {kind.decode('latin1')!r}")
-        position = end + 4
+def _eight_bits(deep: np.ndarray) -> np.ndarray:
+    """The upper eight bits of uint16 values; of the twelve that are used where none is larger."""
+    return (deep >> (4 if deep.max() <= _LOW else 8)).astype(np.uint8)
+
+
+def _check_size(width: int, height: int, max_pixels: int) -> None:
+    if width < 1 or height < 1:
+        raise Rejected(f"no pixels: {width} x {height}")
+    if width * height > max_pixels:
+        raise Rejected(f"{width} x {height} is over the limit of {max_pixels:,} pixels (data.max_pixels)")
+    if max(width, height) > MAX_SIDE:
+        raise Rejected(f"{width} x {height} is over the limit of {MAX_SIDE:,} pixels a side")
+
+
+def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """The pixels [H, W, 3] of an image as EXIF's `orientation` wants it shown."""
+    if orientation >= 5:  # it lies on its side
+        pixels = pixels.swapaxes(0, 1)
+    return np.ascontiguousarray(pixels[:: _DOWN[orientation], :: _RIGHT[orientation]])
+
+
+def _by_pillow(raw: bytes, max_pixels: int) -> Picture:
+    try:
+        image = Image.open(io.BytesIO(raw), formats=FORMATS)
+    except UnidentifiedImageError:
+        raise Rejected(kinds.unreadable(raw)) from None
+    _check_size(*image.size, max_pixels)
+    channels = _channels(image)
+    if image.format == "BMP" and _is_plain_bmp(raw):
+        return Picture(raw, _tensorflow_pixels(raw), channels)
+    if image.format == "TIFF" and kinds.is_preview(image):
+        raise Rejected(kinds.CAMERA_RAW)
+    orientation = image_files.orientation(image.getexif())
+    pixels = _rgb(image)
+    if image.format != "TIFF":  # which Pillow turns itself
+        pixels = _upright(pixels, orientation)
+    return Picture(_compressed_png(pixels), pixels, channels, turned=orientation != 1)
+
+
+def _is_plain_bmp(raw: bytes) -> bool:
+    """24 bits, no compression, no gap; TensorFlow takes a palette's indices for grey values."""
+    start, width, height, bits, compression = struct.unpack_from("<IxxxxiixxHI", raw, 10)
+    row = (3 * width + 3) // 4 * 4
+    return (bits, compression) == (24, 0) and start + row * abs(height) == len(raw)
 
 
 def _channels(image: Image.Image) -> int:
@@ -153,14 +198,22 @@ def _rgb(image: Image.Image) -> np.ndarray:
     """uint8 [height, width, 3] of the first frame."""
     image.load()
     if image.mode == "RGB":
-        return np.frombuffer(image.tobytes(), np.uint8).reshape(image.height, image.width, 3)  # quicker than asarray
-    if image.mode.startswith("I;16"):  # Pillow would clip, libpng keeps the high byte
-        grey = (np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)
-        return np.repeat(grey[..., None], 3, axis=2)
+        pixels = np.frombuffer(image.tobytes(), np.uint8).reshape(image.height, image.width, 3)
+        if image.format == "TIFF" and max(image.tag_v2.get(258, (8,))) == 16 and 0 < pixels.max() <= _LOW >> 8:  # type: ignore[attr-defined]
+            raise Rejected("its 16-bit colours use 12 bits or fewer: convert it to 8 bits")  # Pillow cut the rest off
+        return pixels
+    if image.mode.startswith("I;16"):  # Pillow would clip
+        return np.repeat(_eight_bits(np.asarray(image).astype(np.uint16))[..., None], 3, axis=2)
+    if image.mode == "I" and image.format == "PPM":  # which Pillow spreads over 16 bits
+        return np.repeat((np.asarray(image) >> 8).astype(np.uint8)[..., None], 3, axis=2)
     if image.mode in ("I", "F"):
-        raise Rejected("its pixels are 32-bit numbers of unknown range")
+        raise Rejected("its pixels are 32-bit numbers of unknown range: convert it to 8 bits")
     image.info.pop("transparency", None)  # alpha is dropped
     return np.asarray(image.convert("RGB"))
+
+
+def _line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]
 
 
 def _compressed_png(pixels: np.ndarray) -> bytes:
@@ -183,43 +236,3 @@ def stored_png(pixels: np.ndarray) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
     )
-
-
-def statistics(pixels: np.ndarray) -> np.ndarray:
-    """float64 [N, 4] of uint8 [N, H, W, 3]: brightness, contrast, sharpness, colourfulness (components/features.py).
-
-    All four follow from sums of whole numbers, which float64 holds exactly: a picture's statistics do not depend on
-    what it was batched with.
-    """
-    count, height, width, _ = pixels.shape
-    first = np.zeros((count, 3))
-    second = np.zeros((count, 3, 3))
-    steps = np.zeros(count)
-    rows = max(1, _MOMENTS_PIXELS // (count * width))
-    for top in range(0, height, rows):
-        band = pixels[:, top : top + rows + 1].astype(np.float64)  # and the next row, for the steps down
-        planes = np.ascontiguousarray(band.reshape(count, -1, 3).transpose(0, 2, 1))
-        luma = (_LUMA @ planes).reshape(band.shape[:3])
-        steps += np.abs(np.diff(luma, axis=1)).sum((1, 2))
-        steps += np.abs(np.diff(luma[:, :rows], axis=2)).sum((1, 2))
-        planes = planes[:, :, : rows * width]
-        first += planes.sum(2)
-        second += planes @ planes.transpose(0, 2, 1)
-    mean = (first / (height * width)).T
-    square = (second / (height * width)).transpose(1, 2, 0)
-
-    def average(weights: tuple[float, float, float]) -> np.ndarray:
-        return sum(weight * band for weight, band in zip(weights, mean))
-
-    def spread(weights: tuple[float, float, float]) -> np.ndarray:
-        """Standard deviation of the weighted sum of R, G and B."""
-        pairs = [(i, j) for i in range(3) for j in range(3)]
-        variance = sum(weights[i] * weights[j] * (square[i, j] - mean[i] * mean[j]) for i, j in pairs)
-        return np.sqrt(np.maximum(variance, 0))
-
-    brightness, contrast = average(_LUMA_SHARES), spread(_LUMA_SHARES)
-    sharpness = steps / max(1, (height - 1) * width + height * (width - 1)) / 1000
-    red_green, yellow_blue = (1, -1, 0), (0.5, 0.5, -1)
-    colour = np.hypot(spread(red_green), spread(yellow_blue))
-    colour += 0.3 * np.hypot(average(red_green), average(yellow_blue))
-    return np.stack([brightness, contrast, sharpness, colour], axis=1) / 255

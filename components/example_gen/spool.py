@@ -20,7 +20,7 @@ from tfx.dsl.io import fileio
 from components import features as f
 from components import progress
 from components.errors import UserError
-from components.example_gen import cifar, pictures
+from components.example_gen import cifar, measures, pictures
 from components.example_gen.layout import Place
 from components.example_gen.pictures import Picture, Rejected
 from components.example_gen.readers import Found, Unit
@@ -45,6 +45,7 @@ class UnitResult:
 
     spools: list[str] = field(default_factory=list)
     rejected: list[tuple[str, str, str | Place]] = field(default_factory=list)  # (source, reason, place)
+    turned: int = 0  # images that were encoded anew to be upright
     names: list[str] | None = None  # of the classes, where the source's classes are numbers
     error: str | None = None  # of the user's, which ends the run
 
@@ -116,7 +117,8 @@ def spool_unit(unit: Unit, prefix: str, max_bytes: int, max_pixels: int) -> Unit
             warnings.simplefilter("ignore")  # Pillow's, of odd metadata
             for batch in _batches(unit, max_bytes, max_pixels, result):
                 progress.count(len(batch))
-                values = pictures.statistics(np.stack([picture.pixels for _, picture in batch]))
+                result.turned += sum(picture.turned for _, picture in batch)
+                values = measures.statistics(np.stack([picture.pixels for _, picture in batch]))
                 for (found, picture), row in zip(batch, values.tolist()):
                     digest = hash_of(picture.pixels)
                     pixels_hash = int.from_bytes(digest[:8], "big")

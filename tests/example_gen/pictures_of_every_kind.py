@@ -8,7 +8,7 @@ import zlib
 from typing import Any
 
 import numpy as np
-from PIL import Image, features
+from PIL import Image, PngImagePlugin, features
 
 LIMITS = (10_000_000, 10_000_000)  # bytes, pixels
 
@@ -58,10 +58,7 @@ def kept() -> dict[str, bytes]:
         "jpeg 4:4:4": saved(rgb, "JPEG", subsampling=0),
         "jpeg 4:2:2": saved(rgb, "JPEG", subsampling=1),
         "jpeg as RGB": saved(rgb, "JPEG", keep_rgb=True),
-        "jpeg with orientation": saved(rgb, "JPEG", exif=_orientation(6)),
         "jpeg with restarts": saved(rgb, "JPEG", restart_marker_blocks=1),
-        "jpeg of several pictures": saved(rgb, "MPO", save_all=True, append_images=[rgb.rotate(90)]),
-        "jpeg with a tail": saved(rgb, "JPEG") + b"tail" * 9,
         "png": saved(rgb, "PNG"),
         "png grey": saved(grey, "PNG"),
         "png black and white": saved(grey.convert("1"), "PNG"),
@@ -76,11 +73,53 @@ def kept() -> dict[str, bytes]:
         "png grey of 16 bits": png16(wide[..., 0], 0),
         "png of 16 bits": png16(wide, 2),
         "png of 16 bits, interlaced": png16(wide, 2, interlaced=True),
-        "png with gamma": png_with(saved(rgb, "PNG"), b"gAMA", struct.pack(">I", 220000)),
-        "png animated": saved(rgb, "PNG", save_all=True, append_images=[rgb.rotate(180)]),
         "bmp": saved(rgb, "BMP"),
         "one pixel": saved(Image.fromarray(scene(1, 1)), "PNG"),
         "one row": saved(Image.fromarray(scene(1, 300)), "JPEG"),
+    }
+
+
+def stripped() -> dict[str, bytes]:
+    """Pictures that are stored without what their pixels do not need, nothing encoded anew."""
+    rgb = Image.fromarray(scene())
+    jpeg, png = saved(rgb, "JPEG", quality=92), saved(rgb, "PNG")
+    text = PngImagePlugin.PngInfo()
+    text.add_text("prompt", "x" * 3_000_000, zip=True)
+    return {
+        "jpeg with EXIF": saved(rgb, "JPEG", exif=orientation(1)),
+        "jpeg with a damaged EXIF": saved(rgb, "JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\xff"),
+        "jpeg with a profile": saved(rgb, "JPEG", icc_profile=b"not a profile" * 9),
+        "jpeg with a comment": saved(rgb, "JPEG", comment=b"secret"),
+        "jpeg of several pictures": saved(rgb, "MPO", save_all=True, append_images=[rgb.rotate(90)]),
+        "jpeg with a tail": jpeg + b"tail" * 9,
+        "jpeg with a tail of markers": jpeg + b"\xff\xd8\xff\xda junk \xff\x01" * 9,
+        "png with EXIF": saved(rgb, "PNG", exif=orientation(1)),
+        "png with gamma": png_with(png, b"gAMA", struct.pack(">I", 220000)),
+        "png with a profile that is none": saved(rgb, "PNG", icc_profile=b"not a profile" * 9),
+        "png with a profile of 2 MB": saved(rgb, "PNG", icc_profile=bytes(2_000_000)),
+        "png with a text of 3 MB": saved(rgb, "PNG", pnginfo=text),
+        "png with a tail": png + b"tail" * 9,
+        "png animated": saved(rgb, "PNG", save_all=True, append_images=[rgb.rotate(180)]),
+    }
+
+
+def turned() -> dict[str, bytes]:
+    """Pictures that EXIF says are turned, each otherwise."""
+    rgb = Image.fromarray(scene())
+    kinds = {
+        "jpeg": (rgb, "JPEG", {"quality": 95, "subsampling": 0}),
+        "jpeg grey": (rgb.convert("L"), "JPEG", {"quality": 95}),
+        "jpeg cmyk": (rgb.convert("CMYK"), "JPEG", {"quality": 95, "subsampling": 0}),
+        "png": (rgb, "PNG", {}),
+        "png alpha": (rgb.convert("RGBA"), "PNG", {}),
+        "tiff": (rgb, "TIFF", {}),
+        "tiff lzw": (rgb, "TIFF", {"compression": "tiff_lzw"}),
+        "webp": (rgb, "WEBP", {"lossless": True}),
+    }
+    return {
+        f"{name} turned {turn}": saved(image, kind, exif=orientation(turn), **options)
+        for name, (image, kind, options) in kinds.items()
+        for turn in range(2, 9)
     }
 
 
@@ -107,6 +146,7 @@ def encoded_anew() -> dict[str, bytes]:
         "tiff grey of 16 bits": saved(deep, "TIFF"),
         "tiff cmyk": saved(rgb.convert("CMYK"), "TIFF"),
         "ppm": saved(rgb, "PPM"),
+        "pgm grey of 16 bits": b"P5 31 23 65535\n" + np.asarray(deep).astype(">u2").tobytes(),
     }
     for name, feature, options in (
         ("WEBP", "webp", {"lossless": True}),
@@ -125,7 +165,7 @@ def png_with(png: bytes, kind: bytes, data: bytes) -> bytes:
     return png[:33] + chunk + png[33:]
 
 
-def _orientation(value: int) -> Image.Exif:
+def orientation(value: int) -> Image.Exif:
     exif = Image.Exif()
     exif[0x0112] = value
     return exif

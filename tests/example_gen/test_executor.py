@@ -15,9 +15,9 @@ from PIL import Image
 
 from components import features as f
 from components.errors import UserError
-from components.example_gen import pictures
+from components.example_gen import measures, pictures
 from tests.example_gen import sets
-from tests.example_gen.pictures_of_every_kind import encoded_anew, kept, saved, scene
+from tests.example_gen.pictures_of_every_kind import encoded_anew, kept, saved, scene, stripped, turned
 from tests.examples import digit_pictures, png
 
 CONTRACT = {
@@ -37,7 +37,7 @@ def check_contract(outcome: sets.Outcome) -> None:
         assert example[f.PIXELS_SHA256] == digest.encode()
         assert (example[f.HEIGHT], example[f.WIDTH], example[f.NUM_BYTES]) == (height, width, len(example[f.IMAGE]))
         statistics = [example[name] for name in (f.BRIGHTNESS, f.CONTRAST, f.SHARPNESS, f.COLOURFULNESS)]
-        assert np.array_equal(statistics, pictures.statistics(picture.pixels[None])[0].astype(np.float32))
+        assert np.array_equal(statistics, measures.statistics(picture.pixels[None])[0].astype(np.float32))
         assert example[f.CLASS_NAME].decode() == outcome.counts["class_names"][example[f.LABEL]]
     for split, examples in outcome.splits.items():
         found = Counter(example[f.CLASS_NAME].decode() for example in examples)
@@ -150,14 +150,19 @@ def test_same_pixels_never_part(tmp_path: Path) -> None:
 
 def test_every_kind_of_picture(tmp_path: Path) -> None:
     content = sets.pictures_of({"cat": 6, "dog": 6})
-    for name, raw in (kept() | encoded_anew()).items():
+    for name, raw in (kept() | stripped() | turned() | encoded_anew()).items():
         content[f"cat/{name.replace('/', '')}"] = raw
     outcome = sets.run(sets.folder(tmp_path / "pets", content), tmp_path / "out")
     assert outcome.rejected == []
     stored = {example[f.SOURCE].decode(): example for example in outcome.all}
     for name, raw in kept().items():
         assert stored[f"cat/{name.replace('/', '')}"][f.IMAGE] == raw
+    for name in stripped():
+        example = stored[f"cat/{name}"]
+        assert example[f.NUM_BYTES] == len(example[f.IMAGE])
     assert stored["cat/png alpha"][f.CHANNELS] == 4
+    assert outcome.counts["reoriented"] == len(turned()) == 56
+    assert outcome.counts["notes"] == ["56 images were turned upright, as the EXIF orientation says, and encoded anew"]
 
 
 HOSTILE = ["\u732b", "a b", "<script>&amp;", "new\nline", "quo\"te'", "caf\u00e9", "-rf", "100%", "\U0001f408"]
@@ -206,14 +211,14 @@ def test_rejects_are_named_and_counted(tmp_path: Path) -> None:
         "cat/text.dat": "not a picture",
         "cat/empty.jpg": "empty file",
         "cat/cut.jpg": outcome.reasons()["cat/cut.jpg"],
-        "dog/large.jpg": "over the limit of 1,000,000 bytes",
-        "dog/wide.png": "2000 x 600 is over the limit of 1,000,000 pixels",
+        "dog/large.jpg": "over the limit of 1,000,000 bytes (data.max_bytes)",
+        "dog/wide.png": "2000 x 600 is over the limit of 1,000,000 pixels (data.max_pixels)",
         "stray.png": "not in the folder of a class",
         "emu": "the class has no usable picture",
         "fox": "the class has no usable picture",
         "fox/only.png": "not a picture",
     }
-    assert outcome.reasons()["cat/cut.jpg"].startswith("damaged picture: image file is truncated")
+    assert outcome.reasons()["cat/cut.jpg"].startswith("damaged picture: the file is truncated")
     assert {line["source"]: line["class_name"] for line in outcome.rejected}["fox/only.png"] == "fox"
     assert outcome.counts["class_names"] == ["cat", "dog"]
     assert outcome.counts["rejected"] == 9
