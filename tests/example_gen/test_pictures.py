@@ -19,11 +19,13 @@ from tests.example_gen.pictures_of_every_kind import (
     encoded_anew,
     kept,
     orientation,
+    png16,
     saved,
     scene,
     stripped,
     turned,
 )
+from tests.example_gen.png_damage import of_chunks
 
 KEPT, STRIPPED, TURNED, ANEW = kept(), stripped(), turned(), encoded_anew()
 ALL = KEPT | STRIPPED | TURNED | ANEW
@@ -77,6 +79,52 @@ def test_stored_upright(kind: str) -> None:
     again = pictures.read(picture.encoded, *LIMITS)
     assert again.encoded == picture.encoded
     assert not again.turned
+
+
+def tiff16(bands: np.ndarray) -> bytes:
+    """A TIFF of 16 bits in three bands, little-endian, which Pillow does not write."""
+    height, width = bands.shape[:2]
+    data = bands.astype("<u2").tobytes()
+    tags = [(256, 4, 1, width), (257, 4, 1, height), (258, 3, 3, 8 + 12 * 8 + 6), (259, 3, 1, 1), (262, 3, 1, 2),
+            (273, 4, 1, 8 + 12 * 8 + 12), (277, 3, 1, 3), (279, 4, 1, len(data))]  # fmt: skip
+    head = b"II*\0\x08\0\0\0" + struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", *tag) for tag in tags)
+    return head + bytes(4) + struct.pack("<HHH", 16, 16, 16) + data
+
+
+def test_values_of_12_bits_in_16_are_scaled() -> None:
+    """An image that uses no more than twelve of its sixteen bits keeps its upper eight of those."""
+    deep = scene().astype(np.uint16)
+    for raw, expected in (
+        (png16(deep * 16 + 9, 2), scene()),
+        (png16(deep[..., 0] * 16 + 9, 0), scene()[..., :1].repeat(3, 2)),
+        (saved(Image.fromarray(deep[..., 0] * 16 + 9), "TIFF"), scene()[..., :1].repeat(3, 2)),
+        (png16(deep * 256 + 9, 2), scene()),
+        (tiff16(deep * 256 + 9), scene()),
+        (tiff16(deep * 0), scene() * 0),
+    ):
+        picture = pictures.read(raw, *LIMITS)
+        assert np.array_equal(picture.pixels, expected)
+        assert_same(picture)
+    assert "16-bit" in reason(tiff16(deep * 16))  # of which Pillow gives only four bits
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [
+            (b"IHDR", struct.pack(">IIBBBBB", 9, 9, 8, 2, 0, 0, 0)),
+            (b"IDAT", zlib.compress(bytes(28 * 8))),
+            (b"IEND", b""),
+        ],
+        [(b"IHDR", struct.pack(">IIBBBBB", 9, 9, 8, 2, 0, 0, 0)), (b"IDAT", b"x\x9c\x03"), (b"IEND", b"")],
+        [(b"IHDR", struct.pack(">IIBBBBB", 9, 9, 8, 2, 0, 0, 0)), (b"IEND", b"")],
+        [(b"IHDR", struct.pack(">IIBBBBB", 9, 9, 8, 3, 0, 0, 0)), (b"IDAT", zlib.compress(bytes(90))), (b"IEND", b"")],
+        [(b"IDAT", zlib.compress(bytes(90))), (b"IEND", b"")],
+    ],
+    ids=["too few rows", "data of three bytes", "no data", "no palette", "no header"],
+)
+def test_a_png_with_sound_checksums_that_is_damaged(parts: list[tuple[bytes, bytes]]) -> None:
+    assert reason(of_chunks(parts)).startswith("damaged picture: ")
 
 
 def test_nothing_private_is_stored() -> None:
