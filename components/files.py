@@ -99,15 +99,35 @@ def is_folder(path: str) -> bool:
     return _gfile().isdir(path) if is_remote(path) else os.path.isdir(path)
 
 
-def matches(pattern: str) -> list[str]:
-    """The files that a pattern with *, ? and [] names, sorted; litter left out."""
-    found = _gfile().glob(pattern) if is_remote(pattern) else glob.glob(pattern)
-    return sorted(path for path in found if not is_litter(os.path.basename(path)))
+def split_pattern(pattern: str) -> tuple[str, str]:
+    """(the folder in front of the first part that is a pattern, the rest); what is there by its very name is none."""
+    base, *parts = pattern.split("/")
+    for i, part in enumerate(parts):
+        if glob.has_magic(part) and (is_remote(pattern) or not os.path.lexists(f"{base}/{part}")):
+            return base or "/", "/".join(parts[i:])
+        base = f"{base}/{part}"
+    return os.path.split(pattern)
+
+
+def matches(pattern: str) -> dict[str, str]:
+    """The files that a path with *, ?, [] and ** in any of its parts names, sorted; litter left out.
+
+    Returns:
+      {name: path}; names are relative to the folder in front of the first part that is a pattern.
+    """
+    base, rest = split_pattern(pattern)
+    if is_remote(pattern):
+        names = [path[len(base) + 1 :] for path in _gfile().glob(pattern)]
+    else:
+        names = glob.glob(rest, root_dir=base, recursive=True)
+    if "**" in rest:
+        names = [name for name in names if not is_folder(os.path.join(base, name))]
+    return {name: os.path.join(base, name) for name in sorted(names) if not is_litter(name)}
 
 
 def matching(folder: str, pattern: str) -> list[str]:
     """The files of a folder whose name matches a glob pattern, sorted."""
-    return matches(os.path.join(glob.escape(folder), pattern))
+    return list(matches(os.path.join(glob.escape(folder), pattern)).values())
 
 
 def size(path: str) -> int:

@@ -53,9 +53,17 @@ class Splits(Section):
         return self
 
 
+class Features(Section):
+    """Names of the features of TFRecords; where they are empty, the usual ones are tried."""
+
+    image: str = ""  # an encoded image, or its pixels beside the features height, width and depth
+    label: str = ""  # its class: text or a whole number
+
+
 class Data(Section):
     source: str = "digits"  # digits, cifar10, or the path of a folder, an archive or TFRecords
     splits: Splits = Splits()
+    features: Features = Features()
     max_bytes: Annotated[int, Field(gt=0)] = 20_000_000  # of one encoded picture
     max_pixels: Annotated[int, Field(gt=0)] = 50_000_000  # of one decoded picture, height x width
     cache_dir: str = "~/.cache/image-classification-pipeline"  # where downloads are kept

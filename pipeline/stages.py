@@ -17,6 +17,7 @@ from components import features, files
 from components.errors import UserError
 from components.evaluator.config import eval_config
 from components.example_gen.component import ImageExampleGen
+from components.example_gen.records import Features
 from components.example_gen.sources import Source
 from components.serving_check.component import ServingCheck
 from components.statistics_gen.component import PictureStatisticsGen
@@ -34,6 +35,7 @@ def create_pipeline(config: Config, source: Source, place: Here) -> Pipeline:
         splits=config.data.splits.model_dump(),
         max_bytes=config.data.max_bytes,
         max_pixels=config.data.max_pixels,
+        features=Features(config.data.features.image, config.data.features.label),
     ).with_id("ExampleGen")
     examples = example_gen.outputs["examples"]
 

@@ -10,6 +10,7 @@ from tfx.proto import example_gen_pb2, range_config_pb2
 
 from components import features as f
 from components.example_gen import driver, executor, settings
+from components.example_gen.records import USUAL, Features
 from components.example_gen.sources import Source
 
 
@@ -28,6 +29,7 @@ class ImageExampleGen(FileBasedExampleGen):
         splits: Mapping[str, float],
         max_bytes: int,
         max_pixels: int,
+        features: Features = USUAL,
         range_config: range_config_pb2.RangeConfig | None = None,
     ) -> None:
         """
@@ -36,6 +38,7 @@ class ImageExampleGen(FileBasedExampleGen):
           splits: the share of each split, where the source does not give the splits itself.
           max_bytes: of one encoded picture; larger ones are rejected.
           max_pixels: of one decoded picture, height x width; larger ones are rejected.
+          features: those of TFRecords that hold the picture and its label, where they are not usual ones.
           range_config: which span to read, where the source's pattern has spans; the latest if not set.
         """
         shares = {split: float(splits[split]) for split in f.SPLITS}
@@ -50,6 +53,6 @@ class ImageExampleGen(FileBasedExampleGen):
                     splits=[example_gen_pb2.SplitConfig.Split(name=split, hash_buckets=1) for split in f.SPLITS]
                 )
             ),
-            custom_config=settings.pack(settings.Settings(source.kind, shares, max_bytes, max_pixels)),
+            custom_config=settings.pack(settings.Settings(source.kind, shares, max_bytes, max_pixels, *features)),
             range_config=range_config,
         )

@@ -26,6 +26,7 @@ from tfx.utils import proto_utils
 
 from components import features as f
 from components.example_gen import plan, readers, settings, spool
+from components.example_gen.records import Features
 from components.files import text
 
 # Gzip, because every stock reader of Examples expects it; stored, because pictures are compressed already.
@@ -123,7 +124,7 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
 
     def _convert(self, config: settings.Settings, path: str, examples: types.Artifact, scratch: str) -> None:
         what = "digits" if config.kind == "digits" else text(path)
-        inventory = readers.inventory(config.kind, path)
+        inventory = readers.inventory(config.kind, path, Features(config.image, config.label))
         prefixes = [os.path.join(scratch, f"unit-{i:05d}") for i in range(len(inventory.units))]
         for prefix, unit in zip(prefixes, inventory.units):
             spool.save(prefix + ".unit", unit)

@@ -1,26 +1,29 @@
 """Which split and class a folder of pictures stands for; the same rule for folders on disk and inside archives.
 
-`train/<class>/…` with `test/<class>/…` and `validation/<class>/…` (or `val`, `valid`), or plain `<class>/…`. A single
-folder around all of it is looked through. Folders below a class belong to that class.
+`train/<class>/…` with `test/<class>/…` and `validation/<class>/…` (by any name that split_names knows), plain
+`<class>/…`, or `<class>/train/…` with `<class>/test/…`. A single folder around all of it is looked through, and one
+that repeats a split's name or lies in each split. Folders below a class belong to that class.
 """
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from components.errors import UserError
-from components.features import TEST, TRAIN, VALIDATION
-from components.files import text
+from components.example_gen import split_names
+from components.features import TRAIN
+from components.files import shown, text
 
-SPLIT_FOLDERS = {
-    "train": TRAIN,
-    "validation": VALIDATION,
-    "val": VALIDATION,
-    "valid": VALIDATION,
-    "test": TEST,
-}
+# Folders that hold a part of the data, whatever their images show: never the names of all classes.
+_CONTAINERS = frozenset(
+    {"images", "image", "imgs", "img", "jpegimages", "masks", "mask", "annotations", "annotation", "labels", "label"}
+    | {"segmentations", "segmentation", "groundtruth", "ground_truth", "gt", "depth", "bboxes"}
+)
+
+_Path = tuple[str, ...]
 
 
 class Place(NamedTuple):
@@ -30,55 +33,205 @@ class Place(NamedTuple):
     class_name: str | int
 
 
+class Layout(NamedTuple):
+    """What the folders of a source stand for."""
+
+    places: dict[str, Place | None]  # None for those that are in no class
+    reasons: dict[str, str]  # why not, of those
+    notes: list[str]  # what the user should know of it, a line each
+
+
 def class_name(folder: str) -> str:
     """A folder's name as a class: in composed Unicode, so that the same name written on two systems is one class."""
     return unicodedata.normalize("NFC", text(folder))
 
 
-def places(filled: Collection[str], folders: Collection[str], what: str) -> dict[str, Place | None]:
-    """The place of each folder ('' is the top, '/' between names); None for those that are in no class.
+def understand(filled: Collection[str], folders: Collection[str], what: str, described: Sequence[str] = ()) -> Layout:
+    """The layout of folders ('' is the top, '/' between names).
 
-    `filled` are the folders with files directly in them, `folders` all folders; `what` names the source.
+    Args:
+      filled: the folders with files directly in them.
+      folders: all folders.
+      what: names the source.
+      described: files that are not images, named where there are no class folders: they may hold the labels.
 
     Raises:
-      UserError: there are no files, no class folders, or only one class.
+      UserError: there are no files, no class folders, only one class, or splits and classes cannot be told apart.
     """
     if not filled:
-        raise UserError(f"{what}: no pictures in it. Expected a folder for each class, with its pictures in it.")
+        raise UserError(f"{what}: no images in it. Expected a folder for each class, with its images in it.")
     paths = {folder: tuple(part for part in folder.split("/") if part) for folder in {*filled, *folders}}
-    used = [paths[folder] for folder in filled]
+    around = _around([paths[folder] for folder in filled], what)
+    inner = {folder: path[len(around) :] for folder, path in paths.items() if path[: len(around)] == around}
+    used = [inner[folder] for folder in filled if folder in inner]
+    splits = _splits(used, what)
+    split_last = not splits and _class_then_split(used, what)
+    repeated = {top: _repeated(used, top, splits) for top in splits}
+    result: dict[str, Place | None] = dict.fromkeys(paths)
+    for folder, path in inner.items():
+        split = splits.get(path[0]) if path else None
+        names = path[1:] if splits else path
+        if split and repeated[path[0]] and names[:1] == (repeated[path[0]],):
+            names = names[1:]
+        if split_last and len(path) > 1:
+            split = split_last.get(path[1])
+        if names and (split or not splits):
+            result[folder] = Place(split, class_name(names[0]))
+    _check_classes(what, {folder: result[folder] for folder in filled}, splits, described)
+    reasons = {folder: _no_class(inner.get(folder, ()), splits) for folder, place in result.items() if place is None}
+    notes = [*_levels([inner[folder] for folder in filled if result[folder]], splits, repeated, bool(split_last))]
+    if not splits:
+        notes += _classes_named_like_splits({path[0] for path in used if path})
+    return Layout(result, reasons, notes)
+
+
+def _around(used: Sequence[_Path], what: str) -> _Path:
+    """The folders around everything, each the only one in the one before; a split's is none."""
     depth = 0
-    while _wrapped(used, depth):
+    while True:
+        inner = [path[depth:] for path in used]
+        tops = {path[0] for path in inner if path}
+        if len(tops) != 1 or not any(len(path) > 1 for path in inner):
+            break
+        name = split_names.named(next(iter(tops)))
+        if name.split and not name.rest:
+            below = [path[1:] for path in inner if len(path) > 1]
+            if len({split_names.named(path[0]).split for path in below} - {None}) < 2 or not _splits(below, what):
+                break
         depth += 1
-    with_splits = _has_splits([path[depth:] for path in used])
-    result: dict[str, Place | None] = {}
-    for folder, path in paths.items():
-        inner = path[depth:]
-        split = SPLIT_FOLDERS.get(inner[0].casefold()) if inner and with_splits else None
-        names = inner[1:] if with_splits else inner
-        placed = names and (split or not with_splits)
-        result[folder] = Place(split, class_name(names[0])) if placed else None
-    classes = sorted({str(place.class_name) for folder in filled if (place := result[folder])})
-    if not classes:
+    return max(used, key=len)[:depth]
+
+
+def _splits(used: Sequence[_Path], what: str) -> dict[str, str]:
+    """The split of each top folder that stands for one; none where the top folders are classes."""
+    below: dict[str, set[str]] = defaultdict(set)  # by top folder, the names of filled folders in it; '' for itself
+    for path in used:
+        if path:
+            below[path[0]].add(path[1] if len(path) > 1 else "")
+    names = {top: split_names.named(top) for top in below}
+    rests: dict[str, set[str]] = defaultdict(set)
+    for name in names.values():
+        if name.split and name.rest:
+            rests[name.rest].add(name.split)
+    if len(rests) > 1 and any(TRAIN in found and len(found) > 1 for found in rests.values()):
         raise UserError(
-            f"{what}: pictures but no class folders. Put the pictures of each class into a folder named after it."
+            f"{what}: its folders are named by class and split at once ({_listed(below)}). "
+            "Put them into train/<class>/ and test/<class>/."
         )
+    told = {top: name.split for top, name in names.items() if name.split and (not name.rest or len(rests) == 1)}
+    splits = split_names.settled(told)
+    others = sorted(set(below) - set(splits))
+    found = set(splits.values())
+    if len(found) < 2 and others:
+        _check_beside(what, below, splits, others)
+        return {}
+    if splits and TRAIN not in found:
+        if len(below) == 1 and names[next(iter(below))].rest:
+            return {}
+        raise UserError(
+            f"{what}: there are images for {' and '.join(sorted(found))} ({_listed(splits)}), and none for train. "
+            "Give the folder that holds train as well; or give one of these folders itself, to have its images split."
+        )
+    return splits
+
+
+def _check_beside(
+    what: str, below: Mapping[str, Collection[str]], splits: Mapping[str, str], others: Sequence[str]
+) -> None:
+    """Refuses a folder named like a split that lies beside others and holds class folders, as a split would."""
+    inside = {name for other in others for name in below[other]} | set(others)
+    for top in splits:
+        is_like_one = "" not in below[top] and len(below[top]) > 1
+        others_are = all("" not in below[other] and len(below[other]) > 1 for other in others)
+        if is_like_one and (not others_are or inside & set(below[top])):
+            raise UserError(
+                f"{what}: {_listed([top])} is named like a split and holds folders ({shown(sorted(below[top]))}), "
+                f"and {_listed(others)} beside it is none: which are the classes? "
+                f"Give {_listed([top])} itself, or move {_listed(others)} elsewhere."
+            )
+
+
+def _class_then_split(used: Sequence[_Path], what: str) -> dict[str, str]:
+    """The split of each folder within the classes, where these tell it: `<class>/train/…`, `<class>/test/…`."""
+    names = {path[1]: split_names.named(path[1]) for path in used if len(path) > 1}
+    splits = split_names.settled({name: n.split for name, n in names.items() if n.split and not n.rest})
+    if TRAIN not in splits.values() or len(set(splits.values())) < 2:
+        return {}
+    if not_told := sorted("/".join(path) for path in used if path and (len(path) < 2 or path[1] not in splits)):
+        raise UserError(
+            f"{what}: some class folders hold folders for splits ({shown(sorted(splits))}), "
+            f"and {_listed(not_told)} is in none of them. Sort all images of each class into such folders, or none."
+        )
+    return splits
+
+
+def _repeated(used: Sequence[_Path], top: str, splits: Mapping[str, str]) -> str:
+    """The one folder in a split that is looked through, '' if none: named like the split, or the same in all splits."""
+    inside = {other: {path[1] for path in used if path[:1] == (other,) and len(path) > 1} for other in splits}
+    if len(inside[top]) != 1:
+        return ""
+    (only,) = inside[top]
+    name = split_names.named(only)
+    if name.split and split_names.settled({**splits, only: name.split})[only] == splits[top]:
+        return only
+    deeper = any(len(path) > 2 for path in used if path[:1] == (top,))
+    return only if deeper and all(names in ({only}, set()) for names in inside.values()) else ""
+
+
+def _check_classes(
+    what: str, places: Mapping[str, Place | None], splits: Mapping[str, str], described: Sequence[str]
+) -> None:
+    trained = {str(place.class_name) for place in places.values() if place and place.split in (None, TRAIN)}
+    classes = sorted({str(place.class_name) for place in places.values() if place})
+    unread = f" (what {shown(described)} may say of classes is not read)" if described else ""
+    contained = all(name.casefold() in _CONTAINERS for name in classes)
+    if not trained or (contained and len(classes) == 1):
+        where = f"the images of {_listed(splits)} lie in no class folders" if splits else "images but no class folders"
+        train = [f"{top}/<class>/" for top in sorted(splits) if splits[top] == TRAIN]
+        example = train[0] if train else "a folder named after it"
+        raise UserError(f"{what}: {where}{unread}. Put the images of each class into {example}.")
     if len(classes) == 1:
-        raise UserError(f"{what}: only one class, {classes[0]!r}. A classifier needs at least two class folders.")
-    return result
+        raise UserError(
+            f"{what}: only one class, {classes[0]!r}{unread}. A classifier needs at least two class folders."
+        )
+    if contained:
+        raise UserError(
+            f"{what}: {_listed(classes)} are parts of one data set, not classes. "
+            "Give the folder whose folders are named after the classes."
+        )
 
 
-def _wrapped(used: list[tuple[str, ...]], depth: int) -> bool:
-    """Whether one folder surrounds everything at this depth: it is no split, and folders lie inside it."""
-    tops = {path[depth] for path in used if len(path) > depth}
-    if len(tops) != 1 or tops.pop().casefold() in SPLIT_FOLDERS:
-        return False
-    return any(len(path) > depth + 1 for path in used)
+def _no_class(path: _Path, splits: Mapping[str, str]) -> str:
+    reason = "not in the folder of a class"
+    if not splits or not path:
+        return reason
+    return f"{reason}: directly in {path[0]}/" if path[0] in splits else f"{reason}: beside {_listed(splits)}"
 
 
-def _has_splits(used: list[tuple[str, ...]]) -> bool:
-    """A `train` folder beside another split's, or alone, with folders in it."""
-    tops = {path[0].casefold() for path in used if path}
-    if not any(len(path) > 1 and path[0].casefold() == "train" for path in used):
-        return False
-    return tops == {"train"} or len({SPLIT_FOLDERS[top] for top in tops if top in SPLIT_FOLDERS}) > 1
+def _levels(
+    used: Iterable[_Path], splits: Mapping[str, str], repeated: Mapping[str, str], split_last: bool
+) -> Iterable[str]:
+    """Says that the class is the upper one where class folders hold folders of images."""
+    deeper: set[str] = set()
+    for path in used:
+        above = (1 + bool(repeated[path[0]])) if splits else 0
+        if len(path) > above + 1 + split_last:
+            deeper.add("/".join(path[above:]))
+    if deeper:
+        tops = sorted({path.split("/")[0] for path in deeper})
+        yield (
+            f"the class is the upper folder: {shown(tops)}; the images of {shown(sorted(deeper))} "
+            "are its own, and the names of the folders within it do not count"
+        )
+
+
+def _classes_named_like_splits(tops: Collection[str]) -> Iterable[str]:
+    alike = sorted(top for top in tops if (name := split_names.named(top)).split and not name.rest)
+    for top in alike:
+        others = sorted(set(tops) - {top})
+        if others:
+            yield f"{top}/ is taken for a class, as it lies beside {_listed(others)}; if it is a split, move it"
+
+
+def _listed(folders: Iterable[str], most: int = 3) -> str:
+    return shown([f"{folder}/" for folder in sorted(folders)], most)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -11,7 +12,7 @@ import numpy as np
 from components import features as f
 from components.errors import UserError
 from components.example_gen import splits
-from components.example_gen.layout import Place, places
+from components.example_gen.layout import Layout, Place, understand
 from components.example_gen.readers import Inventory
 from components.example_gen.spool import Index, UnitResult
 from components.files import shown, text
@@ -60,7 +61,11 @@ def make(
     for index in indexes:
         for place, count in zip(index.places, np.bincount(index.codes, minlength=len(index.places)).tolist()):
             counts[place] += count
-    resolved = _resolved(what, {*counts, *(place for *_, place in rejects)}, inventory.folders, results)
+    ignored = sorted(inventory.ignored)
+    used = {*counts, *(place for *_, place in rejects)}
+    layout = _layout(what, {place for place in used if isinstance(place, str)}, inventory.folders, ignored, not used)
+    resolved = _resolved(what, {place for place in used if isinstance(place, Place)}, results)
+    resolved.update(layout.places)
 
     def name_of(place: str | Place) -> str | None:
         found = resolved.get(place)
@@ -74,15 +79,16 @@ def make(
     for name in sorted({name for place in resolved if (name := name_of(place)) is not None} - usable):
         lying = [text(place) for place in resolved if isinstance(place, str) and name_of(place) == name]
         rejected.append(Rejection(min(lying, default=what), "the class has no usable picture", name))
-    class_names = sorted(usable & trained)
+    class_names = sorted(usable & trained, key=_order)
+    notes = [*_ignored_note(ignored), *inventory.notes, *layout.notes, *_alike(what, usable, trained)]
     if len(class_names) < 2:
         few = f"only {class_names[0]!r} has" if class_names else "no class has"
         more = f" ({_reasons(rejected)})" if rejected else ""
         raise UserError(f"{what}: {few} usable pictures to train with, and a classifier needs two classes{more}.")
-    targets = _targets(resolved, class_names, indexes, shares)
-    _check_no_split_is_empty(what, targets, indexes)
-    ignored = sorted(inventory.ignored)
-    return Plan(class_names, targets, rejected, len(ignored), list(_ignored_note(ignored)))
+    given = {found.split for place in counts if (found := resolved[place]) and found.split}
+    targets = _targets(resolved, layout.reasons, class_names, indexes, shares, given - {f.TRAIN})
+    _check_no_split_is_empty(what, targets, indexes, given)
+    return Plan(class_names, targets, rejected, len(ignored), notes)
 
 
 def split_codes(index: Index, targets: Mapping[str | Place, Target | Rejection]) -> np.ndarray:
@@ -97,15 +103,42 @@ def split_codes(index: Index, targets: Mapping[str | Place, Target | Rejection])
     return codes
 
 
-def _resolved(
-    what: str, found: set[str | Place], folders: Sequence[str], results: Sequence[UnitResult]
-) -> dict[str | Place, Place | None]:
-    """The place of every place as found: folders by their layout, numbers by the names that the source gives them."""
+def _layout(what: str, filled: set[str], folders: Sequence[str], ignored: Sequence[str], empty: bool) -> Layout:
+    """Of the folders that pictures lie in; of none where the source itself tells the classes."""
+    if filled or folders or empty:
+        return understand(filled, folders, what, ignored)
+    return Layout({}, {}, [])
+
+
+def _order(name: str) -> tuple[bool, float, str]:
+    """Sorts classes whose names are numbers as numbers, before all others."""
+    number = re.fullmatch(r"-?\d{1,15}(\.\d{1,15})?", name)
+    return (False, float(name), name) if number else (True, 0.0, name)
+
+
+def _alike(what: str, usable: set[str], trained: set[str | None]) -> Iterator[str]:
+    """Tells classes whose names differ by case or spaces alone.
+
+    Raises:
+      UserError: train lacks one of them, which is so of one class under two names.
+    """
+    groups: dict[str, list[str]] = defaultdict(list)
+    for name in sorted(usable):
+        groups[re.sub(r"[\W_]+", " ", name.casefold()).strip() or name].append(name)
+    for names in groups.values():
+        if len(names) > 1:
+            quoted = " and ".join(repr(name) for name in names)
+            if not trained.issuperset(names):
+                raise UserError(
+                    f"{what}: the classes {quoted} differ only in upper and lower case or spaces, and not all of them "
+                    "have images to train with. Give one class one name in every split."
+                )
+            yield f"the classes {quoted} differ only in upper and lower case or spaces"
+
+
+def _resolved(what: str, told: set[Place], results: Sequence[UnitResult]) -> dict[str | Place, Place | None]:
+    """The classes that the source tells, numbers by the names that it gives them."""
     result: dict[str | Place, Place | None] = {}
-    lying = {place for place in found if isinstance(place, str)}
-    if lying or folders or not found:
-        result.update(places(lying, folders, what))
-    told = [place for place in found if isinstance(place, Place)]
     names = next((result.names for result in results if result.names is not None), None)
     numbers = [place.class_name for place in told if isinstance(place.class_name, int)]
     width = len(str(max(numbers, default=0)))
@@ -121,22 +154,23 @@ def _resolved(
 
 def _targets(
     resolved: Mapping[str | Place, Place | None],
+    reasons: Mapping[str, str],
     class_names: list[str],
     indexes: Sequence[Index],
     shares: Mapping[str, float],
+    given: set[str],
 ) -> dict[str | Place, Target | Rejection]:
-    given = {place.split for place in resolved.values() if place and place.split}
     pools: dict[str, list[np.ndarray]] = defaultdict(list)  # the pictures of each class that could go to train
     for index in indexes:
         for i, found in enumerate(index.places):
             if (place := resolved[found]) and place.split in (None, f.TRAIN):
                 pools[str(place.class_name)].append(index.hashes[index.codes == i])
-    cuts = {name: splits.cut(np.concatenate(pools[name]), shares, given - {f.TRAIN}) for name in class_names}
+    cuts = {name: splits.cut(np.concatenate(pools[name]), shares, given) for name in class_names}
     targets: dict[str | Place, Target | Rejection] = {}
     for found, place in resolved.items():
         name = str(place.class_name) if place else None
         if place is None or name is None:
-            targets[found] = Rejection("", "not in the folder of a class", None)
+            targets[found] = Rejection("", reasons.get(str(found), "not in the folder of a class"), None)
         elif name not in cuts:
             targets[found] = Rejection("", "its class has no picture to train with", name)
         else:
@@ -145,10 +179,12 @@ def _targets(
 
 
 def _check_no_split_is_empty(
-    what: str, targets: Mapping[str | Place, Target | Rejection], indexes: Sequence[Index]
+    what: str, targets: Mapping[str | Place, Target | Rejection], indexes: Sequence[Index], given: set[str]
 ) -> None:
     filled = {int(code) for index in indexes for code in np.unique(split_codes(index, targets))}
     for code, split in enumerate(f.SPLITS):
+        if code not in filled and split in given and split != f.TRAIN:
+            raise UserError(f"{what}: no image of {split} is of a class that train has. Name their classes alike.")
         if code not in filled:
             raise UserError(
                 f"{what}: too few pictures: none is left for {split}. Add pictures; a class needs at least 3."

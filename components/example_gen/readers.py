@@ -10,19 +10,18 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
-import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
 from components import files
-from components.example_gen import archives, cifar, formats, records, tars
-from components.example_gen.layout import SPLIT_FOLDERS, Place
+from components.example_gen import archives, cifar, contents, formats, records, split_names, tars
+from components.example_gen.layout import Place
 from components.example_gen.members import Member, escape_problem
 from components.example_gen.pictures import Rejected
-from components.features import TRAIN
+from components.example_gen.records import Features
 
 _FILES_IN_UNIT = 8192
 _STREAM_BYTES = 32 << 20  # of a unit that is read in its own order, in one of the parts that are mixed each by itself
@@ -48,11 +47,11 @@ class Unit(Protocol):
     def read(self, max_bytes: int) -> Iterator[Found | cifar.Names]: ...
 
 
-@dataclass(frozen=True)
-class Inventory:
+class Inventory(NamedTuple):
     units: Sequence[Unit]
-    folders: list[str] = field(default_factory=list)
-    ignored: list[str] = field(default_factory=list)  # files whose names say that they describe the images
+    folders: Sequence[str] = ()
+    ignored: Sequence[str] = ()  # files whose names say that they describe the images
+    notes: Sequence[str] = ()  # what the user should know of how the source was understood
 
 
 def input_files(kind: str, path: str) -> dict[str, str]:
@@ -60,33 +59,56 @@ def input_files(kind: str, path: str) -> dict[str, str]:
     if kind == "folder":
         return {name: os.path.join(path, name) for name in files.walk(path)[0]}
     if kind == "tfrecords" and files.is_folder(path):
-        return {name: os.path.join(path, name) for name in files.walk(path)[0] if files.is_records(name)}
+        return {name: os.path.join(path, name) for name in files.walk(path)[0]}
     if kind == "tfrecords" and not files.exists(path):
-        return {os.path.basename(match): match for match in files.matches(path)}
+        return {name: match for name, match in files.matches(path).items() if not files.is_description(name)}
     return {os.path.basename(path): path} if files.exists(path) else {}
 
 
-def inventory(kind: str, path: str) -> Inventory:
-    """The units of a source that is there.
+def inventory(kind: str, path: str, features: Features = records.USUAL) -> Inventory:
+    """The units of a source that is there; `features` names those of TFRecords.
 
     Raises:
-      UserError: it is a damaged archive.
+      UserError: it is a damaged archive, or what is in it does not fit together.
     """
-    if kind == "folder":
-        found, folders = files.walk(path)
-        names, ignored = without_descriptions(found)
-        return Inventory([_FolderUnit(path, part) for part in _dealt(names)], folders, ignored)
     if kind == "archive":
         return _archive(path)
     if kind == "cifar10":
         return Inventory([_CifarUnit(path, _parts(path))])
     if kind == "digits":
         return Inventory([_DigitsUnit(path)])
-    shards = input_files(kind, path)
-    splits = _records_splits(list(shards))
-    return Inventory(
-        [_RecordsUnit(name, shard, split, _parts(shard)) for (name, shard), split in zip(shards.items(), splits)]
-    )
+    if not files.is_folder(path):
+        return _records(input_files(kind, path), files.text(path), features)
+    names, folders = files.walk(path)
+    found = contents.sort(names, files.text(path))
+    if found.records:
+        shards = {name: os.path.join(path, name) for name in found.records}
+        return _records(shards, files.text(path), features)._replace(ignored=found.ignored)
+    if found.archives:
+        return _archives(path, found)
+    return Inventory([_FolderUnit(path, part) for part in _dealt(found.images)], folders, found.ignored)
+
+
+def _records(shards: Mapping[str, str], what: str, features: Features) -> Inventory:
+    splits = split_names.of_records(list(shards), what)
+    units = [_RecordsUnit(name, path, splits[name], _parts(path), features) for name, path in shards.items()]
+    return Inventory(units, notes=[*records.incomplete(shards)])
+
+
+def _archives(path: str, found: contents.Contents) -> Inventory:
+    """The archives of a folder, each as a folder of its own name."""
+    units: list[Unit] = []
+    folders: list[str] = []
+    ignored, notes = list(found.ignored), list[str]()
+    for name in found.archives:
+        inside = _archive(os.path.join(path, name))
+        folder = formats.ENDINGS.sub("", name)
+        units += [_WithinUnit(unit, folder) for unit in inside.units]
+        folders += [folder, *(f"{folder}/{below}" for below in inside.folders)]
+        ignored += [f"{folder}/{below}" for below in inside.ignored]
+        notes += inside.notes
+    notes.append(f"{files.shown(found.archives)}: each archive is read as a folder of its name")
+    return Inventory(units, folders, ignored, notes)
 
 
 def _archive(path: str) -> Inventory:
@@ -101,15 +123,6 @@ def _archive(path: str) -> Inventory:
         return Inventory([_MembersUnit(path, form, ordered, _parts(path))], folders, ignored)
     dealt = _dealt(images, lambda member: member.name)
     return Inventory([_MembersUnit(path, form, part) for part in dealt], folders, ignored)
-
-
-def without_descriptions(names: Iterable[str]) -> tuple[list[str], list[str]]:
-    """(the files that may be images, those that describe them)"""
-    kept: list[str] = []
-    ignored: list[str] = []
-    for name in names:
-        (ignored if files.is_description(name) else kept).append(name)
-    return kept, ignored
 
 
 def _dealt(items: Sequence[T], name_of: Callable[[T], str] = str) -> list[list[T]]:
@@ -143,6 +156,11 @@ class _FolderUnit:
     def read(self, max_bytes: int) -> Iterator[Found]:
         for name in self.names:
             content: bytes | Rejected
+            if formats.ENDINGS.search(name):
+                yield Found(
+                    files.text(name), _folder_of(name), Rejected("an archive: extract it, or give it by itself")
+                )
+                continue
             try:
                 content = files.read_bytes(os.path.join(self.root, name), max_bytes)
             except OSError as error:
@@ -198,25 +216,34 @@ class _DigitsUnit:
 
 
 @dataclass(frozen=True)
+class _WithinUnit:
+    """A unit of an archive that is read as a folder."""
+
+    unit: Unit
+    folder: str
+
+    @property
+    def parts(self) -> int:
+        return self.unit.parts
+
+    def read(self, max_bytes: int) -> Iterator[Found | cifar.Names]:
+        for found in self.unit.read(max_bytes):
+            if isinstance(found, Found):
+                place = found.place if isinstance(found.place, Place) else f"{self.folder}/{found.place}".rstrip("/")
+                yield Found(f"{files.text(self.folder)}/{found.source}", place, found.content)
+            else:
+                yield found
+
+
+@dataclass(frozen=True)
 class _RecordsUnit:
     name: str
     path: str
     split: str | None
     parts: int
+    features: Features
 
     def read(self, max_bytes: int) -> Iterator[Found]:
         del max_bytes  # the records are in memory before their pictures' sizes are known
-        for row, (class_name, content) in enumerate(records.read(self.path)):
+        for row, (class_name, content) in enumerate(records.read(self.path, self.features)):
             yield Found(f"{files.text(self.name)}:{row}", Place(self.split, class_name), content)
-
-
-def _records_splits(names: list[str]) -> list[str | None]:
-    """The split that each file's name tells (…-train.tfrecord-00000-of-00005); None for all where not all tell one."""
-    splits: list[str | None] = []
-    for name in names:
-        words = re.split(r"[^a-z]+", os.path.basename(name).casefold())
-        told = {SPLIT_FOLDERS[word] for word in words if word in SPLIT_FOLDERS}
-        splits.append(told.pop() if len(told) == 1 else None)
-    if None in splits or TRAIN not in splits:
-        return [None] * len(names)
-    return splits

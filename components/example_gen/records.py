@@ -3,27 +3,47 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
-from typing import Any
+import math
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
+import numpy as np
 from google.protobuf.message import DecodeError
 
 from components import files
 from components.errors import UserError
 from components.example_gen.pictures import Rejected
+from components.names import printable
 
-# The names that are usual (TFDS, TF-Slim, the TensorFlow model garden, this pipeline), tried in this order.
-IMAGE_NAMES = ("image", "image/encoded")
+# The names that are usual (TFDS, TF-Slim, the TensorFlow model garden, Kaggle, this pipeline), tried in this order.
+IMAGE_NAMES = ("image", "image/encoded", "image_raw")
 CLASS_NAMES = ("class_name", "image/class/text")  # text
-LABEL_NAMES = ("label", "image/class/label")  # a number, or text
+LABEL_NAMES = ("label", "image/class/label", "class")  # a number, or text
 
 _BATCH = 16  # records read at once: a step of tf.data costs more than a small record, and photographs are large
+_LISTED = 12  # features named in a reason
 
 UNLABELLED = ""  # stands for the class of a record that has none; such records are rejected
 
+_SHARD = re.compile(r"-(\d{5})-of-(\d{5})")
+# How files of images begin; anything else may be pixels as they are.
+_ENCODED = re.compile(rb"\xff[\xd8O]|\x89PNG|GIF8|BM|RIFF|II\*\0|MM\0\*|P[1-7]\s|....(ftyp|jP  )", re.DOTALL)
 
-def read(path: str) -> Iterator[tuple[str | int, bytes | Rejected]]:
-    """(class, encoded picture) of each record in the file's order. The class is a name, or else a number.
+
+class Features(NamedTuple):
+    """The names of the features of a record; '' where the usual ones are tried."""
+
+    image: str = ""
+    label: str = ""
+
+
+USUAL = Features()
+
+
+def read(path: str, features: Features = USUAL) -> Iterator[tuple[str | int, bytes | np.ndarray | Rejected]]:
+    """(class, encoded picture or pixels) of each record in the file's order. The class is a name, or else a number.
 
     Raises:
       UserError: the file is damaged or no TFRecord file.
@@ -33,40 +53,108 @@ def read(path: str) -> Iterator[tuple[str | int, bytes | Rejected]]:
     compression = "GZIP" if _is_gzip(path) else ""
     dataset = tf.data.TFRecordDataset(path, compression, buffer_size=8 << 20).batch(_BATCH).prefetch(1)
     example = tf.train.Example()
+    row = 0
     try:
         for record in itertools.chain.from_iterable(dataset.as_numpy_iterator()):
+            row += 1
             try:
                 example.ParseFromString(record)
             except DecodeError:
                 yield UNLABELLED, Rejected("not a tf.Example")
                 continue
-            yield _picture(example.features.feature)
+            yield _picture(example.features.feature, features)
     except tf.errors.OpError as error:
         raise UserError(
-            f"{files.text(path)}: damaged, or not TFRecords ({str(error.message).splitlines()[0]}). "
+            f"{files.text(path)}: damaged, or not TFRecords ({_damage(str(error.message), row)}). "
             "Write or download the file anew."
         ) from error
 
 
-def _picture(features: Any) -> tuple[str | int, bytes | Rejected]:
+def _damage(message: str, row: int) -> str:
+    """What TensorFlow says of the file, in words and without the names of its nodes."""
+    line = re.sub(r"\{\{[^}]*\}\}|\[Op:[^\]]*\]", "", message.splitlines()[0]).strip()
+    place = re.search(r"at (?:byte )?(\d+)", line)
+    if not place:
+        return line
+    what = "a record ends early" if "truncated" in line else "a record is not as its checksum says"
+    after = f", after {row:,} or more good ones" if row else ""
+    return f"{what} at byte {int(place[1]):,}{after}"
+
+
+def incomplete(paths: Mapping[str, str]) -> Iterator[str]:
+    """A line on files without a record, and one on shards (…-00000-of-00005) that are missing; {name: path}."""
+    if empty := [name for name, path in paths.items() if not files.size(path)]:
+        yield f"{len(empty):,} of {len(paths):,} TFRecord files hold nothing at all ({files.shown(empty)})"
+    sets: dict[str, set[int]] = defaultdict(set)
+    for name in paths:
+        if shard := _SHARD.search(name):
+            sets[f"{name[: shard.start()]}-{{}}-of-{shard[2]}{name[shard.end() :]}"].add(int(shard[1]))
+    for pattern, found in sets.items():
+        total = int(_SHARD.search(pattern.format("00000"))[2])  # type: ignore[index]
+        if missing := sorted(set(range(total)) - found):
+            names = [pattern.format(f"{number:05d}") for number in missing]
+            yield f"{len(names):,} of {total:,} shards are missing ({files.shown(names)})"
+
+
+def _picture(record: Any, features: Features) -> tuple[str | int, bytes | np.ndarray | Rejected]:
     class_name: str | int = UNLABELLED
-    for name in (*CLASS_NAMES, *LABEL_NAMES):
-        if name in features:
-            text, numbers = features[name].bytes_list.value, features[name].int64_list.value
+    label_names = (features.label,) if features.label else (*CLASS_NAMES, *LABEL_NAMES)
+    for name in label_names:
+        if name in record:
+            text, numbers = record[name].bytes_list.value, record[name].int64_list.value
             if len(text) == 1 or len(numbers) == 1:
                 class_name = files.text(text[0]) if text else numbers[0]
                 break
-    for name in IMAGE_NAMES:
-        if name in features and len(features[name].bytes_list.value) == 1:
-            content = features[name].bytes_list.value[0]
+    image_names = (features.image,) if features.image else IMAGE_NAMES
+    for name in image_names:
+        if name in record and len(record[name].bytes_list.value) == 1:
+            content = _decoded(record[name].bytes_list.value[0], record)
             break
     else:
-        return class_name, Rejected(f"no encoded picture: none of the features {', '.join(IMAGE_NAMES)} is one string")
+        return class_name, Rejected(f"no image in {_one_of(image_names)}: {_what_is_there(record, 'image')}")
     if class_name == UNLABELLED:
-        return class_name, Rejected(f"no label: none of {', '.join((*CLASS_NAMES, *LABEL_NAMES))} has one value")
+        return class_name, Rejected(f"no label in {_one_of(label_names)}: {_what_is_there(record, 'label')}")
     if isinstance(class_name, int) and class_name < 0:
         return class_name, Rejected(f"no label: {class_name}, which stands for unlabelled")
     return class_name, content
+
+
+def _one_of(names: Sequence[str]) -> str:
+    return f"the feature {names[0]}" if len(names) == 1 else f"any of {', '.join(names)}"
+
+
+def _what_is_there(record: Any, wanted: str) -> str:
+    """The features of a record with their types, and the setting that names the one that is wanted."""
+    shown = []
+    for name in sorted(record)[:_LISTED]:
+        kind = record[name].WhichOneof("kind")
+        count = len(getattr(record[name], kind).value) if kind else 0
+        of = {"bytes_list": "bytes", "int64_list": "int64", "float_list": "float"}.get(kind or "", "empty")
+        shown.append(f"{printable(name)} ({of if count == 1 else f'{count:,} {of}' if count else 'empty'})")
+    more = ", ..." if len(record) > _LISTED else ""
+    return f"the record has {', '.join(shown) or 'no features'}{more}; name it by data.features.{wanted}"
+
+
+def _decoded(content: bytes, record: Any) -> bytes | np.ndarray | Rejected:
+    """The file of an image as it is; pixels without an encoding where the record tells their height and width."""
+    if _ENCODED.match(content):
+        return content
+    height, width, depth = (
+        next(
+            (record[name].int64_list.value[0] for name in names if name in record and record[name].int64_list.value), 0
+        )
+        for names in (("height", "image/height"), ("width", "image/width"), ("depth", "channels", "image/channels"))
+    )
+    if height > 0 and width > 0 and len(content) == height * width * (depth or 3) and depth in (0, 1, 3):
+        pixels = np.frombuffer(content, np.uint8).reshape(height, width, -1)
+        return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels
+    side = math.isqrt(len(content) // 3)
+    if side >= 8 and side * side * 3 == len(content):
+        return Rejected(
+            f"not an encoded image, perhaps the pixels of {side} x {side} x 3: "
+            "those are read where the features height, width and depth tell their shape"
+        )
+    return content
 
 
 def _is_gzip(path: str) -> bool:

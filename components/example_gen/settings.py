@@ -16,6 +16,8 @@ class Settings(NamedTuple):
     shares: dict[str, float]  # split: its share of the pictures
     max_bytes: int  # of one encoded picture
     max_pixels: int  # of one decoded picture
+    image: str = ""  # the feature of TFRecords that holds the picture; the usual names are tried if empty
+    label: str = ""  # and the one that holds its class
 
 
 def pack(settings: Settings) -> example_gen_pb2.CustomConfig:
@@ -33,4 +35,4 @@ def unpack(custom_config: str) -> Settings:
     config.custom_config.Unpack(struct)
     fields = json.loads(json_format.MessageToJson(struct))
     numbers = {name: int(fields[name]) for name in ("max_bytes", "max_pixels")}
-    return Settings(fields["kind"], fields["shares"], **numbers)
+    return Settings(fields["kind"], fields["shares"], **numbers, image=fields["image"], label=fields["label"])

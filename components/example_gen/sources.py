@@ -18,7 +18,7 @@ from typing import Literal
 
 from components import files
 from components.errors import UserError
-from components.example_gen import cifar, formats, layout, tars
+from components.example_gen import cifar, contents, formats, layout, tars
 from components.example_gen.download import Progress, Published, download, verify
 
 Kind = Literal["digits", "cifar10", "folder", "archive", "tfrecords"]
@@ -72,12 +72,8 @@ def locate(source: str, cache_dir: str) -> Source:
         return Source(_kind_by_name(path), _slug(named), base, pattern)
     if placeholder:
         return Source(_kind(_newest(path, source)), _slug(named), base, pattern)
-    if not os.path.lexists(path) and glob.has_magic(pattern):
-        if not (matches := sorted(glob.glob(path))):
-            raise UserError(f"{files.text(source)}: no file matches.")
-        if any(_kind(match) != "tfrecords" for match in matches):
-            raise UserError(f"{files.text(source)}: a pattern can only name TFRecords; give one folder or archive.")
-        return Source("tfrecords", _slug(base), base, pattern)
+    if not os.path.lexists(path) and glob.has_magic(path):
+        return _pattern(path, files.text(source))
     kind = _kind(path)
     return Source(kind, "cifar10" if kind == "cifar10" else _slug(path), base, pattern)
 
@@ -117,6 +113,21 @@ def _split_at(path: str, placeholder: int) -> tuple[str, str]:
     """(the folders before the first placeholder, the rest)"""
     base_end = path.rindex("/", 0, placeholder)
     return path[:base_end], path[base_end + 1 :]
+
+
+def _pattern(path: str, what: str) -> Source:
+    """The TFRecords that a pattern names."""
+    matches = [path for name, path in files.matches(path).items() if not files.is_description(name)]
+    if not matches:
+        raise UserError(f"{what}: no file matches.")
+    for match in matches:
+        if os.path.isdir(match) or not files.is_records(match):
+            raise UserError(
+                f"{what}: a pattern can only name TFRecords, and it matches {files.shown([match])}. "
+                "Of images or an archive, give one folder or file."
+            )
+    base, pattern = files.split_pattern(path)
+    return Source("tfrecords", _slug(base), base, pattern)
 
 
 def _newest(path: str, source: str) -> str:
@@ -175,15 +186,16 @@ def _folder_kind(path: str) -> Kind:
     except OSError as error:
         where = files.text(error.filename or path)
         raise UserError(f"{where}: cannot be read ({error.strerror or error}).") from error
-    names = [name for name in found if not files.is_description(name)]
-    if not names:
+    sorted_out = contents.sort(found, what)
+    if len(sorted_out.ignored) == len(found):
         holds = f"holds no images, only {files.shown(found)}" if found else "the folder is empty"
         raise UserError(f"{what}: {holds}. Expected a folder for each class, with its images in it.")
-    if any(files.is_records(name) for name in names):
+    if sorted_out.records:
         return "tfrecords"
-    if any(cifar.is_member(name) for name in names):
+    if any(cifar.is_member(name) for name in found):
         raise UserError(f"{what}: CIFAR-10's archive, unpacked. Give the archive itself: it is read as it is.")
-    layout.places({os.path.dirname(name) for name in names}, folders, what)
+    if sorted_out.images:
+        layout.understand({os.path.dirname(name) for name in sorted_out.images}, folders, what, sorted_out.ignored)
     return "folder"
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from components import features as f
 from components.example_gen import sources
+from components.example_gen.records import USUAL, Features
 from components.example_gen.sources import Source
 from tests.examples import BEAM_ARGS, digit_pictures, png
 
@@ -147,7 +148,12 @@ class Outcome(NamedTuple):
 
 
 def run(
-    source: str | Path | Source, out: Path, max_bytes: int = 10**6, max_pixels: int = 10**6, cache: str = "/nonexistent"
+    source: str | Path | Source,
+    out: Path,
+    max_bytes: int = 10**6,
+    max_pixels: int = 10**6,
+    cache: str = "/nonexistent",
+    features: Features = USUAL,
 ) -> Outcome:
     """ImageExampleGen's executor on Beam's FnApiRunner, with the component's own execution properties."""
     from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
@@ -158,7 +164,7 @@ def run(
 
     if not isinstance(source, Source):
         source = sources.locate(str(source), cache)
-    component = ImageExampleGen(source, SHARES, max_bytes, max_pixels)
+    component = ImageExampleGen(source, SHARES, max_bytes, max_pixels, features)
     examples = standard_artifacts.Examples()
     examples.uri = str(out)
     out.mkdir(parents=True)

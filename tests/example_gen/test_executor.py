@@ -44,7 +44,6 @@ def check_contract(outcome: sets.Outcome) -> None:
         assert {name: count for name, count in outcome.counts["splits"][split].items() if count} == found
         assert examples
     assert outcome.counts["rejected"] == len(outcome.rejected)
-    assert outcome.counts["class_names"] == sorted(outcome.counts["class_names"])
 
 
 def test_digits(tmp_path: Path) -> None:
@@ -258,6 +257,43 @@ def test_what_describes_a_set_is_ignored_and_counted(tmp_path: Path) -> None:
         ]
 
 
+def test_numeric_class_folders_are_in_the_order_of_numbers(tmp_path: Path) -> None:
+    names = ["1", "2", "10", "0.5", "007", "-1", "b", "B", "10b"]
+    for path in (
+        sets.folder(tmp_path / "pets", content := sets.pictures_of(dict.fromkeys(names, 3))),
+        sets.tar(tmp_path / "a.tgz", content, "w:gz"),
+    ):
+        outcome = sets.run(path, tmp_path / f"{path.name}.d" / "out")
+        check_contract(outcome)
+        assert outcome.counts["class_names"] == ["-1", "0.5", "1", "2", "007", "10", "10b", "B", "b"]
+
+
+def test_classes_that_differ_by_case(tmp_path: Path) -> None:
+    train = sets.pictures_of({"frog": 5, "ship": 5}, "train/")
+    with pytest.raises(UserError, match="the classes 'Frog' and 'frog' differ only in upper and lower case or spaces"):
+        sets.run(
+            sets.folder(tmp_path / "a", train | sets.pictures_of({"Frog": 3, "Ship": 3}, "test/")), tmp_path / "1" / "o"
+        )
+    letters = sets.run(sets.folder(tmp_path / "b", sets.pictures_of({"A": 3, "a": 3})), tmp_path / "2" / "o")
+    assert letters.counts["class_names"] == ["A", "a"]
+    assert letters.counts["notes"] == ["the classes 'A' and 'a' differ only in upper and lower case or spaces"]
+
+
+def test_a_test_folder_without_labels_leaves_test_to_be_cut(tmp_path: Path) -> None:
+    content = sets.pictures_of({"cat": 10, "dog": 10}, "train/")
+    content |= {f"test/{i}.png": png(sets.picture(900 + i)) for i in range(3)}
+    outcome = sets.run(sets.folder(tmp_path / "pets", content), tmp_path / "out")
+    check_contract(outcome)
+    assert set(outcome.reasons().values()) == {"not in the folder of a class: directly in test/"}
+    assert sum(outcome.counts["splits"]["test"].values()) == 2
+
+
+def test_a_test_split_of_other_classes(tmp_path: Path) -> None:
+    content = sets.pictures_of({"cat": 5, "dog": 5}, "train/") | sets.pictures_of({"emu": 5, "yak": 5}, "test/")
+    with pytest.raises(UserError, match="no image of test is of a class that train has"):
+        sets.run(sets.folder(tmp_path / "pets", content), tmp_path / "out")
+
+
 def test_an_unreadable_file_is_rejected(tmp_path: Path) -> None:
     root = sets.folder(tmp_path / "pets", sets.pictures_of({"cat": 5, "dog": 5}))
     (root / "cat" / "gone.png").symlink_to("nowhere")
@@ -339,7 +375,7 @@ MISTAKES = {
         "only 'cat' has usable pictures to train with, and a classifier needs two classes (1 × not a picture",
     ),
     "too few": (sets.pictures_of({"cat": 2, "dog": 2}), "too few pictures: none is left for validation"),
-    "only test": (sets.pictures_of({"cat": 2, "dog": 2}, "pets/test/"), None),
+    "only test": (sets.pictures_of({"cat": 2, "dog": 2}, "pets/test/"), "there are images for test (test/), and none"),
 }
 
 
@@ -357,8 +393,8 @@ def test_mistakes_get_one_clear_line(tmp_path: Path, kind: str, archive: bool) -
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({}, "no pictures in it"),
-        ({"1.png": b"x", "2.png": b"x"}, "pictures but no class folders"),
+        ({}, "no images in it"),
+        ({"1.png": b"x", "2.png": b"x"}, "images but no class folders"),
         ({"pets/cat/1.png": b"x"}, "only one class|no class folders"),
         ({"../cat/1.png": b"x", "/dog/1.png": b"y"}, "none of its 2 files can be used .2 × its name points outside"),
     ],

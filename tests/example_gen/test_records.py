@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from components.errors import UserError
-from components.example_gen import readers, records
+from components.example_gen import readers, records, sources
 from components.example_gen.pictures import Rejected
 from tests.example_gen import sets
 
@@ -37,9 +37,9 @@ def test_usual_names(tmp_path: Path, values: dict[str, Any], class_name: str | i
 @pytest.mark.parametrize(
     ("values", "reason"),
     [
-        ({"label": 3}, "no encoded picture"),
-        ({"image": 5, "label": 3}, "no encoded picture"),
-        ({"image": b"png"}, "no label: none of class_name"),
+        ({"label": 3}, "no image in any of image, image/encoded, image_raw: the record has label (int64); name it by"),
+        ({"image": 5, "label": 3}, "no image in any of"),
+        ({"image": b"png"}, "no label in any of class_name, image/class/text, label, image/class/label, class: the"),
         ({"image": b"png", "label": -1}, "no label: -1"),
     ],
 )
@@ -72,20 +72,107 @@ def test_damage(tmp_path: Path, damage: str, compression: str) -> None:
     with pytest.raises(UserError, match=r"a\.tfrecord: damaged, or not TFRecords") as caught:
         read(path)
     assert "\n" not in str(caught.value)
+    assert "{{" not in str(caught.value)
 
 
-def splits_of(folder: Path) -> dict[str, Any]:
-    return {unit.name: unit.split for unit in readers.inventory("tfrecords", str(folder)).units}
+def shards(root: Path, *names: str) -> Path:
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sets.tfrecords(path, [{"image": b"x", "label": 1}])
+    return root
 
 
-def test_splits_by_the_files_names(tmp_path: Path) -> None:
-    for name in ("pets-train.tfrecord-00000-of-00001", "pets-test.tfrecord-00000-of-00001"):
-        sets.tfrecords(tmp_path / name, [{"image": b"x", "label": 1}])
+def splits_of(path: Path) -> dict[str, Any]:
+    return {unit.name: unit.split for unit in readers.inventory("tfrecords", str(path)).units}
+
+
+@pytest.mark.parametrize(
+    "splits",
+    [
+        {"pets-train.tfrecord-00000-of-00001": "train", "pets-test.tfrecord-00000-of-00001": "test"},
+        {"train/data-00000.tfrecord": "train", "test/data-00000.tfrecord": "test"},
+        {"train.tfrecord": "train", "eval.tfrecord": "test"},
+        {"train.tfrec": "train", "validation.tfrec": "validation"},
+        {"Training/a.tfrec.gz": "train", "val/a.tfrec.gz": "validation", "test/a.tfrec.gz": "test"},
+        {"Split-train/data-00000-of-00001.gz": "train", "Split-test/data-00000-of-00001.gz": "test"},
+        {"my_test_data-train.tfrecord": "train", "my_test_data-validation.tfrecord": "validation"},
+        {"test_run/train-0.tfrecord": "train", "test_run/val-0.tfrecord": "validation"},
+        {"a.tfrecord": None, "b.tfrecord": None},
+        {"test_run_a.tfrecord": None},
+    ],
+)
+def test_splits_by_the_names_of_folders_and_files(tmp_path: Path, splits: dict[str, Any]) -> None:
+    shards(tmp_path, *splits)
     (tmp_path / "dataset_info.json").write_text("{}")
-    assert splits_of(tmp_path) == {
-        "pets-test.tfrecord-00000-of-00001": "test",
-        "pets-train.tfrecord-00000-of-00001": "train",
-    }
-    assert splits_of(tmp_path / "*train*") == {"pets-train.tfrecord-00000-of-00001": "train"}
-    sets.tfrecords(tmp_path / "more.tfrecord", [{"image": b"x", "label": 1}])
-    assert set(splits_of(tmp_path).values()) == {None}
+    assert splits_of(tmp_path) == splits
+    assert splits_of(tmp_path / "**" / "*.*") == splits
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["train.tfrecord", "test.tfrecord", "extra.tfrecord"], r"tell a split, and extra\.tfrecord tells none"),
+        (["val/a.tfrecord", "test/a.tfrecord"], "all for test and validation .* none is for train"),
+        (["train/test-a.tfrecord", "test/a.tfrecord"], r"train/test-a\.tfrecord tells more than one split"),
+    ],
+)
+def test_a_split_is_never_guessed(tmp_path: Path, names: list[str], message: str) -> None:
+    with pytest.raises(UserError, match=message) as caught:
+        splits_of(shards(tmp_path / "pets", *names))
+    assert str(caught.value).startswith(str(tmp_path / "pets"))
+    assert "\n" not in str(caught.value)
+
+
+def test_files_of_one_name_in_several_folders(tmp_path: Path) -> None:
+    shards(tmp_path / "pets [1]", "a/part-0.tfrecord", "b/part-0.tfrecord", "b/c/part-0.tfrecord", "a/part.json")
+    two = ["a/part-0.tfrecord", "b/part-0.tfrecord"]
+    assert list(splits_of(tmp_path / "pets [1]" / "*" / "part-*")) == two
+    assert list(splits_of(tmp_path / "pets [1]" / "[ab]" / "*.tfrecord")) == two
+    assert list(splits_of(tmp_path / "pets [1]" / "**" / "part-*.tfrecord")) == [
+        *two[:1],
+        "b/c/part-0.tfrecord",
+        two[1],
+    ]
+    source = sources.locate(str(tmp_path / "pets [1]" / "*" / "part-*"), "")
+    assert (source.kind, source.input_base, source.pattern) == ("tfrecords", str(tmp_path / "pets [1]"), "*/part-*")
+
+
+def test_records_beside_images_are_refused(tmp_path: Path) -> None:
+    sets.folder(shards(tmp_path, "old.tfrecord"), sets.pictures_of({"cat": 3, "dog": 3}))
+    for look in (lambda: sources.locate(str(tmp_path), ""), lambda: readers.inventory("folder", str(tmp_path))):
+        with pytest.raises(UserError, match=r"1 TFRecord file \(old.tfrecord\) and 6 other files .*Move the TFRecords"):
+            look()
+
+
+def test_missing_shards_and_empty_files_are_told(tmp_path: Path) -> None:
+    shards(tmp_path, "train-00000-of-00003", "train-00002-of-00003", "test-00000-of-00001")
+    (tmp_path / "train-00002-of-00003").write_bytes(b"")
+    assert readers.inventory("tfrecords", str(tmp_path)).notes == [
+        "1 of 3 TFRecord files hold nothing at all (train-00002-of-00003)",
+        "1 of 3 shards are missing (train-00001-of-00003)",
+    ]
+
+
+def test_named_features_and_pixels_without_an_encoding(tmp_path: Path) -> None:
+    pixels, grey = bytes(range(192)), bytes(range(64))
+    shape = {"height": 8, "width": 8}
+    path = sets.tfrecords(
+        tmp_path / "a.tfrecord",
+        [
+            {"thumb": b"\xff\xd8", "breed": b"cat", "image": b"x"},
+            {"thumb": pixels, "breed": b"dog", **shape, "depth": 3},
+            {"thumb": grey, "breed": b"dog", **shape, "depth": 1},
+            {"thumb": pixels, "breed": b"dog"},
+            {"image": pixels, "label": 1},
+        ],
+    )
+    found = [content for _, content in records.read(str(path), records.Features("thumb", "breed"))]
+    assert found[0] == b"\xff\xd8"
+    assert found[1].tobytes() == pixels
+    assert found[2].shape == (8, 8, 3)
+    assert found[2][..., 1].tobytes() == grey
+    assert found[3].reason.startswith("not an encoded image, perhaps the pixels of 8 x 8 x 3")
+    assert found[4].reason == (
+        "no image in the feature thumb: the record has image (bytes), label (int64); name it by data.features.image"
+    )

@@ -141,7 +141,7 @@ def mistake(tmp_path: Path, kind: str) -> str:
 MISTAKES = {
     "missing": "there is no such file or folder. Give digits, cifar10, or the path",
     "mistyped": "there is no such file or folder. Did you mean cifar10?",
-    "no class folders": "pictures but no class folders. Put the pictures of each class into a folder",
+    "no class folders": "images but no class folders. Put the images of each class into a folder",
     "one class": "only one class, 'cat'. A classifier needs at least two",
     "only litter": "the folder is empty",
     "empty folder": "the folder is empty. Expected a folder for each class",
@@ -154,7 +154,7 @@ MISTAKES = {
     "no archive": "damaged, or not the kind of archive that its name says",
     "gzipped text": "compressed by gzip, but not a tar",
     "pattern of nothing": "no file matches",
-    "pattern of pictures": "not a kind of file known here",
+    "pattern of pictures": "a pattern can only name TFRecords",
 }
 
 

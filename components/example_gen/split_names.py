@@ -1,0 +1,118 @@
+"""Which split a folder or a file of TFRecords is named after: the words that people use for each.
+
+`Training`, `TRAIN`, `train_set`, `test-images`, `val2017`, `dev`, `holdout`, `trainval`: case, numbers, separators and
+words that only say that there are images do not matter.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from components.errors import UserError
+from components.features import TEST, TRAIN, VALIDATION
+from components.files import shown
+
+_EVALUATION = "evaluation"  # the test split, or validation where there is a test split beside it
+
+_WORDS = {
+    **dict.fromkeys(("train", "training", "trainval", "trn"), TRAIN),
+    **dict.fromkeys(("validation", "val", "valid", "validate", "validating", "dev", "minival"), VALIDATION),
+    **dict.fromkeys(("test", "testing", "tests", "tst", "holdout", "heldout"), TEST),
+    **dict.fromkeys(("eval", "evaluation", "evaluate"), _EVALUATION),
+}
+_FILLERS = (
+    "datasets?|data|sets?|images?|imgs?|jpe?gs?|pngs?|pics?|pictures?|photos?|splits?|folder|dir|files?|samples?|"
+    "examples?|(?:un)?labell?ed|records?|tfrecords?|tfrec|shards?|parts?|px|x"
+)
+_FILLER = re.compile(_FILLERS)
+_JOINED = re.compile(rf"({'|'.join(sorted(_WORDS, key=len, reverse=True))})(?:{_FILLERS})")  # trainset, testimages
+
+
+class Named(NamedTuple):
+    """What a name says."""
+
+    split: str | None  # None where it names none, or more than one
+    rest: str  # the other words, without those that are usual beside a split's
+    several: bool = False  # it names more than one
+
+
+def named(name: str, common: frozenset[str] = frozenset()) -> Named:
+    """What a folder's or a file's name says of its split; words in `common` say nothing."""
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).casefold()
+    spaced = re.sub(r"(hold|held)[\W_]+out\b", "holdout", spaced)
+    words = [word for word in re.findall(r"[^\W\d_]+|\d+", spaced) if word not in common]
+    told, rest = set(), []
+    for word in words:
+        joined = _JOINED.fullmatch(word)
+        split = _WORDS.get(joined[1] if joined else word)
+        if split:
+            told.add(split)
+        elif not (word.isdigit() or _FILLER.fullmatch(word)):
+            rest.append(word)
+    if told == {TRAIN, VALIDATION}:  # both in one: validation is cut out of it
+        told = {TRAIN}
+    return Named(told.pop() if len(told) == 1 else None, " ".join(rest), len(told) > 1)
+
+
+def settled(splits: Mapping[str, str]) -> dict[str, str]:
+    """The splits that folders are named after, settled: `eval` depends on whether there is a test split beside it."""
+    evaluation = VALIDATION if TEST in splits.values() else TEST
+    return {name: evaluation if split == _EVALUATION else split for name, split in splits.items()}
+
+
+def of_records(names: Sequence[str], what: str) -> dict[str, str | None]:
+    """The split of each file of TFRecords, told by its folders' names or its own; None for all where none tells one.
+
+    Words that all files' names have are the data set's name, unless nothing else tells the splits.
+
+    Raises:
+      UserError: some tell one and others do not, one tells two, or none of them is train.
+    """
+    words = {name: [*name.split("/")[:-1], _stem(name)] for name in names}
+    common = _common(words.values()) if len(names) > 1 else frozenset()
+    told = _told(words, common)
+    if not any(told.values()):
+        told = _told(words, frozenset())
+    if len(names) == 1 or not any(told.values()):
+        return dict.fromkeys(names)
+    if two := [name for name, found in told.items() if len(found) > 1]:
+        raise UserError(
+            f"{what}: the name of {shown(two)} tells more than one split. "
+            "Let one of train, validation and test stand in each file's name, or in that of its folder."
+        )
+    if untold := [name for name, found in told.items() if not found]:
+        telling = [name for name, found in told.items() if found]
+        raise UserError(
+            f"{what}: the names of {shown(telling)} tell a split, and {shown(untold)} tells none. "
+            "Put train, validation or test into the name of each file, or give the files that belong together."
+        )
+    splits = settled({name: found.pop() for name, found in told.items()})
+    if TRAIN not in splits.values():
+        raise UserError(
+            f"{what}: by their names, its files are all for {' and '.join(sorted(set(splits.values())))} "
+            f"({shown(names)}); none is for train. Give the files for train as well, or rename these."
+        )
+    return dict(splits)
+
+
+def _stem(name: str) -> str:
+    """A file's name without its ending and its number among the shards, of which no word tells a split."""
+    return re.sub(r"(\.gz|-\d{5}-of-\d{5})+$", "", os.path.basename(name))
+
+
+def _told(parts: Mapping[str, Sequence[str]], common: frozenset[str]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for name, (*folders, stem) in parts.items():
+        of_folders = [named(folder) for folder in folders]
+        own = named(stem, common)
+        found[name] = {one.split for one in of_folders if one.split and not one.rest}
+        found[name] |= {TRAIN, TEST} if own.several else {own.split} if own.split else set()
+    return found
+
+
+def _common(parts: Iterable[Sequence[str]]) -> frozenset[str]:
+    words = [set(re.findall(r"[^\W\d_]+", stem.casefold())) for *_, stem in parts]
+    return frozenset(set.intersection(*words))
