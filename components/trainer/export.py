@@ -1,4 +1,9 @@
-"""The SavedModel that is served: three ways in, one Transform graph, one network."""
+"""The SavedModel that is served: three ways in, one Transform graph, one network.
+
+It reads JPEG, PNG, BMP and GIF, and applies no EXIF orientation: who sends it photographs as a phone writes them turns
+them first (`PIL.ImageOps.exif_transpose`), as ExampleGen did with those it was trained on; `python -m pipeline predict`
+does, and it reads all that ExampleGen reads.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +14,9 @@ import tensorflow as tf
 
 from components import features as f
 from components.trainer.transform_graph import TransformGraph
+
+_MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM", b"GIF8")  # of what TensorFlow decodes
+_TENSORFLOWS_IMAGE = "image/encoded"  # what the feature is called in TensorFlow's own records
 
 
 def export(model: keras.Model, graph: TransformGraph, class_names: Sequence[str], directory: str) -> None:
@@ -23,20 +31,32 @@ def export(model: keras.Model, graph: TransformGraph, class_names: Sequence[str]
       directory: where to write; created.
     """
     names = tf.constant([list(class_names)])
+    blank = tf.io.encode_png(tf.zeros([1, 1, 3], tf.uint8)).numpy()
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="images")])
     def classify(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        probabilities = tf.nn.softmax(model(graph.pictures(images), training=False))
+        count = tf.shape(images)[0]
+        known = tf.reduce_any([_begins_with(images, magic) for magic in _MAGIC], axis=0)
+        what = "not a JPEG, PNG, BMP or GIF, which are what this model reads: convert it first; number in the request:"
+        with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(known), [what, tf.where(~known)[:, 0]])]):
+            # An empty request asks about a blank image, whose answer is dropped: not every layer takes no image at all.
+            images = tf.concat([images, tf.fill([tf.maximum(1 - count, 0)], blank)], axis=0)
+        probabilities = tf.nn.softmax(model(graph.pictures(images), training=False))[:count]
         return {
-            f.CLASS_NAMES: tf.tile(names, [tf.shape(images)[0], 1]),
+            f.CLASS_NAMES: tf.tile(names, [count, 1]),
             f.PROBABILITIES: probabilities,
             f.CLASS_INDEX: tf.argmax(probabilities, axis=1),
         }
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
     def serving_default(examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        spec = {f.IMAGE: tf.io.FixedLenFeature([], tf.string)}
-        return classify(tf.io.parse_example(examples, spec)[f.IMAGE])
+        spec = {name: tf.io.FixedLenFeature([], tf.string, "") for name in (f.IMAGE, _TENSORFLOWS_IMAGE)}
+        found = tf.io.parse_example(examples, spec)
+        images = tf.where(found[f.IMAGE] == "", found[_TENSORFLOWS_IMAGE], found[f.IMAGE])
+        what = f"no feature {f.IMAGE} or {_TENSORFLOWS_IMAGE} holds an encoded image; number in the request:"
+        missing = tf.where(images == "")[:, 0]
+        with tf.control_dependencies([tf.debugging.Assert(tf.size(missing) == 0, [what, missing])]):
+            return classify(tf.identity(images))
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="images")])
     def serve_images(images: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -48,6 +68,10 @@ def export(model: keras.Model, graph: TransformGraph, class_names: Sequence[str]
         def encode(picture: tf.Tensor) -> tf.Tensor:
             return tf.io.encode_png(picture, compression=0)
 
+        count, height, width, _ = tf.unstack(tf.shape(pixels))
+        some = tf.logical_or(count == 0, height * width > 0)  # of no pixels, TensorFlow's encoder ends the process
+        with tf.control_dependencies([tf.debugging.Assert(some, ["images of no pixels:", height, width])]):
+            pixels = tf.identity(pixels)
         return classify(tf.map_fn(encode, pixels, fn_output_signature=tf.string))
 
     archive = keras.export.ExportArchive()
@@ -57,3 +81,7 @@ def export(model: keras.Model, graph: TransformGraph, class_names: Sequence[str]
     archive.add_endpoint(f.SERVE_IMAGES, serve_images)
     archive.add_endpoint(f.SERVE_TENSORS, serve_tensors)
     archive.write_out(directory, verbose=False)
+
+
+def _begins_with(images: tf.Tensor, magic: bytes) -> tf.Tensor:
+    return tf.strings.substr(images, 0, len(magic)) == magic

@@ -16,7 +16,7 @@ from PIL import Image
 
 from components import features as f
 from components.trainer.export import export
-from components.trainer.model import build_model
+from components.trainer.model import build_model, over_views
 from components.trainer.settings import Settings
 from components.trainer.transform_graph import TransformGraph
 from tests.examples import DIGITS, digit_pictures, png
@@ -80,13 +80,68 @@ def test_a_clean_process_gets_one_answer_from_three_signatures(
     assert np.mean(answers[0][f.CLASS_INDEX] == labels) >= 0.95
 
 
+def record(**features: bytes) -> bytes:
+    """A serialized tf.Example; `__` in a feature's name stands for `/`."""
+    values = {name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[raw])) for name, raw in features.items()}
+    values = {name.replace("__", "/"): value for name, value in values.items()}
+    return tf.train.Example(features=tf.train.Features(feature=values)).SerializeToString()
+
+
 def test_an_example_needs_nothing_but_its_picture(trained: Trained) -> None:
-    picture = png(digit_pictures()[0][0])
-    feature = {f.IMAGE: tf.train.Feature(bytes_list=tf.train.BytesList(value=[picture]))}
-    bare = tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString()
-    answer = serve(trained.model, f.SERVING_DEFAULT, examples=tf.constant([bare]))
-    expected = serve(trained.model, f.SERVE_IMAGES, images=tf.constant([picture]))
+    """Under our name for it or under that of TensorFlow's own records."""
+    pictures = [png(pixels) for pixels in digit_pictures()[0][:2]]
+    records = tf.constant([record(image=pictures[0], label=b"7"), record(image__encoded=pictures[1])])
+    answer = serve(trained.model, f.SERVING_DEFAULT, examples=records)
+    expected = serve(trained.model, f.SERVE_IMAGES, images=tf.constant(pictures))
     np.testing.assert_array_equal(answer[f.PROBABILITIES], expected[f.PROBABILITIES])
+
+
+@pytest.fixture(scope="module")
+def of_six_views(digits: Data, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A model with the layers that the presets for colour images have; untrained."""
+    folder = str(tmp_path_factory.mktemp("views") / "model")
+    model = over_views(build_model(Settings(**{**DIGITS_PRESET, "width": 4}), len(DIGITS)), 6)
+    export(model, TransformGraph(digits.graph, 32), DIGITS, folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("signature", "empty"),
+    [
+        (f.SERVING_DEFAULT, {"examples": tf.constant([], tf.string)}),
+        (f.SERVE_IMAGES, {"images": tf.constant([], tf.string)}),
+        (f.SERVE_TENSORS, {"pixels": tf.zeros([0, 32, 32, 3], tf.uint8)}),
+        (f.SERVE_TENSORS, {"pixels": tf.zeros([0, 0, 0, 3], tf.uint8)}),
+    ],
+)
+def test_an_empty_batch_gets_an_empty_answer(
+    trained: Trained, of_six_views: str, signature: str, empty: dict[str, tf.Tensor]
+) -> None:
+    for model in (trained.model, of_six_views):
+        answer = serve(model, signature, **empty)
+        assert answer[f.PROBABILITIES].shape == answer[f.CLASS_NAMES].shape == (0, 10)
+        assert answer[f.CLASS_INDEX].shape == (0,)
+
+
+@pytest.mark.parametrize(
+    ("signature", "wrong", "told"),
+    [
+        (f.SERVE_IMAGES, {"images": [b"", b"RIFF....WEBP"]}, r"JPEG, PNG, BMP or GIF, .*request:\] \[1 2\]"),
+        (f.SERVING_DEFAULT, {"examples": [record(label=b"7"), b""]}, r"image or image/encoded .*request:\] \[1 2\]"),
+    ],
+)
+def test_a_request_that_cannot_be_answered_is_told_why(
+    trained: Trained, signature: str, wrong: dict[str, list[bytes]], told: str
+) -> None:
+    (key, values), good = *wrong.items(), png(digit_pictures()[0][0])
+    first = good if key == "images" else record(image=good)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=told):
+        serve(trained.model, signature, **{key: tf.constant([first, *values])})
+
+
+def test_pixels_of_no_extent_do_not_end_the_server(trained: Trained) -> None:
+    with pytest.raises(tf.errors.InvalidArgumentError, match="images of no pixels"):
+        serve(trained.model, f.SERVE_TENSORS, pixels=tf.zeros([2, 0, 9, 3], tf.uint8))
 
 
 def test_pixels_of_any_size_are_resized_as_pictures_are(trained: Trained) -> None:
