@@ -1,4 +1,4 @@
-"""The two ways in which a run ends that are not a fault of the program."""
+"""The ways in which a run ends that are not a fault of the program."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from typing import Any
 
 class UserError(Exception):
     """A mistake in input or configuration. The message names the input, what is wrong and what to do."""
+
+
+class Damaged(Exception):  # noqa: N818 (what is on the disk is, not the program)
+    """What was written before is not what is read now. The message names it and says how to make it again."""
 
 
 class GateRefused(Exception):  # noqa: N818 (a verdict, not an error)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import errno
 import glob
+import hashlib
 import os
 import re
+import shutil
 import stat
 from collections.abc import Iterator, Sequence
 from typing import IO, Any
@@ -39,6 +41,7 @@ _DESCRIPTION_NAMES = frozenset(
     {"readme", "license", "licence", "copying", "copyright", "notice", "authors", "citation", "changelog", "changes"}
     | {"version", "manifest", "checksums", "md5sums", "sha256sums", "makefile", "dockerfile", "_success"}
 )
+_PART = 1 << 24  # bytes read at a time
 _RECORDS = re.compile(r"(\.(tfrec(ord)?s?|records?|tfr)\b[^/]*|-\d{5}-of-\d{5}(\.gz)?)$", re.IGNORECASE)
 
 
@@ -157,10 +160,43 @@ def _without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK)  # else opening a pipe waits for someone to write into it
 
 
+def sha256(path: str) -> str:
+    """64 hex digits, of the content; a file larger than memory is read in parts."""
+    digest = hashlib.sha256()
+    with open_binary(path) as file:
+        while part := file.read(_PART):
+            digest.update(part)
+    return digest.hexdigest()
+
+
 def why(error: BaseException) -> str:
     """The reason of an OSError, or of what TensorFlow raises for a remote path, on one line."""
     lines = str(getattr(error, "message", error)).splitlines()
     return getattr(error, "strerror", None) or (lines[0] if lines else type(error).__name__)
+
+
+def names(folder: str) -> list[str]:
+    """What lies in a folder, litter too, sorted; nothing where there is none."""
+    if is_remote(folder):
+        found = _gfile().listdir(folder) if is_folder(folder) else []
+    else:
+        found = os.listdir(folder) if os.path.isdir(folder) else []
+    return sorted(name.rstrip("/") for name in found)
+
+
+def remove_folder(folder: str) -> None:
+    """With all that is in it."""
+    if is_remote(folder):
+        _gfile().rmtree(folder)
+    else:
+        shutil.rmtree(folder)
+
+
+def below(root: str) -> list[str]:
+    """Every file in a folder and in those below it, litter too: paths relative to it with '/', sorted."""
+    walked = _gfile().walk(root) if is_remote(root) else os.walk(root)
+    folders = ((str(here)[len(root) :].strip("/"), names) for here, _, names in walked)
+    return sorted(f"{folder}/{name}" if folder else name for folder, names in folders for name in names)
 
 
 def walk(root: str) -> tuple[list[str], list[str]]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import resource
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,6 +20,9 @@ from tfx.orchestration.beam.beam_dag_runner import BeamDagRunner, PipelineNodeAs
 from tfx.orchestration.portable import launcher, partial_run_utils
 from tfx.orchestration.portable.beam_executor_operator import BeamExecutorOperator
 from tfx.proto.orchestration.executable_spec_pb2 import BeamExecutableSpec
+from tfx.types import artifact_utils
+
+from components.pusher import manifest
 
 # The DAG itself is a Beam pipeline made without options; Beam's own default would first try to download a runner.
 StandardOptions.DEFAULT_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
@@ -39,6 +44,8 @@ class StageReport:
 
 
 class Observer(Protocol):
+    def warned(self, text: str) -> None: ...
+
     def started(self, stage: str) -> None: ...
 
     def ended(self, stage: str, report: StageReport, error: BaseException | None) -> None: ...
@@ -122,9 +129,41 @@ def run(
     global _observer, _connection
     _observer, _connection = observer, connection
     try:
-        WatchedDagRunner().run_with_ir(ir, run_options=run_options)
+        with _pushed_models_checked():
+            WatchedDagRunner().run_with_ir(ir, run_options=run_options)
     finally:
         _observer = _connection = None
+
+
+@contextlib.contextmanager
+def _pushed_models_checked() -> Iterator[None]:
+    """TFX's cache looks whether an artifact is still there; of a pushed model, now also whether it is still whole.
+
+    The artifact only tells where the model went. One that was removed or damaged there is pushed again.
+    """
+    verify = artifact_utils.verify_artifacts
+    found: dict[str, str] = {}  # what is wrong with each version that was looked at
+
+    def verify_pushed(artifacts: Any) -> None:
+        verify(artifacts)
+        for one in itertools.chain(*artifacts.values()) if isinstance(artifacts, dict) else []:
+            path = one.get_string_custom_property("pushed_destination")
+            if not path:
+                continue
+            if path not in found:
+                found[path] = manifest.damage(path)
+                if found[path] and _observer:
+                    version = one.get_string_custom_property("pushed_version")
+                    _observer.warned(f"version {version}, pushed before, is not whole any more: {path}: {found[path]}")
+            # Nor is an older one enough: it lies behind the one that is damaged.
+            if any(found.values()):
+                raise RuntimeError(f"{path}: {found}")
+
+    artifact_utils.verify_artifacts = verify_pushed
+    try:
+        yield
+    finally:
+        artifact_utils.verify_artifacts = verify
 
 
 class _Meter:

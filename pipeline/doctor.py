@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 from importlib import metadata as versions
 from pathlib import Path
-from typing import Any
 
-from components import files
-from pipeline import metadata, run_dir
+from pipeline import metadata, repair, run_dir
 from pipeline.config import Config
 from pipeline.output import all_output_to
 
@@ -71,10 +69,11 @@ def _findings(config: Config) -> list[Finding]:
     holder, held = run_dir.lock_holder(config)
     if held:
         return [*found, Finding("lock", True, f"held by a running pipeline, process {holder}; the rest is not checked")]
-    if holder is not None:
-        lock = here / run_dir.LOCK_FILE
-        found.append(Finding("lock", False, f"left by process {holder}, which is gone", lambda: _remove([lock])))
-    return found + _state(config)
+    found += _state(config)
+    if holder is not None:  # last: until all else is mended, the next run must know that it has to
+        text = f"left by process {holder}, which is gone"
+        found.append(Finding("lock", False, text, partial(_release, config)))
+    return found
 
 
 def _package(name: str) -> Finding:
@@ -97,50 +96,25 @@ def _accelerators() -> Finding:
 def _state(config: Config) -> list[Finding]:
     """Of a run directory that nobody is using: executions left RUNNING, and what was half-written."""
     found = []
+    store = None
     if metadata.exists(config):
         store = metadata.open_store(config)
-        mine = metadata.executions(store, run_dir.run_ids(config))
-        left = metadata.left_running(mine)
-        if left:
-            ids = ", ".join(str(execution.id) for execution in left)
-            fix = partial(_cancel, store, left)
-            found.append(Finding("ML Metadata", False, f"executions left RUNNING by a crash: {ids}", fix))
-        else:
-            found.append(Finding("ML Metadata", True, f"{len(metadata.runs(store))} runs, none left RUNNING"))
-        dead = {str(execution.id) for execution in [*left, *metadata.unsuccessful(mine)]}
-        if not files.is_remote(artifacts := run_dir.artifacts(config)):
-            found.append(_folders("artifacts", _half_written(Path(artifacts).parent, dead)))
-    served = Path(run_dir.serving(config)).parent
-    if not files.is_remote(run_dir.serving(config)) and served.is_dir():
-        found.append(_folders("serving", sorted(served.glob("*/.incoming-*"))))
+        found.append(Finding("ML Metadata", True, f"{len(metadata.runs(store))} runs"))
+    left = repair.find(config, store, run_dir.run_ids(config))
+    paths = [*left.folders, *left.incoming]
+    shown = f": {', '.join(paths[:3])}" + (", …" if len(paths) > 3 else "") if paths else ""
+    found.append(Finding("state", not left, f"{left or 'nothing incomplete'}{shown}", partial(_mend, config)))
     stopped = run_dir.checkpoints(config)
     if stopped.is_dir() and (number := sum(1 for _ in stopped.iterdir())):
         found.append(Finding("checkpoints", True, f"{number} stopped trainings to go on from; else remove {stopped}"))
     return found
 
 
-def _cancel(store: Any, executions: list[metadata.Execution]) -> str:
-    metadata.cancel(store, executions)
-    return f"marked {len(executions)} as canceled"
+def _mend(config: Config) -> str:
+    with run_dir.locked(config):
+        return repair.mend(config)
 
 
-def _half_written(artifacts: Path, dead: set[str]) -> list[Path]:
-    """What executions that never ended left below <name>/<stage>/<key>/<execution> and in TFX's own .system."""
-    folders = [*artifacts.glob("*/*/*/*"), *artifacts.glob("*/*/.system/*/*")]
-    return sorted(folder for folder in folders if folder.name in dead and folder.is_dir())
-
-
-def _folders(what: str, folders: list[Path]) -> Finding:
-    if not folders:
-        return Finding(what, True, "nothing half-written")
-    shown = ", ".join(str(folder) for folder in folders[:3]) + (", …" if len(folders) > 3 else "")
-    return Finding(what, False, f"{len(folders)} half-written: {shown}", lambda: _remove(folders))
-
-
-def _remove(paths: list[Path]) -> str:
-    for path in paths:
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
-    return f"removed {len(paths)}"
+def _release(config: Config) -> str:
+    with run_dir.locked(config):
+        return "it is free"

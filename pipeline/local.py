@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 import traceback
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import yaml
@@ -15,7 +13,7 @@ from components import files, progress
 from components.errors import GateRefused, UserError
 from components.example_gen import sources
 from components.imports import uncollected
-from pipeline import ALL_STAGES, fingerprint, metadata, report, run_dir
+from pipeline import ALL_STAGES, fingerprint, metadata, repair, report, run_dir
 from pipeline.config import Config
 from pipeline.output import all_output_to, kept_open
 from pipeline.result import Outcome, Result, collect
@@ -38,12 +36,13 @@ def run(config: Config, first: str | None, last: str | None, out: TextIO) -> Res
     source = sources.locate(config.data.source, config.data.cache_dir)
     metadata.connection(config)  # a URL that cannot be one is refused before anything is made
     run_dir.create(config)
-    with run_dir.locked(config):
+    with run_dir.locked(config) as died:
+        if died and (mended := repair.mend(config)):
+            print(f"mended    what a run that was killed had left: {mended}", file=out)
         if first:
             _check_there_is_a_run_to_go_on_from(config, first)
         if config.warm_start:
             _check_there_is_a_blessed_model(config)
-        _forget_lost_pushes(config)
         run_id = run_dir.new_id()
         folder = run_dir.of_run(config, run_id)
         folder.mkdir(parents=True)
@@ -64,9 +63,8 @@ def run(config: Config, first: str | None, last: str | None, out: TextIO) -> Res
                 outcome.error = outcome.error or error
                 outcome.interrupted = isinstance(outcome.error, KeyboardInterrupt)  # Beam makes another error of it
                 traceback.print_exception(error)  # into the log
-            if outcome.interrupted:
-                store = metadata.open_store(config)
-                metadata.cancel(store, metadata.left_running(metadata.executions(store, [run_id])))
+            if outcome.error or outcome.interrupted:
+                repair.mend(config, [run_id])
             result = collect(config, outcome)
             result.write(folder / run_dir.RESULT_FILE)
             if result.stages:
@@ -127,6 +125,9 @@ class _Watch:
         finally:
             progress.listen(None)
 
+    def warned(self, text: str) -> None:
+        self._outcome.warnings.append(text)
+
     def started(self, stage: str) -> None:
         progress.start()
         self._screen.started(stage)
@@ -178,16 +179,6 @@ def _check_there_is_a_blessed_model(config: Config) -> None:
     raise UserError(
         f"--warm-start: {config.run_dir} has no blessed model of '{config.name}' to begin with; run without it first"
     )
-
-
-def _forget_lost_pushes(config: Config) -> None:
-    """Let a pushed version that somebody removed be pushed again: the cache stands on the artifact that tells of it."""
-    if not metadata.exists(config):
-        return
-    for artifact in metadata.open_store(config).get_artifacts_by_type("PushedModel"):
-        path = metadata.property_value(artifact, "pushed_destination")
-        if path and "://" not in path and not Path(path).exists():
-            shutil.rmtree(artifact.uri, ignore_errors=True)
 
 
 def _cause(error: BaseException) -> BaseException:

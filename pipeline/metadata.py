@@ -6,7 +6,7 @@ import dataclasses
 import os
 import re
 import time
-from collections.abc import Container, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import unquote
@@ -24,6 +24,8 @@ Execution: TypeAlias = pb.Execution
 Artifact: TypeAlias = pb.Artifact
 
 SQLITE_FILE = "metadata.sqlite"
+
+_RUN = "pipeline_run"  # TFX's name of the type of context that a run is
 
 # The events of an artifact and an execution.
 READ = (pb.Event.INPUT, pb.Event.DECLARED_INPUT, pb.Event.INTERNAL_INPUT)
@@ -113,16 +115,19 @@ class Run:
 
 def runs(store: mlmd.MetadataStore) -> list[Run]:
     """Every run, the newest first."""
-    found = []
-    for context in store.get_contexts_by_type("pipeline_run"):
-        pipelines = [c.name for c in store.get_parent_contexts_by_context(context.id) if c.type == "pipeline"]
-        name = pipelines[0] if pipelines else ""
-        found.append(Run(context.name, name, context.id, context.create_time_since_epoch / 1000))
+    found = [_run(store, context) for context in store.get_contexts_by_type(_RUN)]
     return sorted(found, key=lambda run: run.context_id, reverse=True)
 
 
 def find_run(store: mlmd.MetadataStore, run_id: str) -> Run | None:
-    return next((run for run in runs(store) if run.id == run_id), None)
+    context = store.get_context_by_type_and_name(_RUN, run_id)
+    return _run(store, context) if context else None
+
+
+def _run(store: mlmd.MetadataStore, context: pb.Context) -> Run:
+    pipelines = [c.name for c in store.get_parent_contexts_by_context(context.id) if c.type == "pipeline"]
+    name = pipelines[0] if pipelines else ""
+    return Run(context.name, name, context.id, context.create_time_since_epoch / 1000)
 
 
 def stages(store: mlmd.MetadataStore, run: Run) -> dict[str, Stage]:
@@ -154,14 +159,19 @@ def _outputs(store: mlmd.MetadataStore, execution_ids: list[int]) -> dict[int, d
     return result
 
 
-def executions(store: mlmd.MetadataStore, run_ids: Container[str]) -> list[Execution]:
+def executions(store: mlmd.MetadataStore, run_ids: Iterable[str]) -> list[Execution]:
     """Of these runs alone: others on the same server may be going on."""
-    return [
-        execution
-        for run in runs(store)
-        if run.id in run_ids
-        for execution in store.get_executions_by_context(run.context_id)
-    ]
+    contexts = [store.get_context_by_type_and_name(_RUN, run_id) for run_id in run_ids]
+    return [e for context in contexts if context for e in store.get_executions_by_context(context.id)]
+
+
+def node_of(store: mlmd.MetadataStore, execution_id: int) -> tuple[str, str] | None:
+    """(pipeline, stage) of an execution; None where it is of no stage, or there is none."""
+    for context in store.get_contexts_by_execution(execution_id):
+        if context.type == "node":
+            pipeline, _, stage = context.name.rpartition(".")
+            return pipeline, stage
+    return None
 
 
 def left_running(executions: Iterable[Execution]) -> list[Execution]:

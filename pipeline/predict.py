@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components import features
-from components.errors import UserError
+from components.errors import Damaged, UserError
 from components.files import exists, is_description, is_folder, read_bytes, walk
 from components.imports import uncollected
 from components.names import printable
+from components.pusher import manifest
 from pipeline import metadata
 from pipeline.config import Config, Data
 from pipeline.output import all_output_to
@@ -36,6 +37,11 @@ def run(config: Config, paths: list[str], name: str | None, model: str | None, t
     if model is not None and not exists(f"{model}/saved_model.pb"):
         raise UserError(f"--model {model}: there is no SavedModel; name the folder of a version, .../NAME/VERSION")
     model_path = model or latest_pushed(config, name)
+    if wrong := manifest.damage(model_path):
+        raise Damaged(
+            f"the pushed model {model_path} is damaged: {wrong}; `python -m pipeline run` pushes it again, and --model "
+            "names another version"
+        )
     with all_output_to(os.devnull):
         served = _load(model_path)
     named = {Path(text) for text in paths}

@@ -26,6 +26,7 @@ class Outcome:
     failed_stage: str | None = None
     error: BaseException | None = None
     interrupted: bool = False
+    warnings: list[str] = dataclasses.field(default_factory=list)
 
 
 @dataclasses.dataclass
@@ -108,6 +109,7 @@ def collect(config: Config, outcome: Outcome) -> Result:
         result.exit_code, result.why = FAULT, [f"{stage} failed: {type(outcome.error).__name__}: {said}"]
     elif result.blessed is False or (result.pushed is None and "Pusher" in outcome.stages):
         result.exit_code = REFUSED
+    result.warnings += outcome.warnings
     return result
 
 

@@ -114,25 +114,33 @@ def create(config: Config) -> None:
 
 
 @contextmanager
-def locked(config: Config) -> Iterator[None]:
+def locked(config: Config) -> Iterator[bool]:
     """Hold the run directory's lock. The kernel drops it when the process ends, however it ends.
 
+    Yields:
+      whether the process that held it last came to no proper end, as after a kill: its number is still in the file.
+
     Raises:
-      UserError: another process holds it.
+      UserError: another process holds it, or the file cannot be written.
     """
     path = Path(config.run_dir) / LOCK_FILE
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}; choose another run directory with --run-dir") from None
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = os.read(descriptor, 32).decode().strip() or "unknown"
+            holder = os.pread(descriptor, 32, 0).decode().strip() or "unknown"
             raise UserError(
                 f"another run (process {holder}) is using {config.run_dir}; wait for it or choose another --run-dir"
             ) from None
+        died = os.fstat(descriptor).st_size > 0
         os.truncate(descriptor, 0)
         os.write(descriptor, f"{os.getpid()}\n".encode())
-        yield
+        os.fsync(descriptor)  # the mark outlives a power cut
+        yield died
         os.truncate(descriptor, 0)
     finally:
         os.close(descriptor)

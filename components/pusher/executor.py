@@ -16,13 +16,12 @@ from tfx.proto import pusher_pb2
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils, proto_utils
 
+from components import files
 from components.errors import UserError
+from components.pusher import incoming, manifest
 
-INCOMING = ".incoming-"  # <base_directory>/.incoming-<uuid>: a model being copied, or left by a push that died
 CLAIM = ".claim-"  # <base_directory>/.claim-<version>-<uuid>: on object stores, who is writing the version
 PUSHED_FILE = "pushed.json"  # in the PushedModel artifact: {"destination", "version"}
-
-_MODEL_FILE = "saved_model.pb"  # TensorFlow Serving takes a version for complete once it has this file
 
 
 class Executor(tfx_pusher.Executor):
@@ -31,6 +30,9 @@ class Executor(tfx_pusher.Executor):
     On a file system the model is copied beside the versions under a hidden name, which TensorFlow Serving
     ignores, and renamed in one step; whoever comes second to a version takes the next. Object stores cannot
     rename a folder: there a version is claimed with a file of its own, and `saved_model.pb` is written last.
+
+    A push that was killed before ML Metadata heard of it is done again and finds its model in front: it is that version
+    that is recorded then, not a second one. Each version carries its manifest (manifest.py).
 
     The PushedModel artifact holds where the model went and not a second copy, as TFX's does: nothing reads that
     copy, it is the Model artifact again.
@@ -69,35 +71,67 @@ class Executor(tfx_pusher.Executor):
 
 
 def push(model: str, base: str) -> int:
-    """Copies the SavedModel folder `model` to the next version below `base`; returns the version (1, 2, ...)."""
-    return _push_to_store(model, base) if "://" in base else _push_to_disk(model, base)
+    """Copies the SavedModel folder `model` to the next version below `base`; returns the version (1, 2, ...).
+
+    Nothing is copied where the version in front is this very model.
+    """
+    contents = manifest.of(model)
+    front = _front(base)
+    if front and _holds(os.path.join(base, str(front)), contents):
+        logging.info("Version %d is this model already", front)
+        return front
+    return (_push_to_store if files.is_remote(base) else _push_to_disk)(model, base, contents)
 
 
-def _push_to_disk(model: str, base: str) -> int:
-    os.makedirs(base, exist_ok=True)
-    incoming = os.path.join(base, INCOMING + uuid.uuid4().hex)
-    os.mkdir(incoming)
+def _front(base: str) -> int:
+    """The version that TensorFlow Serving serves, or 0: the highest that is complete."""
+    complete = (one for one in _versions(base) if files.exists(os.path.join(base, str(one), manifest.MODEL_FILE)))
+    return next(complete, 0)
+
+
+def _holds(version: str, contents: manifest.Manifest) -> bool:
+    """Whether a version has these files, unchanged; what its manifest says already may save reading it."""
     try:
-        io_utils.copy_dir(model, incoming)
-        _flush(incoming)
-        version = _latest(base) + 1
-        while True:
-            try:
-                # A folder that is not empty is never replaced, and a version is not: it holds a model.
-                os.rename(incoming, os.path.join(base, str(version)))
-                break
-            except OSError:
-                if not fileio.exists(os.path.join(base, str(version))):
-                    raise
-                version += 1
-    finally:
-        if fileio.exists(incoming):
-            fileio.rmtree(incoming)
+        noted = manifest.read(version)
+    except ValueError:
+        return False
+    return (noted is None or noted.sha256 == contents.sha256) and not manifest.difference(version, contents)
+
+
+def _push_to_disk(model: str, base: str, contents: manifest.Manifest) -> int:
+    os.makedirs(base, exist_ok=True)
+    with incoming.folder(base) as made:
+        try:
+            _copy(model, made, contents)
+            _flush(made)
+            version = _latest(base) + 1
+            while True:
+                try:
+                    # A folder that is not empty is never replaced, and a version is not: it holds a model.
+                    os.rename(made, os.path.join(base, str(version)))
+                    break
+                except OSError:
+                    if not fileio.exists(os.path.join(base, str(version))):
+                        raise
+                    version += 1
+        finally:
+            if fileio.exists(made):
+                fileio.rmtree(made)
     _sync(base)
     return version
 
 
-def _push_to_store(model: str, base: str) -> int:
+def _copy(model: str, target: str, contents: manifest.Manifest) -> None:
+    """Writes the manifest before the file that makes a version complete, which comes last."""
+    last = manifest.MODEL_FILE
+    for name in contents.files:
+        if name != last:
+            io_utils.copy_file(os.path.join(model, name), os.path.join(target, name))
+    io_utils.write_string_file(os.path.join(target, manifest.MANIFEST_FILE), contents.to_json())
+    io_utils.copy_file(os.path.join(model, last), os.path.join(target, last))
+
+
+def _push_to_store(model: str, base: str, contents: manifest.Manifest) -> int:
     fileio.makedirs(base)
     version = _latest(base)
     while True:
@@ -111,22 +145,26 @@ def _push_to_store(model: str, base: str) -> int:
         if len(claims) == 1 and not fileio.exists(target):
             break
         fileio.remove(claim)
-    io_utils.copy_dir(model, target, deny_regex_patterns=[r"/saved_model\.pb$"])
-    io_utils.copy_file(os.path.join(model, _MODEL_FILE), os.path.join(target, _MODEL_FILE))
+    _copy(model, target, contents)
     fileio.remove(claim)
     return version
 
 
 def _latest(base: str) -> int:
-    """The highest version below `base`, or 0; other names are not TensorFlow Serving's."""
-    names = [str(name).rstrip("/") for name in fileio.listdir(base)]
-    return max((int(name) for name in names if re.fullmatch("[0-9]+", name)), default=0)
+    """The highest version below `base`, complete or not, or 0."""
+    return next(iter(_versions(base)), 0)
+
+
+def _versions(base: str) -> list[int]:
+    """The versions below `base`, the highest first; other names are not TensorFlow Serving's."""
+    names = [str(name).rstrip("/") for name in fileio.listdir(base)] if fileio.isdir(base) else []
+    return sorted((int(name) for name in names if re.fullmatch("[0-9]+", name)), reverse=True)
 
 
 def _flush(folder: str) -> None:
     """Puts the files on the disk: after a power cut a renamed folder must not hold empty ones."""
-    for path, _, files in os.walk(folder):
-        for name in [*files, ""]:
+    for path, _, names in os.walk(folder):
+        for name in [*names, ""]:
             _sync(os.path.join(path, name))
 
 

@@ -39,13 +39,18 @@ class Executor(executor.Executor):
 
 
 def register(folder: str, settings: dict[str, Any]) -> aiplatform.Model:
-    """Uploads the SavedModel in `folder` as a new default version of the model with the name in `settings`."""
+    """Uploads the SavedModel in `folder` as a new default version of the model with the name in `settings`.
+
+    A version that is of this folder already is left as it is: the stage was stopped after it, and runs again.
+    """
     aiplatform.init(
         project=settings["project"],
         location=settings["region"],
         encryption_spec_key_name=settings["encryption_key"],
     )
     earlier = aiplatform.Model.list(filter=f'display_name="{settings["name"]}"', order_by="create_time")
+    if earlier and earlier[0].uri == folder:
+        return earlier[0]
     model = aiplatform.Model.upload(
         display_name=settings["name"],
         parent_model=earlier[0].resource_name if earlier else None,

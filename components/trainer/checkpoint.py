@@ -15,6 +15,7 @@ import keras
 import tensorflow as tf
 from absl import logging
 
+from components import files
 from components.errors import UserError
 from components.trainer.progress import Record
 from components.trainer.settings import Settings
@@ -23,7 +24,6 @@ _HERE = Path(__file__).resolve().parent
 _LIBRARIES = ("keras", "numpy", "tensorflow")
 # Settings that the weights do not depend on.
 _WITHOUT_EFFECT = ("checkpoints", "checkpoint_seconds", "cache_bytes")
-_CHUNK = 1 << 24  # bytes read at a time
 
 
 class Checkpoints:
@@ -99,20 +99,12 @@ def key(inputs: str, settings: Settings, precision: str) -> str:
     return hashlib.sha256(whole.encode()).hexdigest()[:24]
 
 
-def content(files: Iterable[str]) -> str:
+def content(paths: Iterable[str]) -> str:
     """64 hex digits: of the names and the bytes of files, wherever they lie."""
-    lines = sorted(f"{os.path.basename(file)} {_sha256(file)}" for file in files)
+    lines = sorted(f"{os.path.basename(path)} {files.sha256(path)}" for path in paths)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def files_below(directory: str) -> list[str]:
     """The path of every file in a folder and in those below it."""
     return [os.path.join(folder, name) for folder, _, names in tf.io.gfile.walk(directory) for name in names]
-
-
-def _sha256(file: str) -> str:
-    digest = hashlib.sha256()
-    with tf.io.gfile.GFile(file, "rb") as stream:
-        while chunk := stream.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()

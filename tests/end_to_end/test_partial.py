@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from components.errors import UserError
+from components.pusher import manifest
 from pipeline import run_dir
 from pipeline.cli import main
 from pipeline.config import load
-from tests.end_to_end.support import QUICK, executed, run, write_folder
+from tests.end_to_end.support import QUICK, executed, run, screen_of, write_folder
 
 pytestmark = pytest.mark.slow
 
@@ -35,7 +36,9 @@ def test_from_and_to_run_a_part_of_the_chain(tmp_path: Path) -> None:
     assert tail.counts == head.counts
 
 
-def test_a_pushed_version_that_was_removed_is_pushed_again(tmp_path: Path) -> None:
+def test_a_pushed_version_that_was_removed_or_damaged_is_pushed_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     pictures = write_folder(tmp_path / "pictures", train=20, test=10)
     first = run(tmp_path / "runs", pictures, *LENIENT)
     assert first.pushed is not None
@@ -44,10 +47,22 @@ def test_a_pushed_version_that_was_removed_is_pushed_again(tmp_path: Path) -> No
     assert executed(again) == ["Pusher"]
     assert again.pushed is not None
     assert (Path(again.pushed["path"]) / "saved_model.pb").exists()
+    variables = Path(again.pushed["path"], "variables", "variables.index")
+    variables.write_bytes(variables.read_bytes()[:100])
+    model = ["--model", again.pushed["path"]]
+    assert main(["predict", *model, str(next(pictures.rglob("*.png")))]) == 1
+    assert "variables/variables.index is not the file that was pushed" in capsys.readouterr().err
+    mended = run(tmp_path / "runs", pictures, *LENIENT)
+    assert executed(mended) == ["Pusher"]
+    assert [line for line in mended.warnings if f"version {again.pushed['version']}" in line and "variables" in line]
+    assert mended.pushed is not None
+    assert int(mended.pushed["version"]) == int(again.pushed["version"]) + 1
+    assert manifest.damage(mended.pushed["path"]) == ""
+    assert run(tmp_path / "runs", pictures, *LENIENT).pushed == mended.pushed
 
 
 def test_ctrl_c_and_kill_leave_a_run_directory_that_goes_on(tmp_path: Path) -> None:
-    """Ctrl-C ends with 130 and the training goes on; what kill -9 leaves, doctor finds and mends."""
+    """Ctrl-C ends with 130 and the training goes on; what kill -9 leaves, doctor finds and the next run mends."""
     pictures = write_folder(tmp_path / "pictures", train=20, test=10)
     runs = tmp_path / "runs"
     settings = [f"--set={setting}" for setting in (*QUICK, *LENIENT)]
@@ -73,10 +88,10 @@ def test_ctrl_c_and_kill_leave_a_run_directory_that_goes_on(tmp_path: Path) -> N
     assert "training goes on after step" in logs[1].read_text(), "where the first one was stopped"
     doctor = ["doctor", "--preset", "folder", "--set", "name=pictures", "--run-dir", str(runs)]
     assert main(doctor) == 1
-    assert main([*doctor, "--fix"]) == 0
-    assert main(doctor) == 0
-    result = run(runs, pictures, *LENIENT)
+    result, said = screen_of(runs, pictures, *LENIENT)
     assert result.exit_code == 0, result.why
+    assert "mended    what a run that was killed had left: 1 execution left RUNNING" in said
+    assert main(doctor) == 0
     assert "ExampleGen" not in executed(result)
 
 

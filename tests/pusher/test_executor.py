@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
-import time
 import uuid
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.errors import UserError
+from components.pusher import incoming, manifest
 
 FILES = {"saved_model.pb": b"graph", "variables/variables.index": b"i", "variables/variables.data": b"v" * 4096}
 
@@ -34,7 +36,16 @@ def model(tmp_path: Path) -> Path:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    """All files but the manifest."""
+    found = {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    return {name: content for name, content in found.items() if name != manifest.MANIFEST_FILE}
+
+
+def another(model: Path) -> dict[str, bytes]:
+    """Change the model; its files then."""
+    file = model / "Format-Serving" / "variables" / "variables.index"
+    file.write_bytes(file.read_bytes() + b"i")
+    return contents(model / "Format-Serving")
 
 
 def push(model: Path, base: Path | str, tmp_path: Path, blessed: int = 1, served: int | None = None) -> Any:
@@ -65,14 +76,58 @@ def push(model: Path, base: Path | str, tmp_path: Path, blessed: int = 1, served
 def test_a_blessed_model_gets_the_next_version(model: Path, tmp_path: Path) -> None:
     base = tmp_path / "serving dir" / "digits"
     for version in (1, 2):
+        files = another(model)
         pushed = push(model, base, tmp_path, served=1)
         assert pushed.get_int_custom_property("pushed") == 1
         assert pushed.get_string_custom_property("pushed_version") == str(version)
         assert pushed.get_string_custom_property("pushed_destination") == str(base / str(version))
         record = json.loads((Path(pushed.uri) / "pushed.json").read_text())
         assert record == {"destination": str(base / str(version)), "version": version}
-        assert contents(base / str(version)) == FILES
+        assert contents(base / str(version)) == files
+        assert manifest.damage(str(base / str(version))) == ""
     assert sorted(os.listdir(base)) == ["1", "2"]
+
+
+def test_a_model_that_is_in_front_already_is_not_pushed_twice(model: Path, tmp_path: Path) -> None:
+    """As after a kill between the push and its record; also one without a manifest, which older programs pushed."""
+    base = tmp_path / "serving"
+    first = push(model, base, tmp_path)
+    again = push(model, base, tmp_path)
+    (base / "1" / manifest.MANIFEST_FILE).unlink()
+    old = push(model, base, tmp_path)
+    for pushed in (first, again, old):
+        assert pushed.get_string_custom_property("pushed_version") == "1"
+        assert pushed.get_string_custom_property("pushed_destination") == str(base / "1")
+    assert os.listdir(base) == ["1"]
+
+
+def test_a_model_that_lies_behind_another_is_pushed_again(model: Path, tmp_path: Path) -> None:
+    base = tmp_path / "serving"
+    push(model, base, tmp_path)
+    another(model)
+    push(model, base, tmp_path)
+    file = model / "Format-Serving" / "variables" / "variables.index"
+    file.write_bytes(FILES["variables/variables.index"])
+    assert push(model, base, tmp_path).get_string_custom_property("pushed_version") == "3"
+
+
+@pytest.mark.parametrize("name", [*FILES, manifest.MANIFEST_FILE])
+@pytest.mark.parametrize("how", ["shorter", "other", "gone"])
+def test_a_damaged_version_is_named_and_the_model_is_pushed_again(
+    name: str, how: str, model: Path, tmp_path: Path
+) -> None:
+    base = tmp_path / "serving"
+    push(model, base, tmp_path)
+    file = base / "1" / name
+    if how == "gone":
+        file.unlink()
+    else:
+        content = file.read_bytes()
+        file.write_bytes(content[: len(content) // 2] if how == "shorter" else bytes([content[0] ^ 1]) + content[1:])
+    whole = name == manifest.MANIFEST_FILE and how == "gone"  # nothing of the model is lost, and it is read
+    assert (name in manifest.damage(str(base / "1"))) is not whole
+    assert push(model, base, tmp_path).get_string_custom_property("pushed_version") == ("1" if whole else "2")
+    assert contents(base / ("1" if whole else "2")) == FILES
 
 
 @pytest.mark.parametrize(("blessed", "served"), [(0, 1), (1, 0), (0, None)])
@@ -106,6 +161,7 @@ def test_a_version_that_appears_meanwhile_is_left_alone(
     push(model, base, tmp_path)
     (base / "1" / "mine").write_text("first")
     monkeypatch.setattr(executor, "_latest", lambda _: 0)
+    another(model)
     assert push(model, base, tmp_path).get_string_custom_property("pushed_version") == "2"
     assert (base / "1" / "mine").read_text() == "first"
 
@@ -117,36 +173,36 @@ def test_the_folder_is_a_file(model: Path, tmp_path: Path) -> None:
             push(model, base, tmp_path)
 
 
-def test_a_failed_copy_leaves_nothing(model: Path, tmp_path: Path) -> None:
-    from tfx.dsl.io.fileio import NotFoundError
+def test_a_failed_copy_leaves_nothing(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from components.pusher import executor
 
-    (model / "Format-Serving" / "variables" / "gone").symlink_to(tmp_path / "nothing")
-    with pytest.raises(NotFoundError):
+    def fail(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(executor, "_flush", fail)
+    with pytest.raises(OSError, match="No space"):
         push(model, tmp_path / "serving", tmp_path)
     assert os.listdir(tmp_path / "serving") == []
 
 
 @pytest.mark.slow
 def test_killed_half_way_nothing_is_visible(model: Path, tmp_path: Path) -> None:
-    """The copy waits at a pipe that nobody writes to, and is killed there."""
+    """All is copied, and the process is killed before the folder gets its name."""
     base = tmp_path / "serving"
-    pipe = model / "Format-Serving" / "variables" / "zzz"
-    os.mkfifo(pipe)
     program = (
-        "import sys; from components.pusher.executor import push; print('start', flush=True);"
-        "push(sys.argv[1], sys.argv[2])"
+        "import sys, time; from components.pusher import executor;"
+        "executor._flush = lambda folder: (print('copied', flush=True), time.sleep(600));"
+        "executor.push(sys.argv[1], sys.argv[2])"
     )
     command = [sys.executable, "-c", program, str(model / "Format-Serving"), str(base)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == b"start\n"
-        while not list(base.glob(".incoming-*/saved_model.pb")):
-            assert process.poll() is None
-            time.sleep(0.01)
+        assert process.stdout.readline() == b"copied\n"
+        assert incoming.abandoned(tmp_path) == []
         process.send_signal(signal.SIGKILL)
-    pipe.unlink()
     (left,) = os.listdir(base)
     assert left.startswith(".incoming-")
+    assert incoming.abandoned(tmp_path) == [str(base / left)]
     assert push(model, base, tmp_path).get_string_custom_property("pushed_version") == "1"
     assert sorted(os.listdir(base)) == [left, "1"]
 
@@ -155,16 +211,18 @@ def _push_many(model: str, base: str, count: int, start: Any, results: Any) -> N
     from components.pusher.executor import push as push_one
 
     start.wait()
-    results.put([push_one(model, base) for _ in range(count)])
+    for _ in range(count):
+        (Path(model) / "new").write_text(uuid.uuid4().hex)
+        results.put(push_one(model, base))
 
 
 @pytest.mark.slow
 def test_pushers_at_once_never_collide_and_show_only_whole_models(model: Path, tmp_path: Path) -> None:
-    base, exported, count = tmp_path / "serving", str(model / "Format-Serving"), 25
+    base, count = tmp_path / "serving", 25
+    exported = [str(shutil.copytree(model / "Format-Serving", tmp_path / f"model-{i}")) for i in range(3)]
     spawn = multiprocessing.get_context("spawn")
     start, results = spawn.Barrier(3), spawn.Queue()
-    arguments = (exported, str(base), count, start, results)
-    processes = [spawn.Process(target=_push_many, args=arguments) for _ in range(2)]
+    processes = [spawn.Process(target=_push_many, args=(one, str(base), count, start, results)) for one in exported[1:]]
     for process in processes:
         process.start()
     seen_half: list[Path] = []
@@ -173,13 +231,13 @@ def test_pushers_at_once_never_collide_and_show_only_whole_models(model: Path, t
     def watch() -> None:
         while not done.is_set():
             for version in base.glob("[0-9]*"):
-                if contents(version) != FILES:
+                if manifest.damage(str(version)) or contents(version).keys() != {*FILES, "new"}:
                     seen_half.append(version)
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    _push_many(exported, str(base), count, start, results)
-    versions = sorted(version for _ in range(3) for version in results.get(timeout=60))
+    _push_many(exported[0], str(base), count, start, results)
+    versions = sorted(results.get(timeout=60) for _ in range(3 * count))
     for process in processes:
         process.join()
     done.set()
@@ -199,24 +257,29 @@ def test_an_object_store(model: Path, tmp_path: Path, store: str) -> None:
     from tfx.dsl.io import fileio
 
     for version in (1, 2):
-        pushed = push(model, store, tmp_path)
-        assert pushed.get_string_custom_property("pushed_destination") == f"{store}/{version}"
-        for name, content in FILES.items():
+        files = another(model)
+        for _ in range(2):
+            pushed = push(model, store, tmp_path)
+            assert pushed.get_string_custom_property("pushed_destination") == f"{store}/{version}"
+        assert manifest.damage(f"{store}/{version}") == ""
+        for name, content in files.items():
             with fileio.open(f"{store}/{version}/{name}", "rb") as file:
                 assert file.read() == content
     assert sorted(str(name).rstrip("/") for name in fileio.listdir(store)) == ["1", "2"]
 
 
-def test_pushers_to_an_object_store_at_once_never_collide(model: Path, store: str) -> None:
+def test_pushers_to_an_object_store_at_once_never_collide(model: Path, tmp_path: Path, store: str) -> None:
     from components.pusher.executor import push as push_one
 
     versions: list[int] = []
 
-    def many() -> None:
-        for _ in range(10):
-            versions.append(push_one(str(model / "Format-Serving"), store))
+    def many(copy: Path) -> None:
+        for number in range(10):
+            (copy / "new").write_text(f"{copy} {number}")
+            versions.append(push_one(str(copy), store))
 
-    threads = [threading.Thread(target=many) for _ in range(4)]
+    copies = [shutil.copytree(model / "Format-Serving", tmp_path / f"model-{i}") for i in range(4)]
+    threads = [threading.Thread(target=many, args=(copy,)) for copy in copies]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -229,13 +292,18 @@ def test_in_an_object_store_the_model_file_comes_last(model: Path, store: str, m
 
     from components.pusher import executor
 
-    def fail(*_: Any) -> None:
-        raise OSError("the connection is lost")
+    copy = executor.io_utils.copy_file
+
+    def fail(source: str, target: str) -> None:
+        if source.endswith("saved_model.pb"):
+            raise OSError("the connection is lost")
+        copy(source, target)
 
     monkeypatch.setattr(executor.io_utils, "copy_file", fail)
     with pytest.raises(OSError, match="lost"):
         executor.push(str(model / "Format-Serving"), store)
     assert fileio.exists(f"{store}/1/variables/variables.data")
+    assert fileio.exists(f"{store}/1/{manifest.MANIFEST_FILE}")
     assert not fileio.exists(f"{store}/1/saved_model.pb")
     monkeypatch.undo()
     assert executor.push(str(model / "Format-Serving"), store) == 2

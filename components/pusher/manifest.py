@@ -1,0 +1,79 @@
+"""What a pushed version consists of: the SHA-256 of every file, kept in the version itself."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+
+from components import files
+
+# The folder is SavedModel's own for what else belongs to a model; TensorFlow Serving does not look into it.
+MANIFEST_FILE = "assets.extra/manifest.json"  # {"sha256", "files": {path below the version: sha256}}
+MODEL_FILE = "saved_model.pb"  # TensorFlow Serving takes a version for complete once it has this file
+
+
+@dataclasses.dataclass(frozen=True)
+class Manifest:
+    """The files of a model by their path below its folder."""
+
+    files: Mapping[str, str]  # their SHA-256, 64 hex digits
+
+    @property
+    def sha256(self) -> str:
+        """64 hex digits: of the names and contents of all files."""
+        lines = "\n".join(f"{sha256} {name}" for name, sha256 in sorted(self.files.items()))
+        return hashlib.sha256(lines.encode()).hexdigest()
+
+    def to_json(self) -> str:
+        return json.dumps({"sha256": self.sha256, "files": dict(sorted(self.files.items()))}, indent=1) + "\n"
+
+
+def of(folder: str) -> Manifest:
+    """What lies in the folder of a model, whatever its manifest says."""
+    return Manifest({name: files.sha256(f"{folder}/{name}") for name in files.below(folder) if name != MANIFEST_FILE})
+
+
+def read(folder: str) -> Manifest | None:
+    """The manifest of a version; None where it has none, as those that were pushed before there were manifests.
+
+    Raises:
+      ValueError: it cannot be read.
+    """
+    path = f"{folder}/{MANIFEST_FILE}"
+    if not files.exists(path):
+        return None
+    try:
+        stored = json.loads(files.read_bytes(path))
+        manifest = Manifest({str(name): str(sha256) for name, sha256 in stored["files"].items()})
+        good = stored["sha256"] == manifest.sha256
+    except (ValueError, TypeError, KeyError, AttributeError):
+        good = False
+    if not good:
+        raise ValueError(f"{MANIFEST_FILE} cannot be read")
+    return manifest
+
+
+def difference(folder: str, manifest: Manifest) -> str:
+    """The first file in which the folder differs from the manifest, in words; "" where it has all, unchanged."""
+    for name, sha256 in sorted(manifest.files.items()):
+        path = f"{folder}/{name}"
+        if not files.exists(path):
+            return f"{name} is missing"
+        if files.sha256(path) != sha256:
+            return f"{name} is not the file that was pushed"
+    return ""
+
+
+def damage(folder: str) -> str:
+    """What is wrong with a pushed version, in words; "" where it is as it was pushed."""
+    if not files.exists(f"{folder}/{MODEL_FILE}"):
+        return f"{MODEL_FILE} is missing" if files.exists(folder) else "the folder is missing"
+    try:
+        manifest = read(folder)
+        return difference(folder, manifest) if manifest else ""
+    except ValueError as error:
+        return str(error)
+    except OSError as error:
+        return files.why(error)
