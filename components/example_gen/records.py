@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import itertools
 import math
 import re
+import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -23,6 +25,7 @@ CLASS_NAMES = ("class_name", "image/class/text")  # text
 LABEL_NAMES = ("label", "image/class/label", "class")  # a number, or text
 
 _BATCH = 16  # records read at once: a step of tf.data costs more than a small record, and photographs are large
+_BLOCK = 1 << 20  # bytes
 _LISTED = 12  # features named in a reason
 
 UNLABELLED = ""  # stands for the class of a record that has none; such records are rejected
@@ -51,6 +54,8 @@ def read(path: str, features: Features = USUAL) -> Iterator[tuple[str | int, byt
     import tensorflow as tf
 
     compression = "GZIP" if _is_gzip(path) else ""
+    if compression:
+        _check_whole(path)
     dataset = tf.data.TFRecordDataset(path, compression, buffer_size=8 << 20).batch(_BATCH).prefetch(1)
     example = tf.train.Example()
     row = 0
@@ -67,6 +72,18 @@ def read(path: str, features: Features = USUAL) -> Iterator[tuple[str | int, byt
         raise UserError(
             f"{files.text(path)}: damaged, or not TFRecords ({_damage(str(error.message), row)}). "
             "Write or download the file anew."
+        ) from error
+
+
+def _check_whole(path: str) -> None:
+    """To TensorFlow a gzip that was cut is whole where a record ends there; its checksum tells."""
+    try:
+        with files.open_binary(path) as file, gzip.open(file) as stream:
+            while stream.read(_BLOCK):
+                pass
+    except (OSError, EOFError, zlib.error) as error:
+        raise UserError(
+            f"{files.text(path)}: damaged, or not TFRecords ({error}). Write or download the file anew."
         ) from error
 
 

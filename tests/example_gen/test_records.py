@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -176,3 +177,22 @@ def test_named_features_and_pixels_without_an_encoding(tmp_path: Path) -> None:
     assert found[4].reason == (
         "no image in the feature thumb: the record has image (bytes), label (int64); name it by data.features.image"
     )
+
+
+def test_every_cut_of_compressed_records_is_named(tmp_path: Path) -> None:
+    """Each record ends with a block of the compression, so that TensorFlow reads a cut there as the end of the file."""
+    plain = sets.tfrecords(tmp_path / "plain", [{"image": b"%d" % i * 99, "label": i} for i in range(4)]).read_bytes()
+    size, deflate, packed = len(plain) // 4, zlib.compressobj(wbits=31), b""
+    ends = []
+    for start in range(0, len(plain), size):
+        packed += deflate.compress(plain[start : start + size]) + deflate.flush(zlib.Z_FULL_FLUSH)
+        ends.append(len(packed))
+    packed += deflate.flush()
+    path = tmp_path / "a.tfrecord.gz"
+    for cut in (*ends, *range(20, len(packed), 7), len(packed) - 1):
+        path.write_bytes(packed[:cut])
+        with pytest.raises(UserError, match=r"a\.tfrecord\.gz: damaged, or not TFRecords") as caught:
+            list(records.read(str(path)))
+        assert "\n" not in str(caught.value)
+    path.write_bytes(packed)
+    assert len(list(records.read(str(path)))) == 4
