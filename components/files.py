@@ -6,6 +6,7 @@ that only checks its arguments does not import TensorFlow for it.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import glob
 import hashlib
@@ -43,6 +44,10 @@ _DESCRIPTION_NAMES = frozenset(
 )
 _PART = 1 << 24  # bytes read at a time
 _RECORDS = re.compile(r"(\.(tfrec(ord)?s?|records?|tfr)\b[^/]*|-\d{5}-of-\d{5}(\.gz)?)$", re.IGNORECASE)
+
+
+# File systems that this TensorFlow opens; all others need a package that is not installed.
+SCHEMES = ("gs", "file", "ram")
 
 
 def is_remote(path: str) -> bool:
@@ -95,7 +100,11 @@ def open_binary(path: str) -> IO[bytes]:
 
 
 def exists(path: str) -> bool:
-    return _gfile().exists(path) if is_remote(path) else os.path.exists(path)
+    """Raises OSError where a remote path cannot be asked."""
+    if not is_remote(path):
+        return os.path.exists(path)
+    with _remote_errors():
+        return bool(_gfile().exists(path))
 
 
 def is_folder(path: str) -> bool:
@@ -120,7 +129,8 @@ def matches(pattern: str) -> dict[str, str]:
     """
     base, rest = split_pattern(pattern)
     if is_remote(pattern):
-        names = [path[len(base) + 1 :] for path in _gfile().glob(pattern)]
+        with _remote_errors():
+            names = [path[len(base) + 1 :] for path in _gfile().glob(pattern)]
     else:
         names = glob.glob(rest, root_dir=base, recursive=True)
     if "**" in rest:
@@ -145,7 +155,7 @@ def read_bytes(path: str, limit: int | None = None) -> bytes:
       OSError: it cannot be read, or is no regular file: a pipe or a device may never end.
     """
     if is_remote(path):
-        with _gfile().GFile(path, "rb") as file:
+        with _remote_errors(), _gfile().GFile(path, "rb") as file:
             return file.read() if limit is None or file.size() <= limit else file.read(limit + 1)
     with open(path, "rb", buffering=0, opener=_without_waiting) as file:
         status = os.fstat(file.fileno())
@@ -167,6 +177,17 @@ def sha256(path: str) -> str:
         while part := file.read(_PART):
             digest.update(part)
     return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def _remote_errors() -> Iterator[None]:
+    """What TensorFlow raises for a remote path, as the OSError that a local one would give."""
+    import tensorflow as tf
+
+    try:
+        yield
+    except tf.errors.OpError as error:
+        raise OSError(errno.EIO, why(error)) from error
 
 
 def why(error: BaseException) -> str:
@@ -200,13 +221,18 @@ def below(root: str) -> list[str]:
 
 
 def walk(root: str) -> tuple[list[str], list[str]]:
-    """(files, folders) below `root`, paths relative to it with '/', sorted; litter left out, links followed."""
+    """(files, folders) below `root`, paths relative to it with '/', sorted; litter left out, links followed.
+
+    Raises:
+      OSError: a folder cannot be listed.
+    """
     files: list[str] = []
     folders: list[str] = []
-    for folder, names in _walk_remote(root) if is_remote(root) else _walk_local(root, "", frozenset()):
-        if folder:
-            folders.append(folder)
-        files.extend(f"{folder}/{name}" if folder else name for name in names)
+    with _remote_errors() if is_remote(root) else contextlib.nullcontext():
+        for folder, names in _walk_remote(root) if is_remote(root) else _walk_local(root, "", frozenset()):
+            if folder:
+                folders.append(folder)
+            files.extend(f"{folder}/{name}" if folder else name for name in names)
     return sorted(files), sorted(folders)
 
 
@@ -229,6 +255,7 @@ def _walk_local(root: str, folder: str, above: frozenset[str]) -> Iterator[tuple
 
 def _walk_remote(root: str) -> Iterator[tuple[str, list[str]]]:
     root = root.rstrip("/")
+    _gfile().stat(root)  # walk takes what cannot be reached for empty; this raises
     for here, _, names in _gfile().walk(root):
         folder = here[len(root) :].strip("/")
         if not is_litter(folder):

@@ -10,7 +10,7 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2
 from tfx.dsl.io import fileio
 
 from components import features as f
-from components.data_gate.findings import ANOMALIES, Finding, found, one_line, pictures, quote
+from components.data_gate.findings import ANOMALIES, KEPT, SHOWN, WARN, Finding, found, one_line, pictures, quote
 
 COMPARABLE = 100  # pictures; the distributions of fewer differ by chance alone
 
@@ -82,7 +82,7 @@ def _is_comparison(reason: Any) -> bool:
 
 
 def unlearnable(counts: Mapping[str, Mapping[str, int]], action: str) -> Iterator[Finding]:
-    """Splits without pictures, and classes that are elsewhere but not in train.
+    """Splits without pictures, classes that are elsewhere but not in train, and (a warning) those only in train.
 
     `counts` holds the pictures of each class of each split.
 
@@ -99,3 +99,12 @@ def unlearnable(counts: Mapping[str, Mapping[str, int]], action: str) -> Iterato
                 what = f"Class {quote(name)} has {pictures(count)} in {split} and none in train."
                 example = {"class_name": name, "split": split}
                 yield found(ANOMALIES, action, what, "Add some to train, or remove the class", count, [example])
+        unmeasured = [name for name, count in train.items() if count and not counts.get(split, {}).get(name)]
+        if unmeasured and any(counts.get(split, {}).values()):
+            named = ", ".join(quote(name) for name in unmeasured[:SHOWN]) + (", ..." if len(unmeasured) > SHOWN else "")
+            one = len(unmeasured) == 1
+            which, it = ("class ", "it") if one else (f"{len(unmeasured):,} classes: ", "them")
+            examples = [{"class_name": name, "split": split} for name in unmeasured[:KEPT]]
+            what = f"{split} has no picture of {which}{named}, which train has, and cannot measure {it}."
+            advice = f"Add pictures to {split}; where that is cut out of train, a class needs 3 different ones"
+            yield found(ANOMALIES, WARN, what, advice, len(unmeasured), examples)

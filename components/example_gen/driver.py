@@ -29,7 +29,10 @@ def fingerprint(kind: str, path: str) -> str:
     Raises:
       UserError: there are none, or one cannot be read.
     """
-    inputs = readers.input_files(kind, path)
+    try:
+        inputs = readers.input_files(kind, path)
+    except OSError as error:
+        raise UserError(f"{files.text(path)}: cannot be read ({files.why(error)}).") from error
     if not inputs:
         raise UserError(f"{files.text(path)}: no files there.")
     total = hashlib.sha256()

@@ -20,6 +20,7 @@ from components import files
 from components.errors import UserError
 from components.example_gen import cifar, contents, formats, layout, tars
 from components.example_gen.download import Progress, Published, download, verify
+from components.names import printable
 
 Kind = Literal["digits", "cifar10", "folder", "archive", "tfrecords"]
 
@@ -59,6 +60,7 @@ def locate(source: str, cache_dir: str) -> Source:
         return _cifar10(os.path.abspath(os.path.expanduser(cache_dir)))
     if not source.strip():
         raise UserError("data.source is empty. Give digits, cifar10, or the path of a folder, an archive or TFRecords.")
+    _check_scheme(source)
     path = source if files.is_remote(source) else os.path.abspath(os.path.expanduser(source))
     placeholder = _PLACEHOLDER.search(path)
     if placeholder and sorted(_PLACEHOLDER.findall(path)) not in _PLACEHOLDERS:
@@ -90,6 +92,19 @@ def fetch(source: Source, progress: Progress | None = None) -> None:
         download(source.published, source.path, progress)
     else:
         verify(source.path, source.published)
+
+
+def _check_scheme(source: str) -> None:
+    scheme, separator, _ = source.partition("://")
+    if not separator or scheme.casefold() in files.SCHEMES:
+        return
+    what = printable(files.text(source))
+    if scheme.casefold() in ("http", "https", "ftp"):
+        raise UserError(f"{what}: data is not downloaded from a URL. Download it, and give the path of what comes.")
+    raise UserError(
+        f"{what}: this installation reads no {printable(scheme)}:// paths, only local ones, gs:// and file://. "
+        "Copy the data to one of these."
+    )
 
 
 def _digits() -> Source:

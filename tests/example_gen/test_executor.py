@@ -257,6 +257,34 @@ def test_what_describes_a_set_is_ignored_and_counted(tmp_path: Path) -> None:
         ]
 
 
+def test_archives_in_a_folder_are_read_as_folders_of_their_names(tmp_path: Path) -> None:
+    (tmp_path / "pets").mkdir()
+    for split, count in (("train", 9), ("test", 3)):
+        sets.zipped(tmp_path / "pets" / f"{split}.zip", sets.pictures_of({"cat": count, "dog": count}, f"{split}/"))
+    outcome = sets.run(tmp_path / "pets", tmp_path / "out")
+    check_contract(outcome)
+    assert outcome.counts["class_names"] == ["cat", "dog"]
+    assert {example[f.SOURCE].split(b"/")[:2] == [b"test", b"test"] for example in outcome.splits["test"]} == {True}
+    assert outcome.counts["notes"] == ["test.zip, train.zip: each archive is read as a folder of its name"]
+    beside = sets.run(
+        sets.folder(tmp_path / "b", sets.pictures_of({"cat": 5, "dog": 5}) | {"all.zip": b"PK"}), tmp_path / "c" / "out"
+    )
+    assert beside.reasons() == {"all.zip": "an archive: extract it, or give it by itself"}
+
+
+def test_records_without_labels_in_test_leave_test_to_be_cut(tmp_path: Path) -> None:
+    images = [png(sets.picture(i)) for i in range(26)]
+    (tmp_path / "r" / "train").mkdir(parents=True)
+    (tmp_path / "r" / "test").mkdir()
+    labelled = [{"image": raw, "class": i % 2, "id": b"x"} for i, raw in enumerate(images[:20])]
+    sets.tfrecords(tmp_path / "r" / "train" / "00.tfrec", labelled)
+    sets.tfrecords(tmp_path / "r" / "test" / "00.tfrec", [{"image": raw, "id": b"x"} for raw in images[20:]])
+    outcome = sets.run(tmp_path / "r", tmp_path / "out")
+    check_contract(outcome)
+    assert len(outcome.rejected) == 6
+    assert len(outcome.all) == 20
+
+
 def test_numeric_class_folders_are_in_the_order_of_numbers(tmp_path: Path) -> None:
     names = ["1", "2", "10", "0.5", "007", "-1", "b", "B", "10b"]
     for path in (

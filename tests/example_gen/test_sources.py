@@ -96,6 +96,19 @@ def test_remote_paths_by_their_name(path: str, kind: str) -> None:
     assert source.path == path
 
 
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("https://example.com/pets.zip", "not downloaded from a URL. Download it, and give the path"),
+        ("HTTP://example.com/pets", "not downloaded from a URL"),
+        ("s3://bucket/pets", "this installation reads no s3:// paths, only local ones, gs:// and file://"),
+    ],
+)
+def test_paths_that_are_not_read_here(path: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        locate(path, "")
+
+
 def mistake(tmp_path: Path, kind: str) -> str:
     """Makes the mistake; what it gives as the source."""
     path = tmp_path / "pets"
