@@ -47,7 +47,7 @@ def read_members(
                 if member.problem:
                     raise Rejected(member.problem)
                 if not 0 <= member.size <= limit:
-                    raise Rejected(f"over the limit of {limit:,} bytes")
+                    raise Rejected(f"over the limit of {limit:,} bytes (data.max_bytes)")
                 if last is None or last[0] != member.offset:
                     stream.seek(member.offset)
                     raw = stream.read(member.size) if member.crc is None else zips.read(file, member, limit)

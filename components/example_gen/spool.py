@@ -155,6 +155,9 @@ def _batches(unit: Unit, max_bytes: int, max_pixels: int, result: UnitResult) ->
                 raise content
             if isinstance(content, bytes):
                 picture = pictures.read(content, max_bytes, max_pixels)
+            elif content.shape[0] * content.shape[1] > max_pixels:
+                sides = f"{content.shape[1]} x {content.shape[0]}"
+                raise Rejected(f"{sides} is over the limit of {max_pixels:,} pixels (data.max_pixels)")
             else:
                 picture = Picture(pictures.stored_png(content), content, 3)
         except Rejected as rejected:
