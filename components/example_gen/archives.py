@@ -27,7 +27,7 @@ def contents(path: str, form: formats.Form) -> Contents:
     names = [member.name for member in found.members if not files.is_description(member.name)]
     inner = [name for name in names if formats.ENDINGS.search(name)]
     if inner and len(inner) == len(names):
-        way_on = "the archive in it" if len(inner) == 1 else "a folder into which you unpacked those in it"
+        way_on = "the archive in it" if len(inner) == 1 else "the folder: each archive in it is read"
         raise UserError(
             f"{files.text(path)}: no images in it but archives ({files.shown(inner)}), which are not looked into. "
             f"Unpack it, and give {way_on}."

@@ -216,7 +216,9 @@ def test_archives_within_an_archive(tmp_path: Path, write: Any) -> None:
     with pytest.raises(UserError, match=r"no images in it but archives \(train\.zip\).* give the archive in it\.$"):
         dict(read(path))
     path = write(tmp_path / "outer", {"train.zip": INNER, "test.tar.gz": b"x"})
-    with pytest.raises(UserError, match=r"archives \(train\.zip, test\.tar\.gz\).* give a folder into which"):
+    with pytest.raises(
+        UserError, match=r"archives \(train\.zip, test\.tar\.gz\).* give the folder: each archive in it is read"
+    ):
         dict(read(path))
     path = write(tmp_path / "outer", {"cat/1.png": b"1", "cat/more.zip": INNER})
     nested = "an archive within the archive, which is not looked into: unpack it"

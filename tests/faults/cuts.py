@@ -53,7 +53,9 @@ def _zip(count: int, compression: int) -> bytes:
 
 def _in_two(compress: Callable[[bytes], bytes], raw: bytes) -> bytes:
     """As pigz, pbzip2 and xz with threads write: one compressed stream behind the other, here parted at a member."""
-    middle = len(raw) // 1024 * 512
+    with tarfile.open(fileobj=io.BytesIO(raw)) as archive:
+        members = archive.getmembers()
+    middle = members[len(members) // 2].offset
     return compress(raw[:middle]) + compress(raw[middle:])
 
 
