@@ -12,12 +12,15 @@ import glob
 import hashlib
 import os
 import re
+import secrets
 import shutil
 import stat
 from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
 from components.names import printable
+
+FRESH = ".fresh-"  # how the name of a file begins that `write_atomic` has not finished
 
 # Left behind by operating systems, network disks and archivers beside the images; hidden files are litter anyway.
 _LITTER = frozenset(
@@ -188,6 +191,26 @@ def _remote_errors() -> Iterator[None]:
         yield
     except tf.errors.OpError as error:
         raise OSError(errno.EIO, why(error)) from error
+
+
+def write_atomic(path: str | os.PathLike[str], text: str) -> None:
+    """Write a local file whole or not at all: who reads it meanwhile or after a crash finds the old one or the new."""
+    target = os.path.realpath(path)
+    if os.path.exists(target) and not os.path.isfile(target):  # as /dev/stdout: to be written to, never replaced
+        with open(target, "w", encoding="utf-8") as file:
+            file.write(text)
+        return
+    fresh = os.path.join(os.path.dirname(target), f"{FRESH}{secrets.token_hex(8)}")
+    try:
+        with open(fresh, "x", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(fresh, target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(fresh)
+        raise
 
 
 def why(error: BaseException) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -15,6 +16,7 @@ from pipeline import metadata, run_dir
 from pipeline.lineage import Link
 from pipeline.output import all_output_to
 from pipeline.provenance import Data, Known, Version
+from pipeline.result import Result
 from pipeline.result import metrics as read_metrics
 
 SERVING_CHECK_FILE = "serving_check.json"
@@ -77,8 +79,8 @@ def _explain(known: Known, blessing: Link, infra: Link | None) -> Blessing:
     evaluation = graph.beside(blessing, "evaluation")
     measured = _measured(known, evaluation) if evaluation else {}
     named = f"version {versions[-1].version}" if versions else f"model #{baseline.id}" if baseline else ""
-    checks = _thresholds(blessing, measured, named)
-    checks += [_serving_check(infra)] if infra else []
+    checks = _thresholds(blessing, measured, named) if measured else []
+    checks += [_serving_check(known, infra)] if infra else []
     return Blessing(
         blessed=all(metadata.property_value(one.artifact, "blessed") == 1 for one in (blessing, infra) if one),
         run_id=blessing.run_id,
@@ -95,13 +97,20 @@ def _explain(known: Known, blessing: Link, infra: Link | None) -> Blessing:
 
 
 def _measured(known: Known, evaluation: Link) -> dict[str, Any]:
-    """What the evaluating run noted of the artifact; read from it, which takes long, where the note is lost."""
-    file = run_dir.of_run(known.config, evaluation.run_id) / run_dir.RESULT_FILE
-    noted = json.loads(file.read_text(encoding="utf-8"))["metrics"] if file.exists() else None
-    if noted:
-        return dict(noted)
-    with all_output_to(os.devnull):
-        return read_metrics(evaluation.artifact.uri, known.config.evaluator.confidence)
+    """What the evaluating run noted of the artifact; read from it, which takes long, where the note is lost.
+
+    Empty where the artifact is lost too.
+    """
+    with contextlib.suppress(run_dir.DamagedRun):
+        noted = Result.read(run_dir.of_run(known.config, evaluation.run_id) / run_dir.RESULT_FILE).metrics
+        if noted:
+            return noted
+
+    def read(uri: str) -> dict[str, Any]:
+        with all_output_to(os.devnull):
+            return read_metrics(uri, known.config.evaluator.confidence)
+
+    return known.lost.read("metrics", evaluation.artifact.uri, read) or {}
 
 
 def _thresholds(blessing: Link, measured: dict[str, Any], baseline: str) -> list[Check]:
@@ -143,9 +152,11 @@ def _change(absolute: float, measured: dict[str, Any], baseline: str) -> Check:
     return Check("accuracy beside the baseline", needed, said, now - before >= absolute)
 
 
-def _serving_check(infra: Link) -> Check:
-    path = f"{infra.artifact.uri}/{SERVING_CHECK_FILE}"
-    report = json.loads(files.read_bytes(path)) if files.exists(path) else {}
+def _serving_check(known: Known, infra: Link) -> Check:
+    def read(uri: str) -> dict[str, Any]:
+        return dict(json.loads(files.read_bytes(f"{uri}/{SERVING_CHECK_FILE}")))
+
+    report = known.lost.read("answers of ServingCheck", infra.artifact.uri, read) or {}
     said = "; ".join(report.get("reasons", [])) or (
         f"{report.get('pictures', 0):,} pictures served, {report.get('compared', 0):,} by all three signatures"
     )

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 import webbrowser
-from pathlib import Path
 from typing import Any
 
 from components import features as f
 from components import files
+from components.errors import UserError
 from components.report import card as cards
-from components.report import moments
+from components.report import moments, predictions
 from pipeline import blessing, report, run_dir
 from pipeline.blessing import Blessing
 from pipeline.config import Config
 from pipeline.lineage import Link
+from pipeline.output import short
 from pipeline.provenance import Known, Version
-from pipeline.summary import short
+from pipeline.result import Result
 
 SUMMARY_FILE = "model_summary.txt"
 
@@ -45,6 +45,8 @@ def collect(known: Known, version: Version) -> cards.Card:
     graph = known.graph
     judged = blessing.of_version(known, version)
     data = judged.data
+    if not judged.metrics:
+        raise UserError(f"{version} has no card: {'; '.join(known.lost.notes) or 'nothing is known of its evaluation'}")
     infra = version.link.inputs("infra_blessing")
     recorded = graph.beside(graph.link(infra[0]), "predictions") if infra else None
     size = judged.training.get("size")
@@ -67,24 +69,31 @@ def collect(known: Known, version: Version) -> cards.Card:
         metrics=judged.metrics,
         baseline=_baseline(judged),
         checks=[dataclasses.asdict(one) for one in judged.checks],
-        recorded=recorded.artifact.uri if recorded else None,
+        recorded=known.lost.read("answers", recorded.artifact.uri, predictions.read) if recorded else None,
         lineage=[_row(one) for one in (version.link, *graph.back(version.link.id))],
+        lost=known.lost.notes,
     )
 
 
 def _parameters(known: Known, judged: Blessing) -> int | None:
     record = known.graph.beside(judged.model, "model_run")
-    path = f"{record.artifact.uri}/{SUMMARY_FILE}" if record else ""
-    if not path or not files.exists(path):
+    if record is None:
         return None
-    found = re.search(r"Total params:\s*([\d,]+)", files.read_bytes(path).decode())
+
+    def read(uri: str) -> str:
+        return files.read_bytes(f"{uri}/{SUMMARY_FILE}").decode()
+
+    summary = known.lost.read("number of parameters", record.artifact.uri, read) or ""
+    found = re.search(r"Total params:\s*([\d,]+)", summary)
     return int(found[1].replace(",", "")) if found else None
 
 
 def _libraries(config: Config, run_id: str) -> dict[str, str]:
     """As the run that trained it noted them."""
-    file: Path = run_dir.of_run(config, run_id) / run_dir.RESULT_FILE
-    return dict(json.loads(file.read_text(encoding="utf-8")).get("versions", {})) if file.exists() else {}
+    try:
+        return Result.read(run_dir.of_run(config, run_id) / run_dir.RESULT_FILE).versions
+    except run_dir.DamagedRun:  # or of another run directory
+        return {}
 
 
 def _measures(known: Known, judged: Blessing) -> dict[str, dict[str, tuple[float, float]]]:
@@ -92,7 +101,11 @@ def _measures(known: Known, judged: Blessing) -> dict[str, dict[str, tuple[float
         return {}
     made = known.graph.read_by(judged.data.link.id, "examples")
     uri = next((one.artifact.uri for one in made if one.key == "statistics"), None)
-    by_split = {split: moments.of_split(uri, split) for split in f.SPLITS}
+    if uri is None:
+        return {}
+    by_split = (
+        known.lost.read("statistics", uri, lambda at: {split: moments.of_split(at, split) for split in f.SPLITS}) or {}
+    )
     named = {name: {split: of[name] for split, of in by_split.items() if name in of} for name in cards.MEASURES}
     return {name: splits for name, splits in named.items() if splits}
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import ml_metadata as mlmd
-import yaml
 from rich.console import Console
 
 from components.errors import UserError
@@ -19,7 +18,8 @@ from components.report.comparison import Side, compare
 from components.report.page import verdict
 from pipeline import metadata, run_dir
 from pipeline.config import Config, flatten
-from pipeline.summary import short
+from pipeline.output import short
+from pipeline.result import Result
 
 READ = {
     "examples": ("ExampleGen", "examples"),
@@ -37,7 +37,7 @@ def show(config: Config, runs: Sequence[str], as_json: bool, html: str | None, o
       open_it: write the page, and open it in the browser.
     """
     folders = [run_dir.find_run(config, run) for run in runs]
-    store = metadata.open_store(config)
+    store = metadata.known_store(config)
     sides = [_side(store, folder) for folder in folders]
     found = compare(sides[0], sides[1])
     if as_json:
@@ -67,11 +67,11 @@ def show(config: Config, runs: Sequence[str], as_json: bool, html: str | None, o
 def _side(store: mlmd.MetadataStore, folder: Path) -> Side:
     run = metadata.find_run(store, folder.name)
     stages = metadata.stages(store, run) if run else {}
-    artifacts = {key: metadata.live(stages, *where) for key, where in READ.items()}
+    artifacts = {key: metadata.made(stages, *where) for key, where in READ.items()}
     examples = artifacts["examples"]
-    config = flatten(yaml.safe_load((folder / run_dir.CONFIG_FILE).read_text(encoding="utf-8")))
+    config = flatten(run_dir.read_config(folder))
     return Side(
-        result=json.loads((folder / run_dir.RESULT_FILE).read_text(encoding="utf-8")),
+        result=Result.read(folder / run_dir.RESULT_FILE).to_json(),
         config={key: value for key, value in config.items() if key != "run_dir"},
         code={
             name: str(metadata.property_value(stage.execution, "code_fingerprint")) for name, stage in stages.items()

@@ -6,6 +6,7 @@ import fnmatch
 import json
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -15,6 +16,7 @@ from components.errors import UserError
 from components.names import printable
 from pipeline import metadata, run_dir, summary
 from pipeline.config import Config
+from pipeline.output import short
 from pipeline.result import FAULT, INTERRUPTED, MISTAKE, PUSHED, REFUSED, Result
 
 ENDS = {PUSHED: "done", FAULT: "failed", MISTAKE: "mistake", REFUSED: "refused", INTERRUPTED: "interrupted"}
@@ -42,6 +44,9 @@ def show(config: Config, filters: Sequence[str], sort: str, as_json: bool) -> in
         print(f"none of the {len(everything)} runs in {config.run_dir} is {' and '.join(filters)}")
     else:
         _print(rows)
+        for row in rows:
+            if row["damaged"]:
+                print(f"damaged: {short(row['damaged'])} cannot be read; `show {row['run_id']}` says what to do")
     return 0
 
 
@@ -64,7 +69,7 @@ def _rows(config: Config) -> list[dict[str, Any]]:
     ended = {file.parent.name: file for file in run_dir.results(config)}
     rows = []
     for run_id in sorted({*known, *ended}):
-        row: dict[str, Any] = dict.fromkeys(COLUMNS)
+        row: dict[str, Any] = dict.fromkeys((*COLUMNS, "damaged"))
         started = run_dir.started(run_id)
         row |= {
             "run_id": run_id,
@@ -74,19 +79,27 @@ def _rows(config: Config) -> list[dict[str, Any]]:
             "ended": "unfinished" if run_dir.of_run(config, run_id).exists() else None,
         }
         if run_id in ended:
-            result = json.loads(ended[run_id].read_text(encoding="utf-8"))
-            row |= {
-                "name": result["name"],
-                "data": result["source"],
-                "preset": result.get("preset"),
-                "ended": ENDS[result["exit_code"]],
-                "accuracy": (result["metrics"] or {}).get("accuracy"),
-                "blessed": result["blessed"],
-                "pushed": (result["pushed"] or {}).get("version"),
-                "seconds": round(sum(result["seconds"].values()), 1),
-            }
+            row |= _of_result(ended[run_id])
         rows.append(row)
     return rows
+
+
+def _of_result(file: Path) -> dict[str, Any]:
+    """What the result.json of a run says, or that it is damaged."""
+    try:
+        result = Result.read(file)
+    except run_dir.DamagedRun:
+        return {"ended": "damaged", "damaged": str(file)}
+    return {
+        "name": result.name,
+        "data": result.source,
+        "preset": result.preset or None,
+        "ended": ENDS.get(result.exit_code, f"exit {result.exit_code}"),
+        "accuracy": (result.metrics or {}).get("accuracy"),
+        "blessed": result.blessed,
+        "pushed": (result.pushed or {}).get("version"),
+        "seconds": round(sum(stage["seconds"] for stage in result.stages.values()), 1),
+    }
 
 
 def _parse(text: str) -> tuple[str, str]:

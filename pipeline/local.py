@@ -46,7 +46,8 @@ def run(config: Config, first: str | None, last: str | None, out: TextIO) -> Res
         run_id = run_dir.new_id()
         folder = run_dir.of_run(config, run_id)
         folder.mkdir(parents=True)
-        (folder / run_dir.CONFIG_FILE).write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
+        stored = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+        files.write_atomic(folder / run_dir.CONFIG_FILE, stored)
         log = folder / run_dir.LOG_FILE
         # The terminal is kept for the screen; whatever the libraries print goes to the log.
         with (

@@ -23,6 +23,8 @@ from pipeline.config import Config
 Execution: TypeAlias = pb.Execution
 Artifact: TypeAlias = pb.Artifact
 
+WHOLE = (Artifact.LIVE, Artifact.MARKED_FOR_DELETION, Artifact.DELETED)  # the states of what was put out whole
+
 SQLITE_FILE = "metadata.sqlite"
 
 _RUN = "pipeline_run"  # TFX's name of the type of context that a run is
@@ -91,6 +93,20 @@ def open_store(config: Config) -> mlmd.MetadataStore:
     raise AssertionError("unreachable")
 
 
+def known_store(config: Config) -> mlmd.MetadataStore:
+    """The store of runs that there are.
+
+    Raises:
+      UserError: there is none.
+    """
+    if not exists(config):
+        raise UserError(
+            f"no runs in {config.run_dir}; make the first with `python -m pipeline run`, or name the server of its ML "
+            "Metadata with --set metadata.url=…"
+        )
+    return open_store(config)
+
+
 @dataclasses.dataclass(frozen=True)
 class Stage:
     """What one stage did in one run."""
@@ -147,6 +163,12 @@ def live(stages: dict[str, Stage], stage: str, key: str) -> Artifact | None:
     """What the stage put out last under the key, where it is whole."""
     outputs = stages[stage].outputs.get(key, []) if stage in stages else []
     return next((one for one in reversed(outputs) if one.state == Artifact.LIVE), None)
+
+
+def made(stages: dict[str, Stage], stage: str, key: str) -> Artifact | None:
+    """The same, and what was whole once and has been removed since."""
+    outputs = stages[stage].outputs.get(key, []) if stage in stages else []
+    return next((one for one in reversed(outputs) if one.state in WHOLE), None)
 
 
 def _outputs(store: mlmd.MetadataStore, execution_ids: list[int]) -> dict[int, dict[str, list[Artifact]]]:

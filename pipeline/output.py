@@ -1,4 +1,4 @@
-"""Keeps the libraries' noise off the screen: standard output and error of a process, to a file."""
+"""What is shown: paths made short, and the libraries' noise kept off the screen, in a file."""
 
 from __future__ import annotations
 
@@ -35,3 +35,9 @@ def all_output_to(log: str | Path) -> Iterator[None]:
             for number, descriptor in saved.items():
                 os.dup2(descriptor, number)
                 os.close(descriptor)
+
+
+def short(path: str | Path) -> str:
+    """Relative to the current folder where that is shorter."""
+    relative = os.path.relpath(path)
+    return relative if len(relative) < len(str(path)) else str(path)

@@ -12,6 +12,7 @@ import ml_metadata as mlmd
 from components import features as f
 from components import files
 from components.errors import UserError
+from components.report.lost import Lost
 from pipeline import metadata, run_dir
 from pipeline.config import Config
 from pipeline.lineage import Graph, Link
@@ -60,10 +61,9 @@ class Known:
     """
 
     def __init__(self, config: Config) -> None:
-        if not metadata.exists(config):
-            raise UserError(f"no runs in {config.run_dir}; make the first with `python -m pipeline run`")
         self.config = config
-        self.store: mlmd.MetadataStore = metadata.open_store(config)
+        self.store: mlmd.MetadataStore = metadata.known_store(config)
+        self.lost = Lost()
         self.graph = Graph(self.store)
 
     def versions(self) -> list[Version]:
@@ -98,8 +98,7 @@ class Known:
         return next(iter(found.values()))
 
     def data(self, examples: Link) -> Data:
-        path = f"{examples.artifact.uri}/{f.COUNTS_FILE}"
-        counts = json.loads(files.read_bytes(path)) if files.exists(path) else {}
+        counts = self.lost.read("counts of the data", examples.artifact.uri, _counts) or {}
         fingerprint = str(metadata.property_value(examples.artifact, "input_fingerprint") or "")
         content, _, number = fingerprint.partition(",num_files:")
         return Data(
@@ -165,3 +164,7 @@ class Known:
         if not ids:
             raise UserError(f"there is no {what!r} in {self.config.run_dir}; name {HELP}")
         return [self.graph.link(one) for one in ids]
+
+
+def _counts(examples: str) -> dict[str, Any]:
+    return dict(json.loads(files.read_bytes(f"{examples}/{f.COUNTS_FILE}")))

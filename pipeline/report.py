@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import webbrowser
@@ -15,12 +14,13 @@ from absl import logging
 from ml_metadata.proto import metadata_store_pb2 as pb
 from pydantic import ValidationError
 
+from components import files
 from components.errors import UserError
+from components.report.lost import Lost
 from pipeline import lineage, metadata, registration, run_dir, server
 from pipeline.config import Config
-from pipeline.output import all_output_to
+from pipeline.output import all_output_to, short
 from pipeline.result import Result
-from pipeline.summary import short
 
 if TYPE_CHECKING:
     from components.report.run import Step
@@ -34,6 +34,7 @@ _READ = {
     "anomalies": ("ExampleValidator", "anomalies"),
     "previous": ("PreviousData", "previous"),
     "model_run": ("Trainer", "model_run"),
+    "evaluation": ("Evaluator", "evaluation"),
     "predictions": ("ServingCheck", "predictions"),
 }
 
@@ -46,21 +47,24 @@ def make(config: Config, run_id: str) -> Path:
     folder = run_dir.of_run(config, run_id)
     path = folder / run_dir.REPORT_FILE
     result = Result.read(folder / run_dir.RESULT_FILE).to_json()
-    store = metadata.open_store(config)
+    store = metadata.known_store(config)
     known = metadata.find_run(store, run_id)
     stages = metadata.stages(store, known) if known else {}
-    live = {name: metadata.live(stages, *where) for name, where in _READ.items()}
-    live["baseline_predictions"] = _baseline_predictions(store, stages)
+    made = {name: metadata.made(stages, *where) for name, where in _READ.items()}
+    made["baseline_predictions"] = _baseline_predictions(store, stages)
+    artifacts = {name: artifact.uri for name, artifact in made.items() if artifact}
+    evaluation, lost = _evaluation(artifacts.get("evaluation"), config.evaluator.confidence)
     build.build(
         Run(
             result=result,
-            evaluation=_evaluation(config, stages),
-            artifacts={name: artifact.uri for name, artifact in live.items() if artifact},
+            evaluation=evaluation,
+            artifacts=artifacts,
             steps=_steps(store, stages),
             config=yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
             seed=config.seed,
             command=_command(config, folder),
             versions=result["versions"],
+            lost=lost,
         ),
         path,
     )
@@ -77,17 +81,18 @@ def make_index(config: Config) -> None:
     def page(file: Path) -> Path | None:
         return file if file.exists() else None
 
-    entries = [
-        index.Entry(
-            when=run_dir.started(file.parent.name),
-            result=json.loads(file.read_text(encoding="utf-8")),
-            report=page(file.parent / run_dir.REPORT_FILE),
-            card=page(file.parent / run_dir.CARD_FILE),
-        )
-        for file in run_dir.results(config)
-    ]
+    entries, damaged = [], []
+    for file in run_dir.results(config):
+        try:
+            result = Result.read(file).to_json()
+        except run_dir.DamagedRun as error:
+            damaged.append(str(error))
+            continue
+        when, folder = run_dir.started(file.parent.name), file.parent
+        report, card = page(folder / run_dir.REPORT_FILE), page(folder / run_dir.CARD_FILE)
+        entries.append(index.Entry(result=result, when=when, report=report, card=card))
     compared = [(file.stem.replace("..", " and "), file) for file in sorted(run_dir.comparisons(config).glob("*.html"))]
-    index.build(entries, Path(config.run_dir).resolve() / INDEX_FILE, compared)
+    index.build(entries, Path(config.run_dir).resolve() / INDEX_FILE, compared, damaged)
 
 
 def make_if_possible(config: Config, run_id: str) -> str | None:
@@ -116,30 +121,32 @@ def _steps(store: mlmd.MetadataStore, stages: dict[str, metadata.Stage]) -> list
         made: list[Artifact] = []
         finds = stage.execution.type.endswith(".Resolver")  # it makes nothing: what it found is what it read
         for use in uses:
-            if use.execution_id == stage.execution.id and use.artifact.state == metadata.Artifact.LIVE:
+            if use.execution_id == stage.execution.id and use.artifact.state in metadata.WHOLE:
                 one = Artifact(use.artifact.id, use.key, use.artifact.type, use.artifact.uri)
                 (made if use.made and not finds else read).append(one)
         steps.append(Step(name, read, made))
     return steps
 
 
-def _evaluation(config: Config, stages: dict[str, metadata.Stage]) -> dict[str, Any] | None:
-    evaluation = metadata.live(stages, "Evaluator", "evaluation")
-    if evaluation is None:
-        return None
+def _evaluation(uri: str | None, confidence: float) -> tuple[dict[str, Any] | None, dict[str, str]]:
+    """The results in the artifact, and a line that says so where they are there and cannot be read."""
+    if uri is None or not files.exists(uri):
+        return None, {}
     from components.evaluator import results
 
-    return results.read(evaluation.uri, config.evaluator.confidence).to_dict()
+    missed = Lost()
+    found = missed.read("evaluation", uri, lambda at: results.read(at, confidence).to_dict())
+    return found, ({"evaluation": missed.notes[0]} if missed.notes else {})
 
 
 def _baseline_predictions(store: mlmd.MetadataStore, stages: dict[str, metadata.Stage]) -> metadata.Artifact | None:
     """The recorded answers of the baseline, from when it was a candidate itself."""
-    model = metadata.live(stages, "Baseline", "model")
+    model = metadata.made(stages, "Baseline", "model")
     if model is None:
         return None
     readers = {use.execution_id for use in lineage.users(store, [model.id]) if not use.made}
     made = [use.artifact for use in lineage.uses(store, readers) if use.made and use.key == "predictions"]
-    return next((one for one in reversed(made) if one.state == metadata.Artifact.LIVE), None)
+    return next((one for one in reversed(made) if one.state in metadata.WHOLE), None)
 
 
 def _register(store: mlmd.MetadataStore, run: metadata.Run, path: Path) -> None:
@@ -181,7 +188,7 @@ def of_run(config: Config, folder: Path) -> Config:
     Raises:
       UserError: the run was made by a version of this project with other keys.
     """
-    had = yaml.safe_load((folder / run_dir.CONFIG_FILE).read_text(encoding="utf-8"))
+    had = run_dir.read_config(folder)
     try:
         return Config.model_validate(had | {"run_dir": config.run_dir, "metadata": config.metadata})
     except ValidationError as error:

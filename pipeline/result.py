@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
+from components import files
 from components.errors import GateRefused, UserError
 from components.report import facts
 from components.versions import versions
@@ -60,14 +64,30 @@ class Result:
         return result
 
     def write(self, path: Path) -> None:
-        path.write_text(json.dumps(self.to_json(), indent=2) + "\n", encoding="utf-8")
+        files.write_atomic(path, json.dumps(self.to_json(), indent=2) + "\n")
 
     @classmethod
     def read(cls, path: Path) -> Result:
-        """What `write` wrote."""
+        """What `write` wrote.
+
+        Raises:
+          run_dir.DamagedRun: it is not readable as that.
+        """
         known = {field.name for field in dataclasses.fields(cls)}
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        return cls(**{key: value for key, value in stored.items() if key in known})
+        try:
+            stored = json.loads(path.read_text(encoding="utf-8"))
+            result = _validator().validate_python({key: value for key, value in stored.items() if key in known})
+            result.to_json()
+        except OSError as error:
+            raise run_dir.DamagedRun(path, error.strerror or str(error)) from None
+        except (ValueError, AttributeError, KeyError, TypeError):
+            raise run_dir.DamagedRun(path, "its end is missing, or it was written over") from None
+        return result
+
+
+@functools.cache
+def _validator() -> TypeAdapter[Result]:
+    return TypeAdapter(Result)
 
 
 def collect(config: Config, outcome: Outcome) -> Result:

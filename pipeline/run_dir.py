@@ -19,10 +19,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from components import files
 from components.errors import UserError
 from pipeline.config import Config
+from pipeline.output import short
 
 LOCK_FILE = "lock"
 CONFIG_FILE = "config.yaml"
@@ -50,6 +54,40 @@ def _below(folder: str | None, config: Config, default: str) -> str:
     if folder and files.is_remote(folder):
         return f"{folder.rstrip('/')}/{config.name}"
     return str(Path(folder or Path(config.run_dir, default)).resolve() / config.name)
+
+
+class DamagedRun(UserError):  # noqa: N818 (what is wrong, not that something is)
+    """A file of a run that says what came of it cannot be read.
+
+    Attributes:
+      path: of the file.
+      why: it cannot be read.
+    """
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(
+            f"{short(path)} is damaged: {why}. Run the same command again, which takes finished stages from the cache; "
+            f"remove {short(path.parent)} to forget this run"
+        )
+        self.path, self.why = path, why
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The configuration of the run whose folder this is, as it was stored.
+
+    Raises:
+      DamagedRun: it cannot be read.
+    """
+    path = folder / CONFIG_FILE
+    try:
+        stored = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DamagedRun(path, error.strerror or str(error)) from None
+    except (yaml.YAMLError, UnicodeDecodeError):
+        stored = None
+    if not isinstance(stored, dict):
+        raise DamagedRun(path, "its end is missing, or it was written over")
+    return stored
 
 
 def new_id() -> str:

@@ -23,16 +23,20 @@ def freeze(config: Config, output: str | None, force: bool) -> int:
         if run.pipeline != config.name:
             continue
         stages = metadata.stages(store, run)
-        if "SchemaGen" in stages and "ExampleGen" in stages and stages["SchemaGen"].outputs.get("schema"):
+        made = [
+            metadata.live(stages, stage, key) for stage, key in (("SchemaGen", "schema"), ("ExampleGen", "examples"))
+        ]
+        uris = [one.uri for one in made if one]
+        if len(uris) == 2 and all(files.exists(uri) for uri in uris):
             from components.data_gate import freeze as data_gate_freeze
 
-            schema = f"{stages['SchemaGen'].outputs['schema'][-1].uri}/schema.pbtxt"
-            examples = stages["ExampleGen"].outputs["examples"][-1].uri
-            counts = json.loads(files.read_bytes(f"{examples}/{features.COUNTS_FILE}"))
-            data_gate_freeze.freeze(schema, counts["class_names"], destination, force)
-            print(
-                f"{destination} written from run {run.id}; edit it, and the next run of '{config.name}' validates by it"
-            )
+            curated = "ImportSchemaGen" in stages["SchemaGen"].execution.type
+            counts = json.loads(files.read_bytes(f"{uris[1]}/{features.COUNTS_FILE}"))
+            schema = f"{uris[0]}/schema.pbtxt"
+            data_gate_freeze.freeze(schema, counts["class_names"], destination, force, curated)
+            own = ", which validated by a curated schema: this is a copy of it" if curated else ""
+            print(f"{destination} written from run {run.id}{own}")
+            print(f"edit it; a run validates by schema/<name>/schema.pbtxt, or with --set schema_file={destination}")
             return 0
     raise UserError(
         f"no run of '{config.name}' in {config.run_dir} has a schema yet; make one with `run --to SchemaGen`"

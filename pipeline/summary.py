@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any, TextIO
 
 from rich.console import Console
 
 from components import features
+from pipeline.output import short
 from pipeline.result import FAULT, INTERRUPTED, MISTAKE, PUSHED, REFUSED, Result
 
 
@@ -79,9 +79,3 @@ def metric_lines(metrics: dict[str, Any]) -> list[str]:
         f"          least recognised: {worst['name']!r}, {worst['recall']['value']:.2%} of {worst['pictures']:,}"
     )
     return lines
-
-
-def short(path: str) -> str:
-    """Relative to the current folder where that is shorter."""
-    relative = os.path.relpath(path)
-    return relative if len(relative) < len(path) else path

@@ -14,8 +14,8 @@ from pipeline import blessing, run_dir
 from pipeline.blessing import Blessing
 from pipeline.config import Config
 from pipeline.lineage import Link
+from pipeline.output import short
 from pipeline.provenance import EXAMPLES, MODEL, PUSHED, Data, Known
-from pipeline.summary import short
 
 
 def show(config: Config, what: str | None, as_json: bool) -> int:
@@ -34,6 +34,7 @@ def show(config: Config, what: str | None, as_json: bool) -> int:
         _tell_models(known, known.models_of(*ids))
     _print_links("made from, back to the data", back)
     _print_links("and what came of it", forward)
+    _tell_lost(known)
     return 0
 
 
@@ -44,7 +45,7 @@ def why(config: Config, what: str | None, as_json: bool) -> int:
     version = next((one for one in known.versions() if one.link.id == start.id), None)
     judged = blessing.of_version(known, version) if version else blessing.of_run(known, _run(config, what, start))
     if as_json:
-        print(json.dumps(_why_json(judged), indent=2))
+        print(json.dumps({**_why_json(judged), "lost": known.lost.notes}, indent=2))
         return 0
     title = str(version) if version else f"the model of run {_run(config, what, start)} (#{judged.model.id})"
     print(f"{title} was {'blessed' if judged.blessed else 'refused'} by run {judged.run_id}")
@@ -58,6 +59,7 @@ def why(config: Config, what: str | None, as_json: bool) -> int:
         print(f"  intervals at {judged.metrics['confidence']:.0%}, {judged.metrics['pictures']:,} test pictures")
     _tell_training(judged)
     _tell_baseline(judged)
+    _tell_lost(known)
     return 0
 
 
@@ -133,6 +135,11 @@ def _tell_baseline(judged: Blessing) -> None:
         return
     versions = ", ".join(map(str, judged.baseline_versions)) or "not pushed"
     print(f"baseline  #{judged.baseline.id}, {versions}, trained by run {judged.baseline.run_id}")
+
+
+def _tell_lost(known: Known) -> None:
+    for line in known.lost.notes:
+        print(f"lost      {line}")
 
 
 def _why_json(judged: Blessing) -> dict[str, Any]:

@@ -47,3 +47,26 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(OSError, match="not a regular file"):
         files.read_bytes(str(tmp_path / "pipe"), 10)
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, link = tmp_path / "page.html", tmp_path / "link"
+    path.write_text("old")
+    link.symlink_to(path)
+    with pytest.raises(UnicodeEncodeError):
+        files.write_atomic(path, "new \ud800")
+    assert path.read_text() == "old"
+
+    def full(*unused: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files.os, "fsync", full)
+        with pytest.raises(OSError, match="No space left"):
+            files.write_atomic(path, "new")
+    assert path.read_text() == "old"
+    assert sorted(tmp_path.iterdir()) == [link, path]
+    files.write_atomic(link, "new ä")
+    assert (path.read_bytes(), link.is_symlink()) == ("new ä".encode(), True)
+    files.write_atomic("/dev/null", "a device is written to, and never replaced")
+    assert not Path("/dev/null").is_file()

@@ -64,20 +64,27 @@ _FEATURES: dict[str, tuple[str, str]] = {
 }
 
 
-def freeze(inferred: str | Path, class_names: Sequence[str], destination: str | Path, force: bool = False) -> Path:
+def freeze(
+    source: str | Path,
+    class_names: Sequence[str],
+    destination: str | Path,
+    force: bool = False,
+    curated: bool = False,
+) -> Path:
     """Writes a curated schema to edit.
 
     Args:
-      inferred: the schema.pbtxt of a run that inferred it, local or remote.
+      source: the schema.pbtxt of a run, local or remote.
       class_names: all classes of the data set; they become the domain of class_name.
       destination: the file to write, schema/<data set>/schema.pbtxt by convention.
       force: whether an existing file may be replaced.
+      curated: whether the run validated by a curated schema and inferred none: it is written as it is.
 
     Returns:
       The path of the written file.
 
     Raises:
-      UserError: `inferred` cannot be read, no class is given, or `destination` exists and `force` is not set.
+      UserError: `source` cannot be read, no class is given, or `destination` exists and `force` is not set.
     """
     destination = Path(destination)
     if destination.exists() and not force:
@@ -85,13 +92,15 @@ def freeze(inferred: str | Path, class_names: Sequence[str], destination: str | 
     if not class_names:
         raise UserError("A schema needs at least one class name; none was given.")
     try:
-        schema = text_format.Parse(files.read_bytes(str(inferred)).decode(), schema_pb2.Schema())
+        text = files.read_bytes(str(source)).decode()
+        schema = text_format.Parse(text, schema_pb2.Schema())
     except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
-        raise UserError(f"{inferred} is not the schema of a run: {error}") from error
-    text = _curated(schema, sorted(class_names))
+        raise UserError(f"{source} is not the schema of a run: {files.why(error)}") from error
+    if not curated:
+        text = _curated(schema, sorted(class_names))
     try:
         destination.parent.mkdir(parents=True, exist_ok=True)
-        destination.write_text(text, encoding="utf-8")
+        files.write_atomic(destination, text)
     except OSError as error:
         raise UserError(f"Cannot write {destination}: {error.strerror}.") from error
     return destination

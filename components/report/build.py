@@ -2,30 +2,69 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from absl import logging
+
 from components import features as f
+from components import files
 from components.report import data, page, quality, training
-from components.report.run import Artifact, Run
+from components.report.lost import Lost
+from components.report.run import (
+    ANOMALIES,
+    BASELINE_PREDICTIONS,
+    EVALUATION,
+    PICTURES,
+    PREDICTIONS,
+    PREVIOUS,
+    SCHEMA,
+    STATISTICS,
+    TRAINING,
+    Artifact,
+    Run,
+)
 
 LARGEST_MATRIX = 120  # classes; beyond, a confusion matrix is neither readable nor small
 ROW = 34  # height of a stage in the picture of the lineage
 ARCS = 108  # width of the arcs beside it
 EARLIER = "earlier runs"
+# Of each section, who makes it and the artifacts that it reads.
+SECTIONS: dict[str, tuple[Callable[[Run], dict[str, Any] | None], tuple[str, ...]]] = {
+    "data": (data.view, (PICTURES, STATISTICS, SCHEMA, ANOMALIES, PREVIOUS)),
+    "training": (training.view, (TRAINING,)),
+    "test": (quality.view, (EVALUATION, PREDICTIONS, BASELINE_PREDICTIONS, PICTURES)),
+}
 
 
 def build(run: Run, path: Path) -> None:
-    """Write the report of `run` to `path`. The same run gives the same bytes."""
+    """Write the report of `run` to `path`. The same run gives the same bytes.
+
+    What an artifact that is gone or damaged would have told is missing from its section, which says so.
+    """
+    sections, lost = {}, {}
+    for name, (view, artifacts) in SECTIONS.items():
+        missed = Lost()
+        there = {key: uri for key, uri in run.artifacts.items() if key not in artifacts or missed.is_there(key, uri)}
+        notes = [run.lost[key] for key in artifacts if key in run.lost]
+        try:
+            sections[name] = view(dataclasses.replace(run, artifacts=there))
+        except Exception as error:  # a damaged file fails in as many ways as there are formats
+            logging.exception("the section %s of the report", name)
+            sections[name] = None
+            among = ", ".join(there[key] for key in artifacts if key in there)
+            notes.append(f"damaged, among {among}: {files.why(error)}")
+        lost[name] = notes + missed.notes
     page.write(
         "report.html",
         path,
         run=run,
         result=run.result,
         verdict=page.verdict(run.result),
-        data=data.view(run),
-        training=training.view(run),
-        test=quality.view(run),
+        **sections,
+        lost=lost,
         lineage=lineage(run),
         splits=f.SPLITS,
         largest_matrix=LARGEST_MATRIX,

@@ -36,8 +36,9 @@ class Card:
       metrics: as in result.json.
       baseline: the version that it was measured beside; None without one.
       checks: {"name", "needed", "measured", "passed", "note"} of each thing that it had to reach.
-      recorded: URI of the answers that ServingCheck recorded; None where there are none.
+      recorded: the answers that ServingCheck recorded; None where there are none.
       lineage: {"id", "key", "stage", "run_id", "read"} of each artifact that it was made from, the nearest first.
+      lost: a line for each artifact that could not be read.
     """
 
     name: str
@@ -57,8 +58,9 @@ class Card:
     metrics: dict[str, Any]
     baseline: str | None
     checks: list[dict[str, Any]]
-    recorded: str | None
+    recorded: predictions.Predictions | None
     lineage: list[dict[str, Any]]
+    lost: list[str] = dataclasses.field(default_factory=list)
 
     def total(self, split: str) -> int:
         return sum(self.counts.get(split, {}).values())
@@ -89,9 +91,12 @@ def intended_use(card: Card) -> list[str]:
     ]
     said = [
         f"Says which of {len(classes):,} classes a picture shows, with a probability for each class.",
-        f"Made for pictures like the {card.total(f.TRAIN):,} that it was trained on"
-        + (f" (mean ± standard deviation: {', '.join(ranges)})." if ranges else "."),
     ]
+    if card.counts:
+        said.append(
+            f"Made for pictures like the {card.total(f.TRAIN):,} that it was trained on"
+            + (f" (mean ± standard deviation: {', '.join(ranges)})." if ranges else ".")
+        )
     if card.size:
         said.append(f"Takes JPEG, PNG, GIF and BMP of any size, and sees them at {card.size} x {card.size} pixels.")
     return said
@@ -125,9 +130,8 @@ def limits(card: Card, mixed_up: list[tuple[str, str, int]]) -> list[str]:
     return said
 
 
-def confusions(recorded: str | None) -> list[tuple[str, str, int]]:
+def confusions(answers: predictions.Predictions | None) -> list[tuple[str, str, int]]:
     """(class, what it was taken for, pictures) of every kind of mistake, the most frequent first."""
-    answers = predictions.read(recorded) if recorded else None
     if answers is None:
         return []
     # Labels and answers are indices into the same names; a class without a test picture has none here.

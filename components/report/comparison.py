@@ -22,9 +22,12 @@ import numpy as np
 from components import features as f
 from components import files
 from components.report import moments, predictions
+from components.report.lost import Lost
 
 MOVED = 0.1  # standard deviations; by more a statistic is said to have moved (Cohen calls 0.2 a small effect)
 MEASURES = (f.HEIGHT, f.WIDTH, f.CHANNELS, f.NUM_BYTES, f.BRIGHTNESS, f.CONTRAST, f.SHARPNESS, f.COLOURFULNESS)
+
+Moments = dict[str, dict[str, tuple[float, float]]]  # mean and deviation by split and measure
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +83,13 @@ def _data(a: Side, b: Side, cannot: list[str]) -> dict[str, Any] | None:
     if missing:
         cannot.append(f"the data: {' and '.join(missing)} read none")
         return None
-    counts = [json.loads(files.read_bytes(os.path.join(str(uri), f.COUNTS_FILE))) for uri in uris]
+    lost = Lost()
+    counts = [one for one in (lost.read("the data", str(uri), _counts) for uri in uris) if one]
+    measured = [side.artifacts.get("statistics") for side in (a, b)]
+    statistics = [(lost.read("the statistics", uri, _moments) if uri else None) or {} for uri in measured]
+    cannot += lost.notes
+    if len(counts) < 2:
+        return None
     same = "artifact" if uris[0] == uris[1] else "content" if a.fingerprint == b.fingerprint else None
     names = [set(one["class_names"]) for one in counts]
     totals = [{split: sum(one["splits"].get(split, {}).values()) for split in f.SPLITS} for one in counts]
@@ -93,9 +102,17 @@ def _data(a: Side, b: Side, cannot: list[str]) -> dict[str, Any] | None:
         "only_a": sorted(names[0] - names[1]),
         "only_b": sorted(names[1] - names[0]),
         "classes": [] if same == "artifact" else _class_counts(counts, sorted(names[0] & names[1])),
-        "statistics": [] if same == "artifact" else _statistics(a, b),
+        "statistics": [] if same == "artifact" else _statistics(*statistics),
         "moved_by": MOVED,
     }
+
+
+def _counts(examples: str) -> dict[str, Any]:
+    return dict(json.loads(files.read_bytes(os.path.join(examples, f.COUNTS_FILE))))
+
+
+def _moments(uri: str) -> Moments:
+    return {split: moments.of_split(uri, split) for split in f.SPLITS}
 
 
 def _class_counts(counts: list[dict[str, Any]], names: list[str]) -> list[dict[str, Any]]:
@@ -109,14 +126,14 @@ def _class_counts(counts: list[dict[str, Any]], names: list[str]) -> list[dict[s
     return rows
 
 
-def _statistics(a: Side, b: Side) -> list[dict[str, Any]]:
+def _statistics(a: Moments, b: Moments) -> list[dict[str, Any]]:
     """Mean and deviation of each measure of the pictures by split, those that moved most first.
 
     `moved`: the difference of the means over the pooled standard deviation (Cohen's d); None where it has no meaning.
     """
     rows = []
     for split in f.SPLITS:
-        before, now = (moments.of_split(side.artifacts.get("statistics"), split) for side in (a, b))
+        before, now = (side.get(split, {}) for side in (a, b))
         for name in MEASURES:
             if name in before and name in now:
                 (mean_a, deviation_a), (mean_b, deviation_b) = before[name], now[name]
@@ -133,7 +150,8 @@ def _metrics(a: Side, b: Side, cannot: list[str]) -> dict[str, Any] | None:
     if missing:
         cannot.append(f"the models: {' and '.join(missing)} evaluated none")
         return None
-    both = _both(a, b)
+    lost = Lost()
+    both = _both(a, b, lost)
     same_task = set(a.classes) == set(b.classes)
     if not same_task:
         cannot.append("metrics over all pictures: the two tests do not have the same classes, so the tasks differ")
@@ -143,7 +161,7 @@ def _metrics(a: Side, b: Side, cannot: list[str]) -> dict[str, Any] | None:
         tests = " and ".join(f"{side.result['metrics']['pictures']:,}" for side in (a, b))
         cannot.append(f"all answers picture by picture: the tests of {tests} pictures share {both['shared']:,}")
     elif both["pictures"] == "unknown":
-        cannot.append("answers picture by picture: ServingCheck did not record those of both runs")
+        cannot += lost.notes or ["answers picture by picture: ServingCheck did not record those of both runs"]
     if both["by_name"] and both["shared"]:
         cannot.append("the bytes of the shared pictures: path and class are the same, in data that differs otherwise")
     rows = []
@@ -181,14 +199,14 @@ def _recalls(numbers: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: (-abs(row["difference"]), row["name"]))
 
 
-def _both(a: Side, b: Side) -> dict[str, Any]:
+def _both(a: Side, b: Side, lost: Lost) -> dict[str, Any]:
     """What both models answered: "pictures" (of the tests) is same, some, other or unknown; the rest is McNemar's."""
-    right = [_right(side.artifacts.get("predictions")) for side in (a, b)]
+    right = [_right(side.artifacts.get("predictions"), lost) for side in (a, b)]
     if not all(right):
         return {"pictures": "unknown", "shared": 0, "by_name": False}
     shared = sorted(right[0].keys() & right[1].keys())
     now, before = (np.array([side[key] for key in shared], bool) for side in (right[1], right[0]))
-    gained, lost = int((now & ~before).sum()), int((before & ~now).sum())
+    gained, given_up = int((now & ~before).sum()), int((before & ~now).sum())
     kind = "other" if not shared else "same" if len(shared) == len(right[0]) == len(right[1]) else "some"
     return {
         "pictures": kind,
@@ -197,14 +215,14 @@ def _both(a: Side, b: Side) -> dict[str, Any]:
         "a_right": int(before.sum()),
         "b_right": int(now.sum()),
         "gained": gained,
-        "lost": lost,
-        "p": _mcnemar(gained, lost) if shared else None,
+        "lost": given_up,
+        "p": _mcnemar(gained, given_up) if shared else None,
     }
 
 
-def _right(recorded: str | None) -> dict[tuple[str, str], bool]:
+def _right(recorded: str | None, lost: Lost) -> dict[tuple[str, str], bool]:
     """Whether each picture, known by its path and class, was recognised: models may number their classes otherwise."""
-    answers = predictions.read(recorded) if recorded else None
+    answers = lost.read("the answers", recorded, predictions.read) if recorded else None
     if answers is None:
         return {}
     return dict(zip(zip(answers.source.tolist(), answers.class_name.tolist()), answers.right.tolist()))

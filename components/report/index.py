@@ -21,12 +21,18 @@ class Entry:
     card: Path | None = None
 
 
-def build(entries: Sequence[Entry], path: Path, comparisons: Sequence[tuple[str, Path]] = ()) -> None:
+def build(
+    entries: Sequence[Entry],
+    path: Path,
+    comparisons: Sequence[tuple[str, Path]] = (),
+    damaged: Sequence[str] = (),
+) -> None:
     """Write the page to `path`.
 
     Args:
       entries: the oldest first; the page begins with the newest.
       comparisons: the pages that compare two runs, each with its title.
+      damaged: a line for each run of which it cannot be read what came of it.
     """
     measured: dict[str, list[dict[str, float]]] = {}
     for entry in entries:
@@ -49,6 +55,7 @@ def build(entries: Sequence[Entry], path: Path, comparisons: Sequence[tuple[str,
         rows=rows,
         charts={name: _chart(name, values) for name, values in sorted(measured.items()) if len(values) > 1},
         comparisons=[(title, page.link(str(file), path.parent)) for title, file in comparisons],
+        damaged=damaged,
     )
 
 

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import jinja2
 
+from components import files
 from components.names import printable
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -32,7 +33,7 @@ def write(template: str, path: Path, **values: Any) -> None:
     page = environment.get_template(template).render(
         style=_text("report.css"), script=script, script_digest=digest, **values
     )
-    path.write_text(page, encoding="utf-8")
+    files.write_atomic(path, page)
 
 
 def verdict(result: dict[str, Any]) -> dict[str, str]:

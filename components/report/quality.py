@@ -71,7 +71,8 @@ def _pictures(run: Run, answers: Predictions, names: Sequence[str]) -> dict[str,
         changes = predictions.changes(answers, before) if before is not None else None
     changed = [row for key in ("gained", "lost") for row in changes[key][:CHANGED]] if changes else []
     wanted = {str(answers.source[row]) for row in (*wrong, *changed, *(row for _, _, row in in_cells))}
-    uris = thumbnails.of_sources(run.artifacts[PICTURES], f.TEST, wanted)
+    examples = run.artifacts.get(PICTURES)
+    uris = thumbnails.of_sources(examples, f.TEST, wanted) if examples else {}
 
     def cards(rows: Iterable[int]) -> list[dict[str, Any]]:
         found = [_card(answers, row, names, uris) for row in rows]

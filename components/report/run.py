@@ -15,6 +15,7 @@ PICTURES, STATISTICS, SCHEMA, ANOMALIES, PREVIOUS, TRAINING, PREDICTIONS, BASELI
     "predictions",
     "baseline_predictions",
 )
+EVALUATION = "evaluation"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Run:
       seed: of the configuration.
       command: a line for a shell that makes the same run again; empty if there is none.
       versions: of Python and the libraries that the run's result depends on.
+      lost: of each of the artifacts that could not be read before the page was made, a line that says so, by name.
     """
 
     result: dict[str, Any]
@@ -59,3 +61,4 @@ class Run:
     seed: int
     command: str
     versions: dict[str, str]
+    lost: dict[str, str] = dataclasses.field(default_factory=dict)

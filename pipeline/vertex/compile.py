@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from components import files
 from components.errors import UserError
 from components.imports import uncollected
 from pipeline.config import Config
@@ -96,7 +97,7 @@ def run(config: Config, output: Path) -> None:
         job = spec(config)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(json.dumps(job, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        files.write_atomic(output, json.dumps(job, indent=2, sort_keys=True) + "\n")
     except OSError as error:
         raise UserError(f"cannot write {output}: {error.strerror}") from None
     tasks = job["pipelineSpec"]["root"]["dag"]["tasks"]

@@ -125,6 +125,12 @@ def test_data_that_breaks_a_frozen_schema_stops_the_run(
     assert all(f'"{name}"' in schema.read_text() for name in NAMES)
     good = run(runs, pictures, f"schema_file={schema}", last="DataGate")
     assert good.exit_code == 0, good.why
+    edited = schema.read_text() + "# edited\n"
+    schema.write_text(edited)
+    assert run(runs, pictures, f"schema_file={schema}", last="SchemaGen").exit_code == 0
+    copy = tmp_path / "copy.pbtxt"
+    assert main([*freeze[:-1], str(copy)]) == 0  # of a run whose schema was curated already
+    assert copy.read_text() == edited
     for split in ("train", "test"):
         (pictures / split / "two").rename(pictures / split / "nought")
     result, screen = screen_of(runs, pictures, f"schema_file={schema}")

@@ -10,6 +10,7 @@ import pytest
 from components import features as f
 from components.evaluator import results
 from components.report import card as cards
+from components.report import predictions
 from components.report.page import markdown
 from pipeline.cli import main
 from tests.end_to_end.support import artifact
@@ -43,7 +44,7 @@ def made_up(root: Path, names: tuple[str, ...]) -> cards.Card:
         | {"slices": [{"by": "size", "name": names[0], "pictures": 3, "accuracy": share}]},
         baseline="version 6",
         checks=[{"name": "accuracy", "needed": "at least 50%", "measured": "66%", "passed": True, "note": "close"}],
-        recorded=run.artifacts["predictions"],
+        recorded=predictions.read(run.artifacts["predictions"]),
         lineage=[{"id": 9, "key": "model", "stage": "Trainer", "run_id": "run-1", "read": {1: "examples"}}],
     )
 
