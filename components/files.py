@@ -38,7 +38,7 @@ _DESCRIPTIONS = frozenset(
         *("txt", "text", "md", "rst", "rtf", "log", "tex", "bib", "doc", "docx", "htm", "html", "css", "js", "url"),
         *("csv", "tsv", "json", "jsonl", "ndjson", "geojson", "xml", "xsd", "yaml", "yml", "toml", "ini", "cfg"),
         *("conf", "xls", "xlsx", "ods", "mat", "names", "lst", "pbtxt", "prototxt", "arff", "py", "ipynb", "m", "sh"),
-        *("md5", "sha1", "sha256", "crc", "idx", "index"),
+        *("md5", "sha1", "sha256", "sha512", "crc", "idx", "index", "cache", "xmp", "aae", "tfw", "jgw", "pgw", "prj"),
     }
 )
 _DESCRIPTION_NAMES = frozenset(
@@ -67,7 +67,7 @@ def is_litter(relative: str) -> bool:
 
 def is_description(path: str) -> bool:
     """Whether a file's name says that it describes the images (a README, a CSV, annotations): ignored, and counted."""
-    name = path.rpartition("/")[2].casefold()
+    name = path.rpartition("/")[2].casefold().removesuffix(".gz")
     stem, dot, ending = name.rpartition(".")
     return (bool(dot and stem) and ending in _DESCRIPTIONS) or name in _DESCRIPTION_NAMES
 

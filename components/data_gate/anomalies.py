@@ -105,6 +105,6 @@ def unlearnable(counts: Mapping[str, Mapping[str, int]], action: str) -> Iterato
             one = len(unmeasured) == 1
             which, it = ("class ", "it") if one else (f"{len(unmeasured):,} classes: ", "them")
             examples = [{"class_name": name, "split": split} for name in unmeasured[:KEPT]]
-            what = f"{split} has no picture of {which}{named}, which train has, and cannot measure {it}."
-            advice = f"Add pictures to {split}; where that is cut out of train, a class needs 3 different ones"
+            what = f"{split} has no image of {which}{named}, which train has, and cannot measure {it}."
+            advice = f"Add images to {split}; where that is cut out of train, a class needs 3 different ones"
             yield found(ANOMALIES, WARN, what, advice, len(unmeasured), examples)

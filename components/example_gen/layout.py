@@ -7,6 +7,7 @@ that repeats a split's name or lies in each split. Folders below a class belong 
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -22,6 +23,9 @@ _CONTAINERS = frozenset(
     {"images", "image", "imgs", "img", "jpegimages", "masks", "mask", "annotations", "annotation", "labels", "label"}
     | {"segmentations", "segmentation", "groundtruth", "ground_truth", "gt", "depth", "bboxes"}
 )
+
+# What parts of a set are called that differ by number.
+_PARTS = re.compile("part|fold|batch|chunk|shard|images?|imgs?")
 
 _Path = tuple[str, ...]
 
@@ -81,7 +85,7 @@ def understand(filled: Collection[str], folders: Collection[str], what: str, des
     reasons = {folder: _no_class(inner.get(folder, ()), splits) for folder, place in result.items() if place is None}
     notes = [*_levels([inner[folder] for folder in filled if result[folder]], splits, repeated, bool(split_last))]
     if not splits:
-        notes += _classes_named_like_splits({path[0] for path in used if path})
+        notes += _doubtful_classes({path[0] for path in used if path})
     return Layout(result, reasons, notes)
 
 
@@ -162,6 +166,12 @@ def _class_then_split(used: Sequence[_Path], what: str) -> dict[str, str]:
             f"{what}: some class folders hold folders for splits ({shown(sorted(splits))}), "
             f"and {_listed(not_told)} is in none of them. Sort all images of each class into such folders, or none."
         )
+    tops = {path[0] for path in used if path}
+    if deeper := sorted("/".join(path) for path in used if len(path) > 2):
+        raise UserError(
+            f"{what}: the splits lie within {_listed(tops)} and hold folders ({_listed(deeper)}): "
+            "which are the classes? Give one of these folders."
+        )
     return splits
 
 
@@ -225,7 +235,10 @@ def _levels(
         )
 
 
-def _classes_named_like_splits(tops: Collection[str]) -> Iterable[str]:
+def _doubtful_classes(tops: Collection[str]) -> Iterable[str]:
+    without_numbers = {re.sub(r"\d+", "", top.casefold()) for top in tops}
+    if len(tops) > 1 and len(without_numbers) == 1 and _PARTS.search(without_numbers.pop()):
+        yield f"{_listed(tops)} are taken for classes; if they are parts of one set, sort their images by class"
     alike = sorted(top for top in tops if (name := split_names.named(top)).split and not name.rest)
     for top in alike:
         others = sorted(set(tops) - {top})

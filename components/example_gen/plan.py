@@ -73,7 +73,7 @@ def make(
 
     rejected = [Rejection(source, reason, name_of(place)) for source, reason, place in rejects]
     if not counts:
-        raise UserError(f"{what}: none of its {len(rejects):,} files can be used ({_reasons(rejected)}).")
+        raise UserError(f"{what}: none of its {len(rejects):,} images can be used ({_reasons(rejected)}).")
     usable = {name for place in counts if (name := name_of(place)) is not None}
     trained = {name_of(place) for place in counts if (found := resolved[place]) and found.split in (None, f.TRAIN)}
     for name in sorted({name for place in resolved if (name := name_of(place)) is not None} - usable):
@@ -124,7 +124,7 @@ def _alike(what: str, usable: set[str], trained: set[str | None]) -> Iterator[st
     """
     groups: dict[str, list[str]] = defaultdict(list)
     for name in sorted(usable):
-        groups[re.sub(r"[\W_]+", " ", name.casefold()).strip() or name].append(name)
+        groups[re.sub(r"[\s_-]+", " ", name.casefold()).strip() or name].append(name)
     for names in groups.values():
         if len(names) > 1:
             quoted = " and ".join(repr(name) for name in names)

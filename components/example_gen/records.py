@@ -130,7 +130,8 @@ def _picture(record: Any, features: Features) -> tuple[str | int, bytes | np.nda
     else:
         return class_name, Rejected(f"no image in {_one_of(image_names)}: {_what_is_there(record, 'image')}")
     if class_name == UNLABELLED:
-        return class_name, Rejected(f"no label in {_one_of(label_names)}: {_what_is_there(record, 'label')}")
+        there = _what_is_there(record, "label")
+        return class_name, Rejected(f"no label, text or a whole number, in {_one_of(label_names)}: {there}")
     if isinstance(class_name, int) and class_name < 0:
         return class_name, Rejected(f"no label: {class_name}, which stands for unlabelled")
     return class_name, content

@@ -16,9 +16,7 @@ def test_a_class_that_a_split_lacks_is_a_warning() -> None:
     assert found(FULL, FULL) == []
     ((action, message),) = found(FULL, {"cat": 1, "dog": 0})
     assert action == "warn"
-    assert message.startswith(
-        "test has no picture of 2 classes: 'dog', 'emu', which train has, and cannot measure them."
-    )
+    assert message.startswith("test has no image of 2 classes: 'dog', 'emu', which train has, and cannot measure them.")
     assert [action for action, _ in found({"cat": 1}, {"dog": 1})] == ["warn", "warn"]
 
 

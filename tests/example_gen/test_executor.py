@@ -397,7 +397,7 @@ def test_its_own_output_is_a_source(tmp_path: Path) -> None:
 
 
 MISTAKES = {
-    "nothing usable": ({"cat/1.png": b"x", "dog/2.png": b"y"}, "none of its 2 files can be used (2 × not a picture)"),
+    "nothing usable": ({"cat/1.png": b"x", "dog/2.png": b"y"}, "none of its 2 images can be used (2 × not a picture)"),
     "one usable class": (
         {**sets.pictures_of({"cat": 5}), "dog/1.png": b"x"},
         "only 'cat' has usable pictures to train with, and a classifier needs two classes (1 × not a picture",
@@ -424,7 +424,7 @@ def test_mistakes_get_one_clear_line(tmp_path: Path, kind: str, archive: bool) -
         ({}, "no images in it"),
         ({"1.png": b"x", "2.png": b"x"}, "images but no class folders"),
         ({"pets/cat/1.png": b"x"}, "only one class|no class folders"),
-        ({"../cat/1.png": b"x", "/dog/1.png": b"y"}, "none of its 2 files can be used .2 × its name points outside"),
+        ({"../cat/1.png": b"x", "/dog/1.png": b"y"}, "none of its 2 images can be used .2 × its name points outside"),
     ],
 )
 def test_archives_of_no_known_layout(tmp_path: Path, content: dict[str, bytes], message: str) -> None:

@@ -103,6 +103,14 @@ def test_classes_that_are_named_like_splits() -> None:
     assert found(*tree("train", "car", classes=("big",)))["car/big"] == Place(None, "car")
 
 
+def test_parts_of_a_set_are_doubted() -> None:
+    assert layout_of("HAM_images_part_1", "HAM_images_part_2").notes == [
+        "HAM_images_part_1/, HAM_images_part_2/ are taken for classes; "
+        "if they are parts of one set, sort their images by class"
+    ]
+    assert layout_of("class 1", "class 2").notes == []
+
+
 @pytest.mark.parametrize(
     ("filled", "message"),
     [
@@ -114,6 +122,7 @@ def test_classes_that_are_named_like_splits() -> None:
         ((*tree("train"), "more"), "which are the classes?"),
         ((*tree("train"), *tree("extra")), "which are the classes?"),
         (("cat", "dog", *tree("test")), "which are the classes?"),
+        (("a/train/cat", "a/train/dog", "a/test/cat", "b/train/cat", "b/test/cat"), "which are the classes?"),
         (("cat_train", "cat_test", "dog_train", "dog_test"), "named by class and split at once"),
         (("images", "masks"), "are parts of one data set, not classes"),
         (tree("images", "masks"), "are parts of one data set, not classes"),

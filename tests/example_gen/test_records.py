@@ -40,7 +40,7 @@ def test_usual_names(tmp_path: Path, values: dict[str, Any], class_name: str | i
     [
         ({"label": 3}, "no image in any of image, image/encoded, image_raw: the record has label (int64); name it by"),
         ({"image": 5, "label": 3}, "no image in any of"),
-        ({"image": b"png"}, "no label in any of class_name, image/class/text, label, image/class/label, class: the"),
+        ({"image": b"png"}, "no label, text or a whole number, in any of class_name, image/class/text, label"),
         ({"image": b"png", "label": -1}, "no label: -1"),
     ],
 )
