@@ -23,6 +23,12 @@ _JPEG_KEPT = {0xE0: b"JFIF\0", 0xEE: b"Adobe"}  # what tells how the colours are
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}  # by colour type
 
 
+# What most JPEG files begin with, and what is not in them behind it: a frame of another kind or not of eight bits, and
+# what is dropped.
+_JFIF = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00"
+_NOT_PLAIN = re.compile(rb"\xff(?:[\xc3\xc5-\xc7\xc9-\xcb\xcd-\xcf\xe0-\xef\xfe]|[\xc0-\xc2]..[^\x08])", re.DOTALL)
+
+
 class Jpeg(NamedTuple):
     stored: bytes
     width: int
@@ -40,6 +46,14 @@ class Png(NamedTuple):
     orientation: int
     bits: int
     channels: int
+
+
+def is_plain_jpeg(raw: bytes) -> bool:
+    """Whether `jpeg` would store a file as it is, of eight bits, sequential or progressive; False also where unsure.
+
+    In a tenth of the time, which tells where images are small.
+    """
+    return raw.startswith(_JFIF) and raw.find(b"\xff\xd9") == len(raw) - 2 and not _NOT_PLAIN.search(raw, 20)
 
 
 def jpeg(raw: bytes) -> Jpeg:

@@ -29,6 +29,10 @@ MAX_SIDE = 65_535  # pixels; JPEG's own limit. libpng in TensorFlow refuses side
 Image.MAX_IMAGE_PIXELS = None
 
 _JPEG, _PNG = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
+_COLOURS = {
+    "Gray": 1,
+    "YCbCr": 3,
+}  # of those JPEG files that simplejpeg decodes as TensorFlow does, with their channels
 _PROCESSES = (0xC0, 0xC1, 0xC2, 0xC9, 0xCA)  # sequential and progressive, in Huffman's and in arithmetic code
 _LOSSLESS = (0xC3, 0xC7, 0xCB, 0xCF)
 _QUALITY = 95  # of a JPEG that had to be turned
@@ -81,7 +85,22 @@ def servable(raw: bytes, max_bytes: int, max_pixels: int) -> bytes:
     return read(raw, max_bytes, max_pixels).encoded
 
 
+def _plain_jpeg(raw: bytes, max_pixels: int) -> Picture | None:
+    """What `_jpeg` gives of a file without anything unusual; None of others."""
+    if not image_files.is_plain_jpeg(raw):
+        return None
+    try:
+        height, width, colours, _ = simplejpeg.decode_jpeg_header(raw)
+        if colours not in _COLOURS or not 0 < height * width <= max_pixels:
+            return None
+        return Picture(raw, simplejpeg.decode_jpeg(raw, fastdct=True, fastupsample=False), _COLOURS[colours])
+    except ValueError:
+        return None
+
+
 def _jpeg(raw: bytes, max_pixels: int) -> Picture:
+    if plain := _plain_jpeg(raw, max_pixels):
+        return plain
     file = image_files.jpeg(raw)
     _check_size(file.width, file.height, max_pixels)
     if file.bits != 8 or file.process not in _PROCESSES:
@@ -107,7 +126,7 @@ def _jpeg_pixels(jpeg: bytes, fast: bool = True) -> np.ndarray:
     """
     try:
         colours = simplejpeg.decode_jpeg_header(jpeg)[2]
-        if colours in ("YCbCr", "Gray"):
+        if colours in _COLOURS:
             # Strict: it raises where libjpeg warns, and TensorFlow has the last word on what is unusual.
             return simplejpeg.decode_jpeg(jpeg, fastdct=fast, fastupsample=False)
     except ValueError as error:
@@ -133,7 +152,7 @@ def _tensorflow_pixels(encoded: bytes) -> np.ndarray:
     import tensorflow as tf
 
     try:
-        return tf.raw_ops.DecodeImage(contents=encoded, channels=3, expand_animations=False).numpy()
+        return tf.raw_ops.DecodeImage(contents=tf.constant(encoded), channels=3, expand_animations=False).numpy()
     except tf.errors.InvalidArgumentError:  # its message says no more
         raise Rejected("damaged picture: its data is cut short or inconsistent") from None
 
