@@ -41,7 +41,9 @@ def rejected(examples_uri: str, counts: Mapping[str, Any], max_rejected: float, 
     common = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
     why = ", ".join(f"{n:,} {one_line(reason)}" for reason, n in common[:_REASONS])
     more = ", and more" if len(common) > _REASONS else ""
-    shown = for_example(f"{quote(row['source'])} ({one_line(row['reason'])})" for row in examples)
+    shown = for_example(
+        quote(row["source"]) + (f" ({one_line(row['reason'])})" if len(reasons) > 1 else "") for row in examples
+    )
     what = (
         f"{count:,} of {total:,} pictures ({count / total:.1%}) cannot be used, more than gate.max_rejected "
         f"({max_rejected:.1%}) allows: {why}{more}{shown}. All are listed in {path}."

@@ -123,6 +123,11 @@ def _splits(used: Sequence[_Path], what: str) -> dict[str, str]:
             "Put them into train/<class>/ and test/<class>/."
         )
     told = {top: name.split for top, name in names.items() if name.split and (not name.rest or len(rests) == 1)}
+    if len(rests) > 1 and all(name.split and "" not in below[top] for top, name in names.items()):
+        raise UserError(
+            f"{what}: {_listed(below)} are named like splits and like more: which are the classes? "
+            "Call the splits train, validation and test, or give one of these folders."
+        )
     splits = split_names.settled(told)
     others = sorted(set(below) - set(splits))
     found = set(splits.values())

@@ -43,6 +43,7 @@ def named(name: str, common: frozenset[str] = frozenset()) -> Named:
     """What a folder's or a file's name says of its split; words in `common` say nothing."""
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).casefold()
     spaced = re.sub(r"(hold|held)[\W_]+out\b", "holdout", spaced)
+    spaced = re.sub(r"^\s*[a-z][.)]", "", spaced)  # as in "a. Training Set"
     words = [word for word in re.findall(r"[^\W\d_]+|\d+", spaced) if word not in common]
     told, rest = set(), []
     for word in words:

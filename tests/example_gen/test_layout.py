@@ -62,6 +62,7 @@ def test_given_splits(top: str, validation: str) -> None:
         ("train_val", "test", "test"),
         ("train_224x224", "test_224x224", "test"),
         ("train_augmented", "test", "test"),
+        ("a. Training Set", "b. Testing Set", "test"),
     ],
 )
 def test_the_names_that_people_use(train: str, other: str, split: str) -> None:
@@ -123,6 +124,7 @@ def test_parts_of_a_set_are_doubted() -> None:
         ((*tree("train"), *tree("extra")), "which are the classes?"),
         (("cat", "dog", *tree("test")), "which are the classes?"),
         (("a/train/cat", "a/train/dog", "a/test/cat", "b/train/cat", "b/test/cat"), "which are the classes?"),
+        (tree("winter_train", "spring_test"), "which are the classes?"),
         (("cat_train", "cat_test", "dog_train", "dog_test"), "named by class and split at once"),
         (("images", "masks"), "are parts of one data set, not classes"),
         (tree("images", "masks"), "are parts of one data set, not classes"),
