@@ -138,7 +138,7 @@ class Runs:
                 time.sleep(0.0005)
         try:
             process.wait(
-                {"any": draw.uniform(0, span), "training": draw.uniform(0, 2), "pushing": draw.uniform(0, 0.1)}[how]
+                {"any": draw.uniform(0, span), "training": draw.uniform(0, 2), "pushing": draw.uniform(0, 0.02)}[how]
             )
         except subprocess.TimeoutExpired:
             process.kill()
@@ -163,14 +163,14 @@ class Runs:
     def resumed(self) -> int:
         return sum("training goes on after" in log.read_text() for log in self.runs.glob("runs/*/run.log"))
 
-    def weights(self) -> dict[str, bytes]:
-        """Every variable of the version in front, to the bit."""
+    def weights(self) -> list[bytes]:
+        """Every variable of the version in front, to the bit, sorted: their order in the file means nothing."""
         import tensorflow as tf
 
         front = max(_versions(self.serving), key=lambda version: int(version.name))
         reader = tf.train.load_checkpoint(str(front / "variables" / "variables"))
         names = [name for name in reader.get_variable_to_shape_map() if not name.startswith("_CHECKPOINTABLE")]
-        return {name: np.asarray(reader.get_tensor(name)).tobytes() for name in names}
+        return sorted(np.asarray(reader.get_tensor(name)).tobytes() for name in names)
 
     def check(self) -> None:
         """Nothing is left of what was killed, and ML Metadata and serving/ say the same."""
@@ -179,8 +179,9 @@ class Runs:
         assert not metadata.left_running(known)
         ended = {str(one.id) for one in known} - {str(one.id) for one in metadata.unsuccessful(known)}
         artifacts = self.runs / "artifacts"
-        folders = [*artifacts.glob("*/*/*/*"), *artifacts.glob("*/*/.system/*/*")]
-        assert not [folder for folder in folders if folder.name.isdigit() and folder.name not in ended]
+        outputs = [*artifacts.glob("*/*/[!.]*/*"), *artifacts.glob("*/*/.system/executor_execution/*")]
+        assert not [folder for folder in outputs if folder.name not in ended]
+        assert not list(artifacts.glob("*/*/.system/stateful_working_dir/*/*"))  # TFX does not say whose they are
         assert not list((self.runs / "checkpoints").glob("*"))
         self._check_serving(store)
 
