@@ -76,8 +76,11 @@ def make(
         raise UserError(f"{what}: none of its {len(rejects):,} images can be used ({_reasons(rejected)}).")
     usable = {name for place in counts if (name := name_of(place)) is not None}
     trained = {name_of(place) for place in counts if (found := resolved[place]) and found.split in (None, f.TRAIN)}
+    described = {folder for name in ignored for folder in _folders_of(name)}
     for name in sorted({name for place in resolved if (name := name_of(place)) is not None} - usable):
         lying = [text(place) for place in resolved if isinstance(place, str) and name_of(place) == name]
+        if not described.isdisjoint(lying) and name not in {rejection.class_name for rejection in rejected}:
+            continue  # a folder of what describes the images, as annotations
         rejected.append(Rejection(min(lying, default=what), "the class has no usable picture", name))
     class_names = sorted(usable & trained, key=_order)
     notes = [*_ignored_note(ignored), *inventory.notes, *layout.notes, *_alike(what, usable, trained)]
@@ -101,6 +104,12 @@ def split_codes(index: Index, targets: Mapping[str | Place, Target | Rejection])
             by_hash = target.split in (None, f.TRAIN)
             codes[here] = splits.assign(index.hashes[here], target.cuts) if by_hash else given
     return codes
+
+
+def _folders_of(path: str) -> Iterator[str]:
+    """The folders that a file lies in, from the inner to the outer one."""
+    while path := path.rpartition("/")[0]:
+        yield text(path)
 
 
 def _layout(what: str, filled: set[str], folders: Sequence[str], ignored: Sequence[str], empty: bool) -> Layout:

@@ -207,6 +207,9 @@ def _folder_kind(path: str) -> Kind:
         raise UserError(f"{what}: {holds}. Expected a folder for each class, with its images in it.")
     if sorted_out.records:
         return "tfrecords"
+    published = (cifar.BINARY.file_name, cifar.PYTHON.file_name)
+    if whole := [name for name in sorted_out.archives if os.path.basename(name) in published]:
+        raise UserError(f"{what}: holds CIFAR-10's archive. Give the archive itself: {files.shown(whole)}.")
     if any(cifar.is_member(name) for name in found):
         raise UserError(f"{what}: CIFAR-10's archive, unpacked. Give the archive itself: it is read as it is.")
     if sorted_out.images:

@@ -242,6 +242,7 @@ def test_what_describes_a_set_is_ignored_and_counted(tmp_path: Path) -> None:
         "labels.csv": b"1.png,cat",
         "annotations/cat/0.xml": b"<annotation/>",
         "images/@eaDir/0.png": b"thumbnail",
+        "images/docs/more/notes.md": b"no class",
     }
     for path in (
         sets.folder(tmp_path / "pets", content),
@@ -251,9 +252,10 @@ def test_what_describes_a_set_is_ignored_and_counted(tmp_path: Path) -> None:
     ):
         outcome = sets.run(path, tmp_path / f"{path.name}.d" / "out")
         assert (outcome.counts["class_names"], outcome.rejected) == (["cat", "dog"], [])
-        assert outcome.counts["ignored"] == 3
+        assert outcome.counts["ignored"] == 4
         assert outcome.counts["notes"] == [
-            "ignored 3 files that are not images (README.dataset.txt, annotations/cat/0.xml, labels.csv)"
+            "ignored 4 files that are not images "
+            "(README.dataset.txt, annotations/cat/0.xml, images/docs/more/notes.md, ...)"
         ]
 
 
