@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import warnings
 
 import pytest
@@ -29,6 +31,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for report in told:
             figures = ", ".join(f"{name} {value}" for name, value in report.user_properties)
             terminalreporter.line(f"{report.nodeid}: {figures}")
+
+
+# A job that a shell started in the background, or under nohup, begins with Ctrl-C ignored, and so would its children.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+# The servers that tests start are on this machine, whatever proxy leads away from it.
+os.environ["no_proxy"] = os.environ["NO_PROXY"] = "127.0.0.1,localhost,::1"
 
 
 @pytest.fixture(autouse=True)

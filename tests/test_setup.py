@@ -42,10 +42,9 @@ def test_a_machine_without_a_compiler_is_told_so_before_anything_is_installed(tm
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     (tmp_path / "bin").mkdir()
-    uv = subprocess.run(
-        [sys.executable, "tools/bootstrap.py", "--tools-only"], cwd=ROOT, capture_output=True, text=True
-    )
-    (tmp_path / "bin" / "uv").symlink_to(uv.stdout.strip())
+    uv = tmp_path / "bin" / "uv"  # the machine's own may be a shim that needs more on PATH
+    uv.write_text("#!/bin/sh\n")
+    uv.chmod(0o755)
     command = [sys.executable, str(tmp_path / "tools" / "bootstrap.py")]
     path = {"PATH": str(tmp_path / "bin")}
     done = subprocess.run(command, env=path, capture_output=True, text=True, timeout=60)
