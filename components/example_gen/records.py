@@ -102,15 +102,14 @@ def incomplete(paths: Mapping[str, str]) -> Iterator[str]:
     """A line on files without a record, and one on shards (…-00000-of-00005) that are missing; {name: path}."""
     if empty := [name for name, path in paths.items() if not files.size(path)]:
         yield f"{len(empty):,} of {len(paths):,} TFRecord files hold nothing at all ({files.shown(empty)})"
-    sets: dict[str, set[int]] = defaultdict(set)
+    sets: dict[tuple[str, str, str], set[int]] = defaultdict(set)  # numbers found, by what is before and behind them
     for name in paths:
         if shard := _SHARD.search(name):
-            sets[f"{name[: shard.start()]}-{{}}-of-{shard[2]}{name[shard.end() :]}"].add(int(shard[1]))
-    for pattern, found in sets.items():
-        total = int(_SHARD.search(pattern.format("00000"))[2])  # type: ignore[index]
-        if missing := sorted(set(range(total)) - found):
-            names = [pattern.format(f"{number:05d}") for number in missing]
-            yield f"{len(names):,} of {total:,} shards are missing ({files.shown(names)})"
+            sets[name[: shard.start()], shard[2], name[shard.end() :]].add(int(shard[1]))
+    for (before, total, behind), found in sets.items():
+        if missing := sorted(set(range(int(total))) - found):
+            names = [f"{before}-{number:05d}-of-{total}{behind}" for number in missing]
+            yield f"{len(names):,} of {int(total):,} shards are missing ({files.shown(names)})"
 
 
 def _picture(record: Any, features: Features) -> tuple[str | int, bytes | np.ndarray | Rejected]:
@@ -148,7 +147,7 @@ def _what_is_there(record: Any, wanted: str) -> str:
         kind = record[name].WhichOneof("kind")
         count = len(getattr(record[name], kind).value) if kind else 0
         of = {"bytes_list": "bytes", "int64_list": "int64", "float_list": "float"}.get(kind or "", "empty")
-        shown.append(f"{printable(name)} ({of if count == 1 else f'{count:,} {of}' if count else 'empty'})")
+        shown.append(f"{printable(name)} ({of if count == 1 else f'{count:,} x {of}' if count else 'empty'})")
     more = ", ..." if len(record) > _LISTED else ""
     return f"the record has {', '.join(shown) or 'no features'}{more}; name it by data.features.{wanted}"
 

@@ -147,11 +147,11 @@ def test_records_beside_images_are_refused(tmp_path: Path) -> None:
 
 
 def test_missing_shards_and_empty_files_are_told(tmp_path: Path) -> None:
-    shards(tmp_path, "train-00000-of-00003", "train-00002-of-00003", "test-00000-of-00001")
-    (tmp_path / "train-00002-of-00003").write_bytes(b"")
+    shards(tmp_path, "{a}train-00000-of-00003", "{a}train-00002-of-00003", "{a}test-00000-of-00001")
+    (tmp_path / "{a}train-00002-of-00003").write_bytes(b"")
     assert readers.inventory("tfrecords", str(tmp_path)).notes == [
-        "1 of 3 TFRecord files hold nothing at all (train-00002-of-00003)",
-        "1 of 3 shards are missing (train-00001-of-00003)",
+        "1 of 3 TFRecord files hold nothing at all ({a}train-00002-of-00003)",
+        "1 of 3 shards are missing ({a}train-00001-of-00003)",
     ]
 
 
