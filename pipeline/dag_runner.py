@@ -22,6 +22,8 @@ from tfx.orchestration.portable.beam_executor_operator import BeamExecutorOperat
 from tfx.proto.orchestration.executable_spec_pb2 import BeamExecutableSpec
 from tfx.types import artifact_utils
 
+from components import files
+from components.errors import UserError
 from components.pusher import manifest
 
 # The DAG itself is a Beam pipeline made without options; Beam's own default would first try to download a runner.
@@ -79,6 +81,22 @@ class _BeamOperator(BeamExecutorOperator):
 EXECUTOR_OPERATORS = {BeamExecutableSpec: _BeamOperator}
 
 
+class _Launcher(launcher.Launcher):
+    def _run_executor(self, execution_info: Any) -> Any:
+        """See the base class, which makes the folders of the outputs where there are none, and else uses what is there.
+
+        Raises:
+          UserError: there is something in them: it would be taken for a part of the output.
+        """
+        for artifact in itertools.chain(*execution_info.output_dict.values()):
+            if files.names(artifact.uri):
+                raise UserError(
+                    f"{artifact.uri} is not empty: another run directory, or another ML Metadata, writes its artifacts "
+                    "there too. Set artifacts_dir to a folder of this run directory's own, or move that one away"
+                )
+        return super()._run_executor(execution_info)
+
+
 class _Node(PipelineNodeAsDoFn):
     def _run_node(self) -> None:
         assert _observer is not None
@@ -99,7 +117,7 @@ class _Node(PipelineNodeAsDoFn):
         if self._pipeline_node.execution_options.run.perform_snapshot:  # the first of a partial run
             with metadata.Metadata(connection) as handle:
                 partial_run_utils.snapshot(handle, self._pipeline)
-        execution = launcher.Launcher(
+        execution = _Launcher(
             pipeline_node=self._pipeline_node,
             mlmd_connection=metadata.Metadata(connection),
             pipeline_info=self._pipeline_info,

@@ -11,7 +11,8 @@ from functools import partial
 from importlib import metadata as versions
 from pathlib import Path
 
-from pipeline import metadata, repair, run_dir
+from components.errors import UserError
+from pipeline import consistency, metadata, repair, run_dir
 from pipeline.config import Config
 from pipeline.output import all_output_to
 
@@ -100,6 +101,10 @@ def _state(config: Config) -> list[Finding]:
     if metadata.exists(config):
         store = metadata.open_store(config)
         found.append(Finding("ML Metadata", True, f"{len(metadata.runs(store))} runs"))
+    try:
+        consistency.check(config)
+    except UserError as error:  # whose folders they are is not known: nothing is removed
+        return [*found, Finding("artifacts", False, str(error))]
     left = repair.find(config, store, run_dir.run_ids(config))
     paths = [*left.folders, *left.incoming]
     shown = f": {', '.join(paths[:3])}" + (", …" if len(paths) > 3 else "") if paths else ""

@@ -30,7 +30,6 @@ class Here:
     data_gate: type[DataGate] = DataGate
     tuner: type[tfx.Tuner] = tfx.Tuner
     trainer: type[tfx.Trainer] = tfx.Trainer
-    evaluator: type[tfx.Evaluator] = tfx.Evaluator
 
     def __init__(self, config: Config) -> None:
         self.config = config

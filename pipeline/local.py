@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, TextIO
 import yaml
 
 from components import files, progress
-from components.errors import GateRefused, UserError
+from components.errors import Damaged, GateRefused, UserError
 from components.example_gen import sources
 from components.imports import uncollected
-from pipeline import ALL_STAGES, fingerprint, metadata, repair, report, run_dir
+from pipeline import ALL_STAGES, consistency, fingerprint, metadata, repair, report, run_dir
 from pipeline.config import Config
 from pipeline.output import all_output_to, kept_open
 from pipeline.result import Outcome, Result, collect
@@ -37,6 +37,7 @@ def run(config: Config, first: str | None, last: str | None, out: TextIO) -> Res
     metadata.connection(config)  # a URL that cannot be one is refused before anything is made
     run_dir.create(config)
     with run_dir.locked(config) as died:
+        consistency.check(config)
         if died and (mended := repair.mend(config)):
             print(f"mended    what a run that was killed had left: {mended}", file=out)
         if first:
@@ -183,10 +184,10 @@ def _check_there_is_a_blessed_model(config: Config) -> None:
 
 
 def _cause(error: BaseException) -> BaseException:
-    """The UserError or GateRefused behind an exception, else the exception itself."""
+    """The exception of our own that is behind an exception, else the exception itself."""
     seen: BaseException | None = error
     while seen is not None:
-        if isinstance(seen, UserError | GateRefused | KeyboardInterrupt):
+        if isinstance(seen, UserError | Damaged | GateRefused | KeyboardInterrupt):
             return seen
         seen = seen.__cause__ or seen.__context__
     return error

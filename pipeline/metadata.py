@@ -63,7 +63,10 @@ def connection(config: Config, password: bool = True) -> pb.ConnectionConfig:
 
 def exists(config: Config) -> bool:
     """Whether there is a store to ask; a server is asked to find out."""
-    return config.metadata.url is not None or (Path(config.run_dir) / SQLITE_FILE).exists()
+    if config.metadata.url is not None:
+        return True
+    file = Path(config.run_dir) / SQLITE_FILE
+    return file.exists() and file.stat().st_size > 0
 
 
 # What the servers say where two processes make the tables of one empty database; the later one has to come again.
@@ -135,6 +138,10 @@ def runs(store: mlmd.MetadataStore) -> list[Run]:
     return sorted(found, key=lambda run: run.context_id, reverse=True)
 
 
+def knows_run(store: mlmd.MetadataStore, run_id: str) -> bool:
+    return store.get_context_by_type_and_name(_RUN, run_id) is not None
+
+
 def find_run(store: mlmd.MetadataStore, run_id: str) -> Run | None:
     context = store.get_context_by_type_and_name(_RUN, run_id)
     return _run(store, context) if context else None
@@ -189,7 +196,11 @@ def executions(store: mlmd.MetadataStore, run_ids: Iterable[str]) -> list[Execut
 
 def node_of(store: mlmd.MetadataStore, execution_id: int) -> tuple[str, str] | None:
     """(pipeline, stage) of an execution; None where it is of no stage, or there is none."""
-    for context in store.get_contexts_by_execution(execution_id):
+    try:
+        contexts = store.get_contexts_by_execution(execution_id)
+    except mlmd.errors.NotFoundError:
+        return None
+    for context in contexts:
         if context.type == "node":
             pipeline, _, stage = context.name.rpartition(".")
             return pipeline, stage

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from components import files
-from components.errors import GateRefused, UserError
+from components.errors import Damaged, GateRefused, UserError
 from components.report import facts
 from components.versions import versions
 from pipeline import ALL_STAGES, metadata, run_dir
@@ -122,6 +122,8 @@ def collect(config: Config, outcome: Outcome) -> Result:
         result.warnings = [finding["message"] for finding in result.findings if finding["action"] != "stop"]
     elif isinstance(outcome.error, UserError):
         result.exit_code, result.why = MISTAKE, str(outcome.error).splitlines()
+    elif isinstance(outcome.error, Damaged):
+        result.exit_code, result.why = FAULT, [str(outcome.error)]
     elif outcome.error is not None:
         stage = outcome.failed_stage or "the run"
         lines = str(outcome.error).strip().splitlines() or [""]

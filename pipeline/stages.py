@@ -16,11 +16,13 @@ from tfx.proto import trainer_pb2, transform_pb2
 from components import features, files
 from components.errors import UserError
 from components.evaluator.config import eval_config
+from components.evaluator.executor import ImageEvaluator
 from components.example_gen.component import ImageExampleGen
 from components.example_gen.records import Features
 from components.example_gen.sources import Source
 from components.serving_check.component import ServingCheck
 from components.statistics_gen.component import PictureStatisticsGen
+from components.transform.component import ImageTransform
 from pipeline.config import Config
 from pipeline.here import ROOT, Here
 
@@ -71,7 +73,7 @@ def create_pipeline(config: Config, source: Source, place: Here) -> Pipeline:
     ).with_id("DataGate")
 
     # Decodes, resizes and normalises; analysed on `train` only. Nothing is written but the graph.
-    transform = tfx.Transform(
+    transform = ImageTransform(
         examples=examples,
         schema=schema,
         preprocessing_fn="components.transform.preprocessing.preprocessing_fn",
@@ -124,7 +126,7 @@ def create_pipeline(config: Config, source: Source, place: Here) -> Pipeline:
     baseline = place.baseline(model).with_id("Baseline")
 
     # Measures the candidate beside the baseline on `test`, and blesses it or not.
-    evaluator = place.evaluator(
+    evaluator = ImageEvaluator(
         examples=examples,
         example_splits=[features.TEST],
         model=model,

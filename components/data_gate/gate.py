@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import apache_beam as beam
 
+from components import counts
 from components.data_gate import anomalies, rejected, same_pixels
 from components.data_gate.findings import (
     ANOMALIES,
@@ -58,19 +59,21 @@ def examine(
 
 
 def _by_numbers(data: Data, actions: Mapping[str, str], max_rejected: float) -> Iterator[Finding]:
-    counts = rejected.read_counts(data.examples)
+    counted = rejected.read_counts(data.examples)
     if (action := actions[ANOMALIES]) != OFF:
-        yield from anomalies.unlearnable(counts["splits"], action)
+        yield from anomalies.unlearnable(counted["splits"], action)
         yield from anomalies.breaches(data.anomalies, action)
         yield from anomalies.distances(data.statistics, data.schema, data.previous, action)
     if (action := actions[REJECTED]) != OFF:
-        yield from rejected.rejected(data.examples, counts, max_rejected, action)
+        yield from rejected.rejected(data.examples, counted, max_rejected, action)
 
 
 def _by_pixels(data: Data, actions: Mapping[str, str], pipeline: beam.Pipeline, scratch: str) -> Iterator[Finding]:
     looked_for = {kind: actions[kind] for kind in (LEAKS, CONFLICTS, DUPLICATES) if actions[kind] != OFF}
     if looked_for:
-        yield from same_pixels.same_pixels(pipeline, data.files, scratch, looked_for)
+        found, records = same_pixels.same_pixels(pipeline, data.files, scratch, looked_for)
+        counts.check(data.examples, records)
+        yield from found
 
 
 def refuse(findings: list[Finding]) -> None:

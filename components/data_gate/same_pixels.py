@@ -33,6 +33,7 @@ from components.data_gate.findings import (
 
 _COLUMNS = (f.PIXELS_SHA256, f.CLASS_NAME, f.SOURCE)
 _BATCH = 1024  # records decoded at once
+_PICTURES, _RECORDS = "pictures", "records"  # what is read of a file
 _ALIKE = 3  # pictures kept of those that agree in pixels, split and class
 
 Picture = tuple[str, str, str]  # split, class name, source
@@ -42,8 +43,8 @@ Example = tuple[Picture, ...]
 
 def same_pixels(
     pipeline: beam.Pipeline, files: Mapping[str, list[str]], scratch: str, actions: Mapping[str, str]
-) -> list[Finding]:
-    """Runs `pipeline` and returns what it found, in a fixed order.
+) -> tuple[list[Finding], dict[str, int]]:
+    """Runs `pipeline` and returns what it found, in a fixed order, and how many records each split has.
 
     Args:
       pipeline: a Beam pipeline that was not used before.
@@ -52,33 +53,48 @@ def same_pixels(
       actions: "stop" or "warn" for each of "leaks", "conflicts" and "duplicates" that is looked for.
     """
     with pipeline as p:
-        _ = (
+        read = (
             p
             | "Files" >> beam.Create([(split, name) for split, names in files.items() for name in names])
             | "Spread" >> beam.Reshuffle()
-            | "Read" >> beam.FlatMap(_read)
+            | "Read" >> beam.FlatMap(_read).with_outputs(_RECORDS, main=_PICTURES)
+        )
+        _ = (
+            read[_RECORDS]
+            | "Count" >> beam.CombinePerKey(sum)
+            | "CountsToJson" >> beam.Map(json.dumps)
+            | "WriteCounts" >> beam.io.WriteToText(f"{scratch}/{_RECORDS}")
+        )
+        _ = (
+            read[_PICTURES]
             | "SamePixels" >> beam.GroupByKey()
             | "Compare" >> beam.FlatMap(_compare)
             | "LookedFor" >> beam.Filter(_is_looked_for, tuple(actions))
             | "Summarise" >> beam.CombinePerKey(_CountAndFirst())
             | "ToJson" >> beam.Map(json.dumps)
-            | "Write" >> beam.io.WriteToText(f"{scratch}/part")
+            | "Write" >> beam.io.WriteToText(f"{scratch}/{_PICTURES}")
         )
-    results: list[tuple[list[str], tuple[int, list[list[list[str]]]]]] = []
-    for name in fileio.glob(f"{scratch}/part*"):
-        with fileio.open(name, "rb") as file:
-            results.extend(json.loads(line) for line in file)
+    results: list[tuple[list[str], tuple[int, list[list[list[str]]]]]] = list(_lines(f"{scratch}/{_PICTURES}*"))
+    records = dict.fromkeys(files, 0) | dict(_lines(f"{scratch}/{_RECORDS}*"))
     fileio.rmtree(scratch)
     order = (*actions, *f.SPLITS)
     results.sort(key=lambda result: [order.index(word) for word in result[0]])
-    return [_in_words(kind, splits, count, examples, actions[kind]) for (kind, *splits), (count, examples) in results]
+    told = [_in_words(kind, splits, count, examples, actions[kind]) for (kind, *splits), (count, examples) in results]
+    return told, records
 
 
-def _read(split_and_file: tuple[str, str]) -> Iterator[tuple[bytes, tuple[str, bytes, bytes]]]:
-    """(hash, (split, class name, source)) of each picture of a file."""
+def _lines(pattern: str) -> Iterator[Any]:
+    for name in fileio.glob(pattern):
+        with fileio.open(name, "rb") as file:
+            yield from (json.loads(line) for line in file)
+
+
+def _read(split_and_file: tuple[str, str]) -> Iterator[Any]:
+    """(hash, (split, class name, source)) of each picture of a file, and as _RECORDS (split, records)."""
     split, path = split_and_file
     wanted = {name: tf.io.FixedLenFeature([], tf.string, "") for name in _COLUMNS}
     for records in tf.data.TFRecordDataset(path, "GZIP" if path.endswith(".gz") else "").batch(_BATCH):
+        yield beam.pvalue.TaggedOutput(_RECORDS, (split, len(records)))
         parsed = tf.io.parse_example(records, wanted)
         for pixels, class_name, source in zip(*(parsed[name].numpy().tolist() for name in _COLUMNS)):
             if pixels and class_name and source:  # a missing feature is an anomaly, told elsewhere

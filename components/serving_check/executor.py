@@ -20,6 +20,7 @@ from tfx.types import artifact_utils
 from tfx.utils import io_utils, path_utils
 
 import components
+from components import counts
 from components import features as f
 from components.serving_check import client
 
@@ -37,10 +38,15 @@ class Executor(base_executor.BaseExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Writes the `blessing`, with the reasons if it is none, and the `predictions`."""
+        """Writes the `blessing`, with the reasons if it is none, and the `predictions`.
+
+        Raises:
+          Damaged: the test split has lost records.
+        """
         model = artifact_utils.get_single_instance(input_dict["model"])
         blessing = artifact_utils.get_single_instance(output_dict["blessing"])
         predictions = artifact_utils.get_single_uri(output_dict["predictions"])
+        counts.verify(artifact_utils.get_single_uri(input_dict["examples"]), [f.TEST])
         split = artifact_utils.get_split_uri(input_dict["examples"], f.TEST)
         fileio.makedirs(predictions)
         request = client.Request(

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
+from components import counts
 from components.trainer.augment import WHOLE, augment, cutout, mixing
 from components.trainer.settings import Settings
 from components.trainer.transform_graph import TransformGraph
@@ -45,7 +46,7 @@ class Split:
 def open_split(patterns: list[str], graph: TransformGraph, cache_bytes: int) -> Split:
     """The pictures in the files that match `patterns`, decoded into memory if they take at most `cache_bytes`."""
     files = sorted(name for pattern in patterns for name in tf.io.gfile.glob(pattern))
-    split = Split(files, [_count(file) for file in files], graph, None)
+    split = Split(files, [counts.of_file(file) for file in files], graph, None)
     if decoded_bytes(split) <= cache_bytes:
         split = replace(split, cache=_decode(split))
     logging.info("%d pictures, %s", split.count, "in memory" if split.cache else "streamed")
@@ -208,10 +209,6 @@ def _decode(split: Split) -> Cache:
         pixels[row:end], labels[row:end], row = some_pixels, some_labels, end
     with tf.device("/cpu:0"):  # the input pipeline runs on the host, whatever trains
         return Cache(tf.convert_to_tensor(pixels), tf.convert_to_tensor(labels), scale, shift)
-
-
-def _count(file: str) -> int:
-    return int(_records([file]).batch(4096).reduce(np.int64(0), lambda n, batch: n + tf.size(batch, tf.int64)))
 
 
 def _records(files: list[str]) -> tf.data.Dataset:

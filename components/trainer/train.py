@@ -12,6 +12,7 @@ import tensorflow as tf
 from absl import logging
 from tfx.components.trainer.fn_args_utils import FnArgs
 
+from components import counts
 from components import features as f
 from components.errors import UserError
 from components.trainer import checkpoint, precision, samples, warm_start
@@ -115,11 +116,12 @@ def _write_results(fn_args: FnArgs, settings: Settings, inputs: Inputs, training
 
 
 def read(fn_args: FnArgs, settings: Settings) -> Inputs:
-    """Opens what TFX names. UserError where a split is empty."""
+    """Opens what TFX names. UserError where a split is empty, Damaged where records are lost."""
     graph = TransformGraph(fn_args.transform_graph_path, settings.size)
     train = data.open_split(fn_args.train_files, graph, settings.cache_bytes)
     left = settings.cache_bytes - (data.decoded_bytes(train) if train.cache else 0)
     validation = data.open_split(fn_args.eval_files, graph, left)
+    counts.check(_examples(fn_args.train_files), {f.TRAIN: train.count, f.VALIDATION: validation.count})
     if not train.count or not validation.count:
         raise UserError(
             f"there are {train.count} pictures to train on and {validation.count} to validate with: both splits need "
@@ -195,9 +197,13 @@ def read_class_names(train_files: list[str]) -> list[str]:
     Args:
       train_files: patterns as TFX gives them, `<artifact>/Split-train/*`.
     """
-    root = os.path.dirname(os.path.dirname(train_files[0]))
-    with tf.io.gfile.GFile(os.path.join(root, f.COUNTS_FILE)) as file:
+    with tf.io.gfile.GFile(os.path.join(_examples(train_files), f.COUNTS_FILE)) as file:
         return json.load(file)["class_names"]
+
+
+def _examples(train_files: list[str]) -> str:
+    """The root of the artifact that ExampleGen wrote."""
+    return os.path.dirname(os.path.dirname(train_files[0]))
 
 
 def _write(directory: str, name: str, text: str) -> None:

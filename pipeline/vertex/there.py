@@ -10,7 +10,7 @@ import yaml
 from ml_metadata.proto import metadata_store_pb2
 from tfx import components as tfx
 from tfx.dsl.components.base.base_node import BaseNode
-from tfx.dsl.components.base.executor_spec import BeamExecutorSpec, ExecutorClassSpec
+from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
 from tfx.dsl.components.common.resolver import Resolver
 from tfx.dsl.input_resolution.strategies.latest_artifact_strategy import LatestArtifactStrategy
 from tfx.extensions.google_cloud_ai_platform import constants
@@ -22,7 +22,6 @@ from tfx.types.experimental import simple_artifacts
 from components import files
 from components.data_gate.component import DataGate, DataGateSpec
 from components.errors import UserError
-from components.evaluator.executor import Executor as EvaluatorExecutor
 from components.pusher.executor import Executor as AtomicPush
 from components.pusher.vertex import Executor as VertexPush
 from components.report.component import Report
@@ -49,17 +48,12 @@ class _Trainer(tfx.Trainer):
     EXECUTOR_SPEC = ExecutorClassSpec(VertexExecutor)
 
 
-class _Evaluator(tfx.Evaluator):
-    EXECUTOR_SPEC = BeamExecutorSpec(EvaluatorExecutor)
-
-
 class VertexAI(Here):
     """Vertex AI Pipelines: an image for every stage, Dataflow for Beam, a custom job for the Trainer."""
 
     data_gate = _DataGate
     tuner = _Tuner
     trainer = _Trainer
-    evaluator = _Evaluator
 
     @property
     def pipeline_name(self) -> str:

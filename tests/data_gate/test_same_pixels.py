@@ -27,7 +27,8 @@ def find(
 ) -> list[Finding]:
     write(folder, splits, files=files, gzip=gzip)
     paths = {s: sorted(str(p) for p in (folder / f"Split-{s}").iterdir()) for s in f.SPLITS}
-    found = same_pixels(beam.Pipeline(argv=BEAM_ARGS), paths, str(folder / "scratch"), actions)
+    found, records = same_pixels(beam.Pipeline(argv=BEAM_ARGS), paths, str(folder / "scratch"), actions)
+    assert records == {split: len(splits.get(split, [])) for split in f.SPLITS}
     assert not (folder / "scratch").exists()
     return found
 

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 from ml_metadata.proto import metadata_store_pb2 as pb
 
+from components.errors import UserError
 from components.pusher import incoming
 from pipeline import metadata, repair, run_dir
 from pipeline.cli import main
 from pipeline.config import Config, load
+from tests.pipeline.store import add
 
 
 @pytest.fixture
@@ -20,31 +22,6 @@ def config(tmp_path: Path) -> Config:
     config = load("digits", None, (f"run_dir={tmp_path}/out",))[0]
     run_dir.create(config)
     return config
-
-
-def add(config: Config, run_id: str, stage: str, state: int, here: bool = True) -> Path:
-    """An execution as TFX registers it, and its output folder with a file in it."""
-    store = metadata.open_store(config)
-    kinds = ("pipeline", "pipeline_run", "node")
-    names = (config.name, run_id, f"{config.name}.{stage}")
-    contexts = []
-    for kind, name in zip(kinds, names):
-        found = store.get_context_by_type_and_name(kind, name)
-        if found is None:
-            type_id = store.put_context_type(pb.ContextType(name=kind))
-            (context_id,) = store.put_contexts([pb.Context(type_id=type_id, name=name)])
-            (found,) = store.get_contexts_by_id([context_id])
-        contexts.append(found)
-    execution = pb.Execution(type_id=store.put_execution_type(pb.ExecutionType(name=stage)), last_known_state=state)
-    number = store.put_execution(execution, [], contexts)[0]
-    if here:
-        run_dir.of_run(config, run_id).mkdir(parents=True, exist_ok=True)
-    folder = Path(run_dir.artifacts(config), stage, "out", str(number))
-    temporary = Path(run_dir.artifacts(config), stage, ".system", "executor_execution", str(number))
-    for made in (folder, temporary):
-        made.mkdir(parents=True)
-        (made / "half").write_text("half")
-    return folder
 
 
 def states(config: Config) -> list[str]:
@@ -103,8 +80,6 @@ def test_the_lock_tells_that_its_last_holder_died(config: Config) -> None:
 def test_a_lock_that_cannot_be_written_is_a_mistake(config: Config) -> None:
     run_dir.create(config)
     Path(config.run_dir, run_dir.LOCK_FILE).mkdir()
-    from components.errors import UserError
-
     with pytest.raises(UserError, match=r"cannot write .*lock: Is a directory; choose another"), run_dir.locked(config):
         pass
 
