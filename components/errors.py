@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,18 @@ class UserError(Exception):
 
 class Damaged(Exception):  # noqa: N818 (what is on the disk is, not the program)
     """What was written before is not what is read now. The message names it and says how to make it again."""
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal asked the run to end. The message says where a training stopped; elsewhere it is empty.
+
+    Attributes:
+      number: of the signal.
+    """
+
+    def __init__(self, where: str = "", number: int = signal.SIGINT) -> None:
+        super().__init__(where)
+        self.number = number
 
 
 class GateRefused(Exception):  # noqa: N818 (a verdict, not an error)

@@ -17,9 +17,10 @@ from components.names import printable
 from pipeline import metadata, run_dir, summary
 from pipeline.config import Config
 from pipeline.output import short
-from pipeline.result import FAULT, INTERRUPTED, MISTAKE, PUSHED, REFUSED, Result
+from pipeline.result import FAULT, MISTAKE, PUSHED, REFUSED, STOPPED, Result
 
-ENDS = {PUSHED: "done", FAULT: "failed", MISTAKE: "mistake", REFUSED: "refused", INTERRUPTED: "interrupted"}
+ENDS = {PUSHED: "done", FAULT: "failed", MISTAKE: "mistake", REFUSED: "refused"}
+ENDS |= dict.fromkeys(STOPPED, "interrupted")
 COLUMNS = ("run_id", "when", "name", "data", "preset", "ended", "accuracy", "blessed", "pushed", "seconds")
 FILTERS = ("name", "data", "preset", "ended", "blessed", "pushed")
 # The best, the newest or the longest first.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import signal
 import traceback
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
@@ -13,7 +15,7 @@ from components import files, progress
 from components.errors import Damaged, GateRefused, UserError
 from components.example_gen import sources
 from components.imports import uncollected
-from pipeline import ALL_STAGES, consistency, fingerprint, metadata, repair, report, run_dir
+from pipeline import ALL_STAGES, consistency, fingerprint, metadata, repair, report, run_dir, signals
 from pipeline.config import Config
 from pipeline.output import all_output_to, kept_open
 from pipeline.result import Outcome, Result, collect
@@ -36,7 +38,7 @@ def run(config: Config, first: str | None, last: str | None, out: TextIO) -> Res
     source = sources.locate(config.data.source, config.data.cache_dir)
     metadata.connection(config)  # a URL that cannot be one is refused before anything is made
     run_dir.create(config)
-    with run_dir.locked(config) as died:
+    with signals.heard() as asked, run_dir.locked(config) as died:
         consistency.check(config)
         if died and (mended := repair.mend(config)):
             print(f"mended    what a run that was killed had left: {mended}", file=out)
@@ -58,22 +60,25 @@ def run(config: Config, first: str | None, last: str | None, out: TextIO) -> Res
         ):
             outcome = Outcome(run_id, log)
             try:
-                _Watch(screen, outcome).run(config, source, first, last)
-            except KeyboardInterrupt:
-                outcome.interrupted = True
-            except Exception as error:
-                outcome.error = outcome.error or error
-                outcome.interrupted = isinstance(outcome.error, KeyboardInterrupt)  # Beam makes another error of it
+                _Watch(screen, outcome, asked).run(config, source, first, last)
+            except (Exception, KeyboardInterrupt) as error:
+                outcome.error = outcome.error or error  # Beam makes another of it
+                if isinstance(outcome.error, KeyboardInterrupt):
+                    outcome.signal = asked.number or getattr(outcome.error, "number", signal.SIGINT)
                 traceback.print_exception(error)  # into the log
-            if outcome.error or outcome.interrupted:
-                repair.mend(config, [run_id])
-            result = collect(config, outcome)
+            with asked.deferred():
+                if outcome.error:
+                    repair.mend(config, [run_id])
+                result = collect(config, outcome)
+                result.write(folder / run_dir.RESULT_FILE)
+            if result.stages and not outcome.signal:
+                try:
+                    screen.status("writing the report")
+                    result.report = report.make_if_possible(config, run_id)
+                    screen.status("")
+                except KeyboardInterrupt:  # the run is over: what was pushed, for example, is
+                    logging.warning("a signal stopped the report")
             result.write(folder / run_dir.RESULT_FILE)
-            if result.stages:
-                screen.status("writing the report")
-                result.report = report.make_if_possible(config, run_id)
-                screen.status("")
-        result.write(folder / run_dir.RESULT_FILE)
     return result
 
 
@@ -86,8 +91,8 @@ def stages_of(config: Config) -> list[str]:
 class _Watch:
     """Hears from the stages while they run, and keeps the screen and the outcome up to date."""
 
-    def __init__(self, screen: Screen, outcome: Outcome) -> None:
-        self._screen, self._outcome = screen, outcome
+    def __init__(self, screen: Screen, outcome: Outcome, asked: signals.Signals) -> None:
+        self._screen, self._outcome, self._asked = screen, outcome, asked
 
     def run(self, config: Config, source: sources.Source, first: str | None, last: str | None) -> None:
         sources.fetch(source, partial(self._screen.transfer, f"downloading {source.pattern}"))
@@ -131,6 +136,7 @@ class _Watch:
         self._outcome.warnings.append(text)
 
     def started(self, stage: str) -> None:
+        self._asked.check()
         progress.start()
         self._screen.started(stage)
 
@@ -139,7 +145,8 @@ class _Watch:
         if error is not None:
             self._outcome.failed_stage, self._outcome.error = stage, _cause(error)
             ends = {GateRefused: "refused", KeyboardInterrupt: "stopped"}
-            self._outcome.stages[stage]["state"] = ends.get(type(self._outcome.error), "failed")
+            state = next((end for kind, end in ends.items() if isinstance(self._outcome.error, kind)), "failed")
+            self._outcome.stages[stage]["state"] = state
         self._screen.ended(stage, self._outcome.stages[stage]["state"], report.seconds)
 
 

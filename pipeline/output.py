@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -14,8 +16,26 @@ from typing import TextIO
 def kept_open(out: TextIO) -> Iterator[TextIO]:
     """`out` on a descriptor of its own, which outlives the redirection of its number."""
     out.flush()
-    with open(os.dup(out.fileno()), "w", encoding=out.encoding or "utf-8", errors="replace", buffering=1) as copy:
+    raw = open(os.dup(out.fileno()), "wb")  # noqa: SIM115 (closed with the text)
+    with _Terminal(raw, encoding=out.encoding or "utf-8", errors="replace", line_buffering=True) as copy:
         yield copy
+
+
+class _Terminal(io.TextIOWrapper):
+    """Text that is dropped once the terminal is closed: the run goes on, or ends by the signal that tells of it."""
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError):
+            return super().write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            super().flush()
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            super().close()
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from components.versions import versions
 from pipeline import ALL_STAGES, metadata, run_dir
 from pipeline.config import Config
 
-PUSHED, FAULT, MISTAKE, REFUSED, INTERRUPTED = 0, 1, 2, 3, 130
+PUSHED, FAULT, MISTAKE, REFUSED = 0, 1, 2, 3
+INTERRUPTED, TERMINATED, HUNG_UP = STOPPED = (130, 143, 129)  # by Ctrl-C, SIGTERM or SIGHUP
 
 
 @dataclasses.dataclass
@@ -29,8 +31,9 @@ class Outcome:
     stages: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)  # see dag_runner.StageReport
     failed_stage: str | None = None
     error: BaseException | None = None
-    interrupted: bool = False
     warnings: list[str] = dataclasses.field(default_factory=list)
+
+    signal: int | None = None  # that ended it
 
 
 @dataclasses.dataclass
@@ -110,11 +113,12 @@ def collect(config: Config, outcome: Outcome) -> Result:
     _add_findings(result, made)
     _add_trials(result, made)
     _add_verdict(result, made, config)
-    if outcome.interrupted:
-        training = outcome.failed_stage in ("Trainer", "Tuner") and str(outcome.error)
+    if number := outcome.signal:
+        training = outcome.failed_stage in ("Trainer", "Tuner") and str(outcome.error or "")
         more = [f"training goes on after {outcome.error}"] if training else []
-        result.exit_code = INTERRUPTED
-        result.why = ["interrupted; the same command goes on from the stages that are done", *more]
+        by = "interrupted" if number == signal.SIGINT else f"by {signal.Signals(number).name}"
+        result.exit_code = 128 + number
+        result.why = [f"{by}; the same command goes on from the stages that are done", *more]
     elif isinstance(outcome.error, GateRefused):
         result.findings = facts.few(outcome.error.findings)
         result.exit_code = REFUSED

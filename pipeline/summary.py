@@ -8,7 +8,7 @@ from rich.console import Console
 
 from components import features
 from pipeline.output import short
-from pipeline.result import FAULT, INTERRUPTED, MISTAKE, PUSHED, REFUSED, Result
+from pipeline.result import FAULT, MISTAKE, PUSHED, REFUSED, STOPPED, Result
 
 
 def show(result: Result, file: TextIO) -> None:
@@ -31,22 +31,24 @@ def show(result: Result, file: TextIO) -> None:
     if result.metrics:
         for line in metric_lines(result.metrics):
             say(line)
-    if result.pushed and result.exit_code == PUSHED:
+    if result.pushed and result.exit_code in (PUSHED, *STOPPED):
         before = " before, nothing has changed" if result.stages["Pusher"]["state"] == "cached" else ""
         say(f"pushed    version {result.pushed['version']}{before}: {short(result.pushed['path'])}", "bold green")
-    elif result.exit_code != PUSHED:
-        word, style = {
+    if result.exit_code != PUSHED:
+        ends = {
             FAULT: ("failed", "bold red"),
             MISTAKE: ("error", "bold red"),
             REFUSED: ("refused", "bold yellow"),
-            INTERRUPTED: ("stopped", "bold yellow"),
-        }[result.exit_code]
+            **dict.fromkeys(STOPPED, ("stopped", "bold yellow")),
+        }
+        word, style = ends[result.exit_code]
         first, *more = ["nothing was pushed", *result.why] if result.exit_code == REFUSED else result.why
         say(f"{word:<9} {first}", style)
         for line in more:
             say(f"          {line}")
     if result.stages:
-        say(f"report    {short(result.report)}" if result.report else "report    could not be made; the log says why")
+        missing = f"not made; `python -m pipeline report {result.run_id}` makes it"
+        say(f"report    {short(result.report)}" if result.report else f"report    {missing}")
         say(f"artifacts {short(result.artifacts)}")
     if result.stages or result.exit_code == FAULT:
         say(f"log       {short(result.log)}")

@@ -54,7 +54,7 @@ def verdict(result: dict[str, Any]) -> dict[str, str]:
         return {"kind": "refused", "badge": "stopped", "title": "the data cannot be trusted"}
     if code == 3:
         return {"kind": "refused", "badge": "refused", "title": "the model was not pushed"}
-    if code == 130:
+    if code in (130, 143, 129):
         return {"kind": "plain", "badge": "interrupted", "title": "stopped from outside"}
     where = f"in {stopped}" if stopped else "before the first stage"
     return {"kind": "failed", "badge": "failed" if code == 1 else "mistake", "title": f"the run ended {where}"}

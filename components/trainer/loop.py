@@ -8,6 +8,7 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
+from components.errors import Stopped
 from components.trainer import interrupt
 from components.trainer import strategy as devices
 from components.trainer.checkpoint import Checkpoints
@@ -44,7 +45,7 @@ def fit(
 
     Raises:
       UserError: a loss is not a number.
-      KeyboardInterrupt: after Ctrl-C or SIGTERM, once the step is done and kept; on several machines, on all of them.
+      Stopped: after Ctrl-C, SIGTERM or SIGHUP, once the step is done and kept; on several machines, on all of them.
     """
     # ------------------------------------------------------------------------------------------------ on the devices
     train_step = training_step(model, optimizer, settings, strategy.num_replicas_in_sync)
@@ -102,7 +103,7 @@ def fit(
                 return
             if devices.on_any(strategy, stop.is_set()):
                 checkpoints.save()
-                raise KeyboardInterrupt(record.where())
+                raise Stopped(record.where(), stop.number)
             count = min(count, record.left_in_epoch)
             began = time.monotonic()
             losses, right, waited, stepping = train_steps(iterator, tf.constant(count))

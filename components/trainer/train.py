@@ -61,7 +61,7 @@ def run_fn(fn_args: FnArgs) -> None:
 
     Raises:
       UserError: the wanted accelerator is not there, or the loss turns into something that is not a number.
-      KeyboardInterrupt: after Ctrl-C or SIGTERM, on any machine; what is trained so far is kept, and the same call
+      Stopped: after Ctrl-C, SIGTERM or SIGHUP, on any machine; what is trained so far is kept, and the same call
         goes on from there.
     """
     settings = Settings(**fn_args.custom_config)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
 from typing import Any
@@ -11,7 +12,10 @@ from components.errors import UserError
 from pipeline import ALL_STAGES
 from pipeline.commands.options import add_config, add_improvements, load_config
 
-EXIT_CODES = "exit codes: 0 done (run: the model was pushed), 1 a fault, 2 a mistake of the user, 3 refused by a gate"
+EXIT_CODES = (
+    "exit codes: 0 done (run: the model was pushed), 1 a fault, 2 a mistake of the user, 3 refused by a gate, 130, 143 "
+    "or 129 stopped by Ctrl-C, SIGTERM or SIGHUP: the same command goes on"
+)
 
 
 def add(commands: Any) -> None:
@@ -51,12 +55,14 @@ def _run(args: argparse.Namespace) -> int:
     if args.first and args.last and ALL_STAGES.index(args.first) > ALL_STAGES.index(args.last):
         raise UserError(f"--from {args.first} comes after --to {args.last} in the chain")
     from pipeline import local, summary
+    from pipeline.result import HUNG_UP
 
     screen = sys.stderr if args.json else sys.stdout
     result = local.run(config, args.first, args.last, screen)
-    summary.show(result, screen)
-    if args.json:
-        print(json.dumps(result.to_json()))
+    with contextlib.suppress(*[OSError] if result.exit_code == HUNG_UP else []):  # the terminal is gone
+        summary.show(result, screen)
+        if args.json:
+            print(json.dumps(result.to_json()))
     return result.exit_code
 
 

@@ -97,7 +97,7 @@ def test_one_two_and_four_devices_and_two_machines_learn_the_same(
     assert ended != 0, "the first notices, and does not wait for ever"
     for code, said in two_workers(tmp_path, stop_at="epoch 2/3, step 16/21", by="SIGTERM"):
         assert code != 0
-        assert "KeyboardInterrupt: step 37 of 63 (epoch 2 of 3)" in said.splitlines(), said[-3000:]
+        assert "components.errors.Stopped: step 37 of 63 (epoch 2 of 3)" in said.splitlines(), said[-3000:]
     assert len(list((tmp_path / "checkpoints").glob("*/*.index"))) == 1
     for code, said in two_workers(tmp_path, stop_at="never"):
         assert code == 0, said[-3000:]

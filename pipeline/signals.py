@@ -1,0 +1,67 @@
+"""Ctrl-C, SIGTERM and SIGHUP while a run goes on: the first ends it with a result, the second at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from components.errors import Stopped
+
+
+class Signals:
+    """What was heard so far."""
+
+    def __init__(self) -> None:
+        self.number: int | None = None  # of the first signal
+        self._deferred = False
+
+    def check(self) -> None:
+        """Raise it once more: a callback of a library may have swallowed it.
+
+        Raises:
+          Stopped: there was a signal.
+        """
+        if self.number is not None:
+            raise Stopped(number=self.number)
+
+    @contextmanager
+    def deferred(self) -> Iterator[None]:
+        """What is done in here is done to its end; a signal is raised behind it."""
+        before, self._deferred = self.number, True
+        try:
+            yield
+        finally:
+            self._deferred = False
+        if before is None:
+            self.check()
+
+    def hear(self, number: int, frame: FrameType | None) -> None:
+        if self.number is not None:
+            os._exit(128 + number)
+        self.number = number
+        if not self._deferred:
+            self.check()
+
+
+@contextmanager
+def heard() -> Iterator[Signals]:
+    """Raise the first signal as Stopped in the main thread, wherever it is.
+
+    Outside the main thread, where Python delivers no signals, nothing is changed; nor is it for a signal that the
+    process was started to ignore, as by nohup.
+    """
+    signals = Signals()
+    if threading.current_thread() is not threading.main_thread():
+        yield signals
+        return
+    wanted = [one for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(one) != signal.SIG_IGN]
+    before = {number: signal.signal(number, signals.hear) for number in wanted}
+    try:
+        yield signals
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
