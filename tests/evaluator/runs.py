@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from pathlib import Path
 
 from components import features as f
@@ -72,6 +74,8 @@ def write_examples(root: Path, rows: list[tuple[object, int, str]], suffix: str 
     with tf.io.TFRecordWriter(str(path), options) as writer:
         for i, (pixels, label, name) in enumerate(rows):
             writer.write(example(pixels, label, name, f"{name}/{i}"))
+    counts = Counter(name for _, _, name in rows)
+    (root / f.COUNTS_FILE).write_text(json.dumps({"class_names": sorted(counts), "splits": {f.TEST: counts}}))
     return root
 
 
