@@ -38,11 +38,15 @@ def test_the_first_signal_is_raised_where_the_run_is(number: int) -> None:
 
 def test_what_must_be_done_is_done_first() -> None:
     done = []
-    with pytest.raises(Stopped), signals.heard() as asked:
+
+    def end(asked: signals.Signals) -> None:
         with asked.deferred():
             signal.raise_signal(signal.SIGTERM)
             done.append("result")
         done.append("report")
+
+    with signals.heard() as asked, pytest.raises(Stopped):
+        end(asked)
     assert done == ["result"]
 
 
