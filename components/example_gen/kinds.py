@@ -88,7 +88,7 @@ def _text(start: bytes) -> str | None:
     except UnicodeDecodeError as error:
         if error.start < len(start) - 4:  # else a letter that was cut in two
             return None
-    return None if _CONTROL.search(start) else "not a picture"
+    return None if _CONTROL.search(start) else "not a picture but text"
 
 
 def is_preview(tiff: Any) -> bool:

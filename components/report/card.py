@@ -126,6 +126,10 @@ def limits(card: Card, mixed_up: list[tuple[str, str, int]]) -> list[str]:
         "The test pictures come from where the training pictures come from: on others it may be worse, and the figures "
         "do not say by how much."
     )
+    said.append(
+        "It does not apply EXIF orientation: photographs that a phone marked as turned must be turned upright "
+        "before they are sent."
+    )
     said.append("It was measured by class alone: of people, places or times in the pictures nothing is known.")
     return said
 

@@ -103,7 +103,7 @@ def test_folder_tar_and_zip_give_the_same_examples(tmp_path: Path) -> None:
     for other in outcomes[1:]:
         for split in f.SPLITS:
             assert sets.without_source(other.splits[split]) == sets.without_source(outcomes[0].splits[split])
-        assert [line["reason"] for line in other.rejected] == ["not a picture"]
+        assert [line["reason"] for line in other.rejected] == ["not a picture but text"]
         assert {**other.counts, "source": ""} == {**outcomes[0].counts, "source": ""}
 
 
@@ -185,7 +185,7 @@ def test_hostile_names(tmp_path: Path, kind: str) -> None:
     assert names >= set(HOSTILE)
     assert kind == "zip" or "bad\\xff" in names
     assert outcome.rejected == [
-        {"source": f"{HOSTILE[0]}/{HOSTILE[3]}.dat", "reason": "not a picture", "class_name": HOSTILE[0]}
+        {"source": f"{HOSTILE[0]}/{HOSTILE[3]}.dat", "reason": "not a picture but text", "class_name": HOSTILE[0]}
     ]
 
 
@@ -207,7 +207,7 @@ def test_rejects_are_named_and_counted(tmp_path: Path) -> None:
     outcome = sets.run(sets.folder(tmp_path / "pets", content), tmp_path / "out")
     check_contract(outcome)
     assert outcome.reasons() == {
-        "cat/text.dat": "not a picture",
+        "cat/text.dat": "not a picture but text",
         "cat/empty.jpg": "empty file",
         "cat/cut.jpg": outcome.reasons()["cat/cut.jpg"],
         "dog/large.jpg": "over the limit of 1,000,000 bytes (data.max_bytes)",
@@ -215,7 +215,7 @@ def test_rejects_are_named_and_counted(tmp_path: Path) -> None:
         "stray.png": "not in the folder of a class",
         "emu": "the class has no usable picture",
         "fox": "the class has no usable picture",
-        "fox/only.png": "not a picture",
+        "fox/only.png": "not a picture but text",
     }
     assert outcome.reasons()["cat/cut.jpg"].startswith("damaged picture: the file is truncated")
     assert {line["source"]: line["class_name"] for line in outcome.rejected}["fox/only.png"] == "fox"
@@ -399,10 +399,13 @@ def test_its_own_output_is_a_source(tmp_path: Path) -> None:
 
 
 MISTAKES = {
-    "nothing usable": ({"cat/1.png": b"x", "dog/2.png": b"y"}, "none of its 2 images can be used (2 × not a picture)"),
+    "nothing usable": (
+        {"cat/1.png": b"x", "dog/2.png": b"y"},
+        "none of its 2 images can be used (2 × not a picture but text)",
+    ),
     "one usable class": (
         {**sets.pictures_of({"cat": 5}), "dog/1.png": b"x"},
-        "only 'cat' has usable pictures to train with, and a classifier needs two classes (1 × not a picture",
+        "only 'cat' has usable pictures to train with, and a classifier needs two classes (1 × not a picture but text",
     ),
     "too few": (sets.pictures_of({"cat": 2, "dog": 2}), "too few pictures: none is left for validation"),
     "only test": (sets.pictures_of({"cat": 2, "dog": 2}, "pets/test/"), "there are images for test (test/), and none"),
@@ -461,7 +464,7 @@ def test_rejected_file_is_json_lines(tmp_path: Path) -> None:
         sets.folder(tmp_path / "pets", sets.pictures_of({"a": 4, "b": 4}) | {"a/x\ny.dat": b"x"}), tmp_path / "out"
     )
     (line,) = (outcome.uri / f.REJECTED_FILE).read_text().splitlines()
-    assert json.loads(line) == {"source": "a/x\ny.dat", "reason": "not a picture", "class_name": "a"}
+    assert json.loads(line) == {"source": "a/x\ny.dat", "reason": "not a picture but text", "class_name": "a"}
 
 
 def test_many_scratch_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

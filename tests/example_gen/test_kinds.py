@@ -77,7 +77,7 @@ def raw_of_a_camera() -> bytes:
         (bytes(4096), ("zero bytes",)),
         (b"\0\x05\x16\x07" + bytes(99), ("AppleDouble",)),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n", ("PostScript",)),
-        (b"hello", ("not a picture",)),
+        (b"hello", ("not a picture but text",)),
         (bytes(range(255, 0, -1)), ("not a picture",)),
         (saved(Image.fromarray(np.ones((4, 4), np.float32)), "TIFF"), ("32-bit", "8 bits")),
     ],

@@ -178,7 +178,7 @@ def reason(raw: bytes, max_bytes: int = LIMITS[0], max_pixels: int = LIMITS[1]) 
 def test_reasons() -> None:
     jpeg = KEPT["jpeg"]
     assert reason(b"") == "empty file"
-    assert reason(b"some text") == "not a picture"
+    assert reason(b"some text") == "not a picture but text"
     assert reason(jpeg, max_bytes=len(jpeg) - 1) == f"over the limit of {len(jpeg) - 1:,} bytes (data.max_bytes)"
     assert reason(jpeg, max_pixels=23 * 31 - 1) == "31 x 23 is over the limit of 712 pixels (data.max_pixels)"
     assert reason(jpeg[:-20]) == "damaged picture: the file is truncated"
