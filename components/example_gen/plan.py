@@ -150,6 +150,12 @@ def _resolved(what: str, told: set[Place], results: Sequence[UnitResult]) -> dic
     result: dict[str | Place, Place | None] = {}
     names = next((result.names for result in results if result.names is not None), None)
     numbers = [place.class_name for place in told if isinstance(place.class_name, int)]
+    texts = [place.class_name for place in told if isinstance(place.class_name, str) and place.class_name]
+    if numbers and texts:
+        raise UserError(
+            f"{what}: some records name their class by a number ({max(numbers)}), others by text ({min(texts)!r}). "
+            "Let one feature name it in all of them: data.features.label."
+        )
     width = len(str(max(numbers, default=0)))
     for place in told:
         name = place.class_name

@@ -17,6 +17,7 @@ from typing import NamedTuple, Protocol, TypeVar
 import numpy as np
 
 from components import files
+from components.errors import UserError
 from components.example_gen import archives, cifar, contents, formats, records, split_names, tars
 from components.example_gen.layout import Place
 from components.example_gen.members import Member, escape_problem
@@ -116,6 +117,11 @@ def _archive(path: str) -> Inventory:
     if form is None:
         raise formats.refusal(path)
     members, folders = archives.contents(path, form)
+    if inside := contents.sort([member.name for member in members], files.text(path)).records:
+        raise UserError(
+            f"{files.text(path)}: an archive of TFRecords ({files.shown(inside)}), which are not read out of one. "
+            "Unpack it, and give the folder."
+        )
     images = [member for member in members if not files.is_description(member.name)]
     ignored = [member.name for member in members if files.is_description(member.name)]
     if form == "packed tar":  # no member can be read without those before it

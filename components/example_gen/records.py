@@ -93,6 +93,8 @@ def _damage(message: str, row: int) -> str:
     place = re.search(r"at (?:byte )?(\d+)", line)
     if not place:
         return line
+    if not int(place[1]) and "truncated" not in line:
+        return "its first record is none; of compressed ones, only those by gzip are read"
     what = "a record ends early" if "truncated" in line else "a record is not as its checksum says"
     after = f", after {row:,} or more good ones" if row else ""
     return f"{what} at byte {int(place[1]):,}{after}"
@@ -118,7 +120,7 @@ def _picture(record: Any, features: Features) -> tuple[str | int, bytes | np.nda
     for name in label_names:
         if name in record:
             text, numbers = record[name].bytes_list.value, record[name].int64_list.value
-            if len(text) == 1 or len(numbers) == 1:
+            if (len(text) == 1 and text[0]) or len(numbers) == 1:
                 class_name = files.text(text[0]) if text else numbers[0]
                 break
     image_names = (features.image,) if features.image else IMAGE_NAMES

@@ -287,6 +287,14 @@ def test_records_without_labels_in_test_leave_test_to_be_cut(tmp_path: Path) -> 
     assert len(outcome.all) == 20
 
 
+def test_records_that_name_classes_by_number_and_by_text(tmp_path: Path) -> None:
+    examples = [{"image": png(sets.picture(i)), "label": i % 2} for i in range(10)]
+    examples += [{"image": png(sets.picture(i)), "label": b"cat"} for i in range(10, 20)]
+    path = sets.tfrecords(tmp_path / "a.tfrecord", examples)
+    with pytest.raises(UserError, match=r"some records name their class by a number \(1\), others by text \('cat'\)"):
+        sets.run(path, tmp_path / "out")
+
+
 def test_numeric_class_folders_are_in_the_order_of_numbers(tmp_path: Path) -> None:
     names = ["1", "2", "10", "0.5", "007", "-1", "b", "B", "10b"]
     for path in (

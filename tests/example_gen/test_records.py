@@ -27,6 +27,7 @@ def read(path: Path) -> list[tuple[str | int, bytes | str]]:
         ({"image/encoded": b"png", "image/class/label": 3, "image/class/text": b"cat"}, "cat"),
         ({"image": b"png", "label": 3, "class_name": b"cat", "more": b"x"}, "cat"),
         ({"image": b"png", "label": b"caf\xe9"}, "caf\\xe9"),
+        ({"image": b"png", "label": 3, "class_name": b""}, 3),
     ],
 )
 @pytest.mark.parametrize("compression", ["", "GZIP"])
@@ -144,6 +145,12 @@ def test_records_beside_images_are_refused(tmp_path: Path) -> None:
     for look in (lambda: sources.locate(str(tmp_path), ""), lambda: readers.inventory("folder", str(tmp_path))):
         with pytest.raises(UserError, match=r"1 TFRecord file \(old.tfrecord\) and 6 other files .*Move the TFRecords"):
             look()
+
+
+def test_an_archive_of_records_is_refused(tmp_path: Path) -> None:
+    sets.zipped(tmp_path / "pets.zip", {"a.tfrecord": b"x", "b.tfrecord": b"x"})
+    with pytest.raises(UserError, match=r"an archive of TFRecords \(a\.tfrecord, b\.tfrecord\).* Unpack it"):
+        readers.inventory("archive", str(tmp_path / "pets.zip"))
 
 
 def test_missing_shards_and_empty_files_are_told(tmp_path: Path) -> None:
