@@ -12,16 +12,17 @@ _VIDEO = "a video: take images from it, e.g. with ffmpeg"
 _HEIC = "a HEIC image, which cannot be read: convert it to JPEG, e.g. with heif-convert"
 _JPEG_XL = "a JPEG XL image, which cannot be read: convert it to JPEG, e.g. with djxl"
 _DAMAGED = "damaged picture: its {} data cannot be read"
+_UNKNOWN = "a {} image that is damaged or of a kind that cannot be read: convert it to PNG"
+_CANON = b"II*\0\x10\0\0\0CR"  # a TIFF but for these last two
 
 # By how they begin.
 _MAGIC = (
     (b"GIF8", _DAMAGED.format("GIF")),
-    (b"BM", _DAMAGED.format("BMP")),
-    (b"II*\0\x10\0\0\0CR", CAMERA_RAW),  # Canon
-    (b"II*\0", _DAMAGED.format("TIFF")),
-    (b"MM\0*", _DAMAGED.format("TIFF")),
-    (b"II+\0", "a BigTIFF image of a kind that cannot be read: convert it to PNG"),
-    (b"MM\0+", "a BigTIFF image of a kind that cannot be read: convert it to PNG"),
+    (b"BM", _UNKNOWN.format("BMP")),
+    (b"II*\0", _UNKNOWN.format("TIFF")),
+    (b"MM\0*", _UNKNOWN.format("TIFF")),
+    (b"II+\0", _UNKNOWN.format("BigTIFF")),
+    (b"MM\0+", _UNKNOWN.format("BigTIFF")),
     (b"\0\0\0\x0cjP  ", _DAMAGED.format("JPEG 2000")),
     (b"\xff\x4f\xff\x51", _DAMAGED.format("JPEG 2000")),
     (b"\0\0\0\x0cJXL ", _JPEG_XL),
@@ -64,6 +65,8 @@ _CONTROL = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")
 
 def unreadable(raw: bytes) -> str:
     """Why the file that begins with `raw`, of which no reader wants to know, cannot be used."""
+    if raw.startswith(_CANON):
+        return CAMERA_RAW
     for magic, reason in _MAGIC:
         if raw.startswith(magic):
             return reason
@@ -91,8 +94,8 @@ def _text(start: bytes) -> str | None:
     return None if _CONTROL.search(start) else "not a picture but text"
 
 
-def is_preview(tiff: Any) -> bool:
+def is_preview(raw: bytes, tiff: Any) -> bool:
     """Whether the first image of Pillow's `tiff` is the preview of another, as in the raw files of cameras."""
     dng_version, sub_images, kind = 50706, 330, 254
     tags = tiff.tag_v2
-    return dng_version in tags or (sub_images in tags and tags.get(kind) == 1)
+    return raw.startswith(_CANON) or dng_version in tags or (sub_images in tags and tags.get(kind) == 1)

@@ -193,7 +193,7 @@ def _by_pillow(raw: bytes, max_pixels: int) -> Picture:
     channels = _channels(image)
     if image.format == "BMP" and _is_plain_bmp(raw):
         return Picture(raw, _tensorflow_pixels(raw), channels)
-    if image.format == "TIFF" and kinds.is_preview(image):
+    if image.format == "TIFF" and kinds.is_preview(raw, image):
         raise Rejected(kinds.CAMERA_RAW)
     orientation = image_files.orientation(image.getexif())
     pixels = _rgb(image)

@@ -44,6 +44,12 @@ def raw_of_a_camera() -> bytes:
     return saved(Image.fromarray(scene()), "TIFF", tiffinfo=tags)
 
 
+def as_canons(tiff: bytes) -> bytes:
+    """The TIFF, whose tags lie behind its header, with Canon's sign in between."""
+    head = struct.pack("<4sI", b"II*\0", 16) + b"CR\x02\0" + bytes(4)
+    return head + tiff[8:]
+
+
 @pytest.mark.parametrize(
     ("raw", "named"),
     [
@@ -58,6 +64,8 @@ def raw_of_a_camera() -> bytes:
         (b"II*\0\x10\0\0\0CR\x02\0" + bytes(99), ("camera",)),
         (b"FUJIFILMCCD-RAW 0201", ("camera",)),
         (raw_of_a_camera(), ("camera",)),
+        (as_canons(saved(Image.fromarray(scene()), "TIFF")), ("camera",)),
+        (b"MM\0*" + bytes(99), ("TIFF", "convert it to PNG")),
         (b"<?xml version='1.0'?><svg xmlns='http://www.w3.org/2000/svg'/>", ("SVG", "PNG")),
         (b"\xef\xbb\xbf<svg width='9'/>", ("SVG",)),
         (b"\n<!DOCTYPE html><html><body>403</body></html>", ("HTML", "download")),
@@ -93,7 +101,7 @@ def test_a_file_that_only_begins_as_one_is_damaged(form: str) -> None:
     raw = saved(Image.fromarray(scene()), form)
     for keep in (4, 12, 20, len(raw) // 2):
         told = reason(raw[:keep])
-        assert told.startswith("damaged picture: ") or keep == 4, told
+        assert "damaged" in told or keep == 4, told
 
 
 def test_no_reason_repeats_what_a_file_says() -> None:
