@@ -8,7 +8,7 @@ IMAGE ?= image-classification$(if $(filter-out cpu,$(ACCELERATOR)),-$(ACCELERATO
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run predict report test test-fast chaos lint format types lock image bench clean
+.PHONY: help setup run predict report test test-fast chaos lint format types lock sbom audit image bench clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,23 @@ lock: ## make requirements/*.txt anew from setup.py: portable to work with, imag
 	@$(COMPILE) setup.py --extra vertex --constraint requirements/portable.txt --output-file requirements/image.txt
 	@$(COMPILE) requirements/gpu.in --no-deps --output-file requirements/gpu.txt
 	@$(COMPILE) requirements/tpu.in --no-deps --output-file requirements/tpu.txt
+
+UV_TOOL = $$(python3 tools/bootstrap.py --tools-only) tool run --quiet
+LOCKS ?= portable image gpu tpu
+
+sbom: ## what each lock installs, as CycloneDX JSON below build/sbom
+	@mkdir -p build/sbom
+	@for lock in $(LOCKS); do \
+	  $(UV_TOOL) --from cyclonedx-bom==7.5.0 cyclonedx-py requirements requirements/$$lock.txt --output-reproducible \
+	    --output-file build/sbom/$$lock.cdx.json && echo build/sbom/$$lock.cdx.json || exit 1; \
+	done
+
+audit: ## known vulnerabilities of what the locks pin; requirements/audit.txt has those that are accepted
+	@failed=0; accepted=$$(sed -n 's/^\([A-Z][^ ]*\) .*/--ignore-vuln \1/p' requirements/audit.txt); \
+	for lock in $(LOCKS); do \
+	  $(UV_TOOL) --from pip-audit==2.10.1 pip-audit --progress-spinner off --strict --require-hashes \
+	    --disable-pip $$accepted --requirement requirements/$$lock.txt || failed=1; \
+	done; exit $$failed
 
 image: ## the image for Vertex AI and Dataflow; ACCELERATOR=gpu or tpu for the Trainer's, IMAGE=NAME, BUILDER=podman or buildah
 	@command -v $(BUILDER) >/dev/null || { echo "make image needs $(BUILDER); without it see cloudbuild.yaml" >&2; exit 1; }

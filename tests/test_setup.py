@@ -102,3 +102,8 @@ def test_the_image_holds_what_the_stages_need_and_no_more() -> None:
     assert {name for name in copied if not name.startswith("requirements/")} == let_in - {"requirements/*.txt"}
     assert all((ROOT / name).exists() for name in copied)
     assert f"WORKDIR {IMAGE_ROOT}\n" in dockerfile
+
+
+def test_every_accepted_vulnerability_has_its_reason() -> None:
+    lines = (ROOT / "requirements" / "audit.txt").read_text().splitlines()
+    assert all(re.fullmatch(r"#.*|[A-Z]+-[A-Z0-9-]+ \S.{20,}", line) for line in lines)
