@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from components.errors import UserError
@@ -67,17 +67,21 @@ def settled(splits: Mapping[str, str]) -> dict[str, str]:
 def of_records(names: Sequence[str], what: str) -> dict[str, str | None]:
     """The split of each file of TFRecords, told by its folders' names or its own; None for all where none tells one.
 
-    Words that all files' names have are the data set's name, unless nothing else tells the splits.
+    Words and folders that all of them have are the data set's name, unless nothing else tells the splits.
 
     Raises:
       UserError: some tell one and others do not, one tells two, or none of them is train.
     """
-    words = {name: [*name.split("/")[:-1], _stem(name)] for name in names}
-    common = _common(words.values()) if len(names) > 1 else frozenset()
-    told = _told(words, common)
+    if len(names) < 2:
+        return dict.fromkeys(names)
+    paths = {name: tuple(name.split("/")) for name in names}
+    around = len(
+        [folder for folder in os.path.commonpath([f"/{os.path.dirname(n)}" for n in names]).split("/") if folder]
+    )
+    told = _told({name: path[around:] for name, path in paths.items()}, _common(paths.values()))
+    if not any(told.values()):  # of all of them, what their names have in common
+        told = _told({name: (*_sure(path[:-1]), path[-1]) for name, path in paths.items()}, frozenset())
     if not any(told.values()):
-        told = _told(words, frozenset())
-    if len(names) == 1 or not any(told.values()):
         return dict.fromkeys(names)
     if two := [name for name, found in told.items() if len(found) > 1]:
         raise UserError(
@@ -99,21 +103,25 @@ def of_records(names: Sequence[str], what: str) -> dict[str, str | None]:
     return dict(splits)
 
 
-def _stem(name: str) -> str:
-    """A file's name without its ending and its number among the shards, of which no word tells a split."""
-    return re.sub(r"(\.gz|-\d{5}-of-\d{5})+$", "", os.path.basename(name))
-
-
-def _told(parts: Mapping[str, Sequence[str]], common: frozenset[str]) -> dict[str, set[str]]:
+def _told(paths: Mapping[str, Sequence[str]], common: frozenset[str]) -> dict[str, set[str]]:
+    """The splits that each path's folders and file name, which are its parts, tell."""
     found: dict[str, set[str]] = {}
-    for name, (*folders, stem) in parts.items():
-        of_folders = [named(folder) for folder in folders]
-        own = named(stem, common)
-        found[name] = {one.split for one in of_folders if one.split and not one.rest}
+    for name, (*folders, file) in paths.items():
+        own = named(_stem(file), common)
+        found[name] = {one.split for one in map(named, folders) if one.split}
         found[name] |= {TRAIN, TEST} if own.several else {own.split} if own.split else set()
     return found
 
 
-def _common(parts: Iterable[Sequence[str]]) -> frozenset[str]:
-    words = [set(re.findall(r"[^\W\d_]+", stem.casefold())) for *_, stem in parts]
+def _sure(folders: Sequence[str]) -> Iterator[str]:
+    return (folder for folder in folders if not named(folder).rest)
+
+
+def _common(paths: Iterable[Sequence[str]]) -> frozenset[str]:
+    words = [set(re.findall(r"[^\W\d_]+", _stem(file).casefold())) for *_, file in paths]
     return frozenset(set.intersection(*words))
+
+
+def _stem(name: str) -> str:
+    """A file's name without its ending and its number among the shards, of which no word tells a split."""
+    return re.sub(r"(\.gz|-\d{5}-of-\d{5})+$", "", name)

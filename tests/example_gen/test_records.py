@@ -100,6 +100,8 @@ def splits_of(path: Path) -> dict[str, Any]:
         {"Split-train/data-00000-of-00001.gz": "train", "Split-test/data-00000-of-00001.gz": "test"},
         {"my_test_data-train.tfrecord": "train", "my_test_data-validation.tfrecord": "validation"},
         {"test_run/train-0.tfrecord": "train", "test_run/val-0.tfrecord": "validation"},
+        {"pets_train/a.tfrecord": "train", "pets_test/a.tfrecord": "test"},
+        {"train-a.tfrecord": "train", "train-b.tfrecord": "train"},
         {"a.tfrecord": None, "b.tfrecord": None},
         {"test_run_a.tfrecord": None},
     ],
@@ -116,6 +118,8 @@ def test_splits_by_the_names_of_folders_and_files(tmp_path: Path, splits: dict[s
     [
         (["train.tfrecord", "test.tfrecord", "extra.tfrecord"], r"tell a split, and extra\.tfrecord tells none"),
         (["val/a.tfrecord", "test/a.tfrecord"], "all for test and validation .* none is for train"),
+        (["test-a.tfrecord", "test-b.tfrecord"], "all for test .* none is for train"),
+        (["test/a.tfrecord", "test/b.tfrecord"], "all for test .* none is for train"),
         (["train/test-a.tfrecord", "test/a.tfrecord"], r"train/test-a\.tfrecord tells more than one split"),
     ],
 )
