@@ -15,7 +15,6 @@ from pipeline import metadata, run_dir
 from pipeline.config import Config
 
 _SYSTEM = ".system"  # TFX's own folder below that of a stage
-_WORKING_DIR = "__stateful_working_dir_index__"  # TFX's name of the property that names the folder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,8 +80,9 @@ def _incomplete(config: Config, store: mlmd.MetadataStore, dead: Iterable[metada
         stage = "/".join((root, *node))
         if stage not in keys:
             keys[stage] = [key for key in files.names(stage) if key != _SYSTEM]
+            if config.metadata.url is None:  # TFX does not say whose they are; here no one else runs anything
+                working = f"{stage}/{_SYSTEM}/stateful_working_dir"
+                found += [f"{working}/{name}" for name in files.names(working)]
         found += [f"{stage}/{key}/{execution.id}" for key in keys[stage]]
         found.append(f"{stage}/{_SYSTEM}/executor_execution/{execution.id}")
-        if working_dir := metadata.property_value(execution, _WORKING_DIR):
-            found.append(f"{stage}/{_SYSTEM}/stateful_working_dir/{working_dir}")
     return [folder for folder in found if files.is_folder(folder)]

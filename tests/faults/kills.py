@@ -181,7 +181,7 @@ class Runs:
         artifacts = self.runs / "artifacts"
         outputs = [*artifacts.glob("*/*/[!.]*/*"), *artifacts.glob("*/*/.system/executor_execution/*")]
         assert not [folder for folder in outputs if folder.name not in ended]
-        assert not list(artifacts.glob("*/*/.system/stateful_working_dir/*/*"))  # TFX does not say whose they are
+        assert not list(artifacts.glob("*/*/.system/stateful_working_dir/*"))
         assert not list((self.runs / "checkpoints").glob("*"))
         self._check_serving(store)
 

@@ -36,10 +36,12 @@ def test_only_what_never_ended_is_removed(config: Config) -> None:
     elsewhere = add(config, "of another run directory", "Trainer", pb.Execution.RUNNING, here=False)
     pushing = Path(run_dir.serving(config), f"{incoming.INCOMING}1")
     pushing.mkdir(parents=True)
-    assert repair.mend(config) == "1 execution left RUNNING, 4 incomplete folders, 1 incomplete push"
+    working = Path(run_dir.artifacts(config), "Trainer", ".system", "stateful_working_dir", "a uuid")
+    working.mkdir(parents=True)
+    assert repair.mend(config) == "1 execution left RUNNING, 5 incomplete folders, 1 incomplete push"
     assert whole.exists()
     assert elsewhere.exists()
-    assert not any(folder.exists() for folder in (running, failed, pushing))
+    assert not any(folder.exists() for folder in (running, failed, pushing, working))
     assert states(config) == ["COMPLETE", "CANCELED", "FAILED", "RUNNING"]
     assert list(Path(run_dir.artifacts(config), "Trainer").glob(".system/*/*/half")) == [
         Path(run_dir.artifacts(config), "Trainer", ".system", "executor_execution", elsewhere.name, "half")
