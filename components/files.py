@@ -243,6 +243,21 @@ def below(root: str) -> list[str]:
     return sorted(f"{folder}/{name}" if folder else name for folder, names in folders for name in names)
 
 
+def bytes_below(path: str) -> int:
+    """The size of a file, or of all files in a folder and below it."""
+    return sum(size(f"{path}/{name}") for name in below(path)) if is_folder(path) else size(path)
+
+
+def remove(path: str) -> None:
+    """A file, or a folder with all that is in it."""
+    if is_folder(path):
+        remove_folder(path)
+    elif is_remote(path):
+        _gfile().remove(path)
+    else:
+        os.unlink(path)
+
+
 def walk(root: str) -> tuple[list[str], list[str]]:
     """(files, folders) below `root`, paths relative to it with '/', sorted; litter left out, links followed.
 

@@ -152,6 +152,7 @@ class Evaluator(Section):
 
 class Serving(Section):
     dir: str | None = None  # where models are pushed; <run_dir>/serving if not set
+    keep: Annotated[int, Field(ge=1)] | None = None  # versions of a model that `gc` leaves, the newest; all if not set
 
 
 class Metadata(Section):

@@ -9,12 +9,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import ml_metadata as mlmd
 from rich.console import Console
 from rich.table import Table
 
 from components.errors import UserError
 from components.names import printable
-from pipeline import metadata, run_dir, summary
+from pipeline import metadata, run_dir, serving, summary
 from pipeline.config import Config
 from pipeline.output import short
 from pipeline.result import FAULT, MISTAKE, PUSHED, REFUSED, STOPPED, Result
@@ -46,6 +47,10 @@ def show(config: Config, filters: Sequence[str], sort: str, as_json: bool) -> in
     else:
         _print(rows)
         for row in rows:
+            if row["served"]:
+                again = f", which is version {row['pushed']} again" if row["served"] != row["pushed"] else ""
+                print(f"served: version {row['served']} of {printable(row['name'])}{again}, of run {row['run_id']}")
+        for row in rows:
             if row["damaged"]:
                 print(f"damaged: {short(row['damaged'])} cannot be read; `show {row['run_id']}` says what to do")
     return 0
@@ -66,14 +71,17 @@ def show_one(config: Config, run_id: str | None, as_json: bool) -> int:
 
 def _rows(config: Config) -> list[dict[str, Any]]:
     """What ML Metadata knows of each run, and its result.json; a run that failed at once has only the latter."""
-    known = {run.id: run for run in metadata.runs(metadata.open_store(config))} if metadata.exists(config) else {}
+    store = metadata.open_store(config) if metadata.exists(config) else None
+    known = {run.id: run for run in metadata.runs(store)} if store else {}
+    served = _served(store) if store else {}
     ended = {file.parent.name: file for file in run_dir.results(config)}
     rows = []
     for run_id in sorted({*known, *ended}):
-        row: dict[str, Any] = dict.fromkeys((*COLUMNS, "damaged"))
+        row: dict[str, Any] = dict.fromkeys((*COLUMNS, "served", "damaged"))
         started = run_dir.started(run_id)
         row |= {
             "run_id": run_id,
+            "served": served.get(run_id),
             "when": started.isoformat(sep=" ", timespec="minutes") if started else None,
             "name": known[run_id].pipeline if run_id in known else None,
             # Of a run that was started in another run directory, only that one knows how it ended.
@@ -83,6 +91,16 @@ def _rows(config: Config) -> list[dict[str, Any]]:
             row |= _of_result(ended[run_id])
         rows.append(row)
     return rows
+
+
+def _served(store: mlmd.MetadataStore) -> dict[str, str]:
+    """The version that is served now, by the run that pushed its model."""
+    found = {}
+    for one in serving.in_front(store):
+        runs = [context for context in store.get_contexts_by_artifact(one.id) if context.type == "pipeline_run"]
+        if runs:
+            found[min(runs, key=lambda run: run.id).name] = str(metadata.property_value(one, "pushed_version"))
+    return found
 
 
 def _of_result(file: Path) -> dict[str, Any]:

@@ -118,6 +118,7 @@ class Graph:
                 run_id = context.name
             elif context.type == "pipeline":
                 pipeline = context.name
+        stage = stage or self._executions[use.execution_id].type  # of what is no stage: Report, Rollback
         execution, read = self._executions[use.execution_id], self._read.get(use.execution_id, {})
         return Link(use.artifact, use.key, execution, stage, run_id, pipeline, read)
 

@@ -134,7 +134,13 @@ class Run:
 
 def runs(store: mlmd.MetadataStore) -> list[Run]:
     """Every run, the newest first."""
-    found = [_run(store, context) for context in store.get_contexts_by_type(_RUN)]
+    names = {
+        context.id: pipeline.name
+        for pipeline in store.get_contexts_by_type("pipeline")  # a question for each of them, not for each run
+        for context in store.get_children_contexts_by_context(pipeline.id)
+    }
+    contexts = store.get_contexts_by_type(_RUN)
+    found = [Run(one.name, names.get(one.id, ""), one.id, one.create_time_since_epoch / 1000) for one in contexts]
     return sorted(found, key=lambda run: run.context_id, reverse=True)
 
 

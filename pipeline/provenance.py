@@ -16,8 +16,9 @@ from components.report.lost import Lost
 from pipeline import metadata, run_dir
 from pipeline.config import Config
 from pipeline.lineage import Graph, Link
+from pipeline.serving import PUSHED, ROLLED_BACK_TO
 
-MODEL, EXAMPLES, PUSHED = "Model", "Examples", "PushedModel"
+MODEL, EXAMPLES = "Model", "Examples"
 HELP = "a pushed version as 3 or NAME/3, a run, an artifact as #12, or data as a path or sha256:…"
 
 
@@ -29,6 +30,7 @@ class Version:
     version: str
     path: str
     link: Link  # of the PushedModel
+    again: str = ""  # the version that it is a copy of, where `rollback` made it
 
     def __str__(self) -> str:
         return f"version {self.version} of {self.name}"
@@ -73,7 +75,8 @@ class Known:
             if metadata.property_value(one, "pushed") == 1:
                 link = self.graph.link(one.id)
                 version, path = (metadata.property_value(one, f"pushed_{key}") for key in ("version", "destination"))
-                found.append(Version(link.pipeline, str(version), str(path), link))
+                again = str(metadata.property_value(one, ROLLED_BACK_TO) or "")
+                found.append(Version(link.pipeline, str(version), str(path), link, again))
         return found
 
     def version(self, what: str | None) -> Version:

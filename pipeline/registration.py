@@ -66,11 +66,11 @@ def register(store: mlmd.MetadataStore, ir: Any) -> None:
     artifacts = [output.artifact_spec.type for node in nodes for output in node.outputs.outputs.values()]
     contexts = {spec.type.name: spec.type for node in nodes for spec in node.contexts.contexts}
     for kind in [*artifacts, pb.ArtifactType(name=REPORT)]:
-        _put_type(store.put_artifact_type, kind, "artifact")
+        put_type(store.put_artifact_type, kind, "artifact")
     for kind in [*(node.node_info.type for node in nodes), pb.ExecutionType(name=REPORT)]:
-        _put_type(store.put_execution_type, kind, "execution")
+        put_type(store.put_execution_type, kind, "execution")
     ids = {
-        kind.name: _put_type(store.put_context_type, kind, "context")
+        kind.name: put_type(store.put_context_type, kind, "context")
         for kind in [*contexts.values(), pb.ContextType(name="execution_cache")]
     }
     names = {
@@ -104,8 +104,8 @@ def _put_context(store: mlmd.MetadataStore, kind: str, type_id: int, name: str) 
         store.put_contexts([pb.Context(type_id=type_id, name=name)])
 
 
-def _put_type(put: Callable[..., int], kind: Any, family: str) -> int:
-    """The type's id."""
+def put_type(put: Callable[..., int], kind: Any, family: str) -> int:
+    """Put a type that a server keeps unique; its id."""
     named = type(kind)()
     named.CopyFrom(kind)
     named.external_id = f"{family}:{kind.name}"

@@ -5,17 +5,19 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import os
 import signal
 from pathlib import Path
 from typing import Any
 
+import ml_metadata as mlmd
 from pydantic import TypeAdapter
 
 from components import files
 from components.errors import Damaged, GateRefused, UserError
 from components.report import facts
 from components.versions import versions
-from pipeline import ALL_STAGES, metadata, run_dir
+from pipeline import ALL_STAGES, metadata, run_dir, serving
 from pipeline.config import Config
 
 PUSHED, FAULT, MISTAKE, REFUSED = 0, 1, 2, 3
@@ -57,11 +59,13 @@ class Result:
     trials: list[dict[str, float]] = dataclasses.field(default_factory=list)  # of the Tuner, the best first
     findings: list[dict[str, Any]] = dataclasses.field(default_factory=list)  # of the gate, with a few examples each
     pushed: dict[str, str] | None = None  # {"version", "path"}
+    # What is served in the end: {"version", "is": the version that it is a copy of, after a rollback}
+    served: dict[str, str] | None = None
     report: str | None = None  # path of the page; None where it could not be made
     versions: dict[str, str] = dataclasses.field(default_factory=dict)  # of Python and the libraries
 
     def to_json(self) -> dict[str, Any]:
-        result = dataclasses.asdict(self)
+        result = dict(vars(self))
         result["seconds"] = {name: stage["seconds"] for name, stage in self.stages.items()}
         result["cached"] = [name for name, stage in self.stages.items() if stage["state"] == "cached"]
         return result
@@ -80,7 +84,7 @@ class Result:
         try:
             stored = json.loads(path.read_text(encoding="utf-8"))
             result = _validator().validate_python({key: value for key, value in stored.items() if key in known})
-            result.to_json()
+            _ = [(stage["state"], stage["seconds"]) for stage in result.stages.values()]
         except OSError as error:
             raise run_dir.DamagedRun(path, error.strerror or str(error)) from None
         except (ValueError, AttributeError, KeyError, TypeError):
@@ -112,7 +116,7 @@ def collect(config: Config, outcome: Outcome) -> Result:
     _add_counts(result, made)
     _add_findings(result, made)
     _add_trials(result, made)
-    _add_verdict(result, made, config)
+    _add_verdict(result, store, made, config)
     if number := outcome.signal:
         training = outcome.failed_stage in ("Trainer", "Tuner") and str(outcome.error or "")
         more = [f"training goes on after {outcome.error}"] if training else []
@@ -165,7 +169,7 @@ def metrics(evaluation_uri: str, confidence: float) -> dict[str, Any]:
     return facts.metrics(results.read(evaluation_uri, confidence).to_dict())
 
 
-def _add_verdict(result: Result, made: dict[str, metadata.Stage], config: Config) -> None:
+def _add_verdict(result: Result, store: mlmd.MetadataStore, made: dict[str, metadata.Stage], config: Config) -> None:
     blessing = metadata.live(made, "Evaluator", "blessing")
     evaluation = metadata.live(made, "Evaluator", "evaluation")
     if blessing is not None and evaluation is not None:
@@ -182,4 +186,5 @@ def _add_verdict(result: Result, made: dict[str, metadata.Stage], config: Config
     pushed = metadata.live(made, "Pusher", "pushed_model")
     if pushed is not None and metadata.property_value(pushed, "pushed") == 1:
         version = str(metadata.property_value(pushed, "pushed_version"))
-        result.pushed = {"version": version, "path": str(metadata.property_value(pushed, "pushed_destination"))}
+        result.pushed = {"version": version, "path": serving.destination(pushed)}
+        result.served = serving.now(store, os.path.dirname(result.pushed["path"]))

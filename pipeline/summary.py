@@ -34,6 +34,8 @@ def show(result: Result, file: TextIO) -> None:
     if result.pushed and result.exit_code in (PUSHED, *STOPPED):
         before = " before, nothing has changed" if result.stages["Pusher"]["state"] == "cached" else ""
         say(f"pushed    version {result.pushed['version']}{before}: {short(result.pushed['path'])}", "bold green")
+        if line := served_line(result.served, result.pushed["version"]):
+            say(line, "bold yellow")
     if result.exit_code != PUSHED:
         ends = {
             FAULT: ("failed", "bold red"),
@@ -81,3 +83,13 @@ def metric_lines(metrics: dict[str, Any]) -> list[str]:
         f"          least recognised: {worst['name']!r}, {worst['recall']['value']:.2%} of {worst['pictures']:,}"
     )
     return lines
+
+
+def served_line(served: dict[str, str] | None, pushed: str) -> str:
+    """That another version is in front than the one that the run pushed, or had pushed; empty where it is this one."""
+    if served is None or served["version"] == pushed:
+        return ""
+    if served["is"] == pushed:
+        return f"served    as version {served['version']}, which `rollback` made of version {pushed}"
+    again = "" if served["is"] == served["version"] else f", which `rollback` made of version {served['is']}"
+    return f"served    is version {served['version']}{again}; `python -m pipeline rollback {pushed}` serves this one"

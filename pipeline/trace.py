@@ -15,7 +15,8 @@ from pipeline.blessing import Blessing
 from pipeline.config import Config
 from pipeline.lineage import Link
 from pipeline.output import short
-from pipeline.provenance import EXAMPLES, MODEL, PUSHED, Data, Known
+from pipeline.provenance import EXAMPLES, MODEL, Data, Known
+from pipeline.serving import PUSHED
 
 
 def show(config: Config, what: str | None, as_json: bool) -> int:
@@ -80,6 +81,8 @@ def _tell(known: Known, start: Link) -> None:
     version = next((one for one in known.versions() if one.link.id == start.id), None)
     if version:
         print(f"{version}, pushed by run {_when(start.run_id)}")
+        if version.again:
+            print(f"  is        version {version.again}, which `rollback` put in front again")
         print(f"  served    {short(version.path)}")
         judged = blessing.of_version(known, version)
         accuracy = f", accuracy {blessing.interval(judged.metrics['accuracy'])}" if judged.metrics else ""

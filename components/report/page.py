@@ -46,7 +46,12 @@ def verdict(result: dict[str, Any]) -> dict[str, str]:
     if code is None:  # the report is a stage itself: the gates are passed, and the model may or may not be pushed yet
         return {"kind": "good", "badge": "blessed", "title": "passed every gate"}
     if code == 0 and result["pushed"]:
-        return {"kind": "good", "badge": "pushed", "title": f"served as version {result['pushed']['version']}"}
+        version, served = result["pushed"]["version"], result.get("served")
+        if served and served["is"] != version:
+            title = f"version {version} was pushed, version {served['version']} is served"
+        else:
+            title = f"served as version {served['version'] if served else version}"
+        return {"kind": "good", "badge": "pushed", "title": title}
     if code == 0:
         last = next(reversed(result["stages"]), "nothing")
         return {"kind": "plain", "badge": "part", "title": f"ran as far as {last}, as asked"}

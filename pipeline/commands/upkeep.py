@@ -1,10 +1,11 @@
-"""`doctor` and `schema`."""
+"""`doctor`, `gc`, `rollback` and `schema`."""
 
 from __future__ import annotations
 
 import argparse
 from typing import Any
 
+from components.errors import UserError
 from pipeline.commands.options import add_config, load_config
 
 
@@ -13,6 +14,18 @@ def add(commands: Any) -> None:
     add_config(doctor)
     doctor.add_argument("--fix", action="store_true", help="clean what is safe to clean")
     doctor.set_defaults(command=_doctor)
+
+    gc = commands.add_parser("gc", help="remove what the newest runs and the served versions do not need")
+    gc.add_argument("--keep", type=int, default=10, metavar="N", help="runs of each data set to keep (default 10)")
+    gc.add_argument("--dry-run", action="store_true", help="only print what would be removed")
+    add_config(gc, data=False)
+    gc.set_defaults(command=_gc)
+
+    rollback = commands.add_parser("rollback", help="put an earlier pushed version back in front")
+    what = "as 3 or NAME/3; the one before what is served now if not given"
+    rollback.add_argument("version", nargs="?", metavar="VERSION", help=what)
+    add_config(rollback, data=False)
+    rollback.set_defaults(command=_rollback)
 
     schema = commands.add_parser("schema", help="curated schemas")
     actions = schema.add_subparsers(required=True, metavar="ACTION")
@@ -30,6 +43,22 @@ def _doctor(args: argparse.Namespace) -> int:
 
     config, _ = load_config(args)
     return doctor.run(config, args.fix)
+
+
+def _gc(args: argparse.Namespace) -> int:
+    from pipeline import retention
+
+    if args.keep < 1:
+        raise UserError(f"--keep {args.keep}: the newest run of each data set is always kept; write 1 or more")
+    config, _ = load_config(args)
+    return retention.run(config, args.keep, args.dry_run)
+
+
+def _rollback(args: argparse.Namespace) -> int:
+    from pipeline import rollback
+
+    config, _ = load_config(args)
+    return rollback.run(config, args.version)
 
 
 def _freeze(args: argparse.Namespace) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.result import Result
-from tests.end_to_end.support import run, write_folder
+from tests.end_to_end.support import run, store_of, write_folder
 
 LENIENT = ("evaluator.min_accuracy=0.3", "evaluator.min_class_recall=0")
 
@@ -51,3 +51,17 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> History:
         shutil.rmtree(fewer / split / "two")
     other = run(folder, fewer, *LENIENT, "trainer.epochs=1")
     return History(folder, pictures, first, second, again, other)
+
+
+def copied(folder: Path, copy: Path) -> Path:
+    """A copy of a run directory, which ML Metadata knows under its new paths."""
+    shutil.copytree(folder, copy)
+    store = store_of(copy)
+    artifacts = store.get_artifacts()
+    for one in artifacts:
+        one.uri = one.uri.replace(str(folder), str(copy))
+        if "pushed_destination" in one.custom_properties:
+            path = one.custom_properties["pushed_destination"]
+            path.string_value = path.string_value.replace(str(folder), str(copy))
+    store.put_artifacts(artifacts)
+    return copy

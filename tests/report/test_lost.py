@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,8 @@ from typing import Any
 import pytest
 
 from pipeline.cli import main
-from tests.end_to_end.support import artifact, store_of
-from tests.report.conftest import History
+from tests.end_to_end.support import artifact
+from tests.report.conftest import History, copied
 from tests.report.page import Page
 
 pytestmark = pytest.mark.slow
@@ -41,15 +40,7 @@ ON_THE_CARD = ("examples", "statistics", "model_run", "blessing", "predictions")
 
 @pytest.fixture(scope="module")
 def folder(history: History, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the run directory, which ML Metadata knows under its new paths."""
-    copy = tmp_path_factory.mktemp("lost") / "runs"
-    shutil.copytree(history.folder, copy)
-    store = store_of(copy)
-    artifacts = store.get_artifacts()
-    for one in artifacts:
-        one.uri = one.uri.replace(str(history.folder), str(copy))
-    store.put_artifacts(artifacts)
-    return copy
+    return copied(history.folder, tmp_path_factory.mktemp("lost") / "runs")
 
 
 @pytest.fixture
