@@ -29,6 +29,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 1
+    except Exception as error:
+        said = _in_words(error, args)
+        if said is None:
+            raise
+        print(f"error: {said}", file=sys.stderr)
+        return 1
+
+
+def _in_words(error: Exception, args: argparse.Namespace) -> str | None:
+    """A fault of the disk or of the database; None where it is the program's."""
+    if not isinstance(error, OSError) and not type(error).__module__.startswith("ml_metadata"):
+        return None
+    from pipeline import faults
+    from pipeline.commands.options import load_config
+
+    try:
+        config, _ = load_config(args)
+    except Exception:  # a command without a configuration
+        return None
+    return faults.in_words(error, config) or faults.plain(" ".join(str(error).split()))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -16,7 +16,7 @@ from components.names import printable
 from components.report import comparison_page
 from components.report.comparison import Side, compare
 from components.report.page import verdict
-from pipeline import metadata, run_dir
+from pipeline import lineage, metadata, run_dir
 from pipeline.config import Config, flatten
 from pipeline.output import short
 from pipeline.result import Result
@@ -73,12 +73,22 @@ def _side(store: mlmd.MetadataStore, folder: Path) -> Side:
     return Side(
         result=Result.read(folder / run_dir.RESULT_FILE).to_json(),
         config={key: value for key, value in config.items() if key != "run_dir"},
-        code={
-            name: str(metadata.property_value(stage.execution, "code_fingerprint")) for name, stage in stages.items()
-        },
+        code={name: code for name, stage in stages.items() if (code := _code(store, stage))},
         fingerprint=str(metadata.property_value(examples, "input_fingerprint") or "") if examples else "",
         artifacts={key: one.uri for key, one in artifacts.items() if one},
     )
+
+
+def _code(store: mlmd.MetadataStore, stage: metadata.Stage) -> str | None:
+    """The fingerprint of the code that made what the stage put out; None where it is not known.
+
+    A partial run notes none of the stages before its first: their outputs are those of the run that made them.
+    """
+    made = [artifact.id for artifacts in stage.outputs.values() for artifact in artifacts]
+    makers = sorted({use.execution_id for use in lineage.users(store, made) if use.made}) if made else []
+    executions = [stage.execution, *(store.get_executions_by_id(makers) if makers else [])]
+    found = (metadata.property_value(execution, "code_fingerprint") for execution in executions)
+    return next((str(code) for code in found if code is not None), None)
 
 
 def _print(sides: Sequence[Side], found: dict[str, Any]) -> None:

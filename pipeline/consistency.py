@@ -24,7 +24,7 @@ def check(config: Config) -> None:
     newest = _newest_artifacts(config)
     if not newest:
         return
-    name = "the database of metadata.url" if config.metadata.url else f"{config.run_dir}/{metadata.SQLITE_FILE}"
+    name = "the database of metadata.url" if config.metadata.url else f"{config.run_dir}/{run_dir.SQLITE_FILE}"
     if not metadata.exists(config):
         said, unknown = f"{name} is missing or empty", next(iter(newest.values()))[1]
     else:

@@ -19,6 +19,7 @@ from tfx.orchestration import metadata
 from tfx.orchestration.beam.beam_dag_runner import BeamDagRunner, PipelineNodeAsDoFn
 from tfx.orchestration.portable import launcher, partial_run_utils
 from tfx.orchestration.portable.beam_executor_operator import BeamExecutorOperator
+from tfx.orchestration.portable.mlmd import store_ext
 from tfx.proto.orchestration.executable_spec_pb2 import BeamExecutableSpec
 from tfx.types import artifact_utils
 
@@ -147,10 +148,29 @@ def run(
     global _observer, _connection
     _observer, _connection = observer, connection
     try:
-        with _pushed_models_checked():
+        with _pushed_models_checked(), _clock_ignored():
             WatchedDagRunner().run_with_ir(ir, run_options=run_options)
     finally:
         _observer = _connection = None
+
+
+@contextlib.contextmanager
+def _clock_ignored() -> Iterator[None]:
+    """TFX looks for inputs only among executions that are not older, by the clock, than the artifacts of the stage.
+
+    After a clock that was put back, an artifact from the cache is newer than the execution that it was taken for, and
+    its readers would have no input.
+    """
+    find = store_ext.get_node_executions
+
+    def find_all(*args: Any, **named: Any) -> Any:
+        return find(*args, **named | {"min_last_update_time_since_epoch": None})
+
+    store_ext.get_node_executions = find_all
+    try:
+        yield
+    finally:
+        store_ext.get_node_executions = find
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from functools import partial
 from importlib import metadata as versions
 from pathlib import Path
 
-from components.errors import UserError
+from components.errors import Damaged, UserError
 from pipeline import consistency, metadata, repair, run_dir
 from pipeline.config import Config
 from pipeline.output import all_output_to
@@ -70,7 +70,10 @@ def _findings(config: Config) -> list[Finding]:
     holder, held = run_dir.lock_holder(config)
     if held:
         return [*found, Finding("lock", True, f"held by a running pipeline, process {holder}; the rest is not checked")]
-    found += _state(config)
+    try:
+        found += _state(config)
+    except (Damaged, UserError) as error:
+        return [*found, Finding("ML Metadata", False, str(error))]
     if holder is not None:  # last: until all else is mended, the next run must know that it has to
         text = f"left by process {holder}, which is gone"
         found.append(Finding("lock", False, text, partial(_release, config)))

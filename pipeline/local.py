@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import signal
 import traceback
@@ -15,10 +16,10 @@ from components import files, progress
 from components.errors import Damaged, GateRefused, UserError
 from components.example_gen import sources
 from components.imports import uncollected
-from pipeline import ALL_STAGES, consistency, fingerprint, metadata, repair, report, run_dir, signals
+from pipeline import ALL_STAGES, consistency, faults, fingerprint, metadata, repair, report, run_dir, signals
 from pipeline.config import Config
 from pipeline.output import all_output_to, kept_open
-from pipeline.result import Outcome, Result, collect
+from pipeline.result import FAULT, PUSHED, Outcome, Result, collect
 from pipeline.screen import Screen
 
 if TYPE_CHECKING:
@@ -38,9 +39,9 @@ def run(config: Config, first: str | None, last: str | None, out: TextIO) -> Res
     source = sources.locate(config.data.source, config.data.cache_dir)
     metadata.connection(config)  # a URL that cannot be one is refused before anything is made
     run_dir.create(config)
-    with signals.heard() as asked, run_dir.locked(config) as died:
+    with signals.heard() as asked, run_dir.locked(config) as lock:
         consistency.check(config)
-        if died and (mended := repair.mend(config)):
+        if lock.died and (mended := repair.mend(config)):
             print(f"mended    what a run that was killed had left: {mended}", file=out)
         if first:
             _check_there_is_a_run_to_go_on_from(config, first)
@@ -65,12 +66,10 @@ def run(config: Config, first: str | None, last: str | None, out: TextIO) -> Res
                 outcome.error = outcome.error or error  # Beam makes another of it
                 if isinstance(outcome.error, KeyboardInterrupt):
                     outcome.signal = asked.number or getattr(outcome.error, "number", signal.SIGINT)
-                traceback.print_exception(error)  # into the log
+                with contextlib.suppress(OSError):  # the disk may be full
+                    traceback.print_exception(error)  # into the log
             with asked.deferred():
-                if outcome.error:
-                    repair.mend(config, [run_id])
-                result = collect(config, outcome)
-                result.write(folder / run_dir.RESULT_FILE)
+                result = _end(config, outcome, lock)
             if result.stages and not outcome.signal:
                 try:
                     screen.status("writing the report")
@@ -78,8 +77,32 @@ def run(config: Config, first: str | None, last: str | None, out: TextIO) -> Res
                     screen.status("")
                 except KeyboardInterrupt:  # the run is over: what was pushed, for example, is
                     logging.warning("a signal stopped the report")
-            result.write(folder / run_dir.RESULT_FILE)
+            _write(config, result, lock)
     return result
+
+
+def _end(config: Config, outcome: Outcome, lock: run_dir.Lock) -> Result:
+    """What came of the run, written; nothing that fails here hides what failed before."""
+    if outcome.error:
+        try:
+            repair.mend(config, [outcome.run_id])
+        except Exception:
+            logging.exception("what the run left incomplete cannot be removed")
+            lock.mark = True
+    result = collect(config, outcome)
+    _write(config, result, lock)
+    return result
+
+
+def _write(config: Config, result: Result, lock: run_dir.Lock) -> None:
+    try:
+        result.write(run_dir.of_run(config, result.run_id) / run_dir.RESULT_FILE)
+    except OSError as error:
+        lock.mark = True
+        if result.exit_code == PUSHED:
+            result.exit_code = FAULT
+        why = faults.in_words(error, config) or str(error)
+        result.why += [] if result.why else [f"the result cannot be written: {why}"]
 
 
 def stages_of(config: Config) -> list[str]:
@@ -109,7 +132,12 @@ class _Watch:
 
             run_options = pipeline_pb2.RunOptions()
             part = run_options.partial_run
-            part.snapshot_settings.latest_pipeline_run_strategy.SetInParent()
+            if first:  # by its id: TFX would take the latest by the clock, which may have been put back
+                store = metadata.open_store(config)
+                latest = next(run for run in metadata.runs(store) if run.pipeline == config.name)
+                part.snapshot_settings.base_pipeline_run_strategy.base_run_id = latest.id
+            else:
+                part.snapshot_settings.latest_pipeline_run_strategy.SetInParent()
             part.from_nodes.extend([first] if first else [])
             part.to_nodes.extend([last] if last else [])
         from absl import logging

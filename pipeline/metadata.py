@@ -16,16 +16,15 @@ os.environ.setdefault("GLOG_minloglevel", "3")  # ml-metadata tells of every con
 import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2 as pb
 
-from components.errors import UserError
-from pipeline import server
+from components.errors import Damaged, UserError
+from pipeline import faults, server
 from pipeline.config import Config
+from pipeline.run_dir import SQLITE_FILE
 
 Execution: TypeAlias = pb.Execution
 Artifact: TypeAlias = pb.Artifact
 
 WHOLE = (Artifact.LIVE, Artifact.MARKED_FOR_DELETION, Artifact.DELETED)  # the states of what was put out whole
-
-SQLITE_FILE = "metadata.sqlite"
 
 _RUN = "pipeline_run"  # TFX's name of the type of context that a run is
 
@@ -83,6 +82,8 @@ def open_store(config: Config) -> mlmd.MetadataStore:
             if left and _MADE_TWICE.search(str(error)):
                 time.sleep(_PAUSE)
                 continue
+            if not config.metadata.url and (said := faults.in_words(error, config)):
+                raise Damaged(said) from None
             where = "metadata.url" if config.metadata.url else f"{config.run_dir}/{SQLITE_FILE}"
             why = " ".join(str(error).split())
             for secret in filter(None, (connection(config).mysql.password, connection(config).postgresql.password)):

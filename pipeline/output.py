@@ -50,8 +50,9 @@ def all_output_to(log: str | Path) -> Iterator[None]:
         try:
             yield
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            for stream in (sys.stdout, sys.stderr):
+                with contextlib.suppress(OSError):  # the disk may be full
+                    stream.flush()
             for number, descriptor in saved.items():
                 os.dup2(descriptor, number)
                 os.close(descriptor)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import logging
 import os
 import signal
 from pathlib import Path
@@ -17,7 +18,7 @@ from components import files
 from components.errors import Damaged, GateRefused, UserError
 from components.report import facts
 from components.versions import versions
-from pipeline import ALL_STAGES, metadata, run_dir, serving
+from pipeline import ALL_STAGES, faults, metadata, run_dir, serving
 from pipeline.config import Config
 
 PUSHED, FAULT, MISTAKE, REFUSED = 0, 1, 2, 3
@@ -110,13 +111,11 @@ def collect(config: Config, outcome: Outcome) -> Result:
         stages={name: outcome.stages[name] for name in ALL_STAGES if name in outcome.stages},
         versions=versions(),
     )
-    store = metadata.open_store(config)
-    run = metadata.find_run(store, outcome.run_id)
-    made = metadata.stages(store, run) if run else {}
-    _add_counts(result, made)
-    _add_findings(result, made)
-    _add_trials(result, made)
-    _add_verdict(result, store, made, config)
+    try:
+        _add_what_was_made(result, config)
+    except Exception as error:  # the disk is full, for example: what ended the run before is what is told
+        logging.exception("what the run has made cannot be read")
+        outcome.error = outcome.error or error
     if number := outcome.signal:
         training = outcome.failed_stage in ("Trainer", "Tuner") and str(outcome.error or "")
         more = [f"training goes on after {outcome.error}"] if training else []
@@ -136,11 +135,22 @@ def collect(config: Config, outcome: Outcome) -> Result:
         stage = outcome.failed_stage or "the run"
         lines = str(outcome.error).strip().splitlines() or [""]
         said = lines[-1] if lines[0].startswith("Traceback") else lines[0]  # Beam's messages are whole tracebacks
-        result.exit_code, result.why = FAULT, [f"{stage} failed: {type(outcome.error).__name__}: {said}"]
+        why = faults.in_words(outcome.error, config) or f"{type(outcome.error).__name__}: {faults.plain(said)}"
+        result.exit_code, result.why = FAULT, [f"{stage} failed: {why}"]
     elif result.blessed is False or (result.pushed is None and "Pusher" in outcome.stages):
         result.exit_code = REFUSED
     result.warnings += outcome.warnings
     return result
+
+
+def _add_what_was_made(result: Result, config: Config) -> None:
+    store = metadata.open_store(config)
+    run = metadata.find_run(store, result.run_id)
+    made = metadata.stages(store, run) if run else {}
+    _add_counts(result, made)
+    _add_findings(result, made)
+    _add_trials(result, made)
+    _add_verdict(result, store, made, config)
 
 
 def _add_counts(result: Result, made: dict[str, metadata.Stage]) -> None:

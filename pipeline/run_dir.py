@@ -12,6 +12,7 @@ lock                       held while a run goes on
 
 from __future__ import annotations
 
+import dataclasses
 import fcntl
 import os
 import secrets
@@ -28,6 +29,7 @@ from components.errors import UserError
 from pipeline.config import Config
 from pipeline.output import short
 
+SQLITE_FILE = "metadata.sqlite"
 LOCK_FILE = "lock"
 CONFIG_FILE = "config.yaml"
 LOG_FILE = "run.log"
@@ -151,12 +153,18 @@ def create(config: Config) -> None:
         raise UserError(f"the run directory {config.run_dir} is not writable; choose another with --run-dir")
 
 
-@contextmanager
-def locked(config: Config) -> Iterator[bool]:
-    """Hold the run directory's lock. The kernel drops it when the process ends, however it ends.
+@dataclasses.dataclass
+class Lock:
+    """Of a run directory, while it is held."""
 
-    Yields:
-      whether the process that held it last came to no proper end, as after a kill: its number is still in the file.
+    died: bool  # whether the process that held it last came to no proper end, as after a kill
+    mark: bool = False  # whether this one comes to none: what it left incomplete is the next run's to mend
+
+
+@contextmanager
+def locked(config: Config) -> Iterator[Lock]:
+    """Hold the run directory's lock. The kernel drops it when the process ends, however it ends;
+    its number stays in the file where that was no proper end.
 
     Raises:
       UserError: another process holds it, or the file cannot be written.
@@ -178,8 +186,10 @@ def locked(config: Config) -> Iterator[bool]:
         os.truncate(descriptor, 0)
         os.write(descriptor, f"{os.getpid()}\n".encode())
         os.fsync(descriptor)  # the mark outlives a power cut
-        yield died
-        os.truncate(descriptor, 0)
+        lock = Lock(died)
+        yield lock
+        if not lock.mark:
+            os.truncate(descriptor, 0)
     finally:
         os.close(descriptor)
 

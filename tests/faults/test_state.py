@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
 
 from components import features as f
 from components.errors import UserError
+from pipeline import compare, metadata, run_dir
+from pipeline.config import load
 from pipeline.result import FAULT
-from tests.end_to_end.support import executed, run, write_folder
+from tests.end_to_end.support import executed, run, store_of, write_folder
 
 pytestmark = pytest.mark.slow
 
@@ -45,3 +49,23 @@ def test_lost_records_and_a_lost_database(tmp_path: Path) -> None:
             run(runs, images, *LENIENT)
     shutil.move(tmp_path / "kept", database)
     assert executed(run(runs, images, *LENIENT)) == []
+
+    partial = run(runs, images, *LENIENT, first="Evaluator")
+    assert partial.exit_code == 0, partial.why
+    known = [one.id for one in metadata.runs(store_of(runs))]
+    folders = [run_dir.of_run(load("digits", None, (f"run_dir={runs}",))[0], one) for one in known[:2]]
+    sides = [compare._side(store_of(runs), folder) for folder in folders]
+    assert sides[0].code == sides[1].code, "of the stages that a partial run did not run as well"
+
+    put_clock_back(database)
+    later = run(runs, images, *LENIENT, last="StatisticsGen")
+    assert later.exit_code == 0, later.why
+    assert later.stages["ExampleGen"]["state"] == "cached"
+
+
+def put_clock_back(database: Path) -> None:
+    """As if all so far had been done on a clock that was a day ahead."""
+    with contextlib.closing(sqlite3.connect(database)) as connection, connection:
+        for table in ("Artifact", "Execution", "Context"):
+            for column in ("create_time_since_epoch", "last_update_time_since_epoch"):
+                connection.execute(f"UPDATE {table} SET {column} = {column} + 86400000")

@@ -45,7 +45,7 @@ def config(tmp_path: Path) -> Config:
 
 
 def database(config: Config) -> Path:
-    return Path(config.run_dir, metadata.SQLITE_FILE)
+    return Path(config.run_dir, run_dir.SQLITE_FILE)
 
 
 def test_what_belongs_together_passes(config: Config, tmp_path: Path) -> None:

@@ -66,17 +66,17 @@ def test_without_a_store_there_is_nothing_to_mend(config: Config) -> None:
 
 def test_the_lock_tells_that_its_last_holder_died(config: Config) -> None:
     run_dir.create(config)
-    with run_dir.locked(config) as died:
-        assert not died
+    with run_dir.locked(config) as lock:
+        assert not lock.died
     child = os.fork()
     if not child:
         with run_dir.locked(config):
             os._exit(0)
     os.waitpid(child, 0)
-    with run_dir.locked(config) as died:
-        assert died
-    with run_dir.locked(config) as died:
-        assert not died
+    with run_dir.locked(config) as lock:
+        assert lock.died
+    with run_dir.locked(config) as lock:
+        assert not lock.died
 
 
 def test_a_lock_that_cannot_be_written_is_a_mistake(config: Config) -> None:
