@@ -84,7 +84,8 @@ def _code(store: mlmd.MetadataStore, stage: metadata.Stage) -> str | None:
 
     A partial run notes none of the stages before its first: their outputs are those of the run that made them.
     """
-    made = [artifact.id for artifacts in stage.outputs.values() for artifact in artifacts]
+    finds = stage.execution.type.endswith(".Resolver")  # it makes nothing: what it found is another's
+    made = [] if finds else [artifact.id for artifacts in stage.outputs.values() for artifact in artifacts]
     makers = sorted({use.execution_id for use in lineage.users(store, made) if use.made}) if made else []
     executions = [stage.execution, *(store.get_executions_by_id(makers) if makers else [])]
     found = (metadata.property_value(execution, "code_fingerprint") for execution in executions)

@@ -18,7 +18,7 @@ _DENIED = re.compile(
     re.IGNORECASE,
 )
 _BROKEN = re.compile(r"file is not a database|disk image is malformed|no such table", re.IGNORECASE)
-_PATH = re.compile(r"(/[^\s;:'\"]+)['\";:]*\s*(?:permission denied|read-only file system)", re.IGNORECASE)
+_PATH = re.compile(r"(/[^\s;:'\"]+)['\";:]*\s*(?:permission denied|read-only file system|no space left)", re.IGNORECASE)
 _SQL = re.compile(r"Error when executing query:\s*(.*?)\s*query:.*", re.DOTALL)  # as ml-metadata tells it
 _ROOM = 4 << 20  # bytes; a file system with less is full
 
@@ -28,14 +28,11 @@ def in_words(error: BaseException, config: Config) -> str | None:
     text = "\n".join(str(one) for one in _chain(error))
     again = "run the same command again: it goes on from the stages that are done"
     if FULL.search(text):
-        return f"no space left on {_full(config)}; make room and {again}"
+        return f"no space left on {_full(config, _path(error, text))}; make room and {again}"
     if "No usable temporary directory" in text:
         return f"no temporary folder can be written, not even {os.environ.get('TMPDIR', '/tmp')}; set TMPDIR to one"
     if _DENIED.search(text):
-        system = next((one for one in _chain(error) if isinstance(one, OSError) and one.filename), None)
-        found = _PATH.search(text)
-        path = str(system.filename) if system else found[1] if found else config.run_dir
-        why = system.strerror if system else _DENIED.findall(text)[0].capitalize()
+        path, why = _path(error, text) or config.run_dir, _DENIED.findall(text)[0].capitalize()
         return f"{path} cannot be written or read: {why}; give this user the right to, or choose another --run-dir"
     if _BROKEN.search(text):
         return damaged_database(config)
@@ -63,17 +60,28 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         seen = seen.__cause__ or seen.__context__
 
 
-def _full(config: Config) -> str:
-    """The folders of the run that lie on a file system without room; all of them where none is full now."""
+def _path(error: BaseException, text: str) -> str | None:
+    """The file that the error is about, where it says so."""
+    system = next((one for one in _chain(error) if isinstance(one, OSError) and one.filename), None)
+    found = _PATH.search(text)
+    return str(system.filename) if system else found[1] if found else None
+
+
+def _full(config: Config, path: str | None) -> str:
+    """The folders of the run that lie on a file system without room; where none is full now, that of the file."""
     folders = [config.run_dir, run_dir.artifacts(config), run_dir.serving(config), tempfile.gettempdir()]
     local = list(dict.fromkeys(folder for folder in folders if not files.is_remote(folder)))
     found: dict[int, str] = {}
+    nearest: dict[str, int] = {}
     for folder in local:
         there = next((path for path in _upwards(folder) if os.path.exists(path)), "/")
-        usage = shutil.disk_usage(there)
+        usage, nearest[folder] = shutil.disk_usage(there), os.stat(there).st_dev
         if usage.free < _ROOM:
-            found.setdefault(os.stat(there).st_dev, f"the file system of {folder} ({usage.free / 1e6:.1f} MB free)")
-    return " and ".join(found.values()) or f"the file system of {', '.join(local)}"
+            found.setdefault(nearest[folder], f"the file system of {folder} ({usage.free / 1e6:.1f} MB free)")
+    if not found and path:  # room was made when what was half-written was removed
+        device = os.stat(next(one for one in _upwards(path) if os.path.exists(one))).st_dev
+        local = [folder for folder in local if nearest[folder] == device][:1] or [path]
+    return " and ".join(found.values()) or f"the file system of {' or '.join(local)}"
 
 
 def _upwards(path: str) -> Iterator[str]:
