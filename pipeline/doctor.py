@@ -109,8 +109,7 @@ def _state(config: Config) -> list[Finding]:
     except UserError as error:  # whose folders they are is not known: nothing is removed
         return [*found, Finding("artifacts", False, str(error))]
     left = repair.find(config, store, run_dir.run_ids(config))
-    paths = [*left.folders, *left.incoming]
-    shown = f": {', '.join(paths[:3])}" + (", …" if len(paths) > 3 else "") if paths else ""
+    shown = f": {', '.join(left.paths[:3])}" + (", …" if len(left.paths) > 3 else "") if left.paths else ""
     found.append(Finding("state", not left, f"{left or 'nothing incomplete'}{shown}", partial(_mend, config)))
     stopped = run_dir.checkpoints(config)
     if stopped.is_dir() and (number := sum(1 for _ in stopped.iterdir())):

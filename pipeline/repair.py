@@ -24,9 +24,14 @@ class Leftovers:
     running: list[metadata.Execution]  # in ML Metadata, and nothing runs them
     folders: list[str]  # of executions that never ended, or failed: nothing ever reads them
     incoming: list[str]  # models that were being pushed
+    fresh: list[str]  # files that were being written
+
+    @property
+    def paths(self) -> list[str]:
+        return [*self.folders, *self.incoming, *self.fresh]
 
     def __bool__(self) -> bool:
-        return bool(self.running or self.folders or self.incoming)
+        return bool(self.running or self.paths)
 
     def __str__(self) -> str:
         """What there is of it, in words; empty where there is nothing."""
@@ -34,6 +39,7 @@ class Leftovers:
             (len(self.running), "execution left RUNNING", "executions left RUNNING"),
             (len(self.folders), "incomplete folder", "incomplete folders"),
             (len(self.incoming), "incomplete push", "incomplete pushes"),
+            (len(self.fresh), "incomplete file", "incomplete files"),
         )
         return ", ".join(f"{number} {one if number == 1 else more}" for number, one, more in counted if number)
 
@@ -57,13 +63,15 @@ def find(config: Config, store: mlmd.MetadataStore | None, run_ids: Iterable[str
     dead = [*running, *metadata.unsuccessful(executions)]
     folders = _incomplete(config, store, dead) if store else []
     pushes = [] if files.is_remote(served := run_dir.serving(config)) else incoming.abandoned(Path(served).parent)
-    return Leftovers(running, folders, pushes)
+    root = Path(config.run_dir)
+    fresh = [str(path) for where in ("", "runs/*/", "compare/") for path in root.glob(f"{where}{files.FRESH}*")]
+    return Leftovers(running, folders, pushes, sorted(fresh))
 
 
 def clean(store: mlmd.MetadataStore | None, left: Leftovers) -> None:
-    """Remove the folders, then have the executions canceled: a repair that is killed too is done again."""
-    for folder in [*left.folders, *left.incoming]:
-        files.remove_folder(folder)
+    """Remove what is incomplete, then have the executions canceled: a repair that is killed too is done again."""
+    for path in left.paths:
+        files.remove(path)
     if store:
         metadata.cancel(store, left.running)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from ml_metadata.proto import metadata_store_pb2 as pb
 
+from components import files
 from components.errors import UserError
 from components.pusher import incoming
 from pipeline import metadata, repair, run_dir
@@ -38,7 +39,11 @@ def test_only_what_never_ended_is_removed(config: Config) -> None:
     pushing.mkdir(parents=True)
     working = Path(run_dir.artifacts(config), "Trainer", ".system", "stateful_working_dir", "a uuid")
     working.mkdir(parents=True)
-    assert repair.mend(config) == "1 execution left RUNNING, 5 incomplete folders, 1 incomplete push"
+    fresh = run_dir.of_run(config, "first") / f"{files.FRESH}1"
+    fresh.touch()
+    said = "1 execution left RUNNING, 5 incomplete folders, 1 incomplete push, 1 incomplete file"
+    assert repair.mend(config) == said
+    assert not fresh.exists()
     assert whole.exists()
     assert elsewhere.exists()
     assert not any(folder.exists() for folder in (running, failed, pushing, working))
