@@ -26,6 +26,7 @@ from tfx.types import artifact_utils
 from components import files
 from components.errors import UserError
 from components.pusher import manifest
+from pipeline.metadata import OUTPUTS_OF_OTHERS
 
 # The DAG itself is a Beam pipeline made without options; Beam's own default would first try to download a runner.
 StandardOptions.DEFAULT_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
@@ -91,11 +92,19 @@ class _Launcher(launcher.Launcher):
         """
         for artifact in itertools.chain(*execution_info.output_dict.values()):
             if files.names(artifact.uri):
+                self._disown_outputs(execution_info.execution_id)
                 raise UserError(
                     f"{artifact.uri} is not empty: another run directory, or another ML Metadata, writes its artifacts "
                     "there too. Set artifacts_dir to a folder of this run directory's own, or move that one away"
                 )
         return super()._run_executor(execution_info)
+
+    def _disown_outputs(self, execution_id: int) -> None:
+        """Record that what lies in the output folders is not of this execution: repair.py must leave it."""
+        with self._mlmd_connection as handle:
+            (execution,) = handle.store.get_executions_by_id([execution_id])
+            execution.custom_properties[OUTPUTS_OF_OTHERS].int_value = 1
+            handle.store.put_executions([execution])
 
 
 class _Node(PipelineNodeAsDoFn):

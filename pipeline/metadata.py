@@ -28,6 +28,9 @@ WHOLE = (Artifact.LIVE, Artifact.MARKED_FOR_DELETION, Artifact.DELETED)  # the s
 
 _RUN = "pipeline_run"  # TFX's name of the type of context that a run is
 
+# Of an execution that found files of others in its output folders, and wrote nothing.
+OUTPUTS_OF_OTHERS = "outputs_of_others"
+
 # The events of an artifact and an execution.
 READ = (pb.Event.INPUT, pb.Event.DECLARED_INPUT, pb.Event.INTERNAL_INPUT)
 MADE = (pb.Event.OUTPUT, pb.Event.DECLARED_OUTPUT, pb.Event.INTERNAL_OUTPUT)

@@ -83,7 +83,7 @@ def _incomplete(config: Config, store: mlmd.MetadataStore, dead: Iterable[metada
     found = []
     for execution in dead:
         node = metadata.node_of(store, execution.id)
-        if node is None:
+        if node is None or metadata.property_value(execution, metadata.OUTPUTS_OF_OTHERS):
             continue
         stage = "/".join((root, *node))
         if stage not in keys:

@@ -13,9 +13,9 @@ import pytest
 
 from components import features as f
 from components.errors import UserError
-from pipeline import compare, metadata, run_dir
+from pipeline import compare, consistency, metadata, run_dir
 from pipeline.config import load
-from pipeline.result import FAULT
+from pipeline.result import FAULT, MISTAKE
 from tests.end_to_end.support import executed, run, store_of, write_folder
 
 pytestmark = pytest.mark.slow
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 LENIENT = ("evaluator.min_accuracy=0", "evaluator.min_class_recall=0")
 
 
-def test_lost_records_and_a_lost_database(tmp_path: Path) -> None:
+def test_lost_records_and_a_lost_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     runs, images = tmp_path / "runs", write_folder(tmp_path / "pictures", train=20, test=10)
     assert run(runs, images, *LENIENT, last="Transform").exit_code == 0
     (shard,) = (runs / "artifacts" / "pictures" / "ExampleGen").rglob(f"Split-{f.TRAIN}/*")
@@ -47,6 +47,14 @@ def test_lost_records_and_a_lost_database(tmp_path: Path) -> None:
             database.write_bytes(lost)
         with pytest.raises(UserError, match="is missing or empty: it does not know"):
             run(runs, images, *LENIENT)
+    other, before = tmp_path / "other", contents(runs / "artifacts")
+    with monkeypatch.context() as unchecked:  # as where two run directories write to one folder of artifacts
+        unchecked.setattr(consistency, "check", lambda config: None)
+        stopped = run(other, images, *LENIENT, f"artifacts_dir={runs}/artifacts")
+    assert stopped.exit_code == MISTAKE
+    assert "is not empty: another run directory" in stopped.why[0]
+    assert contents(runs / "artifacts").items() >= before.items(), "what lay there is left alone"
+    shutil.rmtree(runs / "artifacts" / "pictures" / "ExampleGen" / "examples" / "1")  # what the other one made
     shutil.move(tmp_path / "kept", database)
     assert executed(run(runs, images, *LENIENT)) == []
 
@@ -63,6 +71,10 @@ def test_lost_records_and_a_lost_database(tmp_path: Path) -> None:
     later = run(runs, images, *LENIENT, last="StatisticsGen")
     assert later.exit_code == 0, later.why
     assert later.stages["ExampleGen"]["state"] == "cached"
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def put_clock_back(database: Path) -> None:
