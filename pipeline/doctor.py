@@ -47,11 +47,11 @@ def run(config: Config, fix: bool) -> int:
         mark = "ok " if finding.good else "!! "
         print(f"{mark} {finding.what:<{width}} {finding.text}")
         if not finding.good and fix and finding.fix:
-            print(f"    {'':<{width}} mended: {finding.fix()}")
+            print(f"    {'':<{width}} fixed: {finding.fix()}")
         elif not finding.good:
             left += 1
             if finding.fix:
-                print(f"    {'':<{width}} `doctor --fix` mends this")
+                print(f"    {'':<{width}} `doctor --fix` fixes this")
     return 1 if left else 0
 
 

@@ -42,7 +42,7 @@ def run(config: Config, first: str | None, last: str | None, out: TextIO) -> Res
     with signals.heard() as asked, run_dir.locked(config) as lock:
         consistency.check(config)
         if lock.died and (mended := repair.mend(config)):
-            print(f"mended    what a run that was killed had left: {mended}", file=out)
+            print(f"cleaned   what a killed run left behind: {mended}", file=out)
         if first:
             _check_there_is_a_run_to_go_on_from(config, first)
         if config.warm_start:

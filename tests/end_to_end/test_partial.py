@@ -90,7 +90,7 @@ def test_ctrl_c_and_kill_leave_a_run_directory_that_goes_on(tmp_path: Path) -> N
     assert main(doctor) == 1
     result, said = screen_of(runs, pictures, *LENIENT)
     assert result.exit_code == 0, result.why
-    assert "mended    what a run that was killed had left: 1 execution left RUNNING" in said
+    assert "cleaned   what a killed run left behind: 1 execution left RUNNING" in said
     assert main(doctor) == 0
     assert "ExampleGen" not in executed(result)
 
