@@ -47,9 +47,9 @@ def show(config: Config, filters: Sequence[str], sort: str, as_json: bool) -> in
     else:
         _print(rows)
         for row in rows:
-            if row["served"]:
-                again = f", which is version {row['pushed']} again" if row["served"] != row["pushed"] else ""
-                print(f"served: version {row['served']} of {printable(row['name'])}{again}, of run {row['run_id']}")
+            if served := row["served"]:
+                again = f", which is version {served['is']} again" if served["is"] != served["version"] else ""
+                print(f"served: version {served['version']} of {printable(row['name'])}{again}, of run {row['run_id']}")
         for row in rows:
             if row["damaged"]:
                 print(f"damaged: {short(row['damaged'])} cannot be read; `show {row['run_id']}` says what to do")
@@ -93,13 +93,15 @@ def _rows(config: Config) -> list[dict[str, Any]]:
     return rows
 
 
-def _served(store: mlmd.MetadataStore) -> dict[str, str]:
-    """The version that is served now, by the run that pushed its model."""
+def _served(store: mlmd.MetadataStore) -> dict[str, dict[str, str]]:
+    """The version that is served now, and the one that it is a copy of, as serving.now, by the run that pushed it."""
     found = {}
     for one in serving.in_front(store):
         runs = [context for context in store.get_contexts_by_artifact(one.id) if context.type == "pipeline_run"]
         if runs:
-            found[min(runs, key=lambda run: run.id).name] = str(metadata.property_value(one, "pushed_version"))
+            version = str(metadata.property_value(one, "pushed_version"))
+            again = metadata.property_value(one, serving.ROLLED_BACK_TO)
+            found[min(runs, key=lambda run: run.id).name] = {"version": version, "is": str(again or version)}
     return found
 
 

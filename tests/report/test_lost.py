@@ -119,7 +119,11 @@ def test_what_no_page_reads_is_not_missed(history: History, folder: Path, ask: A
     assert ask("show", first)[0] == 0
 
 
-@pytest.mark.parametrize("content", [b"", b"\0" * 512, b"[]", b"{}", b"{]", b'{"run_id": "', b"\xff\xfe"], ids=repr)
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\0" * 512, b"[]", b"{}", b"{]", b'{"run_id": "', b"\xff\xfe"],
+    ids=lambda content: repr(content[:10]),
+)
 def test_a_damaged_result_hides_no_other_run(
     content: bytes, history: History, folder: Path, ask: Any, away: Any
 ) -> None:
@@ -127,7 +131,8 @@ def test_a_damaged_result_hides_no_other_run(
     away(folder / "runs" / first / "result.json", content)
     code, said = ask("runs")
     assert code == 0
-    assert said.count("\n") == 6  # a title, four runs, and which file is damaged
+    assert said.count("\n") == 9, said  # a title, four runs, what is served from three folders, which file is damaged
+    assert f"served: version 1 of pictures, of run {first}\n" in said
     assert f"runs/{first}/result.json cannot be read" in said
     rows = {row["run_id"]: row["ended"] for row in json.loads(ask("runs", "--json")[1])}
     assert (rows[first], rows[second]) == ("damaged", "refused")
