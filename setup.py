@@ -1,23 +1,62 @@
 """The package, its dependencies, and what Apache Beam ships to remote workers (`--setup_file=./setup.py`)."""
 
+from pathlib import Path
+
 from setuptools import find_packages, setup
+
+# The owner of the repository fills in OWNER, here and in CITATION.cff.
+REPOSITORY = "https://github.com/OWNER/image-classification-pipeline"
+README = Path(__file__).parent / "README.md"  # what Beam ships to its workers has none
 
 setup(
     name="image-classification-pipeline",
     version="0.1.0",
-    description="A TFX pipeline that turns labelled pictures into a validated, evaluated, served classifier.",
+    description="A TFX pipeline that turns labelled images into a validated, evaluated, served classifier.",
+    long_description=README.read_text() if README.exists() else "",
+    long_description_content_type="text/markdown",
+    author="the project's contributors",
+    url=REPOSITORY,
+    project_urls={"Issues": f"{REPOSITORY}/issues", "Changelog": f"{REPOSITORY}/blob/main/CHANGELOG.md"},
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Environment :: Console",
+        "Intended Audience :: Developers",
+        "Intended Audience :: Science/Research",
+        "License :: OSI Approved :: Apache Software License",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3 :: Only",
+        "Programming Language :: Python :: 3.10",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Topic :: Scientific/Engineering :: Image Recognition",
+        "Typing :: Typed",
+    ],
+    keywords="tfx tensorflow keras image-classification mlops apache-beam ml-metadata vertex-ai",
     python_requires=">=3.10,<3.14",
     packages=find_packages(include=["pipeline", "pipeline.*", "components", "components.*"]),
-    package_data={"pipeline": ["presets/*.yaml"], "components.report": ["templates/*"]},
+    # pipeline/schema is a link to schema/, so that an installed package has the curated schemas too.
+    package_data={
+        "pipeline": ["presets/*.yaml", "schema/*/schema.pbtxt", "py.typed"],
+        "components": ["py.typed"],
+        "components.report": ["templates/*"],
+    },
     install_requires=[
         "tfx>=1.16.0,<1.22",
         "tensorflow",
         "apache-beam[dill]",
         "tensorflow-data-validation",
         "tensorflow-model-analysis",
+        # Versions of these come with TFX.
+        "absl-py",
+        "ml-metadata",
+        "protobuf",
+        "tensorflow-metadata",
+        "tensorflow-transform",
         "jinja2",
         "keras>=3.6",
         "keras-tuner>=1.4",
+        "markupsafe",
         "matplotlib>=3.8",
         "numpy",
         "pillow",
@@ -35,7 +74,14 @@ setup(
         # On a TPU VM, in place of tensorflow: pip install -e .[tpu] -f https://storage.googleapis.com/libtpu-tf-releases/index.html
         "tpu": ["tensorflow-tpu"],
         # kfp-pipeline-spec is all of `tfx[kfp]` that writing a spec, and reading it in the image, needs.
-        "vertex": ["google-cloud-aiplatform", "kfp-pipeline-spec>=0.2.2", "requests"],
+        "vertex": [
+            "google-api-core",
+            "google-auth",
+            "google-cloud-aiplatform",
+            "kfp-pipeline-spec>=0.2.2",
+            "requests",
+            "urllib3",
+        ],
         "test": [
             "apache-beam[dask]",
             "hypothesis",

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shutil
 import subprocess
 import sys
 import tarfile
-from importlib.metadata import requires
+from importlib.metadata import metadata, requires
 from pathlib import Path
 
 import pytest
+import yaml
 
 from pipeline.vertex.names import IMAGE_ROOT
 
@@ -28,8 +30,42 @@ def test_the_package_that_beam_ships_holds_all_of_our_code(tmp_path: Path) -> No
     (archive,) = (tmp_path / "dist").iterdir()
     with tarfile.open(archive) as tar:
         shipped = {name.split("/", 1)[1] for name in tar.getnames() if "/" in name}
-    ours = {str(p.relative_to(copy)) for p in copy.rglob("*") if p.suffix in (".py", ".yaml")}
+    ours = {str(p.relative_to(copy)) for p in copy.rglob("*") if p.suffix in (".py", ".yaml", ".pbtxt", ".typed")}
     assert ours <= shipped
+
+
+def test_the_citation_file_says_what_the_package_says() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    package = metadata("image-classification-pipeline")
+    assert citation["version"] == package["Version"]
+    assert citation["license"] in (package["License"], package["License-Expression"])
+    assert citation["repository-code"] == package["Home-page"]
+    assert (ROOT / "LICENSE").read_text().lstrip().startswith("Apache License\n")
+
+
+def test_every_package_that_our_code_imports_is_declared() -> None:
+    """A package that comes with another one alone goes away when that one drops it."""
+    names = {
+        "PIL": "pillow",
+        "absl": "absl-py",
+        "yaml": "pyyaml",
+        "google.protobuf": "protobuf",
+        "google.auth": "google-auth",
+    }
+    names |= {
+        "google.api_core": "google-api-core",
+        "google.cloud": "google-cloud-aiplatform",
+        "kfp": "kfp-pipeline-spec",
+    }
+    imported = set()
+    for file in [*ROOT.glob("pipeline/**/*.py"), *ROOT.glob("components/**/*.py")]:
+        for node in ast.walk(ast.parse(file.read_text())):
+            modules = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            modules += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+            imported |= {".".join(m.split(".")[: 2 if m.startswith("google.") else 1]) for m in modules}
+    declared = {re.split(r"[^\w.-]", line)[0] for line in requires("image-classification-pipeline") or []}
+    ours = imported - set(sys.stdlib_module_names) - {"pipeline", "components"}
+    assert {names.get(module, module.replace("_", "-")) for module in ours} <= declared
 
 
 def test_set_up_is_not_done_twice() -> None:
