@@ -8,7 +8,7 @@ IMAGE ?= image-classification$(if $(filter-out cpu,$(ACCELERATOR)),-$(ACCELERATO
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run predict report test test-fast chaos lint format types lock sbom audit image bench clean
+.PHONY: help setup run predict report test test-fast chaos lint format types imports lock sbom audit image bench clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,11 @@ format: $(READY) ## ruff: format and mend what can be mended
 types: $(READY) ## mypy on our own code
 	@$(PYTHON) -m mypy
 
+UV_TOOL = $$(python3 tools/bootstrap.py --tools-only) tool run --quiet
+
+imports: ## who imports whom, as pyproject.toml allows it: no stage imports another
+	@PYTHONPATH=. $(UV_TOOL) --from import-linter==2.17 lint-imports --no-cache --no-logo
+
 bench: $(READY) ## seconds, CPU seconds and memory a stage, beside the plain TFX pipeline (needs CIFAR10_JPEG)
 	@$(PYTHON) benchmarks/pipeline.py $(ARGS)
 
@@ -57,7 +62,6 @@ lock: ## make requirements/*.txt anew from setup.py: portable to work with, imag
 	@$(COMPILE) requirements/gpu.in --no-deps --output-file requirements/gpu.txt
 	@$(COMPILE) requirements/tpu.in --no-deps --output-file requirements/tpu.txt
 
-UV_TOOL = $$(python3 tools/bootstrap.py --tools-only) tool run --quiet
 LOCKS ?= portable image gpu tpu
 
 sbom: ## what each lock installs, as CycloneDX JSON below build/sbom

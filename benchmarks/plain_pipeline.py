@@ -7,7 +7,6 @@ preprocessing_fn is what the documentation shows; run_fn trains this project's m
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import example_gen_pb2, pusher_pb2, trainer_pb2
 from tfx.types import Channel, standard_artifacts
 
-from components import features
+from components.contracts import counts
 from components.trainer import train
 
 
@@ -37,7 +36,7 @@ def preprocessing_fn(inputs: dict[str, Any]) -> dict[str, Any]:
 def run_fn(fn_args: FnArgs) -> None:
     """This project's training; it reads the class names that our ExampleGen leaves beside the splits."""
     root = Path(fn_args.train_files[0]).parent.parent
-    (root / features.COUNTS_FILE).write_text(json.dumps({"class_names": [str(label) for label in range(10)]}))
+    counts.write(str(root), counts.Counts(class_names=[str(label) for label in range(10)]))
     train.run_fn(fn_args)
 
 

@@ -193,17 +193,32 @@ def _remote_errors() -> Iterator[None]:
         raise OSError(errno.EIO, why(error)) from error
 
 
-def write_atomic(path: str | os.PathLike[str], text: str) -> None:
+def write(path: str, content: str | bytes) -> None:
+    """Write a file, local or remote, whole or not at all, and make the folder that it is in."""
+    if isinstance(content, str):
+        content = content.encode("utf-8", "backslashreplace")  # a file's name may hold half a character
+    if not is_remote(path):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        write_atomic(path, content)
+        return
+    with _remote_errors():
+        _gfile().makedirs(os.path.dirname(path))
+        with _gfile().GFile(path, "wb") as file:
+            file.write(content)
+
+
+def write_atomic(path: str | os.PathLike[str], content: str | bytes) -> None:
     """Write a local file whole or not at all: who reads it meanwhile or after a crash finds the old one or the new."""
+    data = content.encode() if isinstance(content, str) else content
     target = os.path.realpath(path)
     if os.path.exists(target) and not os.path.isfile(target):  # as /dev/stdout: to be written to, never replaced
-        with open(target, "w", encoding="utf-8") as file:
-            file.write(text)
+        with open(target, "wb") as file:
+            file.write(data)
         return
     fresh = os.path.join(os.path.dirname(target), f"{FRESH}{secrets.token_hex(8)}")
     try:
-        with open(fresh, "x", encoding="utf-8") as file:
-            file.write(text)
+        with open(fresh, "xb") as file:
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         os.replace(fresh, target)

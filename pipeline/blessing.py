@@ -8,8 +8,8 @@ import json
 import os
 from typing import Any
 
-from components import features as f
 from components import files
+from components.contracts import features as f
 from components.errors import UserError
 from components.names import printable
 from pipeline import metadata, run_dir

@@ -7,8 +7,8 @@ import re
 import webbrowser
 from typing import Any
 
-from components import features as f
 from components import files
+from components.contracts import features as f
 from components.errors import UserError
 from components.report import card as cards
 from components.report import moments, predictions

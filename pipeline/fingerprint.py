@@ -26,7 +26,7 @@ def of_stage(name: str, *more: bytes) -> str:
     # None for the stages that are TFX's own; the report's templates are code too.
     own = sorted(file for file in folder.rglob("*.*") if file.suffix != ".pyc")
     if own:
-        own += sorted(COMPONENTS.glob("*.py"))  # what all rooms share
+        own += sorted([*COMPONENTS.glob("*.py"), *COMPONENTS.glob("contracts/*.py")])  # what all stages share
     for file in own:
         digest.update(f"{file.name} {hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
     for content in more:

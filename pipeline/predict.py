@@ -9,7 +9,7 @@ from collections.abc import Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components import features
+from components.contracts import features
 from components.errors import Damaged, UserError
 from components.files import exists, is_description, is_folder, read_bytes, walk
 from components.imports import uncollected

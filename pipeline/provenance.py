@@ -9,8 +9,8 @@ from typing import Any
 
 import ml_metadata as mlmd
 
-from components import features as f
 from components import files
+from components.contracts import counts
 from components.errors import UserError
 from components.report.lost import Lost
 from pipeline import metadata, run_dir
@@ -101,16 +101,18 @@ class Known:
         return next(iter(found.values()))
 
     def data(self, examples: Link) -> Data:
-        counts = self.lost.read("counts of the data", examples.artifact.uri, _counts) or {}
+        counted = self.lost.read("counts of the data", examples.artifact.uri, counts.read) or counts.Counts(
+            class_names=[]
+        )
         fingerprint = str(metadata.property_value(examples.artifact, "input_fingerprint") or "")
         content, _, number = fingerprint.partition(",num_files:")
         return Data(
             link=examples,
-            source=counts.get("source") or str(examples.parameter("input_base")),
+            source=counted.source or str(examples.parameter("input_base")),
             fingerprint=content,
             files=int(number or 0),
-            counts=counts.get("splits", {}),
-            rejected=counts.get("rejected", 0),
+            counts=counted.splits,
+            rejected=counted.rejected,
         )
 
     def data_of(self, trained: Link) -> Data | None:
@@ -167,7 +169,3 @@ class Known:
         if not ids:
             raise UserError(f"there is no {what!r} in {self.config.run_dir}; name {HELP}")
         return [self.graph.link(one) for one in ids]
-
-
-def _counts(examples: str) -> dict[str, Any]:
-    return dict(json.loads(files.read_bytes(f"{examples}/{f.COUNTS_FILE}")))

@@ -15,6 +15,7 @@ import ml_metadata as mlmd
 from pydantic import TypeAdapter
 
 from components import files
+from components.contracts import counts
 from components.errors import Damaged, GateRefused, UserError
 from components.report import facts
 from components.versions import versions
@@ -156,7 +157,8 @@ def _add_what_was_made(result: Result, config: Config) -> None:
 def _add_counts(result: Result, made: dict[str, metadata.Stage]) -> None:
     examples = metadata.live(made, "ExampleGen", "examples")
     if examples is not None:
-        result.counts, result.notes = facts.counts(examples.uri), facts.notes(examples.uri)
+        counted = counts.read(examples.uri)
+        result.counts, result.notes = counted.totals(), counted.notes
 
 
 def _add_findings(result: Result, made: dict[str, metadata.Stage]) -> None:

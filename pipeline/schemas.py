@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from components import features, files
+from components import files
+from components.contracts import counts
 from components.errors import UserError
 from pipeline import metadata
 from pipeline.config import Config
@@ -31,9 +31,8 @@ def freeze(config: Config, output: str | None, force: bool) -> int:
             from components.data_gate import freeze as data_gate_freeze
 
             curated = "ImportSchemaGen" in stages["SchemaGen"].execution.type
-            counts = json.loads(files.read_bytes(f"{uris[1]}/{features.COUNTS_FILE}"))
             schema = f"{uris[0]}/schema.pbtxt"
-            data_gate_freeze.freeze(schema, counts["class_names"], destination, force, curated)
+            data_gate_freeze.freeze(schema, counts.read(uris[1]).class_names, destination, force, curated)
             own = ", which validated by a curated schema: this is a copy of it" if curated else ""
             print(f"{destination} written from run {run.id}{own}")
             print(f"edit it; a run validates by schema/<name>/schema.pbtxt, or with --set schema_file={destination}")

@@ -13,7 +13,8 @@ from tfx.dsl.components.base.base_node import BaseNode
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import trainer_pb2, transform_pb2
 
-from components import features, files
+from components import files
+from components.contracts import features
 from components.errors import UserError
 from components.evaluator.config import eval_config
 from components.evaluator.executor import ImageEvaluator

@@ -6,7 +6,7 @@ from typing import Any, TextIO
 
 from rich.console import Console
 
-from components import features
+from components.contracts import features
 from pipeline.output import short
 from pipeline.result import FAULT, MISTAKE, PUSHED, REFUSED, STOPPED, Result
 

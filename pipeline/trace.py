@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from components import features as f
+from components.contracts import features as f
 from components.errors import UserError
 from components.names import printable
 from pipeline import blessing, run_dir

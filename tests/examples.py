@@ -1,4 +1,4 @@
-"""Small, real data for tests of single stages: scikit-learn's digits in the data contract of components/features.py.
+"""Small, real data for tests of single stages: scikit-learn's digits in the data contract of contracts/features.py.
 
 And the arguments that such a test gives to Beam.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from components import features as f
+from components.contracts import features as f
 
 DIGITS = tuple("0123456789")
 BEAM_ARGS = [

@@ -9,7 +9,7 @@ import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 from tfx.dsl.io import fileio
 
-from components import features as f
+from components.contracts import features as f
 from components.data_gate.findings import ANOMALIES, KEPT, SHOWN, WARN, Finding, found, one_line, pictures, quote
 
 COMPARABLE = 100  # pictures; the distributions of fewer differ by chance alone

@@ -12,7 +12,7 @@ from tfx.dsl.components.base import base_beam_executor
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 
-from components import features as f
+from components.contracts import features as f
 from components.data_gate import gate
 from components.data_gate.findings import FINDINGS_FILE, TRAIN_STATISTICS_FILE
 

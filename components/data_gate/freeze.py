@@ -8,8 +8,8 @@ from pathlib import Path
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from components import features as f
 from components import files
+from components.contracts import features as f
 from components.errors import UserError
 
 _HEADER = """\

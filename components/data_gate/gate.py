@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import apache_beam as beam
 
-from components import counts
+from components.contracts import counts
 from components.data_gate import anomalies, rejected, same_pixels
 from components.data_gate.findings import (
     ANOMALIES,
@@ -27,7 +27,7 @@ class Data:
     """Where the gate finds what it judges.
 
     Attributes:
-      examples: root of the Examples artifact, with features.COUNTS_FILE and features.REJECTED_FILE.
+      examples: root of the Examples artifact, with counts.COUNTS_FILE and rejects.REJECTED_FILE.
       files: the TFRecord files of each split.
       statistics: path of the statistics of each split.
       anomalies: path of the anomalies of each split.
@@ -59,9 +59,9 @@ def examine(
 
 
 def _by_numbers(data: Data, actions: Mapping[str, str], max_rejected: float) -> Iterator[Finding]:
-    counted = rejected.read_counts(data.examples)
+    counted = counts.read(data.examples)
     if (action := actions[ANOMALIES]) != OFF:
-        yield from anomalies.unlearnable(counted["splits"], action)
+        yield from anomalies.unlearnable(counted.splits, action)
         yield from anomalies.breaches(data.anomalies, action)
         yield from anomalies.distances(data.statistics, data.schema, data.previous, action)
     if (action := actions[REJECTED]) != OFF:

@@ -18,7 +18,7 @@ import apache_beam as beam
 import tensorflow as tf
 from tfx.dsl.io import fileio
 
-from components import features as f
+from components.contracts import features as f
 from components.data_gate.findings import (
     CONFLICTS,
     DUPLICATES,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow_model_analysis as tfma
 
-from components import features as f
+from components.contracts import features as f
 from components.evaluator import metrics, slices
 
 ROUNDING = 1e-9  # a drop of exactly `max_drop` is allowed, whatever binary fractions make of it

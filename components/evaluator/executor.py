@@ -12,8 +12,8 @@ from tfx.dsl.components.base import executor_spec
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import proto_utils
 
-from components import counts
-from components import features as f
+from components.contracts import counts
+from components.contracts import features as f
 from components.evaluator.config import eval_config
 
 

@@ -20,7 +20,7 @@ import numpy as np
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.proto import metrics_for_slice_pb2
 
-from components import features as f
+from components.contracts import features as f
 
 ACCURACY = "accuracy"  # in the slice of a class this is the recall of the class
 TOP_K = (2, 3)  # left out where there are not more than k classes

@@ -8,7 +8,7 @@ import apache_beam as beam
 import numpy as np
 import tensorflow_model_analysis as tfma
 
-from components import features as f
+from components.contracts import features as f
 
 BRIGHTNESS, SIZE = "brightness_bin", "size_bin"  # what TFMA slices by
 BRIGHTNESS_BINS = 10  # of equal width over [0, 1]

@@ -13,10 +13,10 @@ from typing import IO, NamedTuple
 
 import numpy as np
 
+from components.contracts.features import TEST, TRAIN
 from components.errors import UserError
 from components.example_gen import tars, unpickle
 from components.example_gen.download import Published
-from components.features import TEST, TRAIN
 
 BINARY = Published(
     "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",

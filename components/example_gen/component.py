@@ -1,4 +1,4 @@
-"""ImageExampleGen: labelled pictures from any source to the examples of components/features.py."""
+"""ImageExampleGen: labelled pictures from any source to the examples of components/contracts/features.py."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tfx.components.example_gen.component import FileBasedExampleGen
 from tfx.dsl.components.base import executor_spec
 from tfx.proto import example_gen_pb2, range_config_pb2
 
-from components import features as f
+from components.contracts import features as f
 from components.example_gen import driver, executor, settings
 from components.example_gen.records import USUAL, Features
 from components.example_gen.sources import Source
@@ -17,7 +17,7 @@ from components.example_gen.sources import Source
 class ImageExampleGen(FileBasedExampleGen):
     """Reads a source of labelled pictures into the splits train, validation and test.
 
-    Its output `examples` also holds features.REJECTED_FILE and features.COUNTS_FILE.
+    Its output `examples` also holds rejects.REJECTED_FILE and counts.COUNTS_FILE.
     """
 
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(executor.Executor)

@@ -7,10 +7,9 @@ written by name, not by Beam's sink: a retried bundle overwrites its own shard, 
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -24,7 +23,8 @@ from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import proto_utils
 
-from components import features as f
+from components.contracts import counts, rejects
+from components.contracts import features as f
 from components.example_gen import plan, readers, settings, spool
 from components.example_gen.records import Features
 from components.files import text
@@ -56,7 +56,7 @@ class _WriteShards(beam.DoFn):
         spool.save(shards.spool + ".result", write_shards(shards, targets))
 
 
-def write_shards(shards: Shards, targets: dict[Any, plan.Target | plan.Rejection]) -> list[plan.Rejection]:
+def write_shards(shards: Shards, targets: dict[Any, plan.Target | rejects.Rejection]) -> list[rejects.Rejection]:
     """Writes a scratch file's examples to its shards, with their labels, mixed by hash; returns those left out."""
     index: spool.Index = spool.load(shards.spool + ".index")
     with fileio.open(shards.spool, "rb") as file:
@@ -67,7 +67,7 @@ def write_shards(shards: Shards, targets: dict[Any, plan.Target | plan.Rejection
     for i in np.flatnonzero(codes < 0):
         example = tf.train.Example.FromString(bytes(content[ends[i] - index.lengths[i] : ends[i]]))
         left_out = targets[index.places[index.codes[i]]]
-        assert isinstance(left_out, plan.Rejection)
+        assert isinstance(left_out, rejects.Rejection)
         source = example.features.feature[f.SOURCE].bytes_list.value[0].decode()
         rejected.append(left_out._replace(source=source))
     # Serialized messages, one behind the other, are the message of both: the label is added without parsing.
@@ -139,7 +139,7 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
         self._run("Write", shards, _WriteShards())
 
         rejected = [*planned.rejected, *(one for path in spools for one in spool.load(path + ".result"))]
-        _write_rejected(examples.uri, rejected)
+        rejects.write(examples.uri, rejected)
         turned = sum(result.turned for result in results)
         _write_counts(examples.uri, what, planned, indexes, len(rejected), turned)
 
@@ -164,15 +164,6 @@ def _shards(
     return [Shards(path, output, plan_path) for path, output in zip(spools, outputs)]
 
 
-def _write_rejected(uri: str, rejected: list[plan.Rejection]) -> None:
-    def lines() -> Iterator[str]:
-        for one in sorted(rejected, key=lambda one: (one.source, one.reason)):
-            yield json.dumps(one._asdict(), ensure_ascii=False) + "\n"
-
-    with fileio.open(os.path.join(uri, f.REJECTED_FILE), "wb") as file:
-        file.write("".join(lines()).encode("utf-8", "backslashreplace"))
-
-
 def _note_of_turned(count: int) -> list[str]:
     if not count:
         return []
@@ -183,23 +174,23 @@ def _note_of_turned(count: int) -> list[str]:
 def _write_counts(
     uri: str, what: str, planned: plan.Plan, indexes: list[spool.Index], rejected: int, turned: int
 ) -> None:
-    counts: Counter[tuple[int, int]] = Counter()
+    pictures: Counter[tuple[int, int]] = Counter()
     for index in indexes:
         labels = np.array([getattr(planned.targets[place], "label", -1) for place in index.places])
         pairs = np.stack([plan.split_codes(index, planned.targets), labels[index.codes]], axis=1)
         for (code, label), count in zip(*np.unique(pairs, axis=0, return_counts=True)):
-            counts[int(code), int(label)] += int(count)
-    content = {
-        "source": what,
-        "class_names": planned.class_names,
-        "splits": {
-            split: {name: counts[code, label] for label, name in enumerate(planned.class_names)}
-            for code, split in enumerate(f.SPLITS)
-        },
-        "rejected": rejected,
-        "ignored": planned.ignored,
-        "notes": [*planned.notes, *_note_of_turned(turned)],
-        "reoriented": turned,
+            pictures[int(code), int(label)] += int(count)
+    splits = {
+        split: {name: pictures[code, label] for label, name in enumerate(planned.class_names)}
+        for code, split in enumerate(f.SPLITS)
     }
-    with fileio.open(os.path.join(uri, f.COUNTS_FILE), "wb") as file:
-        file.write((json.dumps(content, ensure_ascii=False, indent=1) + "\n").encode())
+    counted = counts.Counts(
+        source=what,
+        class_names=planned.class_names,
+        splits=splits,
+        rejected=rejected,
+        ignored=planned.ignored,
+        notes=[*planned.notes, *_note_of_turned(turned)],
+        reoriented=turned,
+    )
+    counts.write(uri, counted)

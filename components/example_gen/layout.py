@@ -13,9 +13,9 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from components.contracts.features import TRAIN
 from components.errors import UserError
 from components.example_gen import split_names
-from components.features import TRAIN
 from components.files import shown, text
 
 # Folders that hold a part of the data, whatever their images show: never the names of all classes.

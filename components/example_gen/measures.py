@@ -11,7 +11,7 @@ _MOMENTS_PIXELS = 2**18  # in one step of `statistics`: bounds its memory to som
 
 
 def statistics(pixels: np.ndarray) -> np.ndarray:
-    """float64 [N, 4] of uint8 [N, H, W, 3]: brightness, contrast, sharpness, colourfulness (components/features.py).
+    """float64 [N, 4] of uint8 [N, H, W, 3]: brightness, contrast, sharpness, colourfulness (contracts/features.py).
 
     All four follow from sums of whole numbers, which float64 holds exactly: a picture's statistics do not depend on
     what it was batched with.

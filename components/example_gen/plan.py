@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from components import features as f
+from components.contracts import features as f
+from components.contracts.rejects import Rejection
 from components.errors import UserError
 from components.example_gen import splits
 from components.example_gen.layout import Layout, Place, understand
@@ -25,12 +26,6 @@ class Target(NamedTuple):
     class_name: str
     split: str | None
     cuts: splits.Cut
-
-
-class Rejection(NamedTuple):
-    source: str
-    reason: str
-    class_name: str | None
 
 
 class Plan(NamedTuple):

@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from components.contracts.features import TEST, TRAIN, VALIDATION
 from components.errors import UserError
-from components.features import TEST, TRAIN, VALIDATION
 from components.files import shown
 
 _EVALUATION = "evaluation"  # the test split, or validation where there is a test split beside it

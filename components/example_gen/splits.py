@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from components.features import SPLITS, TEST, TRAIN, VALIDATION
+from components.contracts.features import SPLITS, TEST, TRAIN, VALIDATION
 
 
 class Cut(NamedTuple):

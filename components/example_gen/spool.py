@@ -17,8 +17,8 @@ import numpy as np
 import tensorflow as tf
 from tfx.dsl.io import fileio
 
-from components import features as f
 from components import progress
+from components.contracts import features as f
 from components.errors import UserError
 from components.example_gen import cifar, measures, pictures
 from components.example_gen.layout import Place

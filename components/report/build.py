@@ -9,8 +9,8 @@ from typing import Any
 
 from absl import logging
 
-from components import features as f
 from components import files
+from components.contracts import features as f
 from components.report import data, page, quality, training
 from components.report.lost import Lost
 from components.report.run import (

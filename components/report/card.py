@@ -10,7 +10,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from components import features as f
+from components.contracts import features as f
 from components.report import page, predictions
 
 FEW = 30  # test pictures of a class; the interval of fewer is so wide that the class was hardly measured

@@ -11,16 +11,14 @@ How sure a difference of accuracy is:
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
-import os
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from components import features as f
-from components import files
+from components.contracts import counts
+from components.contracts import features as f
 from components.report import moments, predictions
 from components.report.lost import Lost
 
@@ -84,43 +82,38 @@ def _data(a: Side, b: Side, cannot: list[str]) -> dict[str, Any] | None:
         cannot.append(f"the data: {' and '.join(missing)} read none")
         return None
     lost = Lost()
-    counts = [one for one in (lost.read("the data", str(uri), _counts) for uri in uris) if one]
+    counted = [one for one in (lost.read("the data", str(uri), counts.read) for uri in uris) if one]
     measured = [side.artifacts.get("statistics") for side in (a, b)]
     statistics = [(lost.read("the statistics", uri, _moments) if uri else None) or {} for uri in measured]
     cannot += lost.notes
-    if len(counts) < 2:
+    if len(counted) < 2:
         return None
     same = "artifact" if uris[0] == uris[1] else "content" if a.fingerprint == b.fingerprint else None
-    names = [set(one["class_names"]) for one in counts]
-    totals = [{split: sum(one["splits"].get(split, {}).values()) for split in f.SPLITS} for one in counts]
-    rows = [{"of": split, "a": totals[0][split], "b": totals[1][split]} for split in f.SPLITS]
-    rows.append({"of": "rejected", "a": counts[0]["rejected"], "b": counts[1]["rejected"]})
+    names = [set(one.class_names) for one in counted]
+    totals = [one.totals() for one in counted]
+    rows = [{"of": of, "a": totals[0].get(of, 0), "b": totals[1].get(of, 0)} for of in (*f.SPLITS, "rejected")]
     return {
         "same": same,
         "fingerprints": [a.fingerprint, b.fingerprint],
         "counts": rows,
         "only_a": sorted(names[0] - names[1]),
         "only_b": sorted(names[1] - names[0]),
-        "classes": [] if same == "artifact" else _class_counts(counts, sorted(names[0] & names[1])),
+        "classes": [] if same == "artifact" else _class_counts(counted, sorted(names[0] & names[1])),
         "statistics": [] if same == "artifact" else _statistics(*statistics),
         "moved_by": MOVED,
     }
-
-
-def _counts(examples: str) -> dict[str, Any]:
-    return dict(json.loads(files.read_bytes(os.path.join(examples, f.COUNTS_FILE))))
 
 
 def _moments(uri: str) -> Moments:
     return {split: moments.of_split(uri, split) for split in f.SPLITS}
 
 
-def _class_counts(counts: list[dict[str, Any]], names: list[str]) -> list[dict[str, Any]]:
+def _class_counts(counted: list[counts.Counts], names: list[str]) -> list[dict[str, Any]]:
     """The classes of both that have another number of pictures in a split."""
     rows = []
     for name in names:
         for split in f.SPLITS:
-            a, b = (one["splits"].get(split, {}).get(name, 0) for one in counts)
+            a, b = (one.of_class(split, name) for one in counted)
             if a != b:
                 rows.append({"name": name, "split": split, "a": a, "b": b})
     return rows

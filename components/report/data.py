@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import collections
 import itertools
-import json
 import os
 from typing import Any
 
@@ -12,7 +10,8 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 from tfx.dsl.io import fileio
 
-from components import features as f
+from components.contracts import counts, rejects
+from components.contracts import features as f
 from components.report import findings, statistics, thumbnails
 from components.report.run import ANOMALIES, PICTURES, PREVIOUS, SCHEMA, STATISTICS, Run
 
@@ -27,19 +26,18 @@ def view(run: Run) -> dict[str, Any] | None:
     examples = run.artifacts.get(PICTURES)
     if examples is None:
         return None
-    counts = json.loads(_read(os.path.join(examples, f.COUNTS_FILE)))
-    classes = counts["class_names"]
+    counted = counts.read(examples)
+    classes = counted.class_names
     measured, before = run.artifacts.get(STATISTICS), run.artifacts.get(PREVIOUS)
     each = max(1, min(SAMPLES, ALL_SAMPLES // max(1, len(classes))))
     return {
         "classes": [
-            {"name": name, "counts": {split: counts["splits"].get(split, {}).get(name, 0) for split in f.SPLITS}}
-            for name in classes
+            {"name": name, "counts": {split: counted.of_class(split, name) for split in f.SPLITS}} for name in classes
         ],
-        "totals": {split: sum(counts["splits"].get(split, {}).values()) for split in f.SPLITS},
+        "totals": {split: counted.of_split(split) for split in f.SPLITS},
         "samples": thumbnails.of_classes(examples, f.TRAIN, classes, each, READ),
-        "notes": counts.get("notes", []),
-        "rejected": _rejected(examples, counts["rejected"]),
+        "notes": counted.notes,
+        "rejected": _rejected(examples, counted.rejected),
         "measures": statistics.by_split(measured) if measured else [],
         "drift": statistics.drift(measured, before) if measured and before else None,
         "findings": findings.view(run),
@@ -54,16 +52,8 @@ def _read(path: str) -> bytes:
 
 
 def _rejected(examples: str, count: int) -> dict[str, Any]:
-    reasons: collections.Counter[str] = collections.Counter()
-    rows: list[dict[str, Any]] = []
-    if count:
-        with fileio.open(os.path.join(examples, f.REJECTED_FILE), "rb") as file:
-            for line in file:
-                row = json.loads(line)
-                reasons[row["reason"]] += 1
-                if len(rows) < REJECTED:
-                    rows.append(row)
-    return {"count": count, "reasons": sorted(reasons.items(), key=lambda item: (-item[1], item[0])), "rows": rows}
+    _, reasons, rows = rejects.summarise(examples, REJECTED) if count else (0, [], [])
+    return {"count": count, "reasons": reasons, "rows": rows}
 
 
 def _anomalies(anomalies: str | None) -> dict[str, list[dict[str, str]]] | None:

@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from components import features as f
 from components import files
 
 EXAMPLES = 12  # of a finding
@@ -15,18 +14,6 @@ EXAMPLES = 12  # of a finding
 def read(folder: str, name: str) -> Any:
     """A JSON file of an artifact, local or remote."""
     return json.loads(files.read_bytes(f"{folder}/{name}"))
-
-
-def counts(examples: str) -> dict[str, int]:
-    """Pictures a split, and rejected."""
-    counted = read(examples, f.COUNTS_FILE)
-    splits = {split: sum(classes.values()) for split, classes in counted["splits"].items()}
-    return splits | {"rejected": counted["rejected"]}
-
-
-def notes(examples: str) -> list[str]:
-    """How the source was understood, where the user should know: a line each."""
-    return list(read(examples, f.COUNTS_FILE).get("notes", []))
 
 
 def findings(folder: str) -> list[dict[str, Any]]:

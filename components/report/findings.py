@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from components import features as f
+from components.contracts import features as f
 from components.report import thumbnails
 from components.report.run import PICTURES, Run
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from components import features as f
 from components import files
+from components.contracts import features as f
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from components import features as f
+from components.contracts import features as f
 from components.report import charts, predictions, thumbnails
 from components.report.predictions import Predictions
 from components.report.run import BASELINE_PREDICTIONS, PICTURES, PREDICTIONS, Run

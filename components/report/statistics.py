@@ -10,7 +10,7 @@ from markupsafe import Markup
 from tensorflow_metadata.proto.v0 import statistics_pb2
 from tfx.dsl.io import fileio
 
-from components import features as f
+from components.contracts import features as f
 from components.report import charts
 
 MEASURES = {

@@ -10,7 +10,7 @@ from typing import Any
 import tensorflow as tf
 from PIL import Image
 
-from components import features as f
+from components.contracts import features as f
 
 SIDE = 96  # pixels, at most
 SMALL = 3_000  # bytes: an encoded picture of no more is shown as it is

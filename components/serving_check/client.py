@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from components import features as f
+from components.contracts import features as f
 from components.imports import uncollected
 
 INPUTS = {f.SERVING_DEFAULT: "examples", f.SERVE_IMAGES: "images", f.SERVE_TENSORS: "pixels"}

@@ -46,7 +46,7 @@ class ServingCheck(base_component.BaseComponent):
 
         Args:
           examples: raw tf.Examples of the data contract; the split `test` is read.
-          model: the export, with the three signatures of components/features.py.
+          model: the export, with the three signatures of components/contracts/features.py.
           evaluation: of this model on the same split, by the Evaluator.
           timeout_seconds: after this long the model is taken not to serve.
         """

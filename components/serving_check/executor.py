@@ -20,8 +20,8 @@ from tfx.types import artifact_utils
 from tfx.utils import io_utils, path_utils
 
 import components
-from components import counts
-from components import features as f
+from components.contracts import counts
+from components.contracts import features as f
 from components.serving_check import client
 
 REPORT_FILE = "serving_check.json"  # in the blessing: {"blessed", "reasons", "pictures", "compared", "ties"}

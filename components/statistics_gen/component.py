@@ -12,8 +12,9 @@ from tfx.components.statistics_gen import executor as tfx_statistics_gen
 from tfx.dsl.components.base import executor_spec
 from tfx.types import artifact_utils, standard_component_specs
 
-from components import counts, files
-from components import features as f
+from components import files
+from components.contracts import counts
+from components.contracts import features as f
 
 STATISTICS_FILE = "FeatureStats.pb"  # of each split; the name is TFX's
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-from components import features as f
+from components.contracts import features as f
 from components.trainer.transform_graph import TransformGraph
 
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM", b"GIF8")  # of what TensorFlow decodes
@@ -20,7 +20,7 @@ _TENSORFLOWS_IMAGE = "image/encoded"  # what the feature is called in TensorFlow
 
 
 def export(model: keras.Model, graph: TransformGraph, class_names: Sequence[str], directory: str) -> None:
-    """Writes a SavedModel that needs TensorFlow alone, with the three signatures of `components.features`.
+    """Writes a SavedModel that needs TensorFlow alone, with the three signatures of `components.contracts.features`.
 
     All three end in the same function of encoded pictures: answers cannot differ between them.
 

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from components import counts
+from components.contracts import counts
 from components.trainer.augment import WHOLE, augment, cutout, mixing
 from components.trainer.settings import Settings
 from components.trainer.transform_graph import TransformGraph

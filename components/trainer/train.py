@@ -12,8 +12,8 @@ import tensorflow as tf
 from absl import logging
 from tfx.components.trainer.fn_args_utils import FnArgs
 
-from components import counts
-from components import features as f
+from components.contracts import counts
+from components.contracts import features as f
 from components.errors import UserError
 from components.trainer import checkpoint, precision, samples, warm_start
 from components.trainer import input as data
@@ -197,8 +197,7 @@ def read_class_names(train_files: list[str]) -> list[str]:
     Args:
       train_files: patterns as TFX gives them, `<artifact>/Split-train/*`.
     """
-    with tf.io.gfile.GFile(os.path.join(_examples(train_files), f.COUNTS_FILE)) as file:
-        return json.load(file)["class_names"]
+    return counts.read(_examples(train_files)).class_names
 
 
 def _examples(train_files: list[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from components import features as f
+from components.contracts import features as f
 
 # AutoGraph has nothing to convert here, but would spend seconds on the insides of legacy Keras.
 _as_written = tf.autograph.experimental.do_not_convert

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-from components import features as f
+from components.contracts import features as f
 from components.errors import UserError
 
 

@@ -10,8 +10,8 @@ from tfx.components.transform import executor as tfx_transform
 from tfx.dsl.components.base import executor_spec
 from tfx.types import artifact_utils, standard_component_specs
 
-from components import counts
-from components import features as f
+from components.contracts import counts
+from components.contracts import features as f
 
 
 class Executor(tfx_transform.Executor):

@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from components import features as f
+from components.contracts import features as f
 
 _GREY_LEVEL = 1 / 255  # the least standard deviation: a channel that is constant on train stays finite
 

@@ -16,7 +16,9 @@ from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.types import standard_artifacts
 
-from components import features as f
+from components.contracts import features as f
+from components.contracts.counts import COUNTS_FILE
+from components.contracts.rejects import REJECTED_FILE
 from components.data_gate import executor
 from components.data_gate.component import DataFindings
 from components.data_gate.findings import KINDS
@@ -77,9 +79,9 @@ def write(
         for writer in writers:
             writer.close()
     lines = [json.dumps(row) + "\n" for row in rejected]
-    (folder / f.REJECTED_FILE).write_text("".join(lines), encoding="utf-8")
+    (folder / REJECTED_FILE).write_text("".join(lines), encoding="utf-8")
     names = sorted(set().union(*counts.values()))
-    (folder / f.COUNTS_FILE).write_text(
+    (folder / COUNTS_FILE).write_text(
         json.dumps({"source": "test", "class_names": names, "splits": counts, "rejected": len(lines)})
     )
     artifact = standard_artifacts.Examples()

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tfx.utils import io_utils
 
-from components import features as f
+from components.contracts import features as f
 from components.data_gate.findings import FINDINGS_FILE
 from components.data_gate.freeze import freeze
 from components.errors import GateRefused, UserError

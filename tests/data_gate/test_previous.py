@@ -14,7 +14,7 @@ from tfx.orchestration import metadata, pipeline
 from tfx.orchestration.beam.beam_dag_runner import BeamDagRunner
 from tfx.types import Channel
 
-from components import features as f
+from components.contracts import features as f
 from components.data_gate.component import DataFindings, DataGate
 from components.data_gate.previous import AcceptedBefore
 from components.errors import GateRefused

@@ -9,7 +9,7 @@ import apache_beam as beam
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components import features as f
+from components.contracts import features as f
 from components.data_gate.findings import CONFLICTS, DUPLICATES, KEPT, LEAKS, Finding
 from components.data_gate.same_pixels import _compare, same_pixels
 from tests.data_gate.stages import digits, edited, write

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from components import features
+from components.contracts import features
 from pipeline import config as configs
 from pipeline import local, metadata
 from pipeline.result import Result

@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 
 from benchmarks import clusters
-from components import features as f
+from components.contracts import features as f
+from components.contracts.counts import COUNTS_FILE
+from components.contracts.rejects import REJECTED_FILE
 from components.evaluator import results
 from tests.end_to_end.support import QUICK, artifact, executed, run, write_folder
 from tests.needs import missing
@@ -86,7 +88,7 @@ def test_dask_reads_the_pictures_and_the_other_stages_go_on_here(here: Path, pic
 def examples(runs: Path) -> dict[str, bytes]:
     """The bytes of every shard, and what was counted."""
     root = Path(artifact(runs, "ExampleGen", "examples").uri)
-    files = [*root.glob("Split-*/*"), root / f.COUNTS_FILE, root / f.REJECTED_FILE]
+    files = [*root.glob("Split-*/*"), root / COUNTS_FILE, root / REJECTED_FILE]
     return {str(file.relative_to(root)): file.read_bytes() for file in files}
 
 

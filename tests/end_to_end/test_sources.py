@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from components import features
+from components.contracts import features
+from components.contracts.counts import COUNTS_FILE
 from pipeline import STAGES
 from pipeline.cli import main
 from pipeline.result import Result
@@ -66,7 +67,7 @@ def test_a_source_ends_in_a_pushed_model(make: Callable[[Path], Path], tmp_path:
     assert result.exit_code == 0, result.why
     assert list(result.stages) == list(STAGES)
     assert_complete(result)
-    counts = json.loads(next((tmp_path / "runs").rglob(features.COUNTS_FILE)).read_text())
+    counts = json.loads(next((tmp_path / "runs").rglob(COUNTS_FILE)).read_text())
     assert counts["class_names"] == sorted(classes)
     assert all(result.counts and result.counts[split] > 0 for split in features.SPLITS)
 

@@ -9,7 +9,7 @@ from tfx.dsl.component.experimental.decorators import component
 from tfx.types import artifact_utils
 from tfx.types.standard_artifacts import Examples, Model, ModelBlessing
 
-from components import features as f
+from components.contracts import features as f
 from tests.evaluator.runs import digit_rows, write_examples
 from tests.evaluator.standin import save_standin
 

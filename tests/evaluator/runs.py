@@ -6,7 +6,8 @@ import json
 from collections import Counter
 from pathlib import Path
 
-from components import features as f
+from components.contracts import features as f
+from components.contracts.counts import COUNTS_FILE
 from tests.examples import BEAM_ARGS
 
 
@@ -75,7 +76,7 @@ def write_examples(root: Path, rows: list[tuple[object, int, str]], suffix: str 
         for i, (pixels, label, name) in enumerate(rows):
             writer.write(example(pixels, label, name, f"{name}/{i}"))
     counts = Counter(name for _, _, name in rows)
-    (root / f.COUNTS_FILE).write_text(json.dumps({"class_names": sorted(counts), "splits": {f.TEST: counts}}))
+    (root / COUNTS_FILE).write_text(json.dumps({"class_names": sorted(counts), "splits": {f.TEST: counts}}))
     return root
 
 

@@ -1,4 +1,4 @@
-"""A small, real SavedModel with the three signatures of components/features.py: nearest class centroid."""
+"""A small, real SavedModel with the three signatures of components/contracts/features.py: nearest class centroid."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from components import features as f
+from components.contracts import features as f
 
 GRID = 8  # the picture is averaged to GRID x GRID pixels
 

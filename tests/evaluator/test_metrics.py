@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components import features as f
+from components.contracts import features as f
 from components.evaluator.metrics import NO_ANSWER, Names, Tally
 
 NAMES = ("cat", "dög", "<b>emu</b>\n", "フグ", "yak")

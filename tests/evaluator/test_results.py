@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components import features as f
+from components.contracts import features as f
 from components.evaluator import results
 from tests.evaluator.runs import digit_rows, evaluate, write_examples
 from tests.evaluator.standin import digit_centroids, save_standin

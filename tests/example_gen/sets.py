@@ -13,7 +13,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from components import features as f
+from components.contracts import features as f
+from components.contracts.counts import COUNTS_FILE
+from components.contracts.rejects import REJECTED_FILE
 from components.example_gen import sources
 from components.example_gen.records import USUAL, Features
 from components.example_gen.sources import Source
@@ -187,9 +189,9 @@ def read(uri: Path) -> Outcome:
         for raw in tf.data.TFRecordDataset(paths, "GZIP").as_numpy_iterator():
             features = tf.train.Example.FromString(raw).features.feature
             splits[split].append({name: _value(feature) for name, feature in features.items()})
-    lines = (uri / f.REJECTED_FILE).read_text(encoding="utf-8").splitlines()
+    lines = (uri / REJECTED_FILE).read_text(encoding="utf-8").splitlines()
     return Outcome(
-        uri, splits, json.loads((uri / f.COUNTS_FILE).read_text(encoding="utf-8")), [json.loads(x) for x in lines]
+        uri, splits, json.loads((uri / COUNTS_FILE).read_text(encoding="utf-8")), [json.loads(x) for x in lines]
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from components import features as f
+from components.contracts import features as f
 from components.errors import UserError
 from components.example_gen import settings, sources
 from components.example_gen.driver import fingerprint

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components import features as f
+from components.contracts import features as f
+from components.contracts.rejects import REJECTED_FILE
 from components.errors import UserError
 from components.example_gen import measures, pictures
 from tests.example_gen import sets
@@ -471,7 +472,7 @@ def test_rejected_file_is_json_lines(tmp_path: Path) -> None:
     outcome = sets.run(
         sets.folder(tmp_path / "pets", sets.pictures_of({"a": 4, "b": 4}) | {"a/x\ny.dat": b"x"}), tmp_path / "out"
     )
-    (line,) = (outcome.uri / f.REJECTED_FILE).read_text().splitlines()
+    (line,) = (outcome.uri / REJECTED_FILE).read_text().splitlines()
     assert json.loads(line) == {"source": "a/x\ny.dat", "reason": "not a picture but text", "class_name": "a"}
 
 

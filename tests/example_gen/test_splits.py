@@ -8,8 +8,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from components.contracts.features import SPLITS, TEST, TRAIN, VALIDATION
 from components.example_gen import splits
-from components.features import SPLITS, TEST, TRAIN, VALIDATION
 from tests.example_gen.sets import SHARES
 
 HASHES = st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=200, unique=True)

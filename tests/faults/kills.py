@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from components import features as f
+from components.contracts import features as f
 from pipeline import ALL_STAGES, metadata
 from tests.end_to_end.support import QUICK, store_of
 

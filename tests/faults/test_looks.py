@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from components import features as f
+from components.contracts import features as f
 from pipeline import predict
 from pipeline.config import load
 from tests.example_gen.sets import picture

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from components import features as f
+from components.contracts.counts import COUNTS_FILE
 from pipeline import metadata
 from tests.end_to_end.support import QUICK, store_of, write_folder
 
@@ -42,7 +42,7 @@ def test_outside_the_training(number: int, code: int, tmp_path: Path) -> None:
     store = store_of(runs)
     assert metadata.left_running(store.get_executions()) == []
     assert (runs / "lock").read_text() == ""
-    (counts,) = runs.rglob(f.COUNTS_FILE)
+    (counts,) = runs.rglob(COUNTS_FILE)
     assert counts.exists(), "what was done is kept"
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from components import features as f
+from components.contracts import features as f
 from components.errors import UserError
 from pipeline import compare, consistency, metadata, run_dir
 from pipeline.config import load

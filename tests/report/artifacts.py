@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from components import features as f
+from components.contracts import features as f
+from components.contracts.counts import COUNTS_FILE
+from components.contracts.rejects import REJECTED_FILE
 from components.report import facts
 from components.report.run import Artifact, Run, Step
 from tests.examples import example, png
@@ -134,9 +136,9 @@ def _data(root: Path, names: Sequence[str]) -> dict[str, str]:
         "splits": {split: dict.fromkeys(names, each) for split, each in EACH.items()},
         "rejected": 2,
     }
-    (root / "examples" / f.COUNTS_FILE).write_text(json.dumps(counts))
+    (root / "examples" / COUNTS_FILE).write_text(json.dumps(counts))
     rejected = [{"source": f"<u>{i}</u>\n.png", "reason": "broken", "class_name": names[0]} for i in range(2)]
-    (root / "examples" / f.REJECTED_FILE).write_text("".join(json.dumps(row) + "\n" for row in rejected))
+    (root / "examples" / REJECTED_FILE).write_text("".join(json.dumps(row) + "\n" for row in rejected))
     schema = tfdv.infer_schema(statistics)
     (root / "schema").mkdir()
     tfdv.write_schema_text(schema, str(root / "schema" / "schema.pbtxt"))

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
-from components import features as f
+from components.contracts import features as f
+from components.contracts.counts import COUNTS_FILE
 from components.report import findings, index, thumbnails
 from components.report.build import build, lineage
 from components.report.run import Artifact, Run, Step
@@ -61,7 +62,7 @@ def test_every_figure_is_the_artifacts(tmp_path: Path) -> None:
     change = (measured["accuracy"]["value"] - measured["baseline"]["accuracy"]) * measured["pictures"]
     assert figures["gained"][0] - figures["lost"][0] == pytest.approx(change)
 
-    counts = json.loads((tmp_path / "examples" / f.COUNTS_FILE).read_text())
+    counts = json.loads((tmp_path / "examples" / COUNTS_FILE).read_text())
     assert figures["class"] == [counts["splits"][split][name] for name in NAMES for split in f.SPLITS]
     assert figures["rejected"] == [counts["rejected"]]
     for split in f.SPLITS:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from components import features as f
+from components.contracts import features as f
 from components.evaluator import results
 from components.report import card as cards
 from components.report import predictions

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from components import features as f
+from components.contracts import features as f
 from components.evaluator.results import proportion
 from components.report import comparison
 from components.report.comparison import Side, paired_interval, unpaired_interval

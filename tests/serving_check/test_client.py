@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components import features as f
+from components.contracts import features as f
 from components.serving_check import client
 from tests.evaluator.runs import digit_rows, write_examples
 from tests.evaluator.standin import digit_centroids, save_standin

@@ -15,7 +15,8 @@ from tfx.proto import trainer_pb2
 from tfx.types import channel_utils, standard_artifacts
 from tfx.utils import path_utils
 
-from components import features as f
+from components.contracts import features as f
+from components.contracts.counts import COUNTS_FILE
 from tests.examples import DIGITS, write_splits
 from tests.transform.support import examples_artifact, run_transform
 
@@ -68,7 +69,7 @@ class Trained(NamedTuple):
 def digits(tmp_path_factory: pytest.TempPathFactory) -> Data:
     root = tmp_path_factory.mktemp("digits")
     examples = write_splits(root / "examples")
-    (examples / f.COUNTS_FILE).write_text(json.dumps({"class_names": DIGITS}))
+    (examples / COUNTS_FILE).write_text(json.dumps({"class_names": DIGITS}))
     return Data(examples, run_transform(examples, root))
 
 

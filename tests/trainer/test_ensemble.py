@@ -10,8 +10,8 @@ import keras
 import numpy as np
 import pytest
 
-from components import features as f
 from components import progress
+from components.contracts import features as f
 from components.errors import UserError
 from components.trainer import train
 from tests.trainer.conftest import Data

@@ -14,7 +14,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from components import features as f
+from components.contracts import features as f
 from components.trainer.export import export
 from components.trainer.model import build_model, over_views
 from components.trainer.settings import Settings

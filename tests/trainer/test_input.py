@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components import features as f
+from components.contracts import features as f
 from components.trainer import input as data
 from components.trainer.settings import Settings
 from components.trainer.transform_graph import TransformGraph

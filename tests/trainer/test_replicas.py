@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 import tensorflow as tf
 
-from components import features as f
+from components.contracts import features as f
 from components.trainer import train
 from tests.trainer.conftest import Data
 

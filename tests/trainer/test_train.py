@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components import features as f
 from components import progress
+from components.contracts import features as f
+from components.contracts.counts import COUNTS_FILE
 from components.errors import UserError
 from components.trainer import samples, train
 from tests.examples import DIGITS
@@ -111,7 +112,7 @@ def test_the_test_split_is_never_read_and_a_small_set_is_one_batch(digits: Data,
         (copy / f"Split-{split}").mkdir(parents=True)
         source = digits.examples / f"Split-{split}" / "data_tfrecord-00000-of-00001.gz"
         (copy / f"Split-{split}" / source.name).write_bytes(source.read_bytes())
-    (copy / f.COUNTS_FILE).write_bytes((digits.examples / f.COUNTS_FILE).read_bytes())
+    (copy / COUNTS_FILE).write_bytes((digits.examples / COUNTS_FILE).read_bytes())
     (copy / f"Split-{f.TEST}").mkdir()
     (copy / f"Split-{f.TEST}" / "data.gz").write_bytes(b"not to be read")
     arguments.train_files = [str(copy / f"Split-{f.TRAIN}" / "*")]

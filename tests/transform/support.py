@@ -11,7 +11,7 @@ from tfx.components import Transform
 from tfx.proto import transform_pb2
 from tfx.types import artifact_utils, channel_utils, standard_artifacts
 
-from components import features as f
+from components.contracts import features as f
 from tests.examples import BEAM_ARGS
 
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from PIL import Image
 
-from components import features as f
+from components.contracts import features as f
 from components.transform.preprocessing import decode
 from tests.examples import digit_pictures, example, png, write_splits
 from tests.transform.support import run_transform

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import tensorflow as tf
 
-from components import features as f
+from components.contracts import features as f
+from components.contracts.counts import COUNTS_FILE
 from components.data_gate.findings import FINDINGS_FILE
 from components.evaluator import results
 from components.trainer.train import HISTORY_FILE
@@ -48,7 +49,7 @@ def read(cloud: Cloud, task: str, key: str, name: str) -> Any:
 def test_the_driver_finds_out_what_the_data_is(ran: Cloud) -> None:
     examples = ran.made["ExampleGen"]["examples"]["metadata"]
     assert examples["input_fingerprint"].startswith("sha256:")
-    counts = read(ran, "ExampleGen", "examples", f.COUNTS_FILE)["splits"]
+    counts = read(ran, "ExampleGen", "examples", COUNTS_FILE)["splits"]
     assert sum(counts[f.TRAIN].values()) == 1438
 
 

@@ -14,8 +14,9 @@ import pytest
 import tensorflow as tf
 from tfx.types import standard_artifacts
 
-from components import counts
-from components import features as f
+from components.contracts import counts
+from components.contracts import features as f
+from components.contracts.counts import COUNTS_FILE
 from components.errors import Damaged
 
 OPTIONS = tf.io.TFRecordOptions(compression_type="GZIP", compression_level=0)  # as ExampleGen writes
@@ -32,7 +33,7 @@ def examples(tmp_path: Path) -> standard_artifacts.Examples:
                 for number in range(RECORDS // SHARDS):
                     writer.write(bytes([number]) * 1000)
     counted = {"splits": {split: {"a": RECORDS - 2, "b": 2} for split in f.SPLITS}}
-    (tmp_path / "examples" / f.COUNTS_FILE).write_text(json.dumps(counted))
+    (tmp_path / "examples" / COUNTS_FILE).write_text(json.dumps(counted))
     artifact = standard_artifacts.Examples()
     artifact.uri = str(tmp_path / "examples")
     artifact.splits = list(f.SPLITS)
@@ -70,7 +71,7 @@ def spoil(path: Path) -> None:
 
 def test_whole_examples_pass(examples: standard_artifacts.Examples) -> None:
     counts.verify(examples.uri, f.SPLITS)
-    (Path(examples.uri) / f.COUNTS_FILE).write_text("{}")  # of a caller that counts nothing
+    (Path(examples.uri) / COUNTS_FILE).write_text("{}")  # of a caller that counts nothing
     counts.verify(examples.uri, f.SPLITS)
 
 
@@ -100,9 +101,9 @@ def test_lost_records_are_named_with_the_way_on(
 
 @pytest.mark.parametrize("content", [None, "", "{", "[]"])
 def test_counts_that_are_lost(content: str | None, examples: standard_artifacts.Examples) -> None:
-    file = Path(examples.uri, f.COUNTS_FILE)
+    file = Path(examples.uri, COUNTS_FILE)
     file.unlink() if content is None else file.write_text(content)
-    with pytest.raises(Damaged, match=rf"{f.COUNTS_FILE} (is missing|cannot be read); remove"):
+    with pytest.raises(Damaged, match=rf"{COUNTS_FILE} (is missing|cannot be read); remove"):
         counts.verify(examples.uri, f.SPLITS)
 
 

@@ -1,11 +1,12 @@
-"""Whether an Examples artifact still has the records that ExampleGen counted.
+"""Count the records of an Examples artifact, and tell whether it still has them.
 
 TensorFlow takes a gzipped file that was cut short for a short file, without a word. Every stage that reads examples
-compares what it read with what there was.
+compares what it read with what ExampleGen counted.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import json
 import os
@@ -14,32 +15,89 @@ import zlib
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from components import features as f
 from components import files
+from components.contracts import stored
 from components.errors import Damaged
+
+COUNTS_FILE = "counts.json"  # at the root of the artifact, beside the splits' folders: a Counts
 
 _THREADS = 8  # files read side by side
 _PART = 1 << 24  # bytes read at a time
 
 
-def check(examples: str, read: Mapping[str, int]) -> None:
-    """Compares the number of records read of each split with that in COUNTS_FILE.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Counts:
+    """What ExampleGen read.
+
+    Attributes:
+      source: where the images came from, in words.
+      class_names: sorted, in the order of the labels.
+      splits: images by split and class.
+      rejected: images that were left out.
+      ignored: files that are no images.
+      notes: a line each on how the source was understood.
+      reoriented: images that were encoded anew to be upright, as their EXIF orientation says.
+    """
+
+    source: str = ""
+    class_names: list[str]
+    splits: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)
+    rejected: int = 0
+    ignored: int = 0
+    notes: list[str] = dataclasses.field(default_factory=list)
+    reoriented: int = 0
+
+    def of_split(self, split: str) -> int:
+        """Return the number of images of a split."""
+        return sum(self.splits.get(split, {}).values())
+
+    def of_class(self, split: str, name: str) -> int:
+        """Return the number of images of a class in a split."""
+        return self.splits.get(split, {}).get(name, 0)
+
+    @property
+    def images(self) -> int:
+        """The images of all splits."""
+        return sum(map(self.of_split, self.splits))
+
+    def totals(self) -> dict[str, int]:
+        """Return the images of each split, and those that were rejected."""
+        return {split: self.of_split(split) for split in self.splits} | {"rejected": self.rejected}
+
+
+def read(examples: str) -> Counts:
+    """Read the counts of the artifact at `examples`.
+
+    Raises:
+      OSError: there are none.
+      ValueError: they are damaged.
+    """
+    return stored.read(Counts, f"{examples}/{COUNTS_FILE}")
+
+
+def write(examples: str, counts: Counts) -> None:
+    """Write the counts into the artifact at `examples`."""
+    stored.write(counts, f"{examples}/{COUNTS_FILE}")
+
+
+def check(examples: str, records: Mapping[str, int]) -> None:
+    """Compare the number of records that were read of each split with the counts.
 
     Args:
       examples: root of the artifact.
-      read: records by split.
+      records: read, by split.
 
     Raises:
       Damaged: they differ.
     """
-    path = f"{examples}/{f.COUNTS_FILE}"
+    path = f"{examples}/{COUNTS_FILE}"
     if not files.exists(path):
         raise Damaged(f"{path} is missing; {_advice(examples)}")
     try:
         splits = json.loads(files.read_bytes(path)).get("splits", {})
     except (ValueError, AttributeError):
         raise Damaged(f"{path} cannot be read; {_advice(examples)}") from None
-    for split, number in read.items():
+    for split, number in records.items():
         counted = sum(splits[split].values()) if split in splits else number
         if number != counted:
             cut = [name for name in _files(examples, split) if _is_cut(name)]
@@ -51,7 +109,7 @@ def check(examples: str, read: Mapping[str, int]) -> None:
 
 
 def verify(examples: str, splits: Iterable[str]) -> None:
-    """As `check`, for who does not count what it reads: the files are read once more, and not decoded.
+    """Check splits as `check` does, for a caller that does not count: their files are read once, and not decoded.
 
     Raises:
       Damaged: a split has other records than were counted.
@@ -61,7 +119,7 @@ def verify(examples: str, splits: Iterable[str]) -> None:
 
 
 def of_file(path: str) -> int:
-    """The records of a TFRecord file of an artifact.
+    """Count the records of a TFRecord file of an artifact.
 
     Raises:
       Damaged: it cannot be read.
@@ -84,7 +142,7 @@ def _files(examples: str, split: str) -> list[str]:
 
 
 def _is_cut(path: str) -> bool:
-    """Whether a gzipped file ends before its end; never of others, where it cannot be told."""
+    """Return True if a gzipped file ends before its end; of other files that cannot be told."""
     if not path.endswith(".gz"):
         return False
     try:

@@ -1,0 +1,59 @@
+"""The images that ExampleGen had to leave out, a line each, in the Examples artifact."""
+
+from __future__ import annotations
+
+import collections
+import json
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from components import files
+
+REJECTED_FILE = "rejected.jsonl"  # at the root of the artifact: a Rejection a line
+
+
+class Rejection(NamedTuple):
+    """An image that was left out."""
+
+    source: str
+    reason: str
+    class_name: str | None
+
+
+class Summary(NamedTuple):
+    """What was left out, as far as a message or a page has room for it."""
+
+    total: int
+    reasons: list[tuple[str, int]]  # the most frequent first, and equals by name
+    first: list[Rejection]
+
+
+def write(examples: str, rejections: Iterable[Rejection]) -> None:
+    """Write them into the artifact at `examples`, sorted by source."""
+    rows = sorted(rejections, key=lambda row: (row.source, row.reason))
+    text = "".join(json.dumps(row._asdict(), ensure_ascii=False) + "\n" for row in rows)
+    files.write(path(examples), text)
+
+
+def read(examples: str) -> Iterator[Rejection]:
+    """Yield the rejections of the artifact at `examples`, read as they are needed."""
+    with files.open_binary(path(examples)) as file:
+        for line in file:
+            row = json.loads(line)
+            yield Rejection(row["source"], row["reason"], row.get("class_name"))
+
+
+def summarise(examples: str, most: int) -> Summary:
+    """Count the reasons, and keep the first `most` rows."""
+    reasons: collections.Counter[str] = collections.Counter()
+    first: list[Rejection] = []
+    for row in read(examples):
+        reasons[row.reason] += 1
+        if len(first) < most:
+            first.append(row)
+    return Summary(reasons.total(), sorted(reasons.items(), key=lambda item: (-item[1], item[0])), first)
+
+
+def path(examples: str) -> str:
+    """Return the path of the file in the artifact at `examples`."""
+    return f"{examples}/{REJECTED_FILE}"
