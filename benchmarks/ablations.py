@@ -146,7 +146,7 @@ def _read(preset: str, changed: tuple[str, ...]) -> tuple[Settings, Inputs]:
     from components.trainer import train
     from components.trainer.settings import Settings
     from pipeline import config as configs
-    from pipeline import metadata
+    from pipeline.tracking import metadata
 
     config, _ = configs.load(preset, None, changed)
     runs = metadata.runs(metadata.open_store(config)) if metadata.exists(config) else []

@@ -95,9 +95,9 @@ def _child(kind: str, work: Path, report: Path, epochs: int) -> None:
     settings += ("trainer.width=32", "trainer.test_time_views=1")
     config, _ = configs.load("cifar10-fast", None, settings)
     if kind == "ours":
-        from pipeline import local
+        from pipeline.platforms.local import runner
 
-        result = local.run(config, None, None, sys.stdout)
+        result = runner.run(config, None, None, sys.stdout)
         if result.exit_code:
             sys.exit(f"not pushed: {result.to_json()}")
         stages = result.stages
@@ -112,7 +112,7 @@ def _run_plain(config: Any, work: Path) -> dict[str, Any]:
     from tfx.dsl.compiler import compiler
 
     from benchmarks.plain_pipeline import create_pipeline
-    from pipeline import dag_runner
+    from pipeline.platforms.local import dag_runner
 
     stages: dict[str, Any] = {}
 

@@ -25,8 +25,8 @@ def main() -> None:
     parser.add_argument("--run-dir", default="output")
     arguments = parser.parse_args()
     sys.path.insert(0, str(ROOT))
-    from pipeline import report, run_dir
     from pipeline.config import Config
+    from pipeline.runs import report, run_dir
 
     folder = run_dir.find_run(Config(run_dir=arguments.run_dir), arguments.run)
     config = report.of_run(Config(run_dir=arguments.run_dir), folder)

@@ -1,5 +1,9 @@
 """The chain and how to run it: wiring only, no tensors here."""
 
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent  # of the project
+
 # The stages in the order of the chain, as `--from` and `--to` name them; the optional ones are only in a run that asks
 # for them, by `--warm-start` and `--tune`.
 ALL_STAGES = (

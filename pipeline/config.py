@@ -1,7 +1,7 @@
 """One typed, frozen Config: a preset, then a YAML file, then `--set a.b=c`, each over the one before.
 
-Every key is declared here, those of the section `vertex` in pipeline/vertex/config.py, with its unit and its range; an
-unknown key or a bad value is refused by name.
+Every key is declared here, those of the section `vertex` in pipeline/platforms/vertex/config.py, with its unit and its
+range; an unknown key or a bad value is refused by name.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from pydantic import (
 )
 
 from components.errors import UserError
-from pipeline import server
-from pipeline.vertex.config import Vertex
+from pipeline.platforms.vertex.config import Vertex
+from pipeline.tracking import server_url
 
 PRESETS = Path(__file__).parent / "presets"
 
@@ -162,14 +162,14 @@ class Metadata(Section):
     @field_validator("url")
     @classmethod
     def _of_a_server(cls, url: SecretStr | None) -> SecretStr | None:
-        if url is not None and not server.is_reference(url.get_secret_value()):
-            server.split(url.get_secret_value())
+        if url is not None and not server_url.is_reference(url.get_secret_value()):
+            server_url.split(url.get_secret_value())
         return url
 
     @field_serializer("url")
     def _without_password(self, url: SecretStr | None) -> str | None:
         """What is shown and stored."""
-        return None if url is None else server.masked(url.get_secret_value())
+        return None if url is None else server_url.masked(url.get_secret_value())
 
 
 class Beam(Section):
@@ -279,7 +279,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         raise UserError(f"cannot read the config file {path}: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(
-            f"the config file {path} is not valid YAML: {server.masked(' '.join(str(error).split()))}"
+            f"the config file {path} is not valid YAML: {server_url.masked(' '.join(str(error).split()))}"
         ) from None
     if values is None:
         return {}
@@ -291,7 +291,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 def _parse_setting(setting: str) -> dict[str, Any]:
     key, equals, text = setting.partition("=")
     if not equals or not key:
-        raise UserError(f"--set {server.masked(setting)!r}: write it as key=value, for example trainer.epochs=3")
+        raise UserError(f"--set {server_url.masked(setting)!r}: write it as key=value, for example trainer.epochs=3")
     try:
         value: Any = yaml.safe_load(text) if text else ""
     except yaml.YAMLError:

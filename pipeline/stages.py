@@ -24,8 +24,9 @@ from components.example_gen.sources import Source
 from components.serving_check.component import ServingCheck
 from components.statistics_gen.component import PictureStatisticsGen
 from components.transform.component import ImageTransform
+from pipeline import ROOT
 from pipeline.config import Config
-from pipeline.here import ROOT, Here
+from pipeline.platforms.local.platform import Here
 
 SCHEMAS = ROOT / "schema"
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.vertex.names import IMAGE_ROOT
+from pipeline.platforms.vertex.names import IMAGE_ROOT
 
 ROOT = Path(__file__).resolve().parents[1]
 

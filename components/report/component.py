@@ -1,4 +1,4 @@
-"""Report: the page of a run, as its last stage. On this machine pipeline/report.py makes it, after any run."""
+"""Report: the page of a run, as its last stage. On this machine pipeline/runs/report.py makes it."""
 
 from __future__ import annotations
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from components.contracts import features
 from pipeline import config as configs
-from pipeline import local, metadata
-from pipeline.result import Result
+from pipeline.platforms.local import runner
+from pipeline.runs.result import Result
+from pipeline.tracking import metadata
 from tests.examples import digit_pictures, png
 
 RESOLVERS = ("PreviousData", "Baseline")
@@ -36,7 +37,7 @@ def run(run_dir: Path, source: Path | str, *settings: str, first: str | None = N
     fixed = (f"data.source={source}", f"run_dir={run_dir}", *QUICK)
     config, _ = configs.load(None, None, (*fixed, *settings))
     with open(os.devnull, "w") as nowhere:
-        return local.run(config, first, last, nowhere)
+        return runner.run(config, first, last, nowhere)
 
 
 def executed(result: Result) -> list[str]:
@@ -46,12 +47,12 @@ def executed(result: Result) -> list[str]:
 
 def screen_of(run_dir: Path, source: Path | str, *settings: str) -> tuple[Result, str]:
     """A run and what it printed where there is no terminal, the closing lines included."""
-    from pipeline import summary
+    from pipeline.cli import summary
 
     config, _ = configs.load(None, None, (f"data.source={source}", f"run_dir={run_dir}", *QUICK, *settings))
     path = run_dir.parent / f"{run_dir.name}-screen.txt"
     with path.open("w") as file:
-        result = local.run(config, None, None, file)
+        result = runner.run(config, None, None, file)
     closing = io.StringIO()
     summary.show(result, closing)
     return result, path.read_text() + closing.getvalue()

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pipeline import STAGES, fingerprint, metadata
+from pipeline import STAGES, fingerprint
+from pipeline.tracking import metadata
 from tests.end_to_end.support import RESOLVERS, executed, run, store_of, write_folder
 from tests.examples import digit_pictures
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli import main
-from pipeline.result import MISTAKE, REFUSED
+from pipeline.runs.result import MISTAKE, REFUSED
 from tests.end_to_end.support import NAMES, executed, run, screen_of, write_folder
 
 pytestmark = pytest.mark.slow

@@ -19,8 +19,9 @@ from markupsafe import Markup
 
 from components.errors import UserError
 from pipeline import config as configs
-from pipeline import history, metadata
 from pipeline.cli import main
+from pipeline.cli import runs as runs_command
+from pipeline.tracking import metadata
 from tests.end_to_end import servers
 from tests.end_to_end.support import QUICK, executed, run, write_folder
 
@@ -95,7 +96,7 @@ def test_two_runs_at_once_are_pushed_and_a_second_run_is_cached(
         assert twice == []
     assert sorted(one.pipeline for one in metadata.runs(store)) == ["digits", "folder"]
     assert not (tmp_path / "a" / metadata.SQLITE_FILE).exists()
-    history.show(config, [], "when", as_json=True)
+    runs_command.show(config, [], "when", as_json=True)
     rows = {row["name"]: row for row in json.loads(capfd.readouterr().out)}
     assert (rows["digits"]["ended"], rows["folder"]["ended"]) == ("done", None)  # the other run directory knows
 
@@ -162,12 +163,12 @@ def test_artifacts_come_in_the_order_in_which_they_are_asked_for(url: str, tmp_p
     from ml_metadata.proto import metadata_store_pb2 as pb
     from tfx.proto.orchestration import pipeline_pb2
 
-    from pipeline import registration
+    from pipeline.tracking import server_setup
 
     config = configs.load("digits", None, (f"run_dir={tmp_path}", f"metadata.url={url}/sorted"))[0]
     store = metadata.open_store(config)
     types = [store.put_artifact_type(pb.ArtifactType(name=name)) for name in ("First", "Second")]
     ids = store.put_artifacts([pb.Artifact(type_id=kind, uri=f"/{i}") for i, kind in enumerate([*types[::-1], *types])])
-    with registration.on_server(store, url.partition(":")[0], pipeline_pb2.Pipeline()):
+    with server_setup.on_server(store, url.partition(":")[0], pipeline_pb2.Pipeline()):
         for order in (ids, ids[::-1], ids[1:3]):
             assert [artifact.id for artifact in store.get_artifacts_by_id(order)] == list(order)

@@ -14,9 +14,9 @@ import pytest
 
 from components.errors import UserError
 from components.pusher import manifest
-from pipeline import run_dir
 from pipeline.cli import main
 from pipeline.config import load
+from pipeline.runs import run_dir
 from tests.end_to_end.support import QUICK, executed, run, screen_of, write_folder
 
 pytestmark = pytest.mark.slow

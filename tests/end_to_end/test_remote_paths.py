@@ -10,8 +10,11 @@ import tensorflow as tf
 from ml_metadata.proto import metadata_store_pb2 as pb
 
 from components.errors import UserError
-from pipeline import board, card, compare, metadata, predict, run_dir, schemas, stages
 from pipeline import config as configs
+from pipeline import stages
+from pipeline.cli import board, card, compare, predict, schema
+from pipeline.runs import run_dir
+from pipeline.tracking import metadata
 from tests.end_to_end import remote  # noqa: F401  (Beam knows its file system then)
 from tests.end_to_end.support import executed, run, write_folder
 
@@ -41,7 +44,7 @@ def test_the_whole_chain_reads_writes_and_serves_remote_paths(tmp_path: Path) ->
     assert predict.latest_pushed(config, "pictures") == more.pushed["path"]
     assert compare.show(config, [result.run_id, more.run_id], as_json=True, html=None, open_it=False) == 0
     assert card.show(config, None, open_it=False) == 0
-    assert schemas.freeze(config, str(tmp_path / "schema.pbtxt"), force=False) == 0
+    assert schema.freeze(config, str(tmp_path / "schema.pbtxt"), force=False) == 0
     with pytest.raises(UserError, match=r"`tensorboard --logdir file:///.*/pictures/Trainer/model_run` shows"):
         board.show(config, None)
     assert not (runs / "artifacts").exists()

@@ -14,7 +14,7 @@ from components.contracts import features
 from components.contracts.counts import COUNTS_FILE
 from pipeline import STAGES
 from pipeline.cli import main
-from pipeline.result import Result
+from pipeline.runs.result import Result
 from tests.end_to_end.support import NAMES, run, write_folder
 from tests.examples import DIGITS, write_splits
 

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from components.contracts import features as f
-from pipeline import ALL_STAGES, metadata
+from pipeline import ALL_STAGES
+from pipeline.tracking import metadata
 from tests.end_to_end.support import QUICK, store_of
 
 ROOT = Path(__file__).resolve().parents[2]

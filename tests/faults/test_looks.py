@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from components.contracts import features as f
-from pipeline import predict
+from pipeline.cli import predict
 from pipeline.config import load
 from tests.example_gen.sets import picture
 from tests.examples import png

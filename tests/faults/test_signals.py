@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from components.contracts.counts import COUNTS_FILE
-from pipeline import metadata
+from pipeline.tracking import metadata
 from tests.end_to_end.support import QUICK, store_of, write_folder
 
 pytestmark = pytest.mark.slow

@@ -13,9 +13,11 @@ import pytest
 
 from components.contracts import features as f
 from components.errors import UserError
-from pipeline import compare, consistency, metadata, run_dir
+from pipeline.cli import compare
 from pipeline.config import load
-from pipeline.result import FAULT, MISTAKE
+from pipeline.runs import consistency, run_dir
+from pipeline.runs.result import FAULT, MISTAKE
+from pipeline.tracking import metadata
 from tests.end_to_end.support import executed, run, store_of, write_folder
 
 pytestmark = pytest.mark.slow

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from ml_metadata.proto import metadata_store_pb2 as pb
 
-from pipeline import metadata, run_dir
 from pipeline.config import Config
+from pipeline.runs import run_dir
+from pipeline.tracking import metadata
 
 
 def add(config: Config, run_id: str, stage: str, state: int, here: bool = True) -> Path:

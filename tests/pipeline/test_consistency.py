@@ -10,8 +10,9 @@ import pytest
 from ml_metadata.proto import metadata_store_pb2 as pb
 
 from components.errors import UserError
-from pipeline import consistency, metadata, run_dir
 from pipeline.config import Config, load
+from pipeline.runs import consistency, run_dir
+from pipeline.tracking import metadata
 from tests.pipeline.store import add
 
 COMPLETE = pb.Execution.COMPLETE

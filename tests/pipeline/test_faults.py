@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from components.errors import UserError
-from pipeline import cli, faults, run_dir
+from pipeline import cli
 from pipeline.config import Config, load
-from pipeline.result import FAULT, MISTAKE, Outcome, collect
+from pipeline.runs import faults, run_dir
+from pipeline.runs.result import FAULT, MISTAKE, Outcome, collect
 from tests.pipeline.store import add
 
 # As TensorFlow, SQLite by ml-metadata, and Beam, which makes a text of all, tell it.

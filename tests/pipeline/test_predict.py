@@ -12,7 +12,7 @@ import tensorflow as tf
 from PIL import Image
 
 from components.errors import UserError
-from pipeline import predict
+from pipeline.cli import predict
 from pipeline.config import Config
 from tests.example_gen.pictures_of_every_kind import orientation, saved
 from tests.example_gen.png_damage import chunks, of_chunks

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from components.errors import UserError
-from pipeline.predict import _files
+from pipeline.cli.predict import _files
 
 
 def test_litter_and_descriptions_are_passed_over(tmp_path: Path) -> None:

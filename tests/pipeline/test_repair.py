@@ -12,9 +12,10 @@ from ml_metadata.proto import metadata_store_pb2 as pb
 from components import files
 from components.errors import UserError
 from components.pusher import incoming
-from pipeline import metadata, repair, run_dir
 from pipeline.cli import main
 from pipeline.config import Config, load
+from pipeline.runs import repair, run_dir
+from pipeline.tracking import metadata
 from tests.pipeline.store import add
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from pipeline import run_dir
+from pipeline.runs import run_dir
 
 
 def test_runs_that_begin_in_one_moment_have_ids_of_their_own() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-from pipeline.screen import Screen
+from pipeline.platforms.stage_table import Screen
 
 
 class Terminal(io.StringIO):

@@ -10,8 +10,8 @@ import yaml
 
 from components.errors import UserError
 from pipeline import config as configs
-from pipeline import metadata, server
 from pipeline.cli import main
+from pipeline.tracking import metadata, server_url
 
 URL = "mysql://tfx:s3cr%40t@host:3307/mlmd"
 
@@ -97,5 +97,5 @@ def test_a_stored_configuration_says_that_the_password_is_missing(tmp_path: Path
 
 @pytest.mark.parametrize("text", ["--set x mysql://a:b@c:d@host/db", "url: postgresql://:b@h/x", "mysql://a:b/c@h"])
 def test_masked_is_never_too_little(text: str) -> None:
-    assert server.masked(text).partition("***")[0].endswith(":")
-    assert "b" not in server.masked(text).partition("***")[2].partition("@")[0]
+    assert server_url.masked(text).partition("***")[0].endswith(":")
+    assert "b" not in server_url.masked(text).partition("***")[2].partition("@")[0]

@@ -12,7 +12,7 @@ import pytest
 
 from components.errors import Stopped
 from components.trainer import interrupt
-from pipeline import signals
+from pipeline.platforms.local import signals
 
 ALL = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -58,7 +58,7 @@ def test_after_a_signal_what_must_be_done_is_done_as_well() -> None:
             pass
 
 
-@pytest.mark.parametrize("heard", ["pipeline.signals.heard", "components.trainer.interrupt.asked"])
+@pytest.mark.parametrize("heard", ["pipeline.platforms.local.signals.heard", "components.trainer.interrupt.asked"])
 def test_the_second_signal_ends_the_process_at_once(heard: str) -> None:
     module, _, name = heard.rpartition(".")
     program = f"""

@@ -18,7 +18,7 @@ from components.report import comparison
 from components.report.comparison import Side, paired_interval, unpaired_interval
 from pipeline.cli import main
 from pipeline.config import Trainer
-from pipeline.result import Result
+from pipeline.runs.result import Result
 from tests.end_to_end.support import artifact
 from tests.report import artifacts
 from tests.report.conftest import History

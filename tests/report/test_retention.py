@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from pipeline import config as configs
-from pipeline import predict, retention, run_dir
-from pipeline.cli import main
-from pipeline.metadata import Artifact
-from pipeline.result import Result
-from pipeline.summary import served_line
+from pipeline.cli import main, predict
+from pipeline.cli.summary import served_line
+from pipeline.runs import retention, run_dir
+from pipeline.runs.result import Result
+from pipeline.tracking.metadata import Artifact
 from tests.end_to_end.support import executed, run, store_of
 from tests.report.conftest import LENIENT, History, copied
 from tests.report.page import Page

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from components.evaluator import results
-from pipeline import report as reports
-from pipeline import run_dir
 from pipeline.cli import main
-from pipeline.result import MISTAKE, REFUSED, Result
+from pipeline.runs import report as reports
+from pipeline.runs import run_dir
+from pipeline.runs.result import MISTAKE, REFUSED, Result
 from tests.end_to_end.support import artifact, run, store_of, write_folder
 from tests.report.page import Page
 

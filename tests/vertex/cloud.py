@@ -19,8 +19,8 @@ from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
 from tfx.scripts import run_executor
 
 from components.example_gen import vertex_driver
-from pipeline.here import ROOT
-from pipeline.vertex.names import IMAGE_ROOT
+from pipeline import ROOT
+from pipeline.platforms.vertex.names import IMAGE_ROOT
 
 BUCKET = "gs://PROJECT-pipelines"
 

@@ -22,7 +22,7 @@ class Said(NamedTuple):
 def spec(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The pipeline of CIFAR-10, as `vertex compile` writes it."""
     from pipeline import config
-    from pipeline.vertex import compile
+    from pipeline.platforms.vertex import compile
 
     path = tmp_path_factory.mktemp("spec") / "pipeline.json"
     settings = (f"vertex.project={PROJECT}",)
@@ -32,7 +32,7 @@ def spec(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[GoogleCloud]:
-    from pipeline.vertex import cloud, status
+    from pipeline.platforms.vertex import cloud, status
 
     monkeypatch.setattr(cloud, "FIRST_WAIT", 0.01)
     monkeypatch.setattr(status, "PACE", (0.01, 0.01))

@@ -12,7 +12,7 @@ import yaml
 from kfp.pipeline_spec import pipeline_spec_pb2 as pb
 
 from pipeline import config as configs
-from pipeline.vertex import compile
+from pipeline.platforms.vertex import compile
 from tests.vertex.cloud import executors, pipeline_spec, title
 
 EVERYTHING = (

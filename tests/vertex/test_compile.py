@@ -15,8 +15,7 @@ import yaml
 from google.cloud import aiplatform_v1
 
 from components.errors import UserError
-from pipeline import ALL_STAGES, fingerprint
-from pipeline.here import ROOT
+from pipeline import ALL_STAGES, ROOT, fingerprint
 from tests.vertex.cloud import executors, pipeline_spec
 from tests.vertex.shape import EVERYTHING, compiled, shape
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pipeline.vertex.preflight import metric
+from pipeline.platforms.vertex.preflight import metric
 from tests.vertex.conftest import Said
 from tests.vertex.standin import Fault, GoogleCloud, Refused
 
@@ -168,7 +168,7 @@ def test_what_may_not_be_looked_at_is_no_reason_against_the_job(cloud: GoogleClo
 def test_a_google_that_does_not_answer_ends_the_command(
     cloud: GoogleCloud, vertex: Vertex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.vertex.cloud.SHORT", 0.1)
+    monkeypatch.setattr("pipeline.platforms.vertex.cloud.SHORT", 0.1)
     cloud.faults = [Fault("testIamPermissions", "drop", times=10**6)]
     told = vertex("submit")
     assert told.code == 1

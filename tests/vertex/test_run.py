@@ -15,7 +15,7 @@ from components.data_gate.findings import FINDINGS_FILE
 from components.evaluator import results
 from components.trainer.train import HISTORY_FILE
 from pipeline import config as configs
-from pipeline.vertex import compile
+from pipeline.platforms.vertex import compile
 from tests.report.page import Page
 from tests.vertex.cloud import Cloud
 

@@ -1,0 +1,91 @@
+"""The command line: a module a command, with `add_arguments(parser)` and `command(args)`, which returns the exit code.
+
+The module of a command is imported when the command is given, so that `--help` answers at once; TensorFlow and TFX are
+imported only inside the commands that need them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import signal
+import sys
+from collections.abc import Collection, Sequence
+
+from components.errors import Damaged, UserError
+from pipeline.cli.options import EXIT_CODES
+
+# Every command with its line of `--help`, in that order. `pipeline/cli/<command>.py` is its module.
+COMMANDS = {
+    "run": "run the pipeline",
+    "predict": "classify pictures with the latest pushed model",
+    "config": "print the configuration and where each value comes from",
+    "runs": "list the runs of a run directory",
+    "show": "what came of a run",
+    "report": "print the path of the report of a run",
+    "compare": "what differs between two runs, and by how much",
+    "lineage": "where a served model comes from, and what came of any artifact",
+    "card": "the card of a pushed model: its use, data, metrics, limits and lineage",
+    "board": "TensorBoard over the training logs of all runs",
+    "doctor": "check the environment and the run directory",
+    "gc": "remove what the newest runs and the served versions do not need",
+    "rollback": "put an earlier pushed version back in front",
+    "schema": "curated schemas",
+    "vertex": "run the pipeline on Vertex AI Pipelines",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit code."""
+    words = sys.argv[1:] if argv is None else argv
+    args = parser(words).parse_args(words)
+    try:
+        return int(args.command(args))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except Damaged as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt as error:
+        print("interrupted", file=sys.stderr)
+        return 128 + getattr(error, "number", signal.SIGINT)
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+    except Exception as error:
+        message = _explain(error, args)
+        if message is None:
+            raise
+        print(f"error: {message}", file=sys.stderr)
+        return 1
+
+
+def parser(words: Collection[str] = tuple(COMMANDS)) -> argparse.ArgumentParser:
+    """Return the parser of the command line, with the arguments of those commands that are among `words`."""
+    result = argparse.ArgumentParser(
+        prog="python -m pipeline", description="From labelled pictures to a pushed model.", epilog=EXIT_CODES
+    )
+    commands = result.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    for name, text in COMMANDS.items():
+        command = commands.add_parser(name, help=text)
+        if name in words:
+            module = importlib.import_module(f"pipeline.cli.{name}")
+            module.add_arguments(command)
+            if name != "vertex":  # whose actions have one each
+                command.set_defaults(command=module.command)
+    return result
+
+
+def _explain(error: Exception, args: argparse.Namespace) -> str | None:
+    """Return the message for a fault of the disk or of the database; None for a fault of the program."""
+    if not isinstance(error, OSError) and not type(error).__module__.startswith("ml_metadata"):
+        return None
+    from pipeline.cli.options import load_config
+    from pipeline.runs import faults
+
+    try:
+        config, _ = load_config(args)
+    except Exception:  # a command without a configuration
+        return None
+    return faults.in_words(error, config) or faults.plain(" ".join(str(error).split()))

@@ -1,0 +1,91 @@
+"""`board`: TensorBoard over the training logs of every run."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+import warnings
+from pathlib import Path
+
+from components import files
+from components.errors import UserError
+from pipeline.cli.options import add_config, load_config
+from pipeline.config import Config
+from pipeline.output import all_output_to
+from pipeline.runs import run_dir
+from pipeline.tracking import metadata
+
+LOGS = "tensorboard"  # in the model_run artifact of a Trainer
+LOOK_AGAIN = 20  # seconds; a run that goes on beside the board is shown too
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the command."""
+    parser.add_argument("--port", type=int, help="default: 6006, or the next free one")
+    add_config(parser, data=False)
+
+
+def command(args: argparse.Namespace) -> int:
+    """Serve TensorBoard."""
+    config, _ = load_config(args)
+    return show(config, args.port)
+
+
+def show(config: Config, port: int | None) -> int:
+    """Serve TensorBoard to this machine until interrupted; on the first free port from 6006 if `port` is None."""
+    if files.is_remote(artifacts := run_dir.artifacts(config)):
+        raise UserError(
+            f"the training logs are remote: `tensorboard --logdir {artifacts}/Trainer/model_run` shows them"
+        )
+    found = logs(config)
+    if not found:
+        raise UserError(f"no training logs in {config.run_dir}; make some with `python -m pipeline run`")
+    # TensorBoard names runs after folders: one link a run, named as the run is.
+    with tempfile.TemporaryDirectory(prefix="board-") as folder:
+        _link(found, Path(folder))
+        url = _launch(folder, port)
+        trainings = "training" if len(found) == 1 else "trainings"
+        print(f"board     {url} shows {len(found):,} {trainings} of {config.run_dir}; Ctrl-C ends it", flush=True)
+        try:
+            while True:
+                time.sleep(LOOK_AGAIN)
+                _link(logs(config), Path(folder))
+        except KeyboardInterrupt:
+            return 0
+
+
+def logs(config: Config) -> dict[str, Path]:
+    """The folder of the logs of each run that trained: of one that took its model from the cache there are none."""
+    if not metadata.exists(config):
+        return {}
+    store = metadata.open_store(config)
+    found = {}
+    for artifact in store.get_artifacts_by_type("ModelRun"):
+        path = Path(artifact.uri) / LOGS
+        runs = [one for one in store.get_contexts_by_artifact(artifact.id) if one.type == "pipeline_run"]
+        if runs and path.is_dir():
+            found[min(runs, key=lambda one: one.id).name] = path
+    return found
+
+
+def _link(found: dict[str, Path], folder: Path) -> None:
+    for run_id, path in found.items():
+        link = folder / run_id
+        if not link.is_symlink():
+            link.symlink_to(path, target_is_directory=True)
+
+
+def _launch(folder: str, port: int | None) -> str:
+    """The address of a TensorBoard that serves from a thread."""
+    with all_output_to(os.devnull), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from tensorboard import default, program
+
+        board = program.TensorBoard(plugins=default.get_plugins())
+        board.configure(argv=["tensorboard", "--logdir", folder, *([] if port is None else ["--port", str(port)])])
+        try:
+            return str(board.launch())
+        except program.TensorBoardServerException as error:
+            raise UserError(f"TensorBoard cannot serve: {' '.join(str(error).split())}") from None

@@ -1,0 +1,29 @@
+"""`config`: the configuration and where each value comes from."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from pipeline.cli.options import add_config, load_config
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the command."""
+    add_config(parser)
+    parser.add_argument("--json", action="store_true", help="print it as one JSON object")
+
+
+def command(args: argparse.Namespace) -> int:
+    """Print every key with its value and origin."""
+    from pipeline.config import flatten
+
+    config, origins = load_config(args)
+    values = flatten(config.model_dump(mode="json"))
+    if args.json:
+        print(json.dumps({key: {"value": value, "origin": origins[key]} for key, value in values.items()}, indent=2))
+        return 0
+    width = max(len(f"{key}: {json.dumps(value)}") for key, value in values.items() if key != "beam.args")
+    for key, value in values.items():
+        print(f"{f'{key}: {json.dumps(value)}':<{width}}  # {origins[key]}")
+    return 0

@@ -1,0 +1,142 @@
+"""`doctor`: checks the environment and the run directory; `--fix` cleans what is safe to clean."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from importlib import metadata as versions
+from pathlib import Path
+
+from components.errors import Damaged, UserError
+from pipeline.cli.options import add_config, load_config
+from pipeline.config import Config
+from pipeline.output import all_output_to
+from pipeline.runs import consistency, repair, run_dir
+from pipeline.tracking import metadata
+
+PACKAGES = (
+    "tfx",
+    "tensorflow",
+    "keras",
+    "apache-beam",
+    "tensorflow-data-validation",
+    "tensorflow-model-analysis",
+    "ml-metadata",
+)
+FREE_BYTES = 2 * 10**9  # a CIFAR-10 run needs less than half of it
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the command."""
+    add_config(parser)
+    parser.add_argument("--fix", action="store_true", help="clean what is safe to clean")
+
+
+def command(args: argparse.Namespace) -> int:
+    """Check, and fix if asked to."""
+    config, _ = load_config(args)
+    return run(config, args.fix)
+
+
+@dataclass
+class Finding:
+    """One thing looked at. `fix` mends it and says what it did; None where there is nothing to mend safely."""
+
+    what: str
+    good: bool
+    text: str
+    fix: Callable[[], str] | None = None
+
+
+def run(config: Config, fix: bool) -> int:
+    """Print every finding; 0 where all is well or mended, 1 where something is left."""
+    findings = _findings(config)
+    width = max(len(finding.what) for finding in findings)
+    left = 0
+    for finding in findings:
+        mark = "ok " if finding.good else "!! "
+        print(f"{mark} {finding.what:<{width}} {finding.text}")
+        if not finding.good and fix and finding.fix:
+            print(f"    {'':<{width}} fixed: {finding.fix()}")
+        elif not finding.good:
+            left += 1
+            if finding.fix:
+                print(f"    {'':<{width}} `doctor --fix` fixes this")
+    return 1 if left else 0
+
+
+def _findings(config: Config) -> list[Finding]:
+    found = [Finding("python", sys.version_info >= (3, 10), sys.version.split()[0])]
+    found += [_package(name) for name in PACKAGES]
+    found.append(_accelerators())
+    here = Path(config.run_dir)
+    nearest = next(p for p in [here.resolve(), *here.resolve().parents] if p.exists())
+    free = shutil.disk_usage(nearest).free
+    found.append(Finding("disk", free > FREE_BYTES, f"{free / 1e9:.1f} GB free for {config.run_dir}"))
+    if not here.exists():
+        return [*found, Finding("run directory", True, f"{config.run_dir} does not exist yet; the first run makes it")]
+    writable = os.access(here, os.W_OK)
+    found.append(Finding("run directory", writable, f"{config.run_dir}" + ("" if writable else " is not writable")))
+    holder, held = run_dir.lock_holder(config)
+    if held:
+        return [*found, Finding("lock", True, f"held by a running pipeline, process {holder}; the rest is not checked")]
+    try:
+        found += _state(config)
+    except (Damaged, UserError) as error:
+        return [*found, Finding("ML Metadata", False, str(error))]
+    if holder is not None:  # last: until all else is mended, the next run must know that it has to
+        text = f"left by process {holder}, which is gone"
+        found.append(Finding("lock", False, text, partial(_release, config)))
+    return found
+
+
+def _package(name: str) -> Finding:
+    try:
+        return Finding(name, True, versions.version(name))
+    except versions.PackageNotFoundError:
+        return Finding(name, False, "not installed; `make setup` installs what the lock names")
+
+
+def _accelerators() -> Finding:
+    with all_output_to(os.devnull):
+        import tensorflow as tf
+
+        devices = tf.config.list_physical_devices()
+    kinds = [device.device_type for device in devices if device.device_type != "CPU"]
+    cpus = len(os.sched_getaffinity(0))
+    return Finding("accelerators", True, f"{', '.join(kinds) or 'none'}; {cpus} CPU cores")
+
+
+def _state(config: Config) -> list[Finding]:
+    """Of a run directory that nobody is using: executions left RUNNING, and what was half-written."""
+    found = []
+    store = None
+    if metadata.exists(config):
+        store = metadata.open_store(config)
+        found.append(Finding("ML Metadata", True, f"{len(metadata.runs(store))} runs"))
+    try:
+        consistency.check(config)
+    except UserError as error:  # whose folders they are is not known: nothing is removed
+        return [*found, Finding("artifacts", False, str(error))]
+    left = repair.find(config, store, run_dir.run_ids(config))
+    shown = f": {', '.join(left.paths[:3])}" + (", …" if len(left.paths) > 3 else "") if left.paths else ""
+    found.append(Finding("state", not left, f"{left or 'nothing incomplete'}{shown}", partial(_mend, config)))
+    stopped = run_dir.checkpoints(config)
+    if stopped.is_dir() and (number := sum(1 for _ in stopped.iterdir())):
+        found.append(Finding("checkpoints", True, f"{number} stopped trainings to go on from; else remove {stopped}"))
+    return found
+
+
+def _mend(config: Config) -> str:
+    with run_dir.locked(config):
+        return repair.mend(config)
+
+
+def _release(config: Config) -> str:
+    with run_dir.locked(config):
+        return "it is free"

@@ -1,0 +1,55 @@
+"""The options that the commands share."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipeline.config import Config
+
+EXIT_CODES = (
+    "exit codes: 0 done (run: the model was pushed), 1 a fault, 2 a mistake of the user, 3 refused by a gate, 130, 143 "
+    "or 129 stopped by Ctrl-C, SIGTERM or SIGHUP: the same command goes on"
+)
+A_RUN = "its id, or the beginning of it; the latest if not given"
+
+
+def add_config(command: argparse.ArgumentParser, data: bool = True) -> None:
+    """What decides the configuration; `data` where the command reads the pictures."""
+    if data:
+        command.add_argument(
+            "--data", metavar="SOURCE", help="digits, cifar10, or the path of a folder, archive or TFRecords"
+        )
+    else:
+        command.set_defaults(data=None)
+    command.add_argument(
+        "--preset", metavar="NAME", help="a file of pipeline/presets, as cifar10-fast; by default the one for the data"
+    )
+    command.add_argument("--config", metavar="FILE", help="a YAML file over the preset")
+    command.add_argument(
+        "--set", dest="settings", metavar="A.B=C", action="append", default=[], help="over both; repeatable"
+    )
+    command.add_argument("--run-dir", metavar="DIR", help="where all state lives (default: output)")
+
+
+def add_improvements(command: argparse.ArgumentParser) -> None:
+    """The two optional stages."""
+    command.add_argument("--warm-start", action="store_true", help="begin with the weights of the latest blessed model")
+    command.add_argument("--tune", type=int, metavar="N", help="first look for better settings, in N trainings")
+
+
+def load_config(args: argparse.Namespace) -> tuple[Config, dict[str, str]]:
+    """(Config, origins) of the arguments, a command-line option being a setting like any other."""
+    from pipeline import config
+
+    settings = list(args.settings)
+    for key, value in (("data.source", args.data), ("run_dir", args.run_dir)):
+        if value is not None:
+            settings.append(f"{key}={json.dumps(value)}")
+    if getattr(args, "warm_start", False):
+        settings.append("warm_start=true")
+    if getattr(args, "tune", None) is not None:
+        settings.append(f"tuner.trials={args.tune}")
+    return config.load(args.preset, args.config, tuple(settings))

@@ -1,0 +1,194 @@
+"""`predict`: classes and probabilities of picture files, from the latest pushed model, as a client would ask it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Set
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from components.contracts import features
+from components.errors import Damaged, UserError
+from components.files import exists, is_description, is_folder, read_bytes, walk
+from components.imports import uncollected
+from components.names import printable
+from components.pusher import manifest
+from pipeline.cli.options import add_config, load_config
+from pipeline.config import Config, Data
+from pipeline.output import all_output_to
+from pipeline.tracking import metadata
+
+if TYPE_CHECKING:
+    from components.example_gen.pictures import Rejected
+
+BATCH, BATCH_BYTES = 256, 64 << 20  # images, and bytes of them, that the model is asked about at once
+_LINE = 4096  # characters of a name; paths are longer than what else is printed
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the command."""
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="a picture, or a folder of pictures")
+    parser.add_argument("--name", help="of the model; the one pushed last if not given")
+    parser.add_argument("--model", metavar="DIR", help="the folder of a version, also one pushed elsewhere")
+    parser.add_argument("--top", type=int, default=3, metavar="K", help="classes to show a picture (default 3)")
+    parser.add_argument("--json", action="store_true", help="print a JSON object a picture, a line each")
+    add_config(parser, data=False)
+
+
+def command(args: argparse.Namespace) -> int:
+    """Print the classes of the images."""
+    config, _ = load_config(args)
+    return run(config, args.paths, args.name, args.model, args.top, args.json)
+
+
+def run(config: Config, paths: list[str], name: str | None, model: str | None, top: int, as_json: bool) -> int:
+    """Print the classes of every picture; 0, or 2 where a file among them could not be read.
+
+    Args:
+      name: of the pushed model; of any if None.
+      model: the folder of one, wherever it was pushed; the latest that ML Metadata knows if None.
+    """
+    files = _files(paths)
+    if model is not None and not exists(f"{model}/saved_model.pb"):
+        raise UserError(f"--model {model}: there is no SavedModel; name the folder of a version, .../NAME/VERSION")
+    model_path = model or latest_pushed(config, name)
+    if wrong := manifest.damage(model_path):
+        raise Damaged(
+            f"the pushed model {model_path} is damaged: {wrong}; `python -m pipeline run` pushes it again, and --model "
+            "names another version"
+        )
+    with all_output_to(os.devnull):
+        served = _load(model_path)
+    named = {Path(text) for text in paths}
+    failed = False
+    while files:
+        with all_output_to(os.devnull):  # TensorFlow and libjpeg print what they think of a damaged file
+            batch = _read_batch(files, named, config.data)
+            images = [image for _, image in batch if isinstance(image, bytes)]
+            answers = iter(_answers(served, model_path, images))
+        for file, image in batch:
+            if isinstance(image, bytes):
+                _show(file, next(answers), top, as_json)
+            else:
+                failed = True
+                print(f"error: {printable(str(file), _LINE)}: {printable(image.reason, _LINE)}", file=sys.stderr)
+    return 2 if failed else 0
+
+
+def _load(model_path: str) -> Any:
+    """The SavedModel in a folder, which has the signature `serve_images`."""
+    with uncollected():
+        import tensorflow as tf
+    try:
+        model = tf.saved_model.load(model_path)
+        model.signatures[features.SERVE_IMAGES]
+    except Exception as error:  # a damaged folder makes TensorFlow raise nearly anything
+        raise UserError(
+            f"the model {model_path} cannot be loaded ({_one_line(error)}): name another with --model, or push one "
+            "with `python -m pipeline run`"
+        ) from None
+    return model
+
+
+def _read_batch(files: list[Path], named: Set[Path], limits: Data) -> list[tuple[Path, bytes | Rejected]]:
+    """The first of the files, which are taken off the list, each as an image that is served, or why there is none."""
+    from components.example_gen import pictures
+
+    batch: list[tuple[Path, bytes | Rejected]] = []
+    size = 0
+    while files and len(batch) < BATCH and size < BATCH_BYTES:
+        file = files.pop(0)
+        image: bytes | Rejected
+        try:
+            raw = _read(file, limits.max_bytes, file in named)
+            image = pictures.servable(raw, limits.max_bytes, limits.max_pixels)
+            size += len(image)
+        except pictures.Rejected as error:
+            image = error
+        except OSError as error:
+            image = pictures.Rejected(f"cannot be read ({error.strerror or error})")
+        batch.append((file, image))
+    return batch
+
+
+def _read(file: Path, limit: int, named: bool) -> bytes:
+    """The file; of one with more than `limit` bytes only the first limit + 1.
+
+    Args:
+      named: by the user, who may name a pipe or a device.
+    """
+    if not named or file.is_file():
+        return read_bytes(str(file), limit)
+    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK)  # a pipe that nobody writes to is not waited for
+    os.set_blocking(descriptor, True)
+    with open(descriptor, "rb") as stream:
+        return stream.read(limit + 1)
+
+
+def _answers(served: Any, model_path: str, images: list[bytes]) -> list[dict[str, float]]:
+    """The probability of each class, the likeliest first, of each encoded image."""
+    import tensorflow as tf
+
+    if not images:
+        return []
+    try:
+        answers = served.signatures[features.SERVE_IMAGES](tf.constant(images))
+        classes = [text.decode() for text in answers[features.CLASS_NAMES].numpy()[0]]
+        rows = answers[features.PROBABILITIES].numpy()
+    except Exception as error:  # a model from elsewhere
+        raise UserError(f"the model {model_path} does not answer: {_one_line(error)}") from None
+    return [{classes[i]: float(row[i]) for i in row.argsort()[::-1]} for row in rows]
+
+
+def _one_line(error: Exception) -> str:
+    return printable(" ".join(str(error).split()) or type(error).__name__, 200)
+
+
+def latest_pushed(config: Config, name: str | None) -> str:
+    """The folder of the newest pushed version that is still there.
+
+    Raises:
+      UserError: there is none.
+    """
+    if metadata.exists(config):
+        store = metadata.open_store(config)
+        for artifact in sorted(store.get_artifacts_by_type("PushedModel"), key=lambda a: a.id, reverse=True):
+            path = metadata.property_value(artifact, "pushed_destination")
+            if path and (name is None or Path(path).parent.name == name) and is_folder(path):
+                return str(path)
+    which = f" named '{name}'" if name else ""
+    raise UserError(f"no pushed model{which} in {config.run_dir}; push one with `python -m pipeline run`")
+
+
+def _files(paths: list[str]) -> list[Path]:
+    """The files named, and for a folder what `run` would read of it, in the order of their names."""
+    files: list[Path] = []
+    for text in paths:
+        path, shown = Path(text), printable(text, _LINE)
+        if path.is_dir():
+            try:
+                below = [name for name in walk(text)[0] if not is_description(name)]
+            except OSError as error:
+                raise UserError(f"{shown}: {error.filename} cannot be read ({error.strerror})") from None
+            if not below:
+                raise UserError(f"{shown}: the folder holds no image")
+            files += [path / name for name in below]
+        elif path.exists():
+            files.append(path)
+        else:
+            raise UserError(f"{shown}: no such file or folder")
+    return files
+
+
+def _show(file: Path, probabilities: dict[str, float], top: int, as_json: bool) -> None:
+    best = next(iter(probabilities))
+    if as_json:
+        answer: dict[str, Any] = {"path": str(file), "class": best, "probabilities": probabilities}
+        line = json.dumps(answer, ensure_ascii=False)
+        print(line if line.isprintable() else json.dumps(answer))
+        return
+    shown = "  ".join(f"{printable(name)} {p:.1%}" for name, p in list(probabilities.items())[:top])
+    print(f"{printable(str(file), _LINE)}: {shown}")

@@ -1,0 +1,39 @@
+"""`report`: the path of the report of a run."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import webbrowser
+
+from pipeline.cli.options import A_RUN, add_config, load_config
+from pipeline.config import Config
+from pipeline.output import all_output_to, short
+from pipeline.runs import report, run_dir
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the command."""
+    parser.add_argument("run", nargs="?", metavar="RUN", help=A_RUN)
+    parser.add_argument("--open", action="store_true", help="open it in the browser")
+    parser.add_argument("--rebuild", action="store_true", help="make it anew from the artifacts")
+    add_config(parser, data=False)
+
+
+def command(args: argparse.Namespace) -> int:
+    """Print the path of the report."""
+    config, _ = load_config(args)
+    return show(config, args.run, args.rebuild, args.open)
+
+
+def show(config: Config, run_id: str | None, rebuild: bool, open_it: bool) -> int:
+    """Print the path of a run's report, made if there is none yet; the latest run if `run_id` is None."""
+    folder = run_dir.find_run(config, run_id)
+    path = folder / run_dir.REPORT_FILE
+    if rebuild or not path.exists():
+        with all_output_to(os.devnull):
+            report.make(report.of_run(config, folder), folder.name)
+    print(short(str(path)))
+    if open_it:
+        webbrowser.open(path.as_uri())
+    return 0

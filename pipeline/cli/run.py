@@ -1,0 +1,50 @@
+"""`run`: run the pipeline on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import sys
+
+from components.errors import UserError
+from pipeline import ALL_STAGES
+from pipeline.cli.options import EXIT_CODES, add_config, add_improvements, load_config
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the command."""
+    parser.epilog = EXIT_CODES
+    add_config(parser)
+    parser.add_argument(
+        "--from",
+        dest="first",
+        metavar="STAGE",
+        choices=ALL_STAGES,
+        help="the first stage to run; earlier ones are reused",
+    )
+    parser.add_argument(
+        "--to", dest="last", metavar="STAGE", choices=ALL_STAGES, help=f"the last stage to run: {', '.join(ALL_STAGES)}"
+    )
+    add_improvements(parser)
+    parser.add_argument(
+        "--json", action="store_true", help="print the result as one JSON object, last on standard output"
+    )
+
+
+def command(args: argparse.Namespace) -> int:
+    """Run the pipeline and print how it ended."""
+    config, _ = load_config(args)
+    if args.first and args.last and ALL_STAGES.index(args.first) > ALL_STAGES.index(args.last):
+        raise UserError(f"--from {args.first} comes after --to {args.last} in the chain")
+    from pipeline.cli import summary
+    from pipeline.platforms.local import runner
+    from pipeline.runs.result import HUNG_UP
+
+    screen = sys.stderr if args.json else sys.stdout
+    result = runner.run(config, args.first, args.last, screen)
+    with contextlib.suppress(*[OSError] if result.exit_code == HUNG_UP else []):  # the terminal is gone
+        summary.show(result, screen)
+        if args.json:
+            print(json.dumps(result.to_json()))
+    return result.exit_code

@@ -1,0 +1,183 @@
+"""`runs`: list the runs of a run directory."""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import ml_metadata as mlmd
+from rich.console import Console
+from rich.table import Table
+
+from components.errors import UserError
+from components.names import printable
+from pipeline.cli.options import add_config, load_config
+from pipeline.config import Config
+from pipeline.output import short
+from pipeline.runs import run_dir
+from pipeline.runs.result import FAULT, MISTAKE, PUSHED, REFUSED, STOPPED, Result
+from pipeline.tracking import metadata, serving
+
+ENDS = {PUSHED: "done", FAULT: "failed", MISTAKE: "mistake", REFUSED: "refused"}
+ENDS |= dict.fromkeys(STOPPED, "interrupted")
+COLUMNS = ("run_id", "when", "name", "data", "preset", "ended", "accuracy", "blessed", "pushed", "seconds")
+FILTERS = ("name", "data", "preset", "ended", "blessed", "pushed")
+# The best, the newest or the longest first.
+SORTS: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "when": lambda row: row["run_id"],
+    "accuracy": lambda row: (row["accuracy"] or {"value": -1.0})["value"],
+    "time": lambda row: row["seconds"] or 0.0,
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the command."""
+    add_config(parser, data=False)
+    parser.add_argument(
+        "--filter",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="filters",
+        help="only runs whose name, data, preset, ended, blessed or pushed is VALUE (yes, no, * matches anything); "
+        "KEY alone means yes; repeatable",
+    )
+    parser.add_argument("--sort", choices=tuple(SORTS), default="when", help="the largest first")
+    parser.add_argument("--json", action="store_true", help="print a JSON array")
+
+
+def command(args: argparse.Namespace) -> int:
+    """Print the runs."""
+    config, _ = load_config(args)
+    return show(config, args.filters, args.sort, args.json)
+
+
+def show(config: Config, filters: Sequence[str], sort: str, as_json: bool) -> int:
+    """Print the runs that pass all `filters` (KEY=PATTERN, or KEY for KEY=yes), sorted by a key of SORTS."""
+    checks = [_parse(text) for text in filters]
+    everything = _rows(config)
+    rows = [row for row in everything if all(_passes(row, *check) for check in checks)]
+    rows.sort(key=lambda row: (SORTS[sort](row), row["run_id"]), reverse=True)
+    if as_json:
+        print(json.dumps(rows, indent=2))
+    elif not everything:
+        print(f"no runs in {config.run_dir}; make the first with `python -m pipeline run`")
+    elif not rows:
+        print(f"none of the {len(everything)} runs in {config.run_dir} is {' and '.join(filters)}")
+    else:
+        _print(rows)
+        for row in rows:
+            if served := row["served"]:
+                again = f", which is version {served['is']} again" if served["is"] != served["version"] else ""
+                print(f"served: version {served['version']} of {printable(row['name'])}{again}, of run {row['run_id']}")
+        for row in rows:
+            if row["damaged"]:
+                print(f"damaged: {short(row['damaged'])} cannot be read; `show {row['run_id']}` says what to do")
+    return 0
+
+
+def _rows(config: Config) -> list[dict[str, Any]]:
+    """What ML Metadata knows of each run, and its result.json; a run that failed at once has only the latter."""
+    store = metadata.open_store(config) if metadata.exists(config) else None
+    known = {run.id: run for run in metadata.runs(store)} if store else {}
+    served = _served(store) if store else {}
+    ended = {file.parent.name: file for file in run_dir.results(config)}
+    rows = []
+    for run_id in sorted({*known, *ended}):
+        row: dict[str, Any] = dict.fromkeys((*COLUMNS, "served", "damaged"))
+        started = run_dir.started(run_id)
+        row |= {
+            "run_id": run_id,
+            "served": served.get(run_id),
+            "when": started.isoformat(sep=" ", timespec="minutes") if started else None,
+            "name": known[run_id].pipeline if run_id in known else None,
+            # Of a run that was started in another run directory, only that one knows how it ended.
+            "ended": "unfinished" if run_dir.of_run(config, run_id).exists() else None,
+        }
+        if run_id in ended:
+            row |= _of_result(ended[run_id])
+        rows.append(row)
+    return rows
+
+
+def _served(store: mlmd.MetadataStore) -> dict[str, dict[str, str]]:
+    """The version that is served now, and the one that it is a copy of, as serving.now, by the run that pushed it."""
+    found = {}
+    for one in serving.in_front(store):
+        runs = [context for context in store.get_contexts_by_artifact(one.id) if context.type == "pipeline_run"]
+        if runs:
+            version = str(metadata.property_value(one, "pushed_version"))
+            again = metadata.property_value(one, serving.ROLLED_BACK_TO)
+            found[min(runs, key=lambda run: run.id).name] = {"version": version, "is": str(again or version)}
+    return found
+
+
+def _of_result(file: Path) -> dict[str, Any]:
+    """What the result.json of a run says, or that it is damaged."""
+    try:
+        result = Result.read(file)
+    except run_dir.DamagedRun:
+        return {"ended": "damaged", "damaged": str(file)}
+    return {
+        "name": result.name,
+        "data": result.source,
+        "preset": result.preset or None,
+        "ended": ENDS.get(result.exit_code, f"exit {result.exit_code}"),
+        "accuracy": (result.metrics or {}).get("accuracy"),
+        "blessed": result.blessed,
+        "pushed": (result.pushed or {}).get("version"),
+        "seconds": round(sum(stage["seconds"] for stage in result.stages.values()), 1),
+    }
+
+
+def _parse(text: str) -> tuple[str, str]:
+    key, _, pattern = text.partition("=")
+    if key not in FILTERS:
+        raise UserError(f"--filter {text!r}: filter by {', '.join(FILTERS)}, as in --filter name=digits")
+    return key, pattern or "yes"
+
+
+def _passes(row: dict[str, Any], key: str, pattern: str) -> bool:
+    value = row[key]
+    if pattern in ("yes", "no"):
+        return bool(value) == (pattern == "yes")
+    return fnmatch.fnmatchcase(str(value or ""), pattern)
+
+
+def _print(rows: Sequence[dict[str, Any]]) -> None:
+    """As a table; on a narrow terminal the columns that matter least are left out, and nothing is cut short."""
+    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 200)
+    columns = list(COLUMNS)
+    for dropped in ("", "when", "preset", "blessed", "data", "seconds"):
+        columns = [key for key in columns if key != dropped]
+        table = _table(rows, columns)
+        if console.measure(table, options=console.options.update(width=1000)).maximum <= console.width:
+            break
+    console.print(table)
+
+
+def _table(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for key in columns:
+        title = {"run_id": "run", "seconds": "time"}.get(key, key)
+        table.add_column(title, justify="right" if key in ("pushed", "seconds") else "left", no_wrap=key != "data")
+    for row in rows:
+        table.add_row(*(_cell(key, row[key]) for key in columns))
+    return table
+
+
+def _cell(key: str, value: Any) -> str:
+    if value is None or value == "":
+        return "-"
+    if key == "accuracy":
+        return f"{value['value']:7.2%} ({value['low']:.1%} to {value['high']:.1%})"
+    if key == "seconds":
+        return f"{value:,.1f} s"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return printable(str(value))

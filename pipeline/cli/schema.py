@@ -1,0 +1,61 @@
+"""`schema freeze`: the schema of the latest run as a curated one, to read, edit and review."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from components import files
+from components.contracts import counts
+from components.errors import UserError
+from pipeline.cli.options import add_config, load_config
+from pipeline.config import Config
+from pipeline.tracking import metadata
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the command."""
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    freeze = actions.add_parser(
+        "freeze", help="write the schema of the latest run as schema/<name>/schema.pbtxt, to edit"
+    )
+    add_config(freeze)
+    freeze.add_argument("--output", metavar="FILE", help="default: schema/<name>/schema.pbtxt")
+    freeze.add_argument("--force", action="store_true", help="replace an existing file")
+
+
+def command(args: argparse.Namespace) -> int:
+    """Write the curated schema."""
+    config, _ = load_config(args)
+    return freeze(config, args.output, args.force)
+
+
+def freeze(config: Config, output: str | None, force: bool) -> int:
+    """Write the schema of the latest run of this data set.
+
+    Raises:
+      UserError: no run has made a schema yet; the file exists and `force` is not set.
+    """
+    destination = Path(output) if output else Path("schema") / config.name / "schema.pbtxt"
+    store = metadata.open_store(config) if metadata.exists(config) else None
+    for run in metadata.runs(store) if store else []:
+        if run.pipeline != config.name:
+            continue
+        stages = metadata.stages(store, run)
+        made = [
+            metadata.live(stages, stage, key) for stage, key in (("SchemaGen", "schema"), ("ExampleGen", "examples"))
+        ]
+        uris = [one.uri for one in made if one]
+        if len(uris) == 2 and all(files.exists(uri) for uri in uris):
+            from components.data_gate import freeze as data_gate_freeze
+
+            curated = "ImportSchemaGen" in stages["SchemaGen"].execution.type
+            schema = f"{uris[0]}/schema.pbtxt"
+            data_gate_freeze.freeze(schema, counts.read(uris[1]).class_names, destination, force, curated)
+            own = ", which validated by a curated schema: this is a copy of it" if curated else ""
+            print(f"{destination} written from run {run.id}{own}")
+            print(f"edit it; a run validates by schema/<name>/schema.pbtxt, or with --set schema_file={destination}")
+            return 0
+    raise UserError(
+        f"no run of '{config.name}' in {config.run_dir} has a schema yet; make one with `run --to SchemaGen`"
+    )

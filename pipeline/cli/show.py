@@ -1,0 +1,40 @@
+"""`show`: one run, its stages and its last lines."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+from components.names import printable
+from pipeline.cli import summary
+from pipeline.cli.options import A_RUN, add_config, load_config
+from pipeline.config import Config
+from pipeline.runs import run_dir
+from pipeline.runs.result import Result
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the command."""
+    parser.add_argument("run", nargs="?", metavar="RUN", help=A_RUN)
+    parser.add_argument("--json", action="store_true", help="print it as one JSON object")
+    add_config(parser, data=False)
+
+
+def command(args: argparse.Namespace) -> int:
+    """Print the run."""
+    config, _ = load_config(args)
+    return show(config, args.run, args.json)
+
+
+def show(config: Config, run_id: str | None, as_json: bool) -> int:
+    """Print the stages of a run and its last lines, as they were on the screen."""
+    result = Result.read(run_dir.find_run(config, run_id) / run_dir.RESULT_FILE)
+    if as_json:
+        print(json.dumps(result.to_json(), indent=2))
+        return 0
+    print(f"run       {result.run_id} of {result.name}, data {printable(result.source)}")
+    for stage, report in result.stages.items():
+        print(f"  {stage:<17} {report['state']:<8} {report['seconds']:6.1f} s")
+    summary.show(result, sys.stdout)
+    return 0

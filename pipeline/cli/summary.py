@@ -1,0 +1,95 @@
+"""The last lines of a run: how good the model is, whether it was pushed or why not, and where everything is."""
+
+from __future__ import annotations
+
+from typing import Any, TextIO
+
+from rich.console import Console
+
+from components.contracts import features
+from pipeline.output import short
+from pipeline.runs.result import FAULT, MISTAKE, PUSHED, REFUSED, STOPPED, Result
+
+
+def show(result: Result, file: TextIO) -> None:
+    console = Console(file=file, highlight=False, soft_wrap=True)
+
+    def say(text: str = "", style: str | None = None) -> None:
+        console.print(text, style=style, markup=False)
+
+    if result.stages:
+        say()
+    if result.counts:
+        splits = ", ".join(f"{result.counts.get(split, 0):,} {split}" for split in features.SPLITS)
+        say(f"data      {splits}; {result.counts['rejected']:,} rejected")
+    for note in result.notes:
+        say(f"note      {note}")
+    for warning in result.warnings:
+        say(f"warning   {warning}", "yellow")
+    for line in trial_lines(result.trials):
+        say(line)
+    if result.metrics:
+        for line in metric_lines(result.metrics):
+            say(line)
+    if result.pushed and result.exit_code in (PUSHED, *STOPPED):
+        before = " before, nothing has changed" if result.stages["Pusher"]["state"] == "cached" else ""
+        say(f"pushed    version {result.pushed['version']}{before}: {short(result.pushed['path'])}", "bold green")
+        if line := served_line(result.served, result.pushed["version"]):
+            say(line, "bold yellow")
+    if result.exit_code != PUSHED:
+        ends = {
+            FAULT: ("failed", "bold red"),
+            MISTAKE: ("error", "bold red"),
+            REFUSED: ("refused", "bold yellow"),
+            **dict.fromkeys(STOPPED, ("stopped", "bold yellow")),
+        }
+        word, style = ends[result.exit_code]
+        first, *more = ["nothing was pushed", *result.why] if result.exit_code == REFUSED else result.why
+        say(f"{word:<9} {first}", style)
+        for line in more:
+            say(f"          {line}")
+    if result.stages:
+        missing = f"not made; `python -m pipeline report {result.run_id}` makes it"
+        say(f"report    {short(result.report)}" if result.report else f"report    {missing}")
+        say(f"artifacts {short(result.artifacts)}")
+    if result.stages or result.exit_code == FAULT:
+        say(f"log       {short(result.log)}")
+
+
+def trial_lines(trials: list[dict[str, float]]) -> list[str]:
+    """A table, the best trial first; nothing where nothing was tried."""
+    if not trials:
+        return []
+    names = [name for name in trials[0] if name != "score"]
+    lines = ["trials    " + "  ".join(["validation accuracy", *(f"{name:>14}" for name in names)])]
+    for trial in trials:
+        values = "  ".join(f"{trial[name]:>14.4g}" for name in names)
+        lines.append(f"          {trial['score']:>19.2%}  {values}")
+    return lines
+
+
+def metric_lines(metrics: dict[str, Any]) -> list[str]:
+    """The accuracy with its interval, what it is compared with, and the class that is recognised least."""
+    accuracy, level = metrics["accuracy"], metrics["confidence"]
+    lines = [
+        f"accuracy  {accuracy['value']:.2%} of {metrics['pictures']:,} test pictures "
+        f"({level:.0%} interval {accuracy['low']:.2%} to {accuracy['high']:.2%})"
+    ]
+    if metrics["baseline"]:
+        lines.append(f"          the latest blessed model: {metrics['baseline']['accuracy']:.2%}")
+    measured = [c for c in metrics["classes"] if c["recall"]]
+    worst = min(measured, key=lambda c: c["recall"]["value"])
+    lines.append(
+        f"          least recognised: {worst['name']!r}, {worst['recall']['value']:.2%} of {worst['pictures']:,}"
+    )
+    return lines
+
+
+def served_line(served: dict[str, str] | None, pushed: str) -> str:
+    """That another version is in front than the one that the run pushed, or had pushed; empty where it is this one."""
+    if served is None or served["version"] == pushed:
+        return ""
+    if served["is"] == pushed:
+        return f"served    as version {served['version']}, which `rollback` made of version {pushed}"
+    again = "" if served["is"] == served["version"] else f", which `rollback` made of version {served['is']}"
+    return f"served    is version {served['version']}{again}; `python -m pipeline rollback {pushed}` serves this one"

@@ -1,0 +1,25 @@
+"""`vertex`: the actions on Vertex AI Pipelines, a module an action. What an action needs is imported when it runs."""
+
+from __future__ import annotations
+
+import argparse
+
+from pipeline.cli.vertex import cancel, compile, schedule, status, submit
+
+# Every action with its module and its line of `--help`, in that order.
+ACTIONS = {
+    "compile": (compile, "write the pipeline's spec; needs no network and no account"),
+    "submit": (submit, "look whether all is there, send the pipeline, and follow it"),
+    "schedule": (schedule, "have Vertex AI start the pipeline again and again"),
+    "status": (status, "follow a job stage by stage until its end"),
+    "cancel": (cancel, "stop a job"),
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the actions and their arguments."""
+    actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION")
+    for name, (module, text) in ACTIONS.items():
+        action = actions.add_parser(name, help=text)
+        module.add_arguments(action)
+        action.set_defaults(command=module.command)

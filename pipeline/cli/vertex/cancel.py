@@ -1,0 +1,23 @@
+"""`vertex cancel`: stop a job."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from pipeline.cli.options import add_config
+from pipeline.cli.vertex.options import on_google_cloud
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the action."""
+    parser.add_argument("job", metavar="JOB", help="its name or resource name")
+    add_config(parser, data=False)
+
+
+@on_google_cloud
+def command(config: Any, args: argparse.Namespace) -> int:
+    """Ask Vertex AI to stop the job."""
+    from pipeline.platforms.vertex import status
+
+    return status.cancel(config, args.job)

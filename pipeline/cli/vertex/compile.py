@@ -1,0 +1,24 @@
+"""`vertex compile`: write the spec of the pipeline."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from pipeline.cli.options import add_config, add_improvements, load_config
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the action."""
+    add_config(parser)
+    add_improvements(parser)
+    parser.add_argument("--output", metavar="FILE", default="pipeline.json", help="default: pipeline.json")
+
+
+def command(args: argparse.Namespace) -> int:
+    """Compile the pipeline and write its spec."""
+    config, _ = load_config(args)
+    from pipeline.platforms.vertex import compile
+
+    compile.run(config, Path(args.output))
+    return 0

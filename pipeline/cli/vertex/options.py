@@ -1,0 +1,72 @@
+"""What the actions of `vertex` share."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from components.errors import UserError
+from pipeline.cli.options import load_config
+
+EXIT_CODES = (
+    "exit codes: 0 succeeded, 1 the job failed or was cancelled, or Google Cloud does not answer, 2 something is "
+    "missing or mistaken and nothing was sent, 3 refused by a gate, 130 interrupted: the job goes on"
+)
+
+
+def add_spec(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--spec", metavar="FILE", type=_file, help="a compiled pipeline; compiled now if not given")
+    command.add_argument(
+        "--param",
+        dest="parameters",
+        metavar="K=V",
+        type=_pair,
+        action="append",
+        default=[],
+        help="a run parameter; repeatable",
+    )
+
+
+def add_wait(command: argparse.ArgumentParser) -> None:
+    wait = argparse.BooleanOptionalAction
+    command.add_argument("--wait", action=wait, default=True, help="follow the job until its end; Ctrl-C leaves it")
+
+
+def _file(text: str) -> Path:
+    if not Path(text).is_file():
+        raise argparse.ArgumentTypeError(f"{text}: no such file; `vertex compile --output {text}` writes it")
+    return Path(text)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise argparse.ArgumentTypeError(f"{text!r}: write it as key=value")
+    return key, value
+
+
+def on_google_cloud(command: Callable[[Any, argparse.Namespace], int]) -> Callable[[argparse.Namespace], int]:
+    """`command` without what Google's libraries say at import, and with one line for what Google Cloud refuses."""
+
+    def run(args: argparse.Namespace) -> int:
+        # They say that they leave Python 3.10 behind, which TFX decides, and each try of theirs that failed.
+        logging.getLogger("google").setLevel(logging.ERROR)
+        logging.getLogger("urllib3").setLevel(logging.ERROR)
+        warnings.filterwarnings("ignore", r"You are using a (non-supported )?Python version", FutureWarning)
+        config, _ = load_config(args)
+        if not config.vertex.project and "/" not in (getattr(args, "job", None) or ""):
+            raise UserError("no project is configured: --set vertex.project=NAME; `gcloud projects list` shows yours")
+        from pipeline.platforms.vertex.cloud import CloudFault
+
+        try:
+            return command(config, args)
+        except CloudFault as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 1
+
+    return run

@@ -1,0 +1,27 @@
+"""`vertex status`: follow a job."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from pipeline.cli.options import add_config
+from pipeline.cli.vertex.options import EXIT_CODES, add_wait, on_google_cloud
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the action."""
+    parser.epilog = EXIT_CODES
+    parser.add_argument(
+        "job", nargs="?", metavar="JOB", help="its name or whole resource name; the latest if not given"
+    )
+    add_config(parser, data=False)
+    add_wait(parser)
+
+
+@on_google_cloud
+def command(config: Any, args: argparse.Namespace) -> int:
+    """Show the job, and follow it unless told not to."""
+    from pipeline.platforms.vertex import status
+
+    return status.run(config, args.job, args.wait)

@@ -1,0 +1,34 @@
+"""`vertex submit`: send the pipeline and follow it."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from typing import Any
+
+from pipeline.cli.options import add_config, add_improvements
+from pipeline.cli.vertex.options import EXIT_CODES, add_spec, add_wait, on_google_cloud
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the action."""
+    parser.epilog = EXIT_CODES
+    add_config(parser)
+    add_improvements(parser)
+    add_spec(parser)
+    parser.add_argument("--job-id", metavar="ID", type=_job_id, help="of the job; sent again, it is not made twice")
+    add_wait(parser)
+
+
+@on_google_cloud
+def command(config: Any, args: argparse.Namespace) -> int:
+    """Send the job, and follow it unless told not to."""
+    from pipeline.platforms.vertex import submit
+
+    return submit.run(config, args.spec, args.parameters, args.job_id, args.wait)
+
+
+def _job_id(text: str) -> str:
+    if not re.fullmatch(r"[a-z][-a-z0-9]{0,127}", text):
+        raise argparse.ArgumentTypeError(f"{text!r}: small letters, digits and -, a letter first, at most 128")
+    return text

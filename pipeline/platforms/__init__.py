@@ -1,0 +1,1 @@
+"""Where the chain runs: this machine or Vertex AI."""

@@ -1,0 +1,1 @@
+"""The chain on this machine."""

@@ -1,0 +1,231 @@
+"""Runs the pipeline here, on TFX's BeamDagRunner, and says what came of it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import signal
+import traceback
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from typing import TYPE_CHECKING, Any, TextIO
+
+import yaml
+
+from components import files, progress
+from components.errors import Damaged, GateRefused, UserError
+from components.example_gen import sources
+from components.imports import uncollected
+from pipeline import ALL_STAGES, fingerprint
+from pipeline.config import Config
+from pipeline.output import all_output_to, kept_open
+from pipeline.platforms.local import signals
+from pipeline.platforms.stage_table import Screen
+from pipeline.runs import consistency, faults, repair, report, run_dir
+from pipeline.runs.result import FAULT, PUSHED, Outcome, Result, collect
+from pipeline.tracking import metadata
+
+if TYPE_CHECKING:
+    from pipeline.platforms.local.dag_runner import StageReport
+
+
+def run(config: Config, first: str | None, last: str | None, out: TextIO) -> Result:
+    """Run the chain, or the part of it from stage `first` to stage `last`; what happens is shown on `out`.
+
+    Raises:
+      UserError: a mistake that shows before the first stage starts.
+    """
+    for option, stage in (("--from", first), ("--to", last)):
+        if stage and stage not in stages_of(config):
+            asks = {"WarmStart": "--warm-start", "Tuner": "--tune N"}[stage]
+            raise UserError(f"{option} {stage}: that stage is only in a run with {asks}")
+    source = sources.locate(config.data.source, config.data.cache_dir)
+    metadata.connection(config)  # a URL that cannot be one is refused before anything is made
+    run_dir.create(config)
+    with signals.heard() as asked, run_dir.locked(config) as lock:
+        consistency.check(config)
+        if lock.died and (mended := repair.mend(config)):
+            print(f"cleaned   what a killed run left behind: {mended}", file=out)
+        if first:
+            _check_there_is_a_run_to_go_on_from(config, first)
+        if config.warm_start:
+            _check_there_is_a_blessed_model(config)
+        run_id = run_dir.new_id()
+        folder = run_dir.of_run(config, run_id)
+        folder.mkdir(parents=True)
+        stored = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+        files.write_atomic(folder / run_dir.CONFIG_FILE, stored)
+        log = folder / run_dir.LOG_FILE
+        # The terminal is kept for the screen; whatever the libraries print goes to the log.
+        with (
+            kept_open(out) as terminal,
+            Screen(stages_of(config), terminal) as screen,
+            all_output_to(log),
+        ):
+            outcome = Outcome(run_id, log)
+            try:
+                _Watch(screen, outcome, asked).run(config, source, first, last)
+            except (Exception, KeyboardInterrupt) as error:
+                outcome.error = outcome.error or error  # Beam makes another of it
+                if isinstance(outcome.error, KeyboardInterrupt):
+                    outcome.signal = asked.number or getattr(outcome.error, "number", signal.SIGINT)
+                with contextlib.suppress(OSError):  # the disk may be full
+                    traceback.print_exception(error)  # into the log
+            with asked.deferred():
+                result = _end(config, outcome, lock)
+            if result.stages and not outcome.signal:
+                try:
+                    screen.status("writing the report")
+                    result.report = report.make_if_possible(config, run_id)
+                    screen.status("")
+                except KeyboardInterrupt:  # the run is over: what was pushed, for example, is
+                    logging.warning("a signal stopped the report")
+            _write(config, result, lock)
+    return result
+
+
+def _end(config: Config, outcome: Outcome, lock: run_dir.Lock) -> Result:
+    """What came of the run, written; nothing that fails here hides what failed before."""
+    if outcome.error:
+        try:
+            repair.mend(config, [outcome.run_id])
+        except Exception:
+            logging.exception("what the run left incomplete cannot be removed")
+            lock.mark = True
+    result = collect(config, outcome)
+    _write(config, result, lock)
+    return result
+
+
+def _write(config: Config, result: Result, lock: run_dir.Lock) -> None:
+    try:
+        result.write(run_dir.of_run(config, result.run_id) / run_dir.RESULT_FILE)
+    except OSError as error:
+        lock.mark = True
+        if result.exit_code == PUSHED:
+            result.exit_code = FAULT
+        why = faults.in_words(error, config) or str(error)
+        result.why += [] if result.why else [f"the result cannot be written: {why}"]
+
+
+def stages_of(config: Config) -> list[str]:
+    """The stages of a run, in the order of the chain."""
+    absent = {"WarmStart": not config.warm_start, "Tuner": not config.tuner.trials}
+    return [stage for stage in ALL_STAGES if not absent.get(stage)]
+
+
+class _Watch:
+    """Hears from the stages while they run, and keeps the screen and the outcome up to date."""
+
+    def __init__(self, screen: Screen, outcome: Outcome, asked: signals.Signals) -> None:
+        self._screen, self._outcome, self._asked = screen, outcome, asked
+
+    def run(self, config: Config, source: sources.Source, first: str | None, last: str | None) -> None:
+        sources.fetch(source, partial(self._screen.transfer, f"downloading {source.pattern}"))
+        self._screen.status("loading TensorFlow and TFX")
+        if config.trainer.strategy not in ("auto", "cpu"):
+            from components.trainer import strategy
+
+            # What is not there is missed now, not after the data is read.
+            strategy.choose(config.trainer.strategy, config.trainer.tpu)
+        ir = compile_ir(config, source)
+        run_options = None
+        if first or last:
+            from tfx.proto.orchestration import pipeline_pb2
+
+            run_options = pipeline_pb2.RunOptions()
+            part = run_options.partial_run
+            if first:  # by its id: TFX would take the latest by the clock, which may have been put back
+                store = metadata.open_store(config)
+                latest = next(run for run in metadata.runs(store) if run.pipeline == config.name)
+                part.snapshot_settings.base_pipeline_run_strategy.base_run_id = latest.id
+            else:
+                part.snapshot_settings.latest_pipeline_run_strategy.SetInParent()
+            part.from_nodes.extend([first] if first else [])
+            part.to_nodes.extend([last] if last else [])
+        from absl import logging
+        from tfx.orchestration.portable import runtime_parameter_utils
+
+        from pipeline.platforms.local import dag_runner
+
+        logging.set_verbosity(logging.INFO)  # the log is read when something went wrong: then all of it is wanted
+        runtime_parameter_utils.substitute_runtime_parameter(ir, {"pipeline-run-id": self._outcome.run_id})
+        progress.listen(self._screen.progress)
+        server: AbstractContextManager[None] = nullcontext()
+        connection = metadata.connection(config)
+        if config.metadata.url:
+            from pipeline.tracking import server_setup
+
+            server = server_setup.on_server(metadata.open_store(config), connection.WhichOneof("config"), ir)
+        try:
+            with server:
+                dag_runner.run(ir, run_options, self, connection)
+        finally:
+            progress.listen(None)
+
+    def warned(self, text: str) -> None:
+        self._outcome.warnings.append(text)
+
+    def started(self, stage: str) -> None:
+        self._asked.check()
+        progress.start()
+        self._screen.started(stage)
+
+    def ended(self, stage: str, report: StageReport, error: BaseException | None) -> None:
+        self._outcome.stages[stage] = report.to_json()
+        if error is not None:
+            self._outcome.failed_stage, self._outcome.error = stage, _cause(error)
+            ends = {GateRefused: "refused", KeyboardInterrupt: "stopped"}
+            state = next((end for kind, end in ends.items() if isinstance(self._outcome.error, kind)), "failed")
+            self._outcome.stages[stage]["state"] = state
+        self._screen.ended(stage, self._outcome.stages[stage]["state"], report.seconds)
+
+
+@uncollected()
+def compile_ir(config: Config, source: sources.Source) -> Any:
+    """The pipeline in TFX's intermediate representation, each stage stamped with the fingerprint of its code."""
+    from tfx.dsl.compiler import compiler
+
+    from pipeline.platforms.local.platform import Here
+    from pipeline.stages import create_pipeline, schema_file
+
+    ir = compiler.Compiler().compile(create_pipeline(config, source, Here(config)))
+    curated = schema_file(config)
+    for node in ir.nodes:
+        pipeline_node = node.pipeline_node
+        name = pipeline_node.node_info.id
+        more = [files.read_bytes(curated)] if name == "SchemaGen" and curated else []
+        value = pipeline_node.parameters.parameters["code_fingerprint"].field_value
+        value.string_value = fingerprint.of_stage(name, *more)
+    return ir
+
+
+def _check_there_is_a_run_to_go_on_from(config: Config, first: str) -> None:
+    earlier = metadata.runs(metadata.open_store(config)) if metadata.exists(config) else []
+    if any(run.pipeline == config.name for run in earlier):
+        return
+    raise UserError(
+        f"--from {first}: {config.run_dir} has no earlier run of '{config.name}' to go on from; run it whole"
+    )
+
+
+def _check_there_is_a_blessed_model(config: Config) -> None:
+    store = metadata.open_store(config) if metadata.exists(config) else None
+    for run in metadata.runs(store) if store else []:
+        evaluator = metadata.stages(store, run).get("Evaluator") if run.pipeline == config.name else None
+        blessings = evaluator.outputs.get("blessing", []) if evaluator else []
+        if any(metadata.property_value(blessing, "blessed") == 1 for blessing in blessings):
+            return
+    raise UserError(
+        f"--warm-start: {config.run_dir} has no blessed model of '{config.name}' to begin with; run without it first"
+    )
+
+
+def _cause(error: BaseException) -> BaseException:
+    """The exception of our own that is behind an exception, else the exception itself."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, UserError | Damaged | GateRefused | KeyboardInterrupt):
+            return seen
+        seen = seen.__cause__ or seen.__context__
+    return error

@@ -1,0 +1,108 @@
+"""The pipeline as Vertex AI Pipelines reads it: KubeflowV2DagRunner writes the spec, nothing is sent."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from components import files
+from components.errors import UserError
+from components.imports import uncollected
+from pipeline.config import Config
+from pipeline.output import all_output_to
+from pipeline.platforms.vertex import names
+
+
+class Parameter(NamedTuple):
+    """A value that may differ from run to run of one spec, and where the spec puts it."""
+
+    stage: str
+    key: str  # the stage's execution property
+    default: Any
+
+
+def parameters(config: Config) -> dict[str, Parameter]:
+    """The parameters of a run, by name. UserError where the data cannot be read from Vertex AI."""
+    trainer, evaluator = config.trainer, config.evaluator
+    return {
+        "data": Parameter("ExampleGen", "input_base", names.data(config)),
+        "max_rejected": Parameter("DataGate", "max_rejected", config.gate.max_rejected),
+        "epochs": Parameter("Trainer", "epochs", trainer.epochs),
+        "batch_size": Parameter("Trainer", "batch_size", trainer.batch_size),
+        "learning_rate": Parameter("Trainer", "learning_rate", trainer.learning_rate),
+        "min_accuracy": Parameter("Evaluator", "min_accuracy", evaluator.min_accuracy),
+        "min_class_recall": Parameter("Evaluator", "min_class_recall", evaluator.min_class_recall),
+        "max_drop": Parameter("Evaluator", "max_drop", evaluator.max_drop),
+    }
+
+
+@uncollected()
+def spec(config: Config) -> dict[str, Any]:
+    """The PipelineJob, as JSON, that KubeflowV2DagRunner makes of the chain.
+
+    Every parameter of a run has the configured value where a run does not give another. Stages carry the fingerprint
+    of their code, as in a local run: Vertex AI's cache key covers a stage's parameters and the name of its image, but
+    not what is in the image.
+
+    Raises:
+      UserError: something in the configuration exists on this machine only.
+    """
+    from tfx.dsl.components.base.base_component import BaseComponent
+    from tfx.orchestration.data_types import RuntimeParameter
+    from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner as kubeflow
+
+    from components import files
+    from components.example_gen import sources
+    from pipeline import fingerprint
+    from pipeline.platforms.vertex.platform import VertexAI
+    from pipeline.stages import create_pipeline, schema_file
+
+    values = parameters(config)
+    pipeline = create_pipeline(config, sources.locate(values["data"].default, ""), VertexAI(config))
+    stages = {node.id: node for node in pipeline.components}
+    for name, (stage, key, default) in values.items():
+        parameter = RuntimeParameter(name, type(default), default)
+        stages[stage].exec_properties[key] = parameter
+        if stage == "Trainer" and "Tuner" in stages:
+            stages["Tuner"].exec_properties[key] = parameter
+        stages["Report"].exec_properties[name] = parameter  # which shows them
+    curated = schema_file(config)
+    for name, node in stages.items():
+        if isinstance(node, BaseComponent):
+            more = [files.read_bytes(curated)] if name == "SchemaGen" and curated else []
+            node.exec_properties["code_fingerprint"] = fingerprint.of_stage(name, *more)
+    # Schema 2.1: in 2.0 TFX's executor does not see what the driver of ExampleGen found out.
+    runner = kubeflow.KubeflowV2DagRunner(
+        kubeflow.KubeflowV2DagRunnerConfig(default_image=names.image(config), use_pipeline_spec_2_1=True)
+    )
+    defaults = {name: value.default for name, value in values.items()}
+    job = runner.run(pipeline, parameter_values=defaults, write_out=False)
+    for name, executor in job["pipelineSpec"]["deploymentSpec"]["executors"].items():
+        if container := executor.get("container"):
+            container["resources"] = {
+                "cpuLimit": float(config.vertex.cpu),
+                "memoryLimit": float(config.vertex.memory_gb),
+            }
+        if name == "ExampleGen_executor":
+            driver = executor["container"]["lifecycle"]["preCacheCheck"]
+            driver["command"] = ["python", "-m", "components.example_gen.vertex_driver"]
+    return job
+
+
+def run(config: Config, output: Path) -> None:
+    """`vertex compile`: write the spec of the pipeline to `output`, JSON, and say what is in it."""
+    with all_output_to(os.devnull):
+        job = spec(config)
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        files.write_atomic(output, json.dumps(job, indent=2, sort_keys=True) + "\n")
+    except OSError as error:
+        raise UserError(f"cannot write {output}: {error.strerror}") from None
+    tasks = job["pipelineSpec"]["root"]["dag"]["tasks"]
+    print(f"{output}: {len(tasks)} tasks, image {names.image(config)}")
+    for name, parameter in parameters(config).items():
+        print(f"  {name:<17} {parameter.default}")
+    if config.vertex.project is None:
+        print("vertex.project is not set: the spec names PROJECT in its place and is for reading only")

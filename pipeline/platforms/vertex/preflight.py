@@ -1,0 +1,237 @@
+"""What a job needs in Google Cloud, looked for before it is sent: a line for each thing missing, and what mends it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from urllib.parse import quote, urlencode
+
+from google.api_core import exceptions
+
+from pipeline.platforms.vertex.cloud import CONSOLE, FAILED, Cloud, CloudFault, explain
+
+OBJECT_PERMISSIONS = ("storage.objects.create", "storage.objects.delete", "storage.objects.get", "storage.objects.list")
+IMAGE = re.compile(
+    r"(?P<location>[a-z0-9-]+)-docker\.pkg\.dev/(?P<project>[^/]+)/(?P<repository>[^/]+)/(?P<name>[^:@]+)"
+    r"(?::(?P<tag>[^@]+))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
+)
+# The metric of Vertex AI's quota for training on an accelerator, where its name does not follow from the type's.
+METRICS = {"NVIDIA_H100_80GB": "nvidia_h100_gpus", "NVIDIA_A100_80GB": "nvidia_a100_80gb_gpus"}
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What the job is going to use."""
+
+    bucket: str
+    bucket_is_guessed: bool  # nobody named it: another's bucket of that name must not get the data
+    data: str | None  # gs://… that the pipeline reads
+    images: tuple[str, ...]
+    services: tuple[str, ...]  # APIs, as aiplatform.googleapis.com
+    permissions: tuple[str, ...]  # of the caller, on the project
+    service_account: str | None
+    accelerator: str | None  # as Vertex AI names it: TPU_V3, NVIDIA_TESLA_T4
+    accelerators: int  # of that type at one time; cores or chips of a TPU
+
+
+@dataclass(frozen=True)
+class Finding:
+    text: str
+    mend: str = ""  # a command
+    missing: bool = True  # False: worth knowing, and the job is sent
+
+    def __str__(self) -> str:
+        return f"{self.text}: {self.mend}" if self.mend else self.text
+
+
+def check(cloud: Cloud, needs: Needs) -> list[Finding]:
+    """All that was found missing, or could not be looked at. Where the project is closed, nothing else is asked.
+
+    Raises:
+      CloudFault: Google Cloud does not answer.
+    """
+    found = list(_project(cloud, needs))
+    if any(f.missing for f in found):
+        return found
+    for look, subject in LOOKS.items():
+        found += _looked(look, subject, cloud, needs)
+    return found
+
+
+def _looked(look: Look, subject: str, cloud: Cloud, needs: Needs) -> list[Finding]:
+    """What `look` finds. That something may not be looked at is no reason against the job: a note."""
+    found = []
+    try:
+        for finding in look(cloud, needs):
+            found.append(finding)
+    except FAILED as error:
+        found.append(Finding(f"could not check {subject} ({explain(error)})", missing=False))
+    return found
+
+
+def _project(cloud: Cloud, needs: Needs) -> Iterator[Finding]:
+    path = f"v1/projects/{cloud.project}:testIamPermissions"
+    try:
+        answer = cloud.post("cloudresourcemanager", path, {"permissions": list(needs.permissions)})
+    except (exceptions.NotFound, exceptions.Forbidden) as error:
+        if getattr(error, "reason", "") == "SERVICE_DISABLED":
+            enable = f"gcloud services enable cloudresourcemanager.googleapis.com --project={cloud.project}"
+            yield Finding("the Resource Manager API is off, so the permissions are not checked", enable, missing=False)
+            return
+        closed = f"the project {cloud.project} does not exist, or these credentials may not see it ({explain(error)})"
+        yield Finding(closed, "gcloud projects list")
+        return
+    except FAILED as error:
+        raise CloudFault(f"Google Cloud does not answer ({explain(error)}); nothing was sent") from None
+    lacking = sorted(set(needs.permissions) - set(answer.get("permissions", ())))
+    if lacking:
+        bind = f"gcloud projects add-iam-policy-binding {cloud.project} --member={cloud.member} --role="
+        yield Finding(f"you lack {', '.join(lacking)}", bind + "roles/aiplatform.user")
+
+
+def _services(cloud: Cloud, needs: Needs) -> Iterator[Finding]:
+    names = urlencode([("names", f"projects/{cloud.project}/services/{name}") for name in needs.services])
+    answer = cloud.get("serviceusage", f"v1/projects/{cloud.project}/services:batchGet?{names}")
+    on = {s["name"].rpartition("/")[2] for s in answer.get("services", ()) if s.get("state") == "ENABLED"}
+    off = [name for name in needs.services if name not in on]
+    if off:
+        what = f"the API {off[0]} is off" if len(off) == 1 else f"the APIs {', '.join(off)} are off"
+        enable = f"gcloud services enable {' '.join(off)} --project={cloud.project}"
+        yield Finding(f"{what} in {cloud.project}", enable)
+
+
+def _bucket(cloud: Cloud, needs: Needs) -> Iterator[Finding]:
+    permissions = urlencode([("permissions", permission) for permission in OBJECT_PERMISSIONS])
+    try:
+        answer = cloud.get("storage", f"storage/v1/b/{needs.bucket}/iam/testPermissions?{permissions}")
+    except exceptions.NotFound:
+        create = f"gcloud storage buckets create gs://{needs.bucket} --project={cloud.project}"
+        options = f"--location={cloud.region} --uniform-bucket-level-access"
+        yield Finding(f"the bucket gs://{needs.bucket} does not exist", f"{create} {options}")
+        return
+    lacking = sorted(set(OBJECT_PERMISSIONS) - set(answer.get("permissions", ())))
+    if lacking:
+        bind = f"gcloud storage buckets add-iam-policy-binding gs://{needs.bucket} --member={cloud.member}"
+        text = f"you lack {', '.join(lacking)} on gs://{needs.bucket}"
+        yield Finding(text, f"{bind} --role=roles/storage.objectUser")
+        return
+    try:
+        bucket = cloud.get("storage", f"storage/v1/b/{needs.bucket}?fields=location,locationType,projectNumber")
+    except exceptions.Forbidden:
+        bucket = {}
+    if needs.bucket_is_guessed:
+        number = cloud.get("cloudresourcemanager", f"v1/projects/{cloud.project}").get("projectNumber")
+        if not number or str(bucket.get("projectNumber")) != str(number):
+            text = f"the bucket gs://{needs.bucket} is not, or not visibly, one of {cloud.project}; name the one to use"
+            yield Finding(text, "--set vertex.bucket=NAME")
+    location = str(bucket.get("location", "")).lower()
+    continent = {"europe": "eu"}.get(cloud.region.split("-")[0], cloud.region.split("-")[0])
+    if bucket.get("locationType") != "dual-region" and location not in ("", cloud.region, continent):
+        text = f"gs://{needs.bucket} is in {location}, not {cloud.region}: what crosses is slow and billed"
+        yield Finding(text, missing=False)
+
+
+def _data(cloud: Cloud, needs: Needs) -> Iterator[Finding]:
+    if not needs.data:
+        return
+    bucket, _, path = needs.data.removeprefix("gs://").partition("/")
+    try:
+        prefix = urlencode({"prefix": path, "maxResults": 1, "fields": "items(name)"})
+        there = cloud.get("storage", f"storage/v1/b/{bucket}/o?{prefix}").get("items")
+    except exceptions.NotFound:
+        there = None
+    if not there:
+        yield Finding(f"there is no data at {needs.data}", f"gcloud storage cp -r YOUR_DATA {needs.data}")
+
+
+def _images(cloud: Cloud, needs: Needs) -> Iterator[Finding]:
+    for image in needs.images:
+        match = IMAGE.fullmatch(image)
+        if not match:
+            yield Finding(f"not checked: {image} is not in Artifact Registry", missing=False)
+            continue
+        location, project, repository = match["location"], match["project"], match["repository"]
+        parent = f"v1/projects/{project}/locations/{location}/repositories/{repository}"
+        try:
+            cloud.get("artifactregistry", parent)
+        except exceptions.NotFound:
+            create = f"gcloud artifacts repositories create {repository} --repository-format=docker"
+            where = f"--location={location} --project={project}"
+            yield Finding(f"the repository {repository} for {image} does not exist", f"{create} {where}")
+            continue
+        version = f"versions/{match['digest']}" if match["digest"] else f"tags/{match['tag'] or 'latest'}"
+        try:
+            cloud.get("artifactregistry", f"{parent}/packages/{quote(match['name'], safe='')}/{version}")
+        except exceptions.NotFound:
+            yield Finding(f"the image {image} does not exist", _build(match))
+
+
+def _build(image: re.Match[str]) -> str:
+    """The command that makes the image, where it is one that cloudbuild.yaml makes."""
+    ours = re.fullmatch(r"image-classification(?:-(gpu|tpu))?", image["name"])
+    if not ours or image["repository"] != "pipelines" or image["digest"] or image["tag"] not in (None, "latest"):
+        return f"docker push {image[0]}"
+    more = f",_ACCELERATOR={ours[1]},_ENDING=-{ours[1]}" if ours[1] else ""
+    build = f"gcloud builds submit --config=cloudbuild.yaml --project={image['project']}"
+    return f"{build} --substitutions=_REGION={image['location']}{more}"
+
+
+def _service_account(cloud: Cloud, needs: Needs) -> Iterator[Finding]:
+    account = needs.service_account
+    if not account:
+        return
+    path = f"v1/projects/-/serviceAccounts/{account}:testIamPermissions"
+    try:
+        answer = cloud.post("iam", path, {"permissions": ["iam.serviceAccounts.actAs"]})
+    except exceptions.NotFound:
+        name, _, domain = account.partition("@")
+        project = domain.removesuffix(".iam.gserviceaccount.com")
+        create = f"gcloud iam service-accounts create {name} --project={project}"
+        yield Finding(f"the service account {account} does not exist", create)
+        return
+    if not answer.get("permissions"):
+        bind = f"gcloud iam service-accounts add-iam-policy-binding {account} --member={cloud.member}"
+        text = f"you may not act as {account} (iam.serviceAccounts.actAs)"
+        yield Finding(text, f"{bind} --role=roles/iam.serviceAccountUser")
+
+
+def metric(accelerator: str) -> str:
+    """Vertex AI's name of the quota for training on `accelerator`: custom_model_training_tpu_v3."""
+    name = METRICS.get(accelerator) or accelerator.lower().replace("tesla_", "")
+    if name.startswith("nvidia") and not name.endswith("_gpus"):
+        name += "_gpus"
+    return f"custom_model_training_{name}"
+
+
+def _quota(cloud: Cloud, needs: Needs) -> Iterator[Finding]:
+    if not needs.accelerator:
+        return
+    name = f"aiplatform.googleapis.com/{metric(needs.accelerator)}"
+    path = f"v1beta1/projects/{cloud.project}/services/aiplatform.googleapis.com/consumerQuotaMetrics/"
+    try:
+        answer = cloud.get("serviceusage", path + quote(name, safe=""))
+    except exceptions.NotFound:
+        yield Finding(f"not checked: Google tells of no quota named {name}", missing=False)
+        return
+    # The most specific bucket comes last: the default of all regions, then this region's own.
+    buckets = [bucket for limit in answer.get("consumerQuotaLimits", ()) for bucket in limit.get("quotaBuckets", ())]
+    limits = [
+        int(bucket.get("effectiveLimit", 0))  # an int64 that is zero is left out of Google's JSON
+        for bucket in buckets
+        if bucket.get("dimensions", {}).get("region", cloud.region) == cloud.region
+    ]
+    if limits and 0 <= limits[-1] < needs.accelerators:
+        text = f"the quota {name} in {cloud.region} is {limits[-1]}, and the job needs {needs.accelerators}"
+        yield Finding(f"{text}; ask for more", f"{CONSOLE}/iam-admin/quotas?project={cloud.project}")
+
+
+Look = Callable[[Cloud, Needs], Iterator[Finding]]
+LOOKS: dict[Look, str] = {
+    _services: "which APIs are on",
+    _bucket: "the bucket",
+    _data: "the data",
+    _images: "the images",
+    _service_account: "the service account",
+    _quota: "the quota",
+}

@@ -1,0 +1,111 @@
+"""`vertex schedule`: the pipeline again and again, at the times of a cron expression."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from google.api_core import exceptions
+from google.cloud.aiplatform_v1 import ScheduleServiceClient
+from google.cloud.aiplatform_v1.types import CreatePipelineJobRequest, ListSchedulesRequest, PipelineJob, Schedule
+
+from components.errors import UserError
+from pipeline.config import Config
+from pipeline.platforms.vertex import submit
+from pipeline.platforms.vertex.cloud import CONSOLE, FAILED, TIMEOUT, Cloud, CloudFault, again, connect, explain, unsent
+
+PERMISSIONS = ("aiplatform.schedules.create", "aiplatform.schedules.list", "aiplatform.pipelineJobs.create")
+
+
+def run(config: Config, cron: str, spec: Path | None, parameters: Sequence[tuple[str, str]]) -> int:
+    """Have Vertex AI start the pipeline at the times of `cron`; one schedule a pipeline.
+
+    Vertex AI names schedules itself, so one that is sent twice is made twice. Hence it is looked for before, and it is
+    not sent again once it may have arrived.
+
+    Raises:
+      UserError: something is missing in the cloud, the pipeline has another schedule, or cron is refused.
+      CloudFault: Vertex AI does not answer.
+    """
+    cloud = connect(config.vertex)
+    job = submit.build(config, cloud, spec, parameters)
+    submit.look(config, cloud, job, PERMISSIONS)
+    client = cloud.client(ScheduleServiceClient)
+    try:
+        there = _same(find(client, cloud, config.name), job, cron)
+        if there is None:
+            there = _create(client, cloud, config.name, job, cron)
+        else:
+            print("it is there already")
+    except (exceptions.BadRequest, exceptions.Forbidden, exceptions.NotFound) as error:
+        raise UserError(f"Vertex AI refuses the schedule: {explain(error)}") from None
+    except FAILED as error:
+        raise CloudFault(f"cannot make the schedule: {explain(error)}; the same command looks for it first") from None
+    print(
+        f"schedule  {there.cron}, next at {there.next_run_time}" if there.next_run_time else f"schedule  {there.cron}"
+    )
+    print(f"console   {page(there)}")
+    return 0
+
+
+def delete(config: Config) -> int:
+    """Delete the schedules of the configuration's pipeline. Jobs that run go on."""
+    cloud = connect(config.vertex)
+    client = cloud.client(ScheduleServiceClient)
+    try:
+        found = find(client, cloud, config.name)
+        for schedule in found:
+            with contextlib.suppress(exceptions.NotFound):  # gone, and the answer to that was lost
+                client.delete_schedule(name=schedule.name, retry=again(), timeout=TIMEOUT)
+            print(f"deleted   {schedule.cron} ({schedule.name})")
+    except FAILED as error:
+        raise CloudFault(f"cannot delete the schedule: {explain(error)}") from None
+    if not found:
+        print(f"the pipeline {config.name!r} has no schedule in {cloud.region}")
+    return 0
+
+
+def find(client: ScheduleServiceClient, cloud: Cloud, pipeline: str) -> list[Schedule]:
+    """The schedules of a pipeline that are not over."""
+    request = ListSchedulesRequest(parent=cloud.parent, filter=f'display_name="{pipeline}"')
+    found = client.list_schedules(request, retry=again(), timeout=TIMEOUT)
+    return [schedule for schedule in found if schedule.state != Schedule.State.COMPLETED]
+
+
+def page(schedule: Schedule) -> str:
+    _, project, _, region, _, name = schedule.name.split("/")
+    return f"{CONSOLE}/vertex-ai/locations/{region}/pipelines/schedules/{name}?project={project}"
+
+
+def _same(found: list[Schedule], job: PipelineJob, cron: str) -> Schedule | None:
+    for schedule in found:
+        if _content(schedule) == job.labels[submit.CONTENT] and schedule.cron == cron:
+            return schedule
+    if found:
+        text = f"the pipeline has another schedule already, {found[0].cron!r} ({found[0].name})"
+        raise UserError(f"{text}; delete it first: python -m pipeline vertex schedule --delete")
+    return None
+
+
+def _content(schedule: Schedule) -> str:
+    return schedule.create_pipeline_job_request.pipeline_job.labels.get(submit.CONTENT, "")
+
+
+def _create(client: ScheduleServiceClient, cloud: Cloud, pipeline: str, job: PipelineJob, cron: str) -> Schedule:
+    schedule = Schedule(
+        display_name=pipeline,
+        cron=cron,
+        max_concurrent_run_count=1,  # a run that is late is not overtaken by the next
+        create_pipeline_job_request=CreatePipelineJobRequest(parent=cloud.parent, pipeline_job=job),
+    )
+    try:
+        return client.create_schedule(parent=cloud.parent, schedule=schedule, retry=unsent(), timeout=TIMEOUT)
+    except FAILED as error:
+        if isinstance(error, exceptions.ClientError):
+            raise
+        there = _same(find(client, cloud, pipeline), job, cron)
+        if there is None:
+            raise
+        print("its answer was lost, and it is there")
+        return there

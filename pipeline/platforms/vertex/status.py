@@ -1,0 +1,257 @@
+"""`vertex status`: a job stage by stage until its end, and what came of it."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from typing import Any
+
+from google.api_core import exceptions
+from google.cloud.aiplatform_v1 import PipelineServiceClient
+from google.cloud.aiplatform_v1.types import ListPipelineJobsRequest, PipelineJob, PipelineState, PipelineTaskDetail
+
+from components.errors import UserError
+from pipeline import ALL_STAGES
+from pipeline.config import Config
+from pipeline.platforms.stage_table import Screen
+from pipeline.platforms.vertex.cloud import (
+    FAILED,
+    TIMEOUT,
+    Cloud,
+    CloudFault,
+    again,
+    connect,
+    explain,
+    job_page,
+    log_page,
+)
+from pipeline.runs.run_dir import REPORT_FILE
+
+Task = PipelineTaskDetail.State
+ENDED = {
+    PipelineState.PIPELINE_STATE_SUCCEEDED,
+    PipelineState.PIPELINE_STATE_FAILED,
+    PipelineState.PIPELINE_STATE_CANCELLED,
+}
+# In the words of a local run.
+STATES = {
+    Task.SUCCEEDED: "done",
+    Task.SKIPPED: "cached",
+    Task.FAILED: "failed",
+    Task.CANCELLED: "stopped",
+    Task.NOT_TRIGGERED: "not run",
+}
+PACE = (2.0, 15.0)  # seconds between two looks: the first, growing to the last
+NAME = re.compile(r"projects/(?P<project>[^/]+)/locations/(?P<region>[^/]+)/pipelineJobs/[^/]+")
+RAISED = re.compile(r"(?P<type>[A-Za-z_][\w.]*(Error|Exception|Refused|Interrupt|Exit|Warning)\w*)(: |$)")
+
+
+def run(config: Config, job: str | None, wait: bool) -> int:
+    """Show `job`, its name or its whole resource name, or the latest of the configuration's pipeline; follow it.
+
+    Returns:
+      The exit code, as of `follow`.
+
+    Raises:
+      UserError: there is no such job.
+    """
+    vertex = config.vertex
+    if job and (match := NAME.fullmatch(job)):
+        vertex = vertex.model_copy(update=match.groupdict())
+    cloud = connect(vertex)
+    client = cloud.client(PipelineServiceClient)
+    try:
+        found = _find(client, cloud, job, config.name)
+    except (exceptions.NotFound, exceptions.BadRequest):
+        raise UserError(f"{cloud.project} has no job {job} in {cloud.region}") from None
+    except FAILED as error:
+        raise CloudFault(f"cannot look at the job: {explain(error)}") from None
+    return follow(cloud, client, found) if wait or found.state in ENDED else announce(found)
+
+
+def cancel(config: Config, job: str) -> int:
+    """Ask Vertex AI to stop `job`."""
+    match = NAME.fullmatch(job)
+    vertex = config.vertex.model_copy(update=match.groupdict()) if match else config.vertex
+    cloud = connect(vertex)
+    name = job if match else f"{cloud.parent}/pipelineJobs/{job}"
+    try:
+        cloud.client(PipelineServiceClient).cancel_pipeline_job(name=name, retry=again(), timeout=TIMEOUT)
+    except exceptions.NotFound:
+        raise UserError(f"{cloud.project} has no job {job} in {cloud.region}") from None
+    except exceptions.BadRequest as error:
+        raise UserError(f"{job} cannot be stopped: {explain(error)}") from None
+    except FAILED as error:
+        raise CloudFault(f"cannot stop {job}: {explain(error)}") from None
+    print(f"{name.rpartition('/')[2]} is being stopped; see it end: python -m pipeline vertex status {name}")
+    return 0
+
+
+def announce(job: PipelineJob) -> int:
+    """Say where the job is, and how to come back to it."""
+    _header(job)
+    for task in _stages(job):
+        print(f"  {task.task_name:<17} {STATES.get(task.state, task.state.name.lower())}")
+    print(f"it goes on without you; {_back(job)}")
+    return 0
+
+
+def follow(cloud: Cloud, client: PipelineServiceClient, job: PipelineJob) -> int:
+    """Show the stages as they begin and end. Ctrl-C leaves the job running, and says so.
+
+    Returns:
+      0 the job succeeded and the gates blessed the model; 1 it failed or was cancelled; 3 a gate refused.
+
+    Raises:
+      KeyboardInterrupt: the user has seen enough.
+      CloudFault: Vertex AI no longer answers. The job goes on.
+    """
+    _header(job)
+    try:
+        with Screen(_chain(job), sys.stdout) as screen:
+            job = _watch(client, job, screen)
+    except KeyboardInterrupt:
+        print(f"\nthe job goes on; {_back(job)}", flush=True)
+        raise
+    except FAILED as error:
+        raise CloudFault(f"lost sight of the job ({explain(error)}); it goes on; {_back(job)}") from None
+    return _verdict(cloud, job)
+
+
+def _find(client: PipelineServiceClient, cloud: Cloud, job: str | None, pipeline: str) -> PipelineJob:
+    if job is None:
+        request = ListPipelineJobsRequest(
+            parent=cloud.parent, filter=f'display_name="{pipeline}"', order_by="create_time desc", page_size=1
+        )
+        jobs = client.list_pipeline_jobs(request, retry=again(), timeout=TIMEOUT)
+        latest = next(iter(jobs), None)
+        if latest is None:
+            raise UserError(f"{cloud.project} has no job of the pipeline {pipeline!r} in {cloud.region}")
+        job = latest.name
+    name = job if NAME.fullmatch(job) else f"{cloud.parent}/pipelineJobs/{job}"
+    return client.get_pipeline_job(name=name, retry=again(), timeout=TIMEOUT)
+
+
+def _header(job: PipelineJob) -> None:
+    print(f"job       {job.name.rpartition('/')[2]}")
+    print(f"console   {job_page(job.name)}", flush=True)
+
+
+def _back(job: PipelineJob) -> str:
+    return f"see it:  python -m pipeline vertex status {job.name}\nstop it: python -m pipeline vertex cancel {job.name}"
+
+
+def _chain(job: PipelineJob) -> list[str]:
+    """The stages in the order of the chain, which the spec does not keep."""
+    root: Any = dict(job.pipeline_spec or {}).get("root", {})
+    names = sorted(root.get("dag", {}).get("tasks", {}))
+    places = {name: place for place, name in enumerate(ALL_STAGES)}
+    # TFX makes two tasks of a resolver for models: Baseline-model-resolver.
+    return sorted(names, key=lambda name: places.get(name.partition("-")[0], len(places)))
+
+
+def _stages(job: PipelineJob) -> Iterator[PipelineTaskDetail]:
+    """The tasks that are stages: Vertex AI lists the whole pipeline as a task too."""
+    names = _chain(job)
+    return (task for task in job.job_detail.task_details if task.task_name in names)
+
+
+def _watch(client: PipelineServiceClient, job: PipelineJob, screen: Screen) -> PipelineJob:
+    seen: dict[str, Any] = {}
+    wait, slowest = PACE
+    screen.left = "waiting"  # the job goes on where the look ends before it
+    while True:
+        for task in _stages(job):
+            if seen.get(task.task_name) == task.state:
+                continue
+            seen[task.task_name] = task.state
+            if task.state == Task.RUNNING:
+                screen.started(task.task_name, _seconds(task))
+                if not screen.console.is_terminal:
+                    screen.console.print(f"  {task.task_name:<17} running", markup=False)
+            elif task.state in STATES and task.state != Task.NOT_TRIGGERED:
+                screen.ended(task.task_name, STATES[task.state], _seconds(task))
+        if job.state in ENDED:
+            screen.left = "not run"
+            return job
+        time.sleep(wait)
+        wait = min(wait * 1.3, slowest)
+        retry = again(exceptions.TooManyRequests, on_error=lambda e: screen.status(f"{explain(e)}; asking again"))
+        job = client.get_pipeline_job(name=job.name, retry=retry, timeout=TIMEOUT)
+        screen.status("")
+
+
+def _seconds(task: PipelineTaskDetail) -> float:
+    """How long the stage ran, or has run."""
+    began, ended = task.start_time or task.create_time, task.end_time or datetime.now(timezone.utc)
+    return max(0.0, (ended - began).total_seconds()) if began else 0.0
+
+
+def _verdict(cloud: Cloud, job: PipelineJob) -> int:
+    for folder in _reports(job):
+        print(f"report    gcloud storage cp {folder}/{REPORT_FILE} .")
+    if job.state == PipelineState.PIPELINE_STATE_CANCELLED:
+        print("cancelled; nothing was pushed after that")
+        return 1
+    if job.state == PipelineState.PIPELINE_STATE_SUCCEEDED:
+        refused = [task.task_name for task in _stages(job) if _refused(task)]
+        if refused:
+            print(f"refused   by {' and '.join(refused)}: nothing was pushed")
+            return 3
+        print("succeeded")
+        return 0
+    failed = [task for task in _stages(job) if task.state == Task.FAILED]
+    codes = {_tell(cloud, task) for task in failed}
+    if not failed:
+        print(f"failed    {' '.join(job.error.message.split())}")
+    return 3 if codes == {3} else 1
+
+
+def _reports(job: PipelineJob) -> Iterator[str]:
+    """The folder of the report, where the run came so far."""
+    for task in _stages(job):
+        if task.task_name == "Report" and task.state in (Task.SUCCEEDED, Task.SKIPPED):
+            yield from (artifact.uri for outputs in task.outputs.values() for artifact in outputs.artifacts)
+
+
+def _refused(task: PipelineTaskDetail) -> bool:
+    """Whether the stage wrote a blessing that says no, as the Evaluator and ServingCheck do."""
+    artifacts = (artifact for outputs in task.outputs.values() for artifact in outputs.artifacts)
+    return any(dict(artifact.metadata or {}).get("blessed") == 0 for artifact in artifacts)
+
+
+def _tell(cloud: Cloud, task: PipelineTaskDetail) -> int:
+    """Say why a stage failed: the exception in its log where that may be read, else what Vertex AI knows."""
+    jobs = task.executor_detail
+    number = (jobs.container_detail.main_job or jobs.custom_job_detail.job).rpartition("/")[2]
+    raised = _raised(cloud, number) if number else None
+    kind, line = raised or ("", " ".join(task.error.message.split()) or "no reason given")
+    line = "".join(character for character in line if character.isprintable())  # it goes to a terminal
+    refused = kind.endswith("GateRefused")
+    print(f"{'refused' if refused else 'failed':<9} {task.task_name}: {line}")
+    if number:
+        print(f"log       {log_page(cloud.project, number)}")
+    return 3 if refused else 1
+
+
+def _raised(cloud: Cloud, number: str) -> tuple[str, str] | None:
+    """(type, line) of the last exception in the log of a custom job; None where there is none or it is closed."""
+    query = {
+        "resourceNames": [f"projects/{cloud.project}"],
+        "filter": f'resource.type="ml_job" AND resource.labels.job_id="{number}"',
+        "orderBy": "timestamp desc",
+        "pageSize": 500,
+    }
+    try:
+        entries = cloud.post("logging", "v2/entries:list", query).get("entries", [])
+    except FAILED:
+        return None
+    for entry in entries:
+        text = str(entry.get("textPayload") or entry.get("jsonPayload", {}).get("message", ""))
+        for line in reversed(text.splitlines()):
+            if match := RAISED.match(line):
+                return match["type"], line
+    return None

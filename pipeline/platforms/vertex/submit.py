@@ -1,0 +1,214 @@
+"""`vertex submit`: one job, sent once."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import os
+import re
+import secrets
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from google.api_core import exceptions
+from google.cloud import aiplatform
+from google.cloud.aiplatform.constants.base import SUPPORTED_REGIONS
+from google.cloud.aiplatform_v1 import PipelineServiceClient
+from google.cloud.aiplatform_v1.types import EncryptionSpec, PipelineJob
+
+from components.errors import UserError
+from pipeline.config import Config
+from pipeline.output import all_output_to
+from pipeline.platforms.vertex import compile, names, status
+from pipeline.platforms.vertex.cloud import CONSOLE, FAILED, TIMEOUT, Cloud, CloudFault, again, connect, explain
+from pipeline.platforms.vertex.preflight import Needs, check
+
+CONTENT = "content"  # the label that tells whether a job is the one that we wanted: a hash of all that was sent
+SERVICES = ("aiplatform", "artifactregistry", "compute", "storage")
+CREATE = ("aiplatform.pipelineJobs.create", "aiplatform.pipelineJobs.get", "aiplatform.pipelineJobs.list")
+
+
+def run(
+    config: Config, spec: Path | None, parameters: Sequence[tuple[str, str]], job_id: str | None, wait: bool
+) -> int:
+    """Look whether all is there, send the job, and follow it if `wait`.
+
+    Args:
+      spec: the compiled pipeline; compiled from `config` if None.
+      parameters: of the run, (name, value as text).
+      job_id: its name in Vertex AI. Sent again under the same name, the same job is not made twice.
+
+    Returns:
+      The exit code: as status.follow; 0 without `wait`.
+
+    Raises:
+      UserError: something is missing in the cloud, or the spec or a parameter does not fit.
+      CloudFault: Vertex AI refuses the job, or does not answer.
+    """
+    cloud = connect(config.vertex)
+    job = build(config, cloud, spec, parameters)
+    look(config, cloud, job, CREATE)
+    job_id = job_id or new_id(config.name)
+    client = cloud.client(PipelineServiceClient)
+    print(f"sending   {job_id}", flush=True)
+    try:
+        sent = send(client, cloud, job, job_id)
+    except KeyboardInterrupt:
+        name = f"{cloud.parent}/pipelineJobs/{job_id}"
+        print(f"\nit may have been made; python -m pipeline vertex status {name} tells", flush=True)
+        raise
+    print(f"artifacts {sent.runtime_config.gcs_output_directory}")
+    return status.follow(cloud, client, sent) if wait else status.announce(sent)
+
+
+def build(config: Config, cloud: Cloud, spec: Path | None, parameters: Sequence[tuple[str, str]]) -> PipelineJob:
+    """The job as it is sent, made by google-cloud-aiplatform's PipelineJob out of the spec."""
+    with tempfile.TemporaryDirectory() as folder:
+        if spec is None:
+            spec = Path(folder) / "pipeline.json"
+            with all_output_to(os.devnull):
+                content = compile.spec(config)
+            spec.write_text(json.dumps(content), encoding="utf-8")
+        known = _parameters(spec)
+        vertex = config.vertex
+        if cloud.region not in SUPPORTED_REGIONS:
+            near = difflib.get_close_matches(cloud.region, SUPPORTED_REGIONS, n=1) or ["us-central1"]
+            raise UserError(f"vertex.region = {cloud.region!r} is no region of Vertex AI; did you mean {near[0]}?")
+        aiplatform.init(project=cloud.project, location=cloud.region, credentials=cloud.credentials)
+        try:
+            built = aiplatform.PipelineJob(
+                display_name=config.name,
+                template_path=str(spec),
+                parameter_values={key: _typed(key, text, known) for key, text in parameters},
+                # None leaves to each stage what it was compiled with.
+                enable_caching=None if vertex.caching else False,
+                labels=dict(vertex.labels) or None,
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{spec} cannot be made a job of Vertex AI: {explain(error)}") from None
+    # Its submit() would make a missing bucket by itself, open it to the default account, and could not be asked twice.
+    job = PipelineJob(
+        display_name=config.name,
+        pipeline_spec=built.pipeline_spec,
+        runtime_config=built.runtime_config,
+        labels=vertex.labels,
+        service_account=vertex.service_account or "",
+        network=vertex.network or "",
+    )
+    if vertex.encryption_key:
+        job.encryption_spec = EncryptionSpec(kms_key_name=vertex.encryption_key)
+    content = PipelineJob.pb(job).SerializeToString(deterministic=True)
+    job.labels[CONTENT] = hashlib.sha256(content).hexdigest()[:32]
+    return job
+
+
+def look(config: Config, cloud: Cloud, job: PipelineJob, permissions: tuple[str, ...]) -> None:
+    """Look whether all that the job needs is there; say what was not checked. UserError where something is missing."""
+    vertex, trainer = config.vertex, config.vertex.trainer
+    root = job.runtime_config.gcs_output_directory
+    if not re.fullmatch(r"gs://[^/]+(/.*)?", root):
+        raise UserError(f"the spec writes to {root!r}, which is not in Cloud Storage: set vertex.bucket and compile it")
+    accelerator, count = trainer.accelerator, trainer.accelerator_count
+    if slice_ := re.fullmatch(r"ct5lp-\w+-(\d+)t", trainer.machine_type):
+        accelerator, count = "TPU_V5e", int(slice_[1])
+    needs = Needs(
+        bucket=root.split("/")[2],
+        bucket_is_guessed=vertex.bucket is None,
+        data=_data(job),
+        images=tuple(dict.fromkeys([*_images(job), names.trainer_image(config)])),
+        services=tuple(
+            f"{name}.googleapis.com" for name in (*SERVICES, *(["dataflow"] if vertex.dataflow.max_workers else []))
+        ),
+        permissions=permissions,
+        service_account=vertex.service_account,
+        accelerator=accelerator,
+        accelerators=count * trainer.workers,
+    )
+    found = check(cloud, needs)
+    for finding in found:
+        if not finding.missing:
+            print(f"note      {finding}")
+    missing = [str(finding) for finding in found if finding.missing]
+    if missing:
+        things = "1 thing is" if len(missing) == 1 else f"{len(missing)} things are"
+        raise UserError("\n  ".join([f"nothing was sent, {things} missing in Google Cloud", *missing]))
+
+
+def send(client: PipelineServiceClient, cloud: Cloud, job: PipelineJob, job_id: str) -> PipelineJob:
+    """Make the job; exactly one, though the answer be lost and the question asked again: its name is ours."""
+
+    name = f"{cloud.parent}/pipelineJobs/{job_id}"
+    try:
+        return client.create_pipeline_job(
+            parent=cloud.parent, pipeline_job=job, pipeline_job_id=job_id, retry=again(), timeout=TIMEOUT
+        )
+    except exceptions.Conflict:
+        there = client.get_pipeline_job(name=name, retry=again(), timeout=TIMEOUT)
+        if there.labels.get(CONTENT) != job.labels[CONTENT]:
+            raise UserError(f"another job is named {job_id}: give it another --job-id") from None
+        print("          it is there already")
+        return there
+    except exceptions.TooManyRequests as error:
+        page = f"{CONSOLE}/iam-admin/quotas?project={cloud.project}"
+        raise CloudFault(f"a quota is used up, nothing was started ({explain(error)}); ask for more: {page}") from None
+    except (exceptions.BadRequest, exceptions.Forbidden, exceptions.NotFound) as error:
+        raise UserError(f"Vertex AI refuses the job: {explain(error)}") from None
+    except FAILED as error:
+        again_ = f"the same command with `--job-id {job_id}` goes on without starting it twice"
+        raise CloudFault(f"no answer whether the job was made ({explain(error)}); {again_}") from None
+
+
+def new_id(name: str) -> str:
+    """A name for a job that no other has: its pipeline, the time in UTC and a random part."""
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:80]
+    slug = slug if slug[:1].isalpha() else f"run-{slug}"
+    return f"{slug}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(3)}"
+
+
+def _parameters(spec: Path) -> dict[str, str]:
+    """The run parameters that the spec declares, with their types."""
+    try:
+        content = json.loads(spec.read_text(encoding="utf-8"))
+        content = content.get("pipelineSpec", content)
+        declared = content["root"].get("inputDefinitions", {}).get("parameters", {})
+        return {name: str(value.get("parameterType") or value.get("type")) for name, value in declared.items()}
+    except OSError as error:
+        raise UserError(f"cannot read the spec {spec}: {error.strerror}") from None
+    except (ValueError, KeyError, AttributeError, TypeError):
+        raise UserError(f"{spec} is not a compiled pipeline; `vertex compile --output {spec}` writes one") from None
+
+
+def _typed(key: str, text: str, known: dict[str, str]) -> Any:
+    if key not in known:
+        near = difflib.get_close_matches(key, known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(sorted(known)) or 'none'}"
+        raise UserError(f"the pipeline has no parameter {key!r}; {hint}")
+    kind = known[key]
+    try:
+        if "INT" in kind:
+            return int(text)
+        if "DOUBLE" in kind:
+            return float(text)
+        return text if kind == "STRING" else json.loads(text)
+    except ValueError:
+        wanted = "a whole number" if "INT" in kind else "a number" if "DOUBLE" in kind else "JSON"
+        raise UserError(f"--param {key}={text}: it is {wanted}") from None
+
+
+def _data(job: PipelineJob) -> str | None:
+    """The remote path that the data is read from."""
+    path = str(dict(job.runtime_config.parameter_values).get("data", ""))
+    return path if path.startswith("gs://") else None
+
+
+def _images(job: PipelineJob) -> Iterable[str]:
+    """The images of the stages."""
+    executors = dict(job.pipeline_spec).get("deploymentSpec", {}).get("executors", {})
+    for executor in dict(executors).values():
+        image = executor.get("container", {}).get("image")
+        if image:
+            yield str(image)

@@ -1,0 +1,93 @@
+"""Faults of the machine and of the disk in one line, with the way on: no traceback, no SQL."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+
+from components import files
+from pipeline.config import Config
+from pipeline.runs import run_dir
+
+FULL = re.compile(r"no space left on device|disk is full|disk quota exceeded", re.IGNORECASE)
+_DENIED = re.compile(
+    r"permission denied|read-only file system|operation not permitted|readonly database|unable to open database file",
+    re.IGNORECASE,
+)
+_BROKEN = re.compile(r"file is not a database|disk image is malformed|no such table", re.IGNORECASE)
+_PATH = re.compile(r"(/[^\s;:'\"]+)['\";:]*\s*(?:permission denied|read-only file system|no space left)", re.IGNORECASE)
+_SQL = re.compile(r"Error when executing query:\s*(.*?)\s*query:.*", re.DOTALL)  # as ml-metadata tells it
+_ROOM = 4 << 20  # bytes; a file system with less is full
+
+
+def in_words(error: BaseException, config: Config) -> str | None:
+    """What to tell of an error that is not the program's; None where it may be."""
+    text = "\n".join(str(one) for one in _chain(error))
+    again = "run the same command again: it goes on from the stages that are done"
+    if FULL.search(text):
+        return f"no space left on {_full(config, _path(error, text))}; make room and {again}"
+    if "No usable temporary directory" in text:
+        return f"no temporary folder can be written, not even {os.environ.get('TMPDIR', '/tmp')}; set TMPDIR to one"
+    if _DENIED.search(text):
+        path, why = _path(error, text) or config.run_dir, _DENIED.findall(text)[0].capitalize()
+        return f"{path} cannot be written or read: {why}; give this user the right to, or choose another --run-dir"
+    if _BROKEN.search(text):
+        return damaged_database(config)
+    return None
+
+
+def damaged_database(config: Config) -> str:
+    where = "the database of metadata.url" if config.metadata.url else f"{config.run_dir}/{run_dir.SQLITE_FILE}"
+    artifacts = os.path.dirname(run_dir.artifacts(config))
+    return (
+        f"{where} is damaged; put a copy of it back, or move it and {artifacts} away, and everything is made anew, or "
+        "choose another --run-dir"
+    )
+
+
+def plain(text: str) -> str:
+    """The text of an error without the SQL that led to it."""
+    return _SQL.sub(r"\1", text)
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    seen: BaseException | None = error
+    while seen is not None:
+        yield seen
+        seen = seen.__cause__ or seen.__context__
+
+
+def _path(error: BaseException, text: str) -> str | None:
+    """The file that the error is about, where it says so."""
+    system = next((one for one in _chain(error) if isinstance(one, OSError) and one.filename), None)
+    found = _PATH.search(text)
+    return str(system.filename) if system else found[1] if found else None
+
+
+def _full(config: Config, path: str | None) -> str:
+    """The folders of the run that lie on a file system without room; where none is full now, that of the file."""
+    folders = [config.run_dir, run_dir.artifacts(config), run_dir.serving(config), tempfile.gettempdir()]
+    local = list(dict.fromkeys(folder for folder in folders if not files.is_remote(folder)))
+    found: dict[int, str] = {}
+    nearest: dict[str, int] = {}
+    for folder in local:
+        there = next((path for path in _upwards(folder) if os.path.exists(path)), "/")
+        usage, nearest[folder] = shutil.disk_usage(there), os.stat(there).st_dev
+        if usage.free < _ROOM:
+            found.setdefault(nearest[folder], f"the file system of {folder} ({usage.free / 1e6:.1f} MB free)")
+    if not found and path:  # room was made when what was half-written was removed
+        device = os.stat(next(one for one in _upwards(path) if os.path.exists(one))).st_dev
+        local = [folder for folder in local if nearest[folder] == device][:1] or [path]
+    return " and ".join(found.values()) or f"the file system of {' or '.join(local)}"
+
+
+def _upwards(path: str) -> Iterator[str]:
+    path = os.path.abspath(path)
+    while True:
+        yield path
+        if path == "/":
+            return
+        path = os.path.dirname(path)

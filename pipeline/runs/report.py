@@ -1,0 +1,184 @@
+"""`report`: what the report is told of a run is gathered here, from result.json, ML Metadata and the artifacts."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ml_metadata as mlmd
+import yaml
+from absl import logging
+from ml_metadata.proto import metadata_store_pb2 as pb
+from pydantic import ValidationError
+
+from components import files
+from components.errors import UserError
+from components.report.lost import Lost
+from pipeline.config import Config
+from pipeline.runs import run_dir
+from pipeline.runs.result import Result
+from pipeline.tracking import graph, metadata, server_setup, server_url
+
+if TYPE_CHECKING:
+    from components.report.run import Step
+
+INDEX_FILE = "index.html"  # of all runs, in the run directory
+# The artifacts that the report reads, by the stage and the key under which they were put out.
+_READ = {
+    "examples": ("ExampleGen", "examples"),
+    "statistics": ("StatisticsGen", "statistics"),
+    "schema": ("SchemaGen", "schema"),
+    "anomalies": ("ExampleValidator", "anomalies"),
+    "previous": ("PreviousData", "previous"),
+    "model_run": ("Trainer", "model_run"),
+    "evaluation": ("Evaluator", "evaluation"),
+    "predictions": ("ServingCheck", "predictions"),
+}
+
+
+def make(config: Config, run_id: str) -> Path:
+    """Write the report of a run that has its result.json, make it known to ML Metadata, and list it in the index."""
+    from components.report import build
+    from components.report.run import Run
+
+    folder = run_dir.of_run(config, run_id)
+    path = folder / run_dir.REPORT_FILE
+    result = Result.read(folder / run_dir.RESULT_FILE).to_json()
+    store = metadata.known_store(config)
+    known = metadata.find_run(store, run_id)
+    stages = metadata.stages(store, known) if known else {}
+    made = {name: metadata.made(stages, *where) for name, where in _READ.items()}
+    made["baseline_predictions"] = _baseline_predictions(store, stages)
+    artifacts = {name: artifact.uri for name, artifact in made.items() if artifact}
+    evaluation, lost = _evaluation(artifacts.get("evaluation"), config.evaluator.confidence)
+    build.build(
+        Run(
+            result=result,
+            evaluation=evaluation,
+            artifacts=artifacts,
+            steps=_steps(store, stages),
+            config=yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
+            seed=config.seed,
+            command=_command(config, folder),
+            versions=result["versions"],
+            lost=lost,
+        ),
+        path,
+    )
+    if known:
+        _register(store, known, path)
+    make_index(config)
+    return path
+
+
+def make_index(config: Config) -> None:
+    """Write the page of all runs, with links to the pages that there are."""
+    from components.report import index
+
+    def page(file: Path) -> Path | None:
+        return file if file.exists() else None
+
+    entries, damaged = [], []
+    for file in run_dir.results(config):
+        try:
+            result = Result.read(file).to_json()
+        except run_dir.DamagedRun as error:
+            damaged.append(str(error))
+            continue
+        when, folder = run_dir.started(file.parent.name), file.parent
+        report, card = page(folder / run_dir.REPORT_FILE), page(folder / run_dir.CARD_FILE)
+        entries.append(index.Entry(result=result, when=when, report=report, card=card))
+    compared = [(file.stem.replace("..", " and "), file) for file in sorted(run_dir.comparisons(config).glob("*.html"))]
+    index.build(entries, Path(config.run_dir).resolve() / INDEX_FILE, compared, damaged)
+
+
+def make_if_possible(config: Config, run_id: str) -> str | None:
+    """The path of the report; None, and a traceback in the log, where it cannot be made: the run is what counts."""
+    try:
+        return str(make(config, run_id))
+    except Exception:
+        logging.exception("the report could not be made")
+        return None
+
+
+def _command(config: Config, folder: Path) -> str:
+    """That repeats the run; a password is not in its configuration, and has to be given again."""
+    command = f"python -m pipeline run --config {shlex.quote(str(folder / run_dir.CONFIG_FILE))}"
+    secret = config.metadata.url is not None and server_url.has_password(config.metadata.url.get_secret_value())
+    return f"{command} --set metadata.url=env:NAME" if secret else command
+
+
+def _steps(store: mlmd.MetadataStore, stages: dict[str, metadata.Stage]) -> list[Step]:
+    from components.report.run import Artifact, Step
+
+    uses = graph.uses(store, [stage.execution.id for stage in stages.values()])
+    steps = []
+    for name, stage in stages.items():
+        read: list[Artifact] = []
+        made: list[Artifact] = []
+        finds = stage.execution.type.endswith(".Resolver")  # it makes nothing: what it found is what it read
+        for use in uses:
+            if use.execution_id == stage.execution.id and use.artifact.state in metadata.WHOLE:
+                one = Artifact(use.artifact.id, use.key, use.artifact.type, use.artifact.uri)
+                (made if use.made and not finds else read).append(one)
+        steps.append(Step(name, read, made))
+    return steps
+
+
+def _evaluation(uri: str | None, confidence: float) -> tuple[dict[str, Any] | None, dict[str, str]]:
+    """The results in the artifact, and a line that says so where they are there and cannot be read."""
+    if uri is None or not files.exists(uri):
+        return None, {}
+    from components.evaluator import results
+
+    missed = Lost()
+    found = missed.read("evaluation", uri, lambda at: results.read(at, confidence).to_dict())
+    return found, ({"evaluation": missed.notes[0]} if missed.notes else {})
+
+
+def _baseline_predictions(store: mlmd.MetadataStore, stages: dict[str, metadata.Stage]) -> metadata.Artifact | None:
+    """The recorded answers of the baseline, from when it was a candidate itself."""
+    model = metadata.made(stages, "Baseline", "model")
+    if model is None:
+        return None
+    readers = {use.execution_id for use in graph.users(store, [model.id]) if not use.made}
+    made = [use.artifact for use in graph.uses(store, readers) if use.made and use.key == "predictions"]
+    return next((one for one in reversed(made) if one.state in metadata.WHOLE), None)
+
+
+def _register(store: mlmd.MetadataStore, run: metadata.Run, path: Path) -> None:
+    """The report as an artifact of the run; what is known already is left as it is."""
+    if store.get_artifacts_by_uri(str(path)):
+        return
+    artifact = pb.Artifact(
+        type_id=store.put_artifact_type(pb.ArtifactType(name=server_setup.REPORT)),
+        uri=str(path),
+        state=pb.Artifact.LIVE,
+    )
+    execution = pb.Execution(
+        type_id=store.put_execution_type(pb.ExecutionType(name=server_setup.REPORT)),
+        last_known_state=pb.Execution.COMPLETE,
+    )
+    event = pb.Event(type=pb.Event.OUTPUT)
+    event.path.steps.add().key = "report"
+    event.path.steps.add().index = 0
+    (context,) = store.get_contexts_by_id([run.context_id])
+    store.put_execution(execution, [(artifact, event)], [context])
+
+
+def of_run(config: Config, folder: Path) -> Config:
+    """The configuration that the run had; where the run directory is now is not a matter of what it was called then.
+
+    Raises:
+      UserError: the run was made by a version of this project with other keys.
+    """
+    had = run_dir.read_config(folder)
+    try:
+        return Config.model_validate(had | {"run_dir": config.run_dir, "metadata": config.metadata})
+    except ValidationError as error:
+        key = ".".join(map(str, error.errors()[0]["loc"]))
+        raise UserError(
+            f"run {folder.name} was made by another version of this project, whose key '{key}' this one does not read: "
+            f"its report cannot be made anew; what was made then is {folder / run_dir.REPORT_FILE}"
+        ) from None

@@ -1,0 +1,204 @@
+"""What came of a run: the object of `run --json` and of result.json."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import logging
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import ml_metadata as mlmd
+from pydantic import TypeAdapter
+
+from components import files
+from components.contracts import counts
+from components.errors import Damaged, GateRefused, UserError
+from components.report import facts
+from components.versions import versions
+from pipeline import ALL_STAGES
+from pipeline.config import Config
+from pipeline.runs import faults, run_dir
+from pipeline.tracking import metadata, serving
+
+PUSHED, FAULT, MISTAKE, REFUSED = 0, 1, 2, 3
+INTERRUPTED, TERMINATED, HUNG_UP = STOPPED = (130, 143, 129)  # by Ctrl-C, SIGTERM or SIGHUP
+
+
+@dataclasses.dataclass
+class Outcome:
+    """What is known of a run while it goes on."""
+
+    run_id: str
+    log: Path
+    stages: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)  # see dag_runner.StageReport
+    failed_stage: str | None = None
+    error: BaseException | None = None
+    warnings: list[str] = dataclasses.field(default_factory=list)
+
+    signal: int | None = None  # that ended it
+
+
+@dataclasses.dataclass
+class Result:
+    """Of one run; `to_json` is what scripts rely on."""
+
+    run_id: str
+    name: str
+    source: str
+    exit_code: int
+    log: str
+    artifacts: str
+    stages: dict[str, dict[str, Any]]
+    preset: str = ""
+    counts: dict[str, int] | None = None  # pictures a split, and rejected
+    notes: list[str] = dataclasses.field(default_factory=list)  # how the source was understood
+    metrics: dict[str, Any] | None = None  # {name: {"value", "low", "high"}}, `classes` and more
+    blessed: bool | None = None  # None: not evaluated
+    why: list[str] = dataclasses.field(default_factory=list)  # it was refused or failed
+    warnings: list[str] = dataclasses.field(default_factory=list)
+    trials: list[dict[str, float]] = dataclasses.field(default_factory=list)  # of the Tuner, the best first
+    findings: list[dict[str, Any]] = dataclasses.field(default_factory=list)  # of the gate, with a few examples each
+    pushed: dict[str, str] | None = None  # {"version", "path"}
+    # What is served in the end: {"version", "is": the version that it is a copy of, after a rollback}
+    served: dict[str, str] | None = None
+    report: str | None = None  # path of the page; None where it could not be made
+    versions: dict[str, str] = dataclasses.field(default_factory=dict)  # of Python and the libraries
+
+    def to_json(self) -> dict[str, Any]:
+        result = dict(vars(self))
+        result["seconds"] = {name: stage["seconds"] for name, stage in self.stages.items()}
+        result["cached"] = [name for name, stage in self.stages.items() if stage["state"] == "cached"]
+        return result
+
+    def write(self, path: Path) -> None:
+        files.write_atomic(path, json.dumps(self.to_json(), indent=2) + "\n")
+
+    @classmethod
+    def read(cls, path: Path) -> Result:
+        """What `write` wrote.
+
+        Raises:
+          run_dir.DamagedRun: it is not readable as that.
+        """
+        known = {field.name for field in dataclasses.fields(cls)}
+        try:
+            stored = json.loads(path.read_text(encoding="utf-8"))
+            result = _validator().validate_python({key: value for key, value in stored.items() if key in known})
+            _ = [(stage["state"], stage["seconds"]) for stage in result.stages.values()]
+        except OSError as error:
+            raise run_dir.DamagedRun(path, error.strerror or str(error)) from None
+        except (ValueError, AttributeError, KeyError, TypeError):
+            raise run_dir.DamagedRun(path, "its end is missing, or it was written over") from None
+        return result
+
+
+@functools.cache
+def _validator() -> TypeAdapter[Result]:
+    return TypeAdapter(Result)
+
+
+def collect(config: Config, outcome: Outcome) -> Result:
+    """Read from ML Metadata and the artifacts what the run has made, however it ended."""
+    result = Result(
+        run_id=outcome.run_id,
+        name=config.name,
+        source=config.data.source,
+        preset=config.preset,
+        exit_code=PUSHED,
+        log=str(outcome.log),
+        artifacts=run_dir.artifacts(config),
+        stages={name: outcome.stages[name] for name in ALL_STAGES if name in outcome.stages},
+        versions=versions(),
+    )
+    try:
+        _add_what_was_made(result, config)
+    except Exception as error:  # the disk is full, for example: what ended the run before is what is told
+        logging.exception("what the run has made cannot be read")
+        outcome.error = outcome.error or error
+    if number := outcome.signal:
+        training = outcome.failed_stage in ("Trainer", "Tuner") and str(outcome.error or "")
+        more = [f"training goes on after {outcome.error}"] if training else []
+        by = "interrupted" if number == signal.SIGINT else f"by {signal.Signals(number).name}"
+        result.exit_code = 128 + number
+        result.why = [f"{by}; the same command goes on from the stages that are done", *more]
+    elif isinstance(outcome.error, GateRefused):
+        result.findings = facts.few(outcome.error.findings)
+        result.exit_code = REFUSED
+        result.why = [finding["message"] for finding in result.findings if finding["action"] == "stop"]
+        result.warnings = [finding["message"] for finding in result.findings if finding["action"] != "stop"]
+    elif isinstance(outcome.error, UserError):
+        result.exit_code, result.why = MISTAKE, str(outcome.error).splitlines()
+    elif isinstance(outcome.error, Damaged):
+        result.exit_code, result.why = FAULT, [str(outcome.error)]
+    elif outcome.error is not None:
+        stage = outcome.failed_stage or "the run"
+        lines = str(outcome.error).strip().splitlines() or [""]
+        said = lines[-1] if lines[0].startswith("Traceback") else lines[0]  # Beam's messages are whole tracebacks
+        why = faults.in_words(outcome.error, config) or f"{type(outcome.error).__name__}: {faults.plain(said)}"
+        result.exit_code, result.why = FAULT, [f"{stage} failed: {why}"]
+    elif result.blessed is False or (result.pushed is None and "Pusher" in outcome.stages):
+        result.exit_code = REFUSED
+    result.warnings += outcome.warnings
+    return result
+
+
+def _add_what_was_made(result: Result, config: Config) -> None:
+    store = metadata.open_store(config)
+    run = metadata.find_run(store, result.run_id)
+    made = metadata.stages(store, run) if run else {}
+    _add_counts(result, made)
+    _add_findings(result, made)
+    _add_trials(result, made)
+    _add_verdict(result, store, made, config)
+
+
+def _add_counts(result: Result, made: dict[str, metadata.Stage]) -> None:
+    examples = metadata.live(made, "ExampleGen", "examples")
+    if examples is not None:
+        counted = counts.read(examples.uri)
+        result.counts, result.notes = counted.totals(), counted.notes
+
+
+def _add_findings(result: Result, made: dict[str, metadata.Stage]) -> None:
+    findings = metadata.live(made, "DataGate", "findings")
+    if findings is not None:
+        result.findings = facts.findings(findings.uri)
+        result.warnings = [finding["message"] for finding in result.findings]
+
+
+def _add_trials(result: Result, made: dict[str, metadata.Stage]) -> None:
+    found = metadata.live(made, "Tuner", "tuner_results")
+    if found is not None:
+        result.trials = facts.trials(found.uri)
+
+
+def metrics(evaluation_uri: str, confidence: float) -> dict[str, Any]:
+    """The numbers of an evaluation, with intervals of this level and without its tables."""
+    from components.evaluator import results
+
+    return facts.metrics(results.read(evaluation_uri, confidence).to_dict())
+
+
+def _add_verdict(result: Result, store: mlmd.MetadataStore, made: dict[str, metadata.Stage], config: Config) -> None:
+    blessing = metadata.live(made, "Evaluator", "blessing")
+    evaluation = metadata.live(made, "Evaluator", "evaluation")
+    if blessing is not None and evaluation is not None:
+        from components.evaluator import results
+
+        result.blessed = metadata.property_value(blessing, "blessed") == 1
+        result.metrics = metrics(evaluation.uri, config.evaluator.confidence)
+        if not result.blessed:
+            result.why = results.failures(evaluation.uri)
+    served = metadata.live(made, "ServingCheck", "blessing")
+    if served is not None and metadata.property_value(served, "blessed") != 1:
+        result.why += facts.not_served(served.uri)
+        result.blessed = False
+    pushed = metadata.live(made, "Pusher", "pushed_model")
+    if pushed is not None and metadata.property_value(pushed, "pushed") == 1:
+        version = str(metadata.property_value(pushed, "pushed_version"))
+        result.pushed = {"version": version, "path": serving.destination(pushed)}
+        result.served = serving.now(store, os.path.dirname(result.pushed["path"]))

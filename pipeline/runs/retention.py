@@ -1,0 +1,210 @@
+"""`gc`: removes what neither the newest runs nor the served versions need; see docs/questions.md for what that is."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from pathlib import Path
+
+import ml_metadata as mlmd
+
+from components import files
+from components.errors import UserError
+from pipeline.config import Config
+from pipeline.output import short
+from pipeline.runs import report, run_dir
+from pipeline.tracking import graph, metadata, serving
+from pipeline.tracking.metadata import Artifact
+from pipeline.tracking.server_setup import REPORT
+
+
+@dataclasses.dataclass(frozen=True)
+class Removal:
+    """A file or folder that nobody needs, and the artifacts of ML Metadata that are in it."""
+
+    kind: str
+    path: str
+    artifacts: list[Artifact] = dataclasses.field(default_factory=list)
+
+
+def run(config: Config, keep: int, dry_run: bool) -> int:
+    """Remove, or only print, what the `keep` newest runs of each pipeline and the served versions do not need.
+
+    Raises:
+      UserError: there are no runs, one is going on, or something cannot be removed.
+    """
+    store = metadata.known_store(config)
+    with run_dir.locked(config):
+        removals = _plan(config, store, keep)
+        total = 0
+        for one in removals:
+            size = files.bytes_below(one.path)
+            total += size
+            print(f"{one.kind:<10} {size / 1e6:9.2f} MB  {short(one.path)}")
+            if not dry_run:
+                _remove(store, one)
+        if not dry_run and removals:
+            report.make_index(config)
+    verb = "would be removed" if dry_run else "removed"
+    print(f"{len(removals):,} {verb}, {total / 1e6:,.2f} MB" if removals else "nothing to remove")
+    return 0
+
+
+def _remove(store: mlmd.MetadataStore, one: Removal) -> None:
+    """First ML Metadata is told: whatever happens then, nothing that is gone is taken for being there."""
+    gone = [artifact for artifact in one.artifacts if artifact.state != Artifact.DELETED]
+    for artifact in gone:
+        artifact.state = Artifact.DELETED
+    if gone:
+        store.put_artifacts(gone)
+    try:
+        files.remove(one.path)
+        if one.kind == "artifact" and not files.is_remote(one.path):
+            # <stage>/<key>/<execution>, beside which TFX has left empty <stage>/.system/<what>/<execution>
+            stage, execution = Path(one.path).parents[1], Path(one.path).name
+            for left in stage.glob(f".system/*/{execution}"):
+                files.remove(str(left))
+    except OSError as error:
+        raise UserError(f"cannot remove {one.path}: {files.why(error)}") from None
+
+
+def _plan(config: Config, store: mlmd.MetadataStore, keep: int) -> list[Removal]:
+    runs = metadata.runs(store)
+    seen: Counter[str] = Counter()
+    newest = []
+    for one in runs:
+        seen[one.pipeline] += 1
+        newest += [one] if seen[one.pipeline] <= keep else []
+    if not newest:
+        return []
+    done = _History(store, runs)
+    pushed = store.get_artifacts_by_type(serving.PUSHED)
+    versions = list(_surplus_versions(config, pushed))
+    surplus = {one.path for one in versions}
+    served = [
+        one for one in pushed if (path := serving.destination(one)) not in surplus and path and files.exists(path)
+    ]
+    kept = {run.id for run in newest} | {run_id for one in served for run_id in done.first_run(one.id)}
+    kept |= done.latest("ModelBlessing", "blessed") | done.latest("DataFindings")
+    kept |= done.going_on() - set(run_dir.run_ids(config))
+    needed = done.needed(kept)
+    gone = {one.id for removal in versions for one in removal.artifacts}
+    found = [
+        *versions,
+        *_artifacts(config, done.artifacts.values(), needed - gone),
+        *_pages(config, store, kept, min(run.id for run in newest)),
+        *_checkpoints(config, min(run.id for run in newest)),
+    ]
+    return [one for one in found if files.exists(one.path)]
+
+
+class _History:
+    """Who read and made what, all of it, in a few questions."""
+
+    def __init__(self, store: mlmd.MetadataStore, runs: list[metadata.Run]) -> None:
+        self._runs = runs
+        self._executions = {run.id: store.get_executions_by_context(run.context_id) for run in runs}
+        every = {one.id for executions in self._executions.values() for one in executions}
+        self._uses: dict[int, list[graph.Use]] = {}
+        for use in graph.uses(store, every):
+            self._uses.setdefault(use.execution_id, []).append(use)
+        self.artifacts = {use.artifact.id: use.artifact for uses in self._uses.values() for use in uses}
+
+    def _of_run(self, run_id: str) -> Iterator[graph.Use]:
+        for execution in self._executions[run_id]:
+            yield from self._uses.get(execution.id, [])
+
+    def first_run(self, artifact_id: int) -> list[str]:
+        """The run that made it; later ones took it from the cache."""
+        made = (
+            run.id for run in reversed(self._runs) for use in self._of_run(run.id) if use.artifact.id == artifact_id
+        )
+        return [run_id for run_id in [next(made, None)] if run_id]
+
+    def latest(self, kind: str, needs: str | None = None) -> set[str]:
+        """Of each pipeline the run of the artifact that the next run is going to be compared with."""
+        found: dict[str, tuple[int, str]] = {}
+        for run in self._runs:
+            for use in self._of_run(run.id):
+                one = use.artifact
+                good = one.type == kind and use.made and one.state == Artifact.LIVE
+                if good and (needs is None or metadata.property_value(one, needs) == 1):
+                    found[run.pipeline] = max(found.get(run.pipeline, (0, "")), (one.id, run.id))
+        return {run_id for _, run_id in found.values()}
+
+    def going_on(self) -> set[str]:
+        """The runs that have not ended, or were killed: of this run directory, whose lock is held, the latter."""
+        return {run_id for run_id, executions in self._executions.items() if metadata.left_running(executions)}
+
+    def needed(self, run_ids: Iterable[str]) -> set[int]:
+        """The artifacts that these runs read and made, and what was recorded of the models among them."""
+        needed = {use.artifact.id for run_id in run_ids for use in self._of_run(run_id)}
+        for uses in self._uses.values():
+            if any(use.key == "model" and not use.made and use.artifact.id in needed for use in uses):
+                needed |= {use.artifact.id for use in uses if use.made and use.key == "predictions"}
+        return needed
+
+
+def _artifacts(config: Config, known: Iterable[Artifact], needed: set[int]) -> Iterator[Removal]:
+    """Those below the folder of this run directory's artifacts that are not needed, nor hold one that is."""
+    root = os.path.dirname(run_dir.artifacts(config).rstrip("/")) + "/"
+    known = list(known)
+    holds = [one.uri for one in known if one.id in needed]
+    by_uri: dict[str, list[Artifact]] = {}
+    for one in known:
+        if one.id not in needed and one.uri.startswith(root) and one.state in metadata.WHOLE:
+            by_uri.setdefault(one.uri, []).append(one)
+    for uri, artifacts in sorted(by_uri.items(), key=lambda item: item[1][0].id):
+        if not any(f"{one}/".startswith(f"{uri}/") or f"{uri}/".startswith(f"{one}/") for one in holds):
+            yield Removal("artifact", uri, artifacts)
+
+
+def _surplus_versions(config: Config, pushed: Iterable[Artifact]) -> Iterator[Removal]:
+    """The versions beyond the `serving.keep` highest of each model; none that ML Metadata does not know."""
+    root = os.path.dirname(run_dir.serving(config).rstrip("/"))
+    ours: dict[str, dict[str, list[Artifact]]] = {}
+    for one in pushed:
+        path = serving.destination(one)
+        base, _, version = path.rpartition("/")
+        if version and os.path.dirname(base) == root:
+            ours.setdefault(base, {}).setdefault(version, []).append(one)
+    for base, versions in sorted(ours.items()):
+        there = sorted((int(name) for name in files.names(base) if re.fullmatch("[0-9]+", name)), reverse=True)
+        for number in there[config.serving.keep :] if config.serving.keep else []:
+            if str(number) in versions:
+                yield Removal("version", f"{base}/{number}", versions[str(number)])
+
+
+def _pages(config: Config, store: mlmd.MetadataStore, kept: set[str], oldest: str) -> Iterator[Removal]:
+    """Reports, cards and logs of runs that are not kept, and comparisons with them; what came of the runs stays."""
+    reports: dict[str, list[Artifact]] = {}
+    for one in store.get_artifacts_by_type(REPORT):
+        reports.setdefault(one.uri, []).append(one)
+
+    def stays(run_id: str) -> bool:
+        return run_id in kept or run_id >= oldest  # one that failed at once is unknown to ML Metadata
+
+    card = Path(run_dir.CARD_FILE)
+    for run_id in sorted(run_dir.run_ids(config)):
+        if not stays(run_id):
+            folder = run_dir.of_run(config, run_id)
+            for name in (run_dir.REPORT_FILE, run_dir.LOG_FILE, card.name, card.with_suffix(".md").name):
+                path = str(folder / name)
+                yield Removal("page" if name != run_dir.LOG_FILE else "log", path, reports.get(path, []))
+    for file in sorted(run_dir.comparisons(config).glob("*..*.html")):
+        if not all(stays(run_id) for run_id in file.stem.split("..")):
+            yield Removal("page", str(file))
+
+
+def _checkpoints(config: Config, oldest: str) -> Iterator[Removal]:
+    """Of trainings that were stopped before the oldest of the newest runs began."""
+    began = run_dir.started(oldest)
+    folder = run_dir.checkpoints(config)
+    for one in sorted(folder.iterdir()) if folder.is_dir() and began else []:
+        times = [path.stat().st_mtime for path in (one, *one.rglob("*"))]
+        if began and datetime.fromtimestamp(max(times)) < began:
+            yield Removal("checkpoint", str(one))

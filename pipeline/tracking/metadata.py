@@ -1,0 +1,243 @@
+"""Questions to ML Metadata: the runs, their stages and artifacts. Needs ml_metadata alone, and so answers at once."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TypeAlias
+from urllib.parse import unquote
+
+os.environ.setdefault("GLOG_minloglevel", "3")  # ml-metadata tells of every connection; its errors are raised as well
+
+import ml_metadata as mlmd
+from ml_metadata.proto import metadata_store_pb2 as pb
+
+from components.errors import Damaged, UserError
+from pipeline.config import Config
+from pipeline.runs import faults
+from pipeline.runs.run_dir import SQLITE_FILE
+from pipeline.tracking import server_url
+
+Execution: TypeAlias = pb.Execution
+Artifact: TypeAlias = pb.Artifact
+
+WHOLE = (Artifact.LIVE, Artifact.MARKED_FOR_DELETION, Artifact.DELETED)  # the states of what was put out whole
+
+_RUN = "pipeline_run"  # TFX's name of the type of context that a run is
+
+# Of an execution that found files of others in its output folders, and wrote nothing.
+OUTPUTS_OF_OTHERS = "outputs_of_others"
+
+# The events of an artifact and an execution.
+READ = (pb.Event.INPUT, pb.Event.DECLARED_INPUT, pb.Event.INTERNAL_INPUT)
+MADE = (pb.Event.OUTPUT, pb.Event.DECLARED_OUTPUT, pb.Event.INTERNAL_OUTPUT)
+
+
+def connection(config: Config, password: bool = True) -> pb.ConnectionConfig:
+    """How TFX and ML Metadata connect: SQLite in the run directory, or the server of `metadata.url`.
+
+    Args:
+      password: whether it is part of the answer; without it the answer may be logged and stored.
+
+    Raises:
+      UserError: a URL that is none of a server, or cannot be fetched from where it is kept.
+    """
+    result = pb.ConnectionConfig()
+    if config.metadata.url is None:
+        result.sqlite.filename_uri = str(Path(config.run_dir).resolve() / SQLITE_FILE)
+        result.sqlite.connection_mode = pb.SqliteMetadataSourceConfig.READWRITE_OPENCREATE
+        return result
+    parts = server_url.fetch(config.metadata.url.get_secret_value())
+    host, database, user = parts.hostname or "", parts.path.strip("/"), unquote(parts.username or "")
+    if parts.scheme == "mysql":
+        mysql = result.mysql
+        mysql.host, mysql.port, mysql.database, mysql.user = host, parts.port or 3306, database, user
+    else:
+        pg = result.postgresql
+        pg.host, pg.port, pg.dbname, pg.user = host, str(parts.port or 5432), database, user
+    if password:
+        (result.mysql if parts.scheme == "mysql" else result.postgresql).password = unquote(parts.password or "")
+    return result
+
+
+def exists(config: Config) -> bool:
+    """Whether there is a store to ask; a server is asked to find out."""
+    if config.metadata.url is not None:
+        return True
+    file = Path(config.run_dir) / SQLITE_FILE
+    return file.exists() and file.stat().st_size > 0
+
+
+# What the servers say where two processes make the tables of one empty database; the later one has to come again.
+_MADE_TWICE = re.compile("concurrent connection|duplicate key|already exists|deadlock", re.IGNORECASE)
+_TRIES, _PAUSE = 40, 0.25  # seconds between tries
+
+
+def open_store(config: Config) -> mlmd.MetadataStore:
+    """The store, created where there is none. UserError where the server does not answer."""
+    for left in reversed(range(_TRIES)):
+        try:
+            return mlmd.MetadataStore(connection(config))
+        except (mlmd.errors.StatusError, RuntimeError) as error:
+            if left and _MADE_TWICE.search(str(error)):
+                time.sleep(_PAUSE)
+                continue
+            if not config.metadata.url and (said := faults.in_words(error, config)):
+                raise Damaged(said) from None
+            where = "metadata.url" if config.metadata.url else f"{config.run_dir}/{SQLITE_FILE}"
+            why = " ".join(str(error).split())
+            for secret in filter(None, (connection(config).mysql.password, connection(config).postgresql.password)):
+                why = why.replace(secret, server_url.MASK)
+            if "mysql_real_connect failed" in why or "connection pointer is NULL" in why:  # and no more is told
+                why = (
+                    "no connection. Check that the server runs, the host and port, the user and password, and on MySQL "
+                    "that the user is identified by mysql_native_password, the one way that the client knows"
+                )
+            raise UserError(f"cannot open ML Metadata ({where}): {why}") from None
+    raise AssertionError("unreachable")
+
+
+def known_store(config: Config) -> mlmd.MetadataStore:
+    """The store of runs that there are.
+
+    Raises:
+      UserError: there is none.
+    """
+    if not exists(config):
+        raise UserError(
+            f"no runs in {config.run_dir}; make the first with `python -m pipeline run`, or name the server of its ML "
+            "Metadata with --set metadata.url=…"
+        )
+    return open_store(config)
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """What one stage did in one run."""
+
+    name: str
+    execution: Execution
+    outputs: dict[str, list[Artifact]]  # by output key
+
+    @property
+    def state(self) -> str:
+        """`complete`, `cached`, `failed`, `canceled` or `running`."""
+        return str(Execution.State.Name(self.execution.last_known_state)).lower()
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    id: str
+    pipeline: str
+    context_id: int
+    started: float  # seconds since the epoch
+
+
+def runs(store: mlmd.MetadataStore) -> list[Run]:
+    """Every run, the newest first."""
+    names = {
+        context.id: pipeline.name
+        for pipeline in store.get_contexts_by_type("pipeline")  # a question for each of them, not for each run
+        for context in store.get_children_contexts_by_context(pipeline.id)
+    }
+    contexts = store.get_contexts_by_type(_RUN)
+    found = [Run(one.name, names.get(one.id, ""), one.id, one.create_time_since_epoch / 1000) for one in contexts]
+    return sorted(found, key=lambda run: run.context_id, reverse=True)
+
+
+def knows_run(store: mlmd.MetadataStore, run_id: str) -> bool:
+    return store.get_context_by_type_and_name(_RUN, run_id) is not None
+
+
+def find_run(store: mlmd.MetadataStore, run_id: str) -> Run | None:
+    context = store.get_context_by_type_and_name(_RUN, run_id)
+    return _run(store, context) if context else None
+
+
+def _run(store: mlmd.MetadataStore, context: pb.Context) -> Run:
+    pipelines = [c.name for c in store.get_parent_contexts_by_context(context.id) if c.type == "pipeline"]
+    name = pipelines[0] if pipelines else ""
+    return Run(context.name, name, context.id, context.create_time_since_epoch / 1000)
+
+
+def stages(store: mlmd.MetadataStore, run: Run) -> dict[str, Stage]:
+    """The stages of a run by name, with what they put out. A stage taken from the cache has the cached outputs."""
+    executions = store.get_executions_by_context(run.context_id)
+    outputs = _outputs(store, [execution.id for execution in executions])
+    found: dict[str, Stage] = {}
+    for execution in sorted(executions, key=lambda e: e.id):
+        for context in store.get_contexts_by_execution(execution.id):
+            if context.type == "node":
+                name = context.name.removeprefix(f"{run.pipeline}.")
+                found[name] = Stage(name, execution, outputs.get(execution.id, {}))
+    return found
+
+
+def live(stages: dict[str, Stage], stage: str, key: str) -> Artifact | None:
+    """What the stage put out last under the key, where it is whole."""
+    outputs = stages[stage].outputs.get(key, []) if stage in stages else []
+    return next((one for one in reversed(outputs) if one.state == Artifact.LIVE), None)
+
+
+def made(stages: dict[str, Stage], stage: str, key: str) -> Artifact | None:
+    """The same, and what was whole once and has been removed since."""
+    outputs = stages[stage].outputs.get(key, []) if stage in stages else []
+    return next((one for one in reversed(outputs) if one.state in WHOLE), None)
+
+
+def _outputs(store: mlmd.MetadataStore, execution_ids: list[int]) -> dict[int, dict[str, list[Artifact]]]:
+    events = [e for e in store.get_events_by_execution_ids(execution_ids) if e.type in MADE]
+    artifacts = {a.id: a for a in store.get_artifacts_by_id(sorted({event.artifact_id for event in events}))}
+    result: dict[int, dict[str, list[Artifact]]] = {}
+    for event in sorted(events, key=lambda e: e.artifact_id):
+        key = event.path.steps[0].key if event.path.steps else ""
+        result.setdefault(event.execution_id, {}).setdefault(key, []).append(artifacts[event.artifact_id])
+    return result
+
+
+def executions(store: mlmd.MetadataStore, run_ids: Iterable[str]) -> list[Execution]:
+    """Of these runs alone: others on the same server may be going on."""
+    contexts = [store.get_context_by_type_and_name(_RUN, run_id) for run_id in run_ids]
+    return [e for context in contexts if context for e in store.get_executions_by_context(context.id)]
+
+
+def node_of(store: mlmd.MetadataStore, execution_id: int) -> tuple[str, str] | None:
+    """(pipeline, stage) of an execution; None where it is of no stage, or there is none."""
+    try:
+        contexts = store.get_contexts_by_execution(execution_id)
+    except mlmd.errors.NotFoundError:
+        return None
+    for context in contexts:
+        if context.type == "node":
+            pipeline, _, stage = context.name.rpartition(".")
+            return pipeline, stage
+    return None
+
+
+def left_running(executions: Iterable[Execution]) -> list[Execution]:
+    """Those that a crash or a kill left RUNNING; only true while no run of them is going on."""
+    return [e for e in executions if e.last_known_state in (Execution.NEW, Execution.RUNNING)]
+
+
+def unsuccessful(executions: Iterable[Execution]) -> list[Execution]:
+    """Those that ended without outputs."""
+    return [e for e in executions if e.last_known_state in (Execution.FAILED, Execution.CANCELED)]
+
+
+def cancel(store: mlmd.MetadataStore, executions: list[Execution]) -> None:
+    """Mark executions as ended without success, so that nothing is ever served from them."""
+    for execution in executions:
+        execution.last_known_state = Execution.CANCELED
+    store.put_executions(executions)
+
+
+def property_value(one: Artifact | Execution, name: str) -> Any:
+    """A property of an artifact or an execution, custom or not; None where it is not set."""
+    for properties in (one.custom_properties, one.properties):
+        if name in properties:
+            return getattr(properties[name], properties[name].WhichOneof("value"))
+    return None

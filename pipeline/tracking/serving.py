@@ -1,0 +1,44 @@
+"""Which version of a model is served now: the highest complete one in the folder that TensorFlow Serving watches."""
+
+from __future__ import annotations
+
+import os
+import re
+
+import ml_metadata as mlmd
+
+from components import files
+from pipeline.tracking import metadata
+
+PUSHED = "PushedModel"
+ROLLED_BACK_TO = "rolled_back_to"  # of a PushedModel that `rollback` made: the version that it is again
+_MODEL_FILE = "saved_model.pb"
+
+
+def front(base: str) -> int:
+    """The version that is served of the versions below `base`; 0 where there is none."""
+    versions = sorted((int(name) for name in files.names(base) if re.fullmatch("[0-9]+", name)), reverse=True)
+    return next((one for one in versions if files.exists(f"{base}/{one}/{_MODEL_FILE}")), 0)
+
+
+def destination(pushed: metadata.Artifact) -> str:
+    """The folder of a pushed version; empty of what was not pushed."""
+    return str(metadata.property_value(pushed, "pushed_destination") or "")
+
+
+def now(store: mlmd.MetadataStore, base: str) -> dict[str, str] | None:
+    """{"version": the one that is served, "is": the one that it is a copy of, or itself}; None where there is none."""
+    version = str(front(base))
+    if version == "0":
+        return None
+    pushed = [one for one in store.get_artifacts_by_type(PUSHED) if destination(one) == f"{base}/{version}"]
+    again = metadata.property_value(pushed[-1], ROLLED_BACK_TO) if pushed else None
+    return {"version": version, "is": str(again or version)}
+
+
+def in_front(store: mlmd.MetadataStore) -> list[metadata.Artifact]:
+    """Of each model that was pushed and can be reached from here, the PushedModel that is served now."""
+    pushed = {destination(one): one for one in store.get_artifacts_by_type(PUSHED)}
+    bases = sorted({os.path.dirname(path) for path in pushed if path})
+    paths = [f"{base}/{front(base)}" for base in bases]
+    return [pushed[path] for path in paths if path in pushed]
