@@ -10,8 +10,11 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx import components as tfx
 from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
 from tfx.dsl.components.base.base_node import BaseNode
+from tfx.dsl.components.common.resolver import Resolver
+from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import LatestBlessedModelStrategy
 from tfx.orchestration.pipeline import Pipeline
-from tfx.proto import trainer_pb2, transform_pb2
+from tfx.proto import pusher_pb2, trainer_pb2, transform_pb2
+from tfx.types import Channel, standard_artifacts
 
 from components import files
 from components.contracts import features
@@ -26,13 +29,13 @@ from components.statistics_gen.component import PictureStatisticsGen
 from components.transform.component import ImageTransform
 from pipeline import ROOT
 from pipeline.config import Config
-from pipeline.platforms.local.platform import Here
+from pipeline.platform import Platform
 
 SCHEMAS = ROOT / "schema"
 
 
-def create_pipeline(config: Config, source: Source, place: Here) -> Pipeline:
-    """The pipeline as TFX knows it; `place` is where it will run, and all that differs with that."""
+def create_pipeline(config: Config, source: Source, platform: Platform) -> Pipeline:
+    """Return the pipeline as TFX knows it; what differs between platforms is asked of `platform`."""
     # Reads the pictures of the source into tf.Examples, in three splits.
     example_gen = ImageExampleGen(
         source=source,
@@ -50,7 +53,7 @@ def create_pipeline(config: Config, source: Source, place: Here) -> Pipeline:
     # What the data should look like: curated for a known data set, inferred from `train` for a new one.
     curated = schema_file(config)
     if curated:
-        schema_gen = ImportSchemaGen(schema_file=place.schema(curated)).with_id("SchemaGen")
+        schema_gen = ImportSchemaGen(schema_file=platform.schema_path(curated)).with_id("SchemaGen")
         schema_gen.add_upstream_node(statistics_gen)  # needs nothing of it, but a run is easier to follow in order
     else:
         others = [split for split in features.SPLITS if split != features.TRAIN]
@@ -61,10 +64,10 @@ def create_pipeline(config: Config, source: Source, place: Here) -> Pipeline:
     example_validator = tfx.ExampleValidator(statistics=statistics, schema=schema).with_id("ExampleValidator")
 
     # Finds the data that was accepted before, to measure drift against.
-    previous_data = place.previous_data(statistics).with_id("PreviousData")
+    previous_data = platform.previous_data(statistics).with_id("PreviousData")
 
     # Stops the run where the data cannot be trusted.
-    data_gate = place.data_gate(
+    data_gate = platform.data_gate(
         examples=examples,
         statistics=statistics,
         anomalies=example_validator.outputs["anomalies"],
@@ -94,11 +97,13 @@ def create_pipeline(config: Config, source: Source, place: Here) -> Pipeline:
         "train_args": trainer_pb2.TrainArgs(splits=[features.TRAIN]),
         "eval_args": trainer_pb2.EvalArgs(splits=[features.VALIDATION]),
     }
+    # components/trainer/settings.py
+    settings = {**config.trainer.model_dump(), "size": config.transform.size, "seed": config.seed}
     optional: list[BaseNode] = []
 
     # Finds the model whose weights the training begins with.
     if config.warm_start:
-        warm_start = place.blessed_model().with_id("WarmStart")
+        warm_start = latest_blessed_model().with_id("WarmStart")
         warm_start.add_upstream_node(transform)
         training["base_model"] = warm_start.outputs["model"]
         optional.append(warm_start)
@@ -106,9 +111,9 @@ def create_pipeline(config: Config, source: Source, place: Here) -> Pipeline:
     # Looks for better settings, a training a trial.
     found, hyperparameters = {}, None
     if config.tuner.trials:
-        tuner = place.tuner(
+        tuner = platform.tuner(
             tuner_fn="components.trainer.tune.tuner_fn",
-            custom_config=place.tuner_config(),
+            custom_config=platform.tuner_config({**settings, **config.tuner.model_dump(mode="json")}),
             **training,
         ).with_id("Tuner")
         found["trials"] = tuner.outputs["tuner_results"]
@@ -116,16 +121,16 @@ def create_pipeline(config: Config, source: Source, place: Here) -> Pipeline:
         optional.append(tuner)
 
     # Fits a Keras Sequential model under a tf.distribute strategy, and exports it with the Transform graph inside.
-    trainer = place.trainer(
+    trainer = platform.trainer(
         run_fn="components.trainer.train.run_fn",
-        custom_config=place.trainer_config(),
+        custom_config=platform.trainer_config(settings),
         hyperparameters=hyperparameters,
         **training,
     ).with_id("Trainer")
     model = trainer.outputs["model"]
 
     # Finds the model to beat: the latest blessed one, this candidate left out.
-    baseline = place.baseline(model).with_id("Baseline")
+    baseline = platform.baseline(model).with_id("Baseline")
 
     # Measures the candidate beside the baseline on `test`, and blesses it or not.
     evaluator = ImageEvaluator(
@@ -145,14 +150,14 @@ def create_pipeline(config: Config, source: Source, place: Here) -> Pipeline:
     ).with_id("ServingCheck")
 
     # Copies a model that is blessed twice to where it is served from.
-    pusher = place.pusher(
+    pusher = platform.pusher(
         model=model,
         model_blessing=evaluator.outputs["blessing"],
         infra_blessing=serving_check.outputs["blessing"],
     ).with_id("Pusher")
 
     # Shows what came of it on a page, where that is a stage.
-    report = place.report(
+    report = platform.report(
         examples=examples,
         statistics=statistics,
         schema=schema,
@@ -167,9 +172,9 @@ def create_pipeline(config: Config, source: Source, place: Here) -> Pipeline:
     )
 
     return Pipeline(
-        pipeline_name=place.pipeline_name,
-        pipeline_root=place.pipeline_root,
-        metadata_connection_config=place.metadata,
+        pipeline_name=platform.pipeline_name,
+        pipeline_root=platform.pipeline_root,
+        metadata_connection_config=platform.metadata_connection,
         components=[
             example_gen,
             statistics_gen,
@@ -186,9 +191,23 @@ def create_pipeline(config: Config, source: Source, place: Here) -> Pipeline:
             pusher,
             *report,
         ],
-        enable_cache=place.caching,
-        beam_pipeline_args=place.beam_args,
+        enable_cache=platform.caching,
+        beam_pipeline_args=platform.beam_args,
     )
+
+
+def latest_blessed_model() -> Resolver:
+    """Return a resolver whose output `model` is the latest that was blessed."""
+    return Resolver(
+        strategy_class=LatestBlessedModelStrategy,
+        model=Channel(type=standard_artifacts.Model),
+        model_blessing=Channel(type=standard_artifacts.ModelBlessing),
+    )
+
+
+def push_destination(folder: str) -> pusher_pb2.PushDestination:
+    """Return the destination of a Pusher that writes below `folder`."""
+    return pusher_pb2.PushDestination(filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=folder))
 
 
 def schema_file(config: Config) -> str | None:

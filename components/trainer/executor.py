@@ -1,4 +1,4 @@
-"""The executors of Trainer and Tuner where a run has parameters of its own, and those that start a job of Vertex AI."""
+"""The executors of Trainer and Tuner where a run has parameters of its own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 from tfx import types
 from tfx.components.trainer import executor as tfx_trainer
 from tfx.components.tuner import executor as tfx_tuner
-from tfx.extensions.google_cloud_ai_platform.trainer import executor as ai_platform
 from tfx.types import standard_component_specs
 from tfx.utils import json_utils
 
@@ -42,20 +41,6 @@ class TunerExecutor(tfx_tuner.Executor):
 
     def _get_tmp_dir(self) -> str:
         return tempfile.gettempdir()  # TFX gives a job none, and the search keeps nothing in it
-
-
-class VertexExecutor(ai_platform.GenericExecutor):
-    """TFX's, which starts a custom job, as custom_config describes it, and waits for it; the job runs `Executor`."""
-
-    def _GetExecutorClass(self) -> type[Executor]:
-        return Executor
-
-
-class VertexTunerExecutor(ai_platform.GenericExecutor):
-    """The same; the job runs `TunerExecutor`."""
-
-    def _GetExecutorClass(self) -> type[TunerExecutor]:
-        return TunerExecutor
 
 
 def _custom_config(exec_properties: dict[str, Any], *more: str) -> dict[str, str]:

@@ -18,8 +18,8 @@ from tfx.extensions.google_cloud_ai_platform import training_clients
 from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
 from tfx.scripts import run_executor
 
-from components.example_gen import vertex_driver
 from pipeline import ROOT
+from pipeline.platforms.vertex.executors import example_gen_driver
 from pipeline.platforms.vertex.names import IMAGE_ROOT
 
 BUCKET = "gs://PROJECT-pipelines"
@@ -80,8 +80,8 @@ class Cloud:
         }
         if container.lifecycle.HasField("pre_cache_check"):
             driver = container.lifecycle.pre_cache_check
-            assert list(driver.command) == ["python", "-m", vertex_driver.__name__]
-            vertex_driver.main(_filled(driver.args, invocation))
+            assert list(driver.command) == ["python", "-m", example_gen_driver.__name__]
+            example_gen_driver.main(_filled(driver.args, invocation))
             for key, artifacts in self._written(folder)["artifacts"].items():
                 invocation["outputs"]["artifacts"][key]["artifacts"][0] |= artifacts["artifacts"][0]
         assert list(container.command) == ["python", "-m", kubeflow_v2_run_executor.__name__]

@@ -164,11 +164,16 @@ def test_a_password_is_not_in_the_spec() -> None:
 
 
 @pytest.mark.parametrize(
-    ("to", "executor"), [("bucket", "executor"), ("registry", "vertex"), ("endpoint", "vertex")], ids=lambda x: x
+    ("to", "module"),
+    [
+        ("bucket", "components.pusher.executor"),
+        ("registry", "pipeline.platforms.vertex.executors.pusher"),
+        ("endpoint", "pipeline.platforms.vertex.executors.pusher"),
+    ],
 )
-def test_where_the_model_goes(to: str, executor: str) -> None:
+def test_where_the_model_goes(to: str, module: str) -> None:
     job = compiled(PROJECT, f"vertex.deploy.to={to}")
-    assert f"components.pusher.{executor}.Executor" in executors(job).executors["Pusher_executor"].container.args
+    assert f"{module}.Executor" in executors(job).executors["Pusher_executor"].container.args
     told = constants(job, "Pusher")
     assert json.loads(told["push_destination"]) == {
         "filesystem": {"base_directory": "gs://my-project-pipelines/serving/cifar10"}

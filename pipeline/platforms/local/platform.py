@@ -1,4 +1,4 @@
-"""What `stages.create_pipeline` asks of the place where the chain runs, as this machine answers it."""
+"""This machine as a platform: TFX's BeamDagRunner, SQLite or a server for ML Metadata, folders or remote paths."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from tfx import components as tfx
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
 from tfx.dsl.components.common.resolver import Resolver
-from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import LatestBlessedModelStrategy
-from tfx.proto import pusher_pb2
 from tfx.types import BaseChannel, Channel, standard_artifacts
 
 from components.data_gate.component import DataFindings, DataGate
@@ -20,15 +18,16 @@ from components.pusher.executor import Executor as AtomicPush
 from pipeline import ROOT
 from pipeline.config import Config
 from pipeline.runs import run_dir
+from pipeline.stages import push_destination
 from pipeline.tracking import metadata
 
 
-class Here:
-    """This machine. What another place does otherwise, its subclass says (pipeline/platforms/vertex/platform.py)."""
+class LocalPlatform:
+    """See pipeline/platform.py."""
 
-    data_gate: type[DataGate] = DataGate
-    tuner: type[tfx.Tuner] = tfx.Tuner
-    trainer: type[tfx.Trainer] = tfx.Trainer
+    data_gate = DataGate
+    tuner = tfx.Tuner
+    trainer = tfx.Trainer
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -39,12 +38,11 @@ class Here:
 
     @property
     def pipeline_root(self) -> str:
-        """Where the artifacts go."""
         return run_dir.artifacts(self.config)
 
     @property
-    def metadata(self) -> metadata_store_pb2.ConnectionConfig | None:
-        # Without the password: TFX logs it. dag_runner.run is told how to connect.
+    def metadata_connection(self) -> metadata_store_pb2.ConnectionConfig | None:
+        """Return the connection without its password; dag_runner.run is given the whole one."""
         return metadata.connection(self.config, password=False)
 
     @property
@@ -53,40 +51,24 @@ class Here:
 
     @property
     def beam_args(self) -> list[str]:
-        """The runner's arguments, and this project as what Beam ships to remote workers.
+        """Return the runner's arguments, and this project as what Beam ships to remote workers.
 
-        Without a package to ship, TFX would make one of itself at the start of every stage, also where nothing is
+        Without a package to ship, TFX would build one of itself at the start of every stage, even where nothing is
         shipped.
         """
         return [f"--setup_file={ROOT / 'setup.py'}", *self.config.beam.args]
 
-    def schema(self, curated: str) -> str:
-        """The path under which a stage finds the schema that is `curated` here."""
+    def schema_path(self, curated: str) -> str:
         return curated
 
-    def trainer_config(self) -> dict[str, Any]:
-        """The Trainer's custom_config: components/trainer/settings.py."""
-        return {
-            **self.config.trainer.model_dump(),
-            "size": self.config.transform.size,
-            "seed": self.config.seed,
-            "checkpoints": str(run_dir.checkpoints(self.config)),
-        }
+    def trainer_config(self, settings: dict[str, Any]) -> dict[str, Any]:
+        return {**settings, "checkpoints": str(run_dir.checkpoints(self.config))}
 
-    def tuner_config(self) -> dict[str, Any]:
-        """The Tuner's custom_config: components/trainer/tune.py."""
-        return {**self.trainer_config(), **self.config.tuner.model_dump(mode="json")}
-
-    def blessed_model(self) -> Resolver:
-        """Finds, as `model`, the latest that was blessed."""
-        return Resolver(
-            strategy_class=LatestBlessedModelStrategy,
-            model=Channel(type=standard_artifacts.Model),
-            model_blessing=Channel(type=standard_artifacts.ModelBlessing),
-        )
+    def tuner_config(self, settings: dict[str, Any]) -> dict[str, Any]:
+        return self.trainer_config(settings)
 
     def previous_data(self, statistics: BaseChannel) -> Resolver:
-        """Finds, as `previous`, the data that was accepted before."""
+        """Return a resolver of the latest findings that are older than these statistics."""
         return Resolver(
             strategy_class=AcceptedBefore,
             statistics=statistics,
@@ -94,7 +76,7 @@ class Here:
         )
 
     def baseline(self, candidate: BaseChannel) -> Resolver:
-        """Finds, as `model`, the one to beat: the latest that was blessed, the candidate left out."""
+        """Return a resolver of the latest blessed model other than the candidate."""
         return Resolver(
             strategy_class=LatestOtherBlessedModelStrategy,
             candidate=candidate,
@@ -102,18 +84,14 @@ class Here:
             model_blessing=Channel(type=standard_artifacts.ModelBlessing),
         )
 
-    def report(self, **inputs: BaseChannel) -> list[BaseNode]:
-        """No stage: the report is made after every run, also one that stopped before its last stage."""
-        return []
-
     def pusher(self, **inputs: BaseChannel) -> tfx.Pusher:
-        """Copies the model to `serving`."""
+        """Return a Pusher that copies the model to the folder of `serving`."""
         return tfx.Pusher(
             **inputs,
-            push_destination=push_to(run_dir.serving(self.config)),
+            push_destination=push_destination(run_dir.serving(self.config)),
             custom_executor_spec=ExecutorClassSpec(AtomicPush),
         )
 
-
-def push_to(folder: str) -> pusher_pb2.PushDestination:
-    return pusher_pb2.PushDestination(filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=folder))
+    def report(self, **inputs: BaseChannel) -> list[BaseNode]:
+        """Return no stage: every run writes its report at its end, also one that stopped before its last stage."""
+        return []

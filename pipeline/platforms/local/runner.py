@@ -186,10 +186,10 @@ def compile_ir(config: Config, source: sources.Source) -> Any:
     """The pipeline in TFX's intermediate representation, each stage stamped with the fingerprint of its code."""
     from tfx.dsl.compiler import compiler
 
-    from pipeline.platforms.local.platform import Here
+    from pipeline.platforms.local.platform import LocalPlatform
     from pipeline.stages import create_pipeline, schema_file
 
-    ir = compiler.Compiler().compile(create_pipeline(config, source, Here(config)))
+    ir = compiler.Compiler().compile(create_pipeline(config, source, LocalPlatform(config)))
     curated = schema_file(config)
     for node in ir.nodes:
         pipeline_node = node.pipeline_node

@@ -56,11 +56,12 @@ def spec(config: Config) -> dict[str, Any]:
     from components import files
     from components.example_gen import sources
     from pipeline import fingerprint
-    from pipeline.platforms.vertex.platform import VertexAI
+    from pipeline.platforms.vertex.executors import example_gen_driver
+    from pipeline.platforms.vertex.platform import VertexPlatform
     from pipeline.stages import create_pipeline, schema_file
 
     values = parameters(config)
-    pipeline = create_pipeline(config, sources.locate(values["data"].default, ""), VertexAI(config))
+    pipeline = create_pipeline(config, sources.locate(values["data"].default, ""), VertexPlatform(config))
     stages = {node.id: node for node in pipeline.components}
     for name, (stage, key, default) in values.items():
         parameter = RuntimeParameter(name, type(default), default)
@@ -87,7 +88,7 @@ def spec(config: Config) -> dict[str, Any]:
             }
         if name == "ExampleGen_executor":
             driver = executor["container"]["lifecycle"]["preCacheCheck"]
-            driver["command"] = ["python", "-m", "components.example_gen.vertex_driver"]
+            driver["command"] = ["python", "-m", example_gen_driver.__name__]
     return job
 
 

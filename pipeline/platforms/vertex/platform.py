@@ -1,4 +1,4 @@
-"""What `stages.create_pipeline` asks of the place where the chain runs, as Vertex AI answers it."""
+"""Vertex AI Pipelines as a platform: an image for every stage, Dataflow for Beam, a custom job for the Trainer."""
 
 from __future__ import annotations
 
@@ -23,12 +23,13 @@ from components import files
 from components.data_gate.component import DataGate, DataGateSpec
 from components.errors import UserError
 from components.pusher.executor import Executor as AtomicPush
-from components.pusher.vertex import Executor as VertexPush
 from components.report.component import Report
-from components.trainer.executor import VertexExecutor, VertexTunerExecutor
 from pipeline import ROOT
-from pipeline.platforms.local.platform import Here, push_to
+from pipeline.config import Config
 from pipeline.platforms.vertex import names
+from pipeline.platforms.vertex.executors.pusher import Executor as PushAndRegister
+from pipeline.platforms.vertex.executors.trainer import TrainerJob, TunerJob
+from pipeline.stages import latest_blessed_model, push_destination
 
 
 class _DataGateSpec(DataGateSpec):
@@ -42,23 +43,26 @@ class _DataGate(DataGate):
 
 
 class _Tuner(tfx.Tuner):
-    EXECUTOR_SPEC = ExecutorClassSpec(VertexTunerExecutor)
+    EXECUTOR_SPEC = ExecutorClassSpec(TunerJob)
 
 
 class _Trainer(tfx.Trainer):
-    EXECUTOR_SPEC = ExecutorClassSpec(VertexExecutor)
+    EXECUTOR_SPEC = ExecutorClassSpec(TrainerJob)
 
 
-class VertexAI(Here):
-    """Vertex AI Pipelines: an image for every stage, Dataflow for Beam, a custom job for the Trainer."""
+class VertexPlatform:
+    """See pipeline/platform.py."""
 
     data_gate = _DataGate
     tuner = _Tuner
     trainer = _Trainer
 
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
     @property
     def pipeline_name(self) -> str:
-        """As Vertex AI wants it: lower case, digits and dashes."""
+        """Return the name in lower-case letters, digits and dashes."""
         return re.sub("[^a-z0-9]+", "-", self.config.name.lower()).strip("-")[:128]
 
     @property
@@ -66,8 +70,8 @@ class VertexAI(Here):
         return f"{names.bucket(self.config)}/artifacts/{self.pipeline_name}"
 
     @property
-    def metadata(self) -> metadata_store_pb2.ConnectionConfig | None:
-        """None: Vertex ML Metadata keeps it."""
+    def metadata_connection(self) -> metadata_store_pb2.ConnectionConfig | None:
+        """Return None: Vertex AI has its own ML Metadata."""
         return None
 
     @property
@@ -76,7 +80,7 @@ class VertexAI(Here):
 
     @property
     def beam_args(self) -> list[str]:
-        """The image is what remote workers run, so that nothing is shipped to them."""
+        """Return the arguments of Dataflow or the stage's machine. Workers run the image: nothing is shipped."""
         vertex, dataflow = self.config.vertex, self.config.vertex.dataflow
         image = f"--sdk_container_image={names.image(self.config)}"
         if not dataflow.max_workers:
@@ -103,7 +107,7 @@ class VertexAI(Here):
             *(f"--labels={key}={value}" for key, value in sorted(vertex.labels.items())),
         ]
 
-    def schema(self, curated: str) -> str:
+    def schema_path(self, curated: str) -> str:
         if files.is_remote(curated):
             return curated
         if not Path(curated).is_relative_to(ROOT):
@@ -112,18 +116,17 @@ class VertexAI(Here):
             )
         return f"{names.IMAGE_ROOT}/{Path(curated).relative_to(ROOT).as_posix()}"
 
-    def trainer_config(self) -> dict[str, Any]:
-        """The Trainer's settings and, beside them, the custom job that TFX's executor for Vertex AI starts."""
-        trainer = self.config.vertex.trainer
-        return {**super().trainer_config(), **self._job("trainer", trainer.workers), "strategy": trainer.strategy}
+    def trainer_config(self, settings: dict[str, Any]) -> dict[str, Any]:
+        """Return the settings and, beside them, the custom job that TFX's executor for Vertex AI starts."""
+        machines = self.config.vertex.trainer
+        return {**settings, **self._job("trainer", machines.workers), "strategy": machines.strategy}
 
-    def tuner_config(self) -> dict[str, Any]:
-        """The same for the Tuner. It searches on one machine: each of several would search on its own."""
-        trainer = self.config.vertex.trainer
-        return {**super().tuner_config(), **self._job("tuner", 1), "strategy": trainer.device}
+    def tuner_config(self, settings: dict[str, Any]) -> dict[str, Any]:
+        """Return the same for the Tuner. It searches on one machine: each of several would search on its own."""
+        return {**settings, **self._job("tuner", 1), "strategy": self.config.vertex.trainer.device}
 
     def _job(self, stage: str, workers: int) -> dict[str, Any]:
-        """A custom job of this name, as TFX's executor reads it, and the settings that go with it."""
+        """Return a custom job of this name, as TFX's executor reads it, and the settings that go with it."""
         job = {
             "project": names.project(self.config),
             "display_name": f"{self.pipeline_name}-{stage}",
@@ -140,13 +143,13 @@ class VertexAI(Here):
         }
 
     def _job_spec(self, workers: int) -> dict[str, Any]:
-        """A CustomJobSpec: the first pool is the chief alone, the second the other workers."""
-        vertex, trainer = self.config.vertex, self.config.vertex.trainer
-        machine: dict[str, Any] = {"machine_type": trainer.machine_type}
-        if trainer.accelerator:
-            machine |= {"accelerator_type": trainer.accelerator, "accelerator_count": trainer.accelerator_count}
-        if trainer.tpu_topology:
-            machine["tpu_topology"] = trainer.tpu_topology
+        """Return a CustomJobSpec: the first pool is the chief alone, the second the other workers."""
+        vertex, machines = self.config.vertex, self.config.vertex.trainer
+        machine: dict[str, Any] = {"machine_type": machines.machine_type}
+        if machines.accelerator:
+            machine |= {"accelerator_type": machines.accelerator, "accelerator_count": machines.accelerator_count}
+        if machines.tpu_topology:
+            machine["tpu_topology"] = machines.tpu_topology
         counts = [1] if workers == 1 else [1, workers - 1]
         spec: dict[str, Any] = {
             "worker_pool_specs": [
@@ -162,15 +165,18 @@ class VertexAI(Here):
         return spec | {key: value for key, value in optional.items() if value}
 
     def previous_data(self, statistics: BaseChannel) -> Resolver:
-        """The latest findings of all, when the run starts: Vertex AI knows this strategy and the next, and no other."""
+        """Return a resolver of the latest findings when the run starts.
+
+        Vertex AI knows this strategy and that of the latest blessed model, and no other.
+        """
         return Resolver(strategy_class=LatestArtifactStrategy, previous=Channel(type=simple_artifacts.File))
 
     def baseline(self, candidate: BaseChannel) -> Resolver:
-        """The latest blessed model of all, when the run starts: before there is a candidate, unless it is cached."""
-        return self.blessed_model()
+        """Return a resolver of the latest blessed model when the run starts, before there is a candidate."""
+        return latest_blessed_model()
 
     def report(self, **inputs: BaseChannel) -> list[BaseNode]:
-        """A stage: no machine of ours is there when the run ends."""
+        """Return the stage Report: no machine of ours is there when the run ends."""
         config = self.config.model_dump(mode="json", exclude={"metadata"})  # not used there, and may hold a password
         return [
             Report(
@@ -183,9 +189,9 @@ class VertexAI(Here):
         ]
 
     def pusher(self, **inputs: BaseChannel) -> tfx.Pusher:
-        """Copies the model to the bucket and, as configured, registers and deploys it."""
+        """Return a Pusher that copies the model to the bucket and, as configured, registers and deploys it."""
         vertex, deploy = self.config.vertex, self.config.vertex.deploy
-        folder = push_to(f"{names.bucket(self.config)}/serving/{self.config.name}")
+        folder = push_destination(f"{names.bucket(self.config)}/serving/{self.config.name}")
         if deploy.to == "bucket":
             return tfx.Pusher(**inputs, push_destination=folder, custom_executor_spec=ExecutorClassSpec(AtomicPush))
         endpoint = {"machine_type": deploy.machine_type, "max_replicas": deploy.max_replicas}
@@ -203,5 +209,5 @@ class VertexAI(Here):
             **inputs,
             push_destination=folder,
             custom_config=settings,
-            custom_executor_spec=ExecutorClassSpec(VertexPush),
+            custom_executor_spec=ExecutorClassSpec(PushAndRegister),
         )

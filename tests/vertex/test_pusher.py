@@ -19,7 +19,8 @@ from google.longrunning import operations_pb2
 from google.protobuf import any_pb2
 from tfx.types import standard_artifacts
 
-from components.pusher import executor, vertex
+from components.pusher import executor
+from pipeline.platforms.vertex.executors import pusher
 
 PARENT = "projects/my-project/locations/europe-west4"
 SETTINGS: dict[str, Any] = {
@@ -140,7 +141,7 @@ def push(tmp_path: Path, blessed: bool = True, **settings: Any) -> standard_arti
     (tmp_path / "model" / "Format-Serving").mkdir(parents=True, exist_ok=True)
     blessing.set_int_custom_property("blessed", int(blessed))
     destination = {"filesystem": {"base_directory": "gs://bucket/serving"}}
-    vertex.Executor().Do(
+    pusher.Executor().Do(
         {"model": [model], "model_blessing": [blessing]},
         {"pushed_model": [pushed]},
         {"push_destination": json.dumps(destination), "custom_config": json.dumps(SETTINGS | settings)},
