@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import tensorflow as tf
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
@@ -27,11 +25,9 @@ from components.example_gen.sources import Source
 from components.serving_check.component import ServingCheck
 from components.statistics_gen.component import PictureStatisticsGen
 from components.transform.component import ImageTransform
-from pipeline import ROOT
+from pipeline import curated_schema
 from pipeline.config import Config
 from pipeline.platform import Platform
-
-SCHEMAS = ROOT / "schema"
 
 
 def create_pipeline(config: Config, source: Source, platform: Platform) -> Pipeline:
@@ -51,7 +47,7 @@ def create_pipeline(config: Config, source: Source, platform: Platform) -> Pipel
     statistics = statistics_gen.outputs["statistics"]
 
     # What the data should look like: curated for a known data set, inferred from `train` for a new one.
-    curated = schema_file(config)
+    curated = read_schema(config)
     if curated:
         schema_gen = ImportSchemaGen(schema_file=platform.schema_path(curated)).with_id("SchemaGen")
         schema_gen.add_upstream_node(statistics_gen)  # needs nothing of it, but a run is easier to follow in order
@@ -210,12 +206,15 @@ def push_destination(folder: str) -> pusher_pb2.PushDestination:
     return pusher_pb2.PushDestination(filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=folder))
 
 
-def schema_file(config: Config) -> str | None:
-    """The curated schema of the data set; None where it is to be inferred. UserError where it cannot be read."""
-    path = config.schema_file or str(SCHEMAS / config.name / "schema.pbtxt")
-    if not config.schema_file and not files.exists(path):
+def read_schema(config: Config) -> str | None:
+    """Return the path of the curated schema, None if the schema is to be inferred.
+
+    Raises:
+      UserError: it cannot be read, or is no schema.
+    """
+    path = curated_schema.path(config)
+    if path is None:
         return None
-    path = path if files.is_remote(path) else str(Path(path).resolve())
     try:
         text_format.Parse(files.read_bytes(path).decode(), schema_pb2.Schema())
     except (OSError, tf.errors.OpError) as error:

@@ -11,6 +11,7 @@ import importlib
 import signal
 import sys
 from collections.abc import Collection, Sequence
+from typing import Any
 
 from components.errors import Damaged, UserError
 from pipeline.cli.options import EXIT_CODES
@@ -66,6 +67,7 @@ def parser(words: Collection[str] = tuple(COMMANDS)) -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(
         prog="python -m pipeline", description="From labelled pictures to a pushed model.", epilog=EXIT_CODES
     )
+    result.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = result.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for name, text in COMMANDS.items():
         command = commands.add_parser(name, help=text)
@@ -75,6 +77,16 @@ def parser(words: Collection[str] = tuple(COMMANDS)) -> argparse.ArgumentParser:
             if name != "vertex":  # whose actions have one each
                 command.set_defaults(command=module.command)
     return result
+
+
+class _Version(argparse.Action):
+    """Print the version that the installed package declares; looked up only when it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        from importlib.metadata import version
+
+        print(f"image-pipeline {version('image-classification-pipeline')}")
+        parser.exit()
 
 
 def _explain(error: Exception, args: argparse.Namespace) -> str | None:

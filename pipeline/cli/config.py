@@ -16,10 +16,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def command(args: argparse.Namespace) -> int:
     """Print every key with its value and origin."""
+    from pipeline import curated_schema
     from pipeline.config import flatten
 
     config, origins = load_config(args)
     values = flatten(config.model_dump(mode="json"))
+    if config.schema_file is None:
+        origins["schema_file"] += f": {curated_schema.describe(config)}"
     if args.json:
         print(json.dumps({key: {"value": value, "origin": origins[key]} for key, value in values.items()}, indent=2))
         return 0

@@ -53,9 +53,9 @@ def test_the_whole_chain_reads_writes_and_serves_remote_paths(tmp_path: Path) ->
 
 def test_a_schema_may_be_remote() -> None:
     path = f"file://{stages.SCHEMAS}/digits/schema.pbtxt"
-    assert stages.schema_file(configs.load("digits", None, (f"schema_file={path}",))[0]) == path
+    assert stages.read_schema(configs.load("digits", None, (f"schema_file={path}",))[0]) == path
     with pytest.raises(UserError, match=r"cannot read the schema file:///.*none"):
-        stages.schema_file(configs.load("digits", None, (f"schema_file={path}.none",))[0])
+        stages.read_schema(configs.load("digits", None, (f"schema_file={path}.none",))[0])
 
 
 def test_a_model_that_was_pushed_to_a_remote_folder_is_found_there(tmp_path: Path) -> None:

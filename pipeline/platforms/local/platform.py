@@ -15,8 +15,8 @@ from components.data_gate.component import DataFindings, DataGate
 from components.data_gate.previous import AcceptedBefore
 from components.evaluator.baseline import LatestOtherBlessedModelStrategy
 from components.pusher.executor import Executor as AtomicPush
-from pipeline import ROOT
 from pipeline.config import Config
+from pipeline.platforms.local import beam_package
 from pipeline.runs import run_dir
 from pipeline.stages import push_destination
 from pipeline.tracking import metadata
@@ -56,7 +56,7 @@ class LocalPlatform:
         Without a package to ship, TFX would build one of itself at the start of every stage, even where nothing is
         shipped.
         """
-        return [f"--setup_file={ROOT / 'setup.py'}", *self.config.beam.args]
+        return [f"--setup_file={beam_package.setup_file(self.config.run_dir)}", *self.config.beam.args]
 
     def schema_path(self, curated: str) -> str:
         return curated

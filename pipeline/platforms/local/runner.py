@@ -16,7 +16,7 @@ from components import files, progress
 from components.errors import Damaged, GateRefused, UserError
 from components.example_gen import sources
 from components.imports import uncollected
-from pipeline import ALL_STAGES, fingerprint
+from pipeline import ALL_STAGES, curated_schema, fingerprint
 from pipeline.config import Config
 from pipeline.output import all_output_to, kept_open
 from pipeline.platforms.local import signals
@@ -119,6 +119,7 @@ class _Watch:
 
     def __init__(self, screen: Screen, outcome: Outcome, asked: signals.Signals) -> None:
         self._screen, self._outcome, self._asked = screen, outcome, asked
+        self._schema = ""
 
     def run(self, config: Config, source: sources.Source, first: str | None, last: str | None) -> None:
         sources.fetch(source, partial(self._screen.transfer, f"downloading {source.pattern}"))
@@ -129,6 +130,7 @@ class _Watch:
             # What is not there is missed now, not after the data is read.
             strategy.choose(config.trainer.strategy, config.trainer.tpu)
         ir = compile_ir(config, source)
+        self._schema = curated_schema.describe(config)
         run_options = None
         if first or last:
             from tfx.proto.orchestration import pipeline_pb2
@@ -170,6 +172,8 @@ class _Watch:
         self._asked.check()
         progress.start()
         self._screen.started(stage)
+        if stage == "SchemaGen":
+            progress.report(self._schema)
 
     def ended(self, stage: str, report: StageReport, error: BaseException | None) -> None:
         self._outcome.stages[stage] = report.to_json()
@@ -187,10 +191,10 @@ def compile_ir(config: Config, source: sources.Source) -> Any:
     from tfx.dsl.compiler import compiler
 
     from pipeline.platforms.local.platform import LocalPlatform
-    from pipeline.stages import create_pipeline, schema_file
+    from pipeline.stages import create_pipeline, read_schema
 
     ir = compiler.Compiler().compile(create_pipeline(config, source, LocalPlatform(config)))
-    curated = schema_file(config)
+    curated = read_schema(config)
     for node in ir.nodes:
         pipeline_node = node.pipeline_node
         name = pipeline_node.node_info.id

@@ -58,7 +58,7 @@ def spec(config: Config) -> dict[str, Any]:
     from pipeline import fingerprint
     from pipeline.platforms.vertex.executors import example_gen_driver
     from pipeline.platforms.vertex.platform import VertexPlatform
-    from pipeline.stages import create_pipeline, schema_file
+    from pipeline.stages import create_pipeline, read_schema
 
     values = parameters(config)
     pipeline = create_pipeline(config, sources.locate(values["data"].default, ""), VertexPlatform(config))
@@ -69,7 +69,7 @@ def spec(config: Config) -> dict[str, Any]:
         if stage == "Trainer" and "Tuner" in stages:
             stages["Tuner"].exec_properties[key] = parameter
         stages["Report"].exec_properties[name] = parameter  # which shows them
-    curated = schema_file(config)
+    curated = read_schema(config)
     for name, node in stages.items():
         if isinstance(node, BaseComponent):
             more = [files.read_bytes(curated)] if name == "SchemaGen" and curated else []

@@ -24,7 +24,7 @@ from components.data_gate.component import DataGate, DataGateSpec
 from components.errors import UserError
 from components.pusher.executor import Executor as AtomicPush
 from components.report.component import Report
-from pipeline import ROOT
+from pipeline import ROOT, curated_schema
 from pipeline.config import Config
 from pipeline.platforms.vertex import names
 from pipeline.platforms.vertex.executors.pusher import Executor as PushAndRegister
@@ -110,11 +110,12 @@ class VertexPlatform:
     def schema_path(self, curated: str) -> str:
         if files.is_remote(curated):
             return curated
-        if not Path(curated).is_relative_to(ROOT):
-            raise UserError(
-                f"schema_file {curated} is not in the image: put it below {ROOT / 'schema'} and build the image anew"
-            )
-        return f"{names.IMAGE_ROOT}/{Path(curated).relative_to(ROOT).as_posix()}"
+        for folder in (ROOT / "schema", curated_schema.SHIPPED):
+            if Path(curated).is_relative_to(folder):
+                return f"{names.IMAGE_ROOT}/schema/{Path(curated).relative_to(folder).as_posix()}"
+        raise UserError(
+            f"schema_file {curated} is not in the image: put it below {ROOT / 'schema'} and rebuild the image"
+        )
 
     def trainer_config(self, settings: dict[str, Any]) -> dict[str, Any]:
         """Return the settings and, beside them, the custom job that TFX's executor for Vertex AI starts."""
