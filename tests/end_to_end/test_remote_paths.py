@@ -11,7 +11,7 @@ from ml_metadata.proto import metadata_store_pb2 as pb
 
 from components.errors import UserError
 from pipeline import config as configs
-from pipeline import stages
+from pipeline import curated_schema, stages
 from pipeline.cli import board, card, compare, predict, schema
 from pipeline.runs import run_dir
 from pipeline.tracking import metadata
@@ -52,7 +52,7 @@ def test_the_whole_chain_reads_writes_and_serves_remote_paths(tmp_path: Path) ->
 
 
 def test_a_schema_may_be_remote() -> None:
-    path = f"file://{stages.SCHEMAS}/digits/schema.pbtxt"
+    path = f"file://{curated_schema.SHIPPED}/digits/schema.pbtxt"
     assert stages.read_schema(configs.load("digits", None, (f"schema_file={path}",))[0]) == path
     with pytest.raises(UserError, match=r"cannot read the schema file:///.*none"):
         stages.read_schema(configs.load("digits", None, (f"schema_file={path}.none",))[0])
