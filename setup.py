@@ -60,6 +60,8 @@ setup(
         "matplotlib>=3.8",
         "numpy",
         "pillow",
+        "pyarrow",
+        "pyarrow-hotfix",
         "pydantic>=2",
         "pyyaml",
         "rich",

@@ -54,14 +54,14 @@ class Splits(Section):
 
 
 class Features(Section):
-    """Names of the features of TFRecords; where they are empty, the usual ones are tried."""
+    """Names of the features of TFRecords or columns of Parquet; where they are empty, the usual ones are tried."""
 
     image: str = ""  # an encoded image, or its pixels beside the features height, width and depth
     label: str = ""  # its class: text or a whole number
 
 
 class Data(Section):
-    source: str = "digits"  # digits, cifar10, or the path of a folder, an archive or TFRecords
+    source: str = "digits"  # digits, cifar10, or a path: docs/data.md lists what is read
     splits: Splits = Splits()
     features: Features = Features()
     max_bytes: Annotated[int, Field(gt=0)] = 20_000_000  # of one encoded picture

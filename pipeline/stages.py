@@ -20,8 +20,7 @@ from components.errors import UserError
 from components.evaluator.config import eval_config
 from components.evaluator.executor import ImageEvaluator
 from components.example_gen.component import ImageExampleGen
-from components.example_gen.records import Features
-from components.example_gen.sources import Source
+from components.example_gen.formats.base import Features, Source
 from components.serving_check.component import ServingCheck
 from components.statistics_gen.component import PictureStatisticsGen
 from components.transform.component import ImageTransform

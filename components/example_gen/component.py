@@ -1,4 +1,4 @@
-"""ImageExampleGen: labelled pictures from any source to the examples of components/contracts/features.py."""
+"""ImageExampleGen: labelled images from any source to the examples of components/contracts/features.py."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from tfx.proto import example_gen_pb2, range_config_pb2
 
 from components.contracts import features as f
 from components.example_gen import driver, executor, settings
-from components.example_gen.records import USUAL, Features
-from components.example_gen.sources import Source
+from components.example_gen.formats.base import USUAL, Features, Source
 
 
 class ImageExampleGen(FileBasedExampleGen):
-    """Reads a source of labelled pictures into the splits train, validation and test.
+    """Reads a source of labelled images into the splits train, validation and test.
 
     Its output `examples` also holds rejects.REJECTED_FILE and counts.COUNTS_FILE.
     """
@@ -32,13 +31,14 @@ class ImageExampleGen(FileBasedExampleGen):
         features: Features = USUAL,
         range_config: range_config_pb2.RangeConfig | None = None,
     ) -> None:
-        """
+        """Configure the component.
+
         Args:
           source: what sources.locate returned.
           splits: the share of each split, where the source does not give the splits itself.
-          max_bytes: of one encoded picture; larger ones are rejected.
-          max_pixels: of one decoded picture, height x width; larger ones are rejected.
-          features: those of TFRecords that hold the picture and its label, where they are not usual ones.
+          max_bytes: of one encoded image; larger ones are rejected.
+          max_pixels: of one decoded image, height x width; larger ones are rejected.
+          features: those of TFRecords, or columns of Parquet, that hold the image and its label, where not usual ones.
           range_config: which span to read, where the source's pattern has spans; the latest if not set.
         """
         shares = {split: float(splits[split]) for split in f.SPLITS}
@@ -53,6 +53,6 @@ class ImageExampleGen(FileBasedExampleGen):
                     splits=[example_gen_pb2.SplitConfig.Split(name=split, hash_buckets=1) for split in f.SPLITS]
                 )
             ),
-            custom_config=settings.pack(settings.Settings(source.kind, shares, max_bytes, max_pixels, *features)),
+            custom_config=settings.pack(settings.Settings(source.format, shares, max_bytes, max_pixels, *features)),
             range_config=range_config,
         )

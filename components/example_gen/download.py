@@ -34,7 +34,7 @@ class Published(NamedTuple):
 
 
 def verify(path: str, published: Published) -> None:
-    """Raises UserError unless the file at `path` is the published one."""
+    """Raise UserError unless the file at `path` is the published one."""
     if _sha256(path) != published.sha256:
         raise UserError(
             f"{path}: not the published {published.file_name} (its SHA-256 differs): damaged, or another file. "
@@ -43,7 +43,7 @@ def verify(path: str, published: Published) -> None:
 
 
 def download(published: Published, target: str, progress: Progress | None = None, pause: float = 1.0) -> None:
-    """Brings the published file to `target`, by way of `<target>.part`, which a later call resumes.
+    """Download the published file to `target`, by way of `<target>.part`, which a later call resumes.
 
     `pause` is in seconds, before the second attempt; it doubles each time.
 
@@ -78,7 +78,7 @@ def download(published: Published, target: str, progress: Progress | None = None
 
 
 def _fetch(published: Published, file: IO[bytes], progress: Progress | None, pause: float) -> None:
-    """Appends what is missing of the file, trying again as long as an attempt brings anything new."""
+    """Append what is missing of the file, trying again as long as an attempt brings anything new."""
     failures = 0
     while True:
         before = file.seek(0, os.SEEK_END)
@@ -101,7 +101,7 @@ def _fetch(published: Published, file: IO[bytes], progress: Progress | None, pau
 
 
 def _fetch_rest(url: str, file: IO[bytes], start: int, progress: Progress | None) -> bool:
-    """Appends the bytes from `start` on; whether the file is whole then."""
+    """Append the bytes from `start` on; return whether the file is whole then."""
     headers = {"User-Agent": "image-classification-pipeline", "Accept-Encoding": "identity"}
     if start:
         headers["Range"] = f"bytes={start}-"

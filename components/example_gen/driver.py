@@ -1,7 +1,7 @@
 """The driver behind ImageExampleGen: resolves spans and versions as TFX does, and fingerprints content.
 
 TFX's own fingerprint is of sizes and times: it misses an edit that keeps the size within a second, and takes a `touch`
-for one. This one is of names and bytes. The executor reads the same files (readers.input_files).
+for one. This one is of the names and bytes of all files at the source's path; the executor reads no others.
 """
 
 from __future__ import annotations
@@ -12,39 +12,37 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from tfx.components.example_gen import driver, input_processor
-from tfx.orchestration import data_types
-from tfx.types import standard_component_specs
 
 from components import files
 from components.errors import UserError
-from components.example_gen import readers, settings
+from components.example_gen.formats.base import Listing
 
 _BLOCK = 1 << 20
 _REQUESTS = 32  # at a time to an object store, where each file takes many milliseconds
 
 
-def fingerprint(kind: str, path: str) -> str:
-    """Of the names, within the source, and the bytes of all its files.
+def fingerprint(path: str) -> str:
+    """Return a hash of the names, within the source, and the bytes of all its files.
 
     Raises:
       UserError: there are none, or one cannot be read.
     """
     try:
-        inputs = readers.input_files(kind, path)
+        listing = Listing.at(path)
     except OSError as error:
         raise UserError(f"{files.text(path)}: cannot be read ({files.why(error)}).") from error
-    if not inputs:
+    if not listing.names:
         raise UserError(f"{files.text(path)}: no files there.")
     total = hashlib.sha256()
     with ThreadPoolExecutor(_REQUESTS) as pool:
         read = pool.map if files.is_remote(path) else map
-        for name, digest in zip(inputs, read(_digest, inputs.values())):
+        for name, digest in zip(listing.names, read(_digest, map(listing.path_of, listing.names))):
             total.update(os.fsencode(name) + b"\0" + digest)
-    return f"sha256:{total.hexdigest()},num_files:{len(inputs)}"
+    return f"sha256:{total.hexdigest()},num_files:{len(listing.names)}"
 
 
 def _digest(path: str) -> bytes:
-    """Of the content; of the reason where it cannot be read: the executor rejects the file by name."""
+    """Hash the content, or the reason why it cannot be read: the executor rejects the file by name."""
     try:
         return _digest_of_content(path)
     except OSError as error:
@@ -65,10 +63,6 @@ def _digest_of_content(path: str) -> bytes:
 class InputProcessor(input_processor.FileBasedInputProcessor):
     """TFX's, with another fingerprint, and without taking [ and * in the name of a plain file for a pattern."""
 
-    def __init__(self, kind: str, input_base: str, splits: Any, range_config: Any) -> None:
-        super().__init__(input_base, splits, range_config)
-        self._kind = kind
-
     def resolve_span_and_version(self) -> tuple[int, int | None]:
         if not (self._is_match_span or self._is_match_date):
             return 0, None
@@ -80,22 +74,13 @@ class InputProcessor(input_processor.FileBasedInputProcessor):
 
     def get_input_fingerprint(self, span: int, version: int | None) -> str:
         pattern = self.get_pattern_for_span_version(self._splits[0].pattern, span, version)
-        return fingerprint(self._kind, os.path.join(self._input_base_uri, pattern))
+        return fingerprint(os.path.join(self._input_base_uri, pattern))
 
 
 class Driver(driver.FileBasedDriver):
     """FileBasedDriver with a fingerprint of content."""
 
-    def resolve_exec_properties(
-        self,
-        exec_properties: dict[str, Any],
-        pipeline_info: data_types.PipelineInfo,
-        component_info: data_types.ComponentInfo,
-    ) -> dict[str, Any]:
-        self._kind = settings.unpack(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY]).kind
-        return super().resolve_exec_properties(exec_properties, pipeline_info, component_info)
-
     def get_input_processor(
         self, splits: Any, range_config: Any = None, input_base_uri: str | None = None
     ) -> input_processor.InputProcessor:
-        return InputProcessor(self._kind, input_base_uri or "", splits, range_config)
+        return InputProcessor(input_base_uri or "", splits, range_config)

@@ -1,8 +1,9 @@
 """The Beam executor behind ImageExampleGen: two passes over the source, nothing larger than one unit in memory.
 
-First pass: each unit is read and its pictures are decoded into scratch files (spool.py). Then classes and splits are
-settled (plan.py). Second pass: each scratch file becomes one shard of each split that it has examples of. Shards are
-written by name, not by Beam's sink: a retried bundle overwrites its own shard, and the same data gives the same bytes.
+First pass: each unit is read and its images are decoded into shuffle files (shuffle_files.py). Then classes and splits
+are settled (plan.py). Second pass: each shuffle file becomes one shard of each split that it has examples of. Shards
+are written by name, not by Beam's sink: a retried bundle overwrites its own shard, and the same data gives the same
+bytes.
 """
 
 from __future__ import annotations
@@ -25,60 +26,62 @@ from tfx.utils import proto_utils
 
 from components.contracts import counts, rejects
 from components.contracts import features as f
-from components.example_gen import plan, readers, settings, spool
-from components.example_gen.records import Features
+from components.example_gen import plan, settings, shuffle_files
+from components.example_gen.formats import detect
+from components.example_gen.formats.base import Features, Group
 from components.files import text
 
-# Gzip, because every stock reader of Examples expects it; stored, because pictures are compressed already.
+# Gzip, because every stock reader of Examples expects it; stored, because images are compressed already.
 _OPTIONS = tf.io.TFRecordOptions(compression_type="GZIP", compression_level=0)
 
 
 class Shards(NamedTuple):
-    """What the second pass makes of one scratch file."""
+    """What the second pass makes of one shuffle file."""
 
-    spool: str
+    shuffled: str
     outputs: dict[str, str]  # split: the shard's path
     plan: str
 
 
-class _SpoolUnit(beam.DoFn):
+class _DecodeUnit(beam.DoFn):
     def __init__(self, max_bytes: int, max_pixels: int) -> None:
         self.max_bytes, self.max_pixels = max_bytes, max_pixels
 
     def process(self, prefix: str) -> None:
-        unit = spool.load(prefix + ".unit")
-        spool.save(prefix + ".result", spool.spool_unit(unit, prefix, self.max_bytes, self.max_pixels))
+        unit = shuffle_files.load(prefix + ".unit")
+        result = shuffle_files.decode_unit(unit, prefix, self.max_bytes, self.max_pixels)
+        shuffle_files.save(prefix + ".result", result)
 
 
 class _WriteShards(beam.DoFn):
     def process(self, shards: Shards) -> None:
-        targets = spool.load(shards.plan)
-        spool.save(shards.spool + ".result", write_shards(shards, targets))
+        targets = shuffle_files.load(shards.plan)
+        shuffle_files.save(shards.shuffled + ".result", write_shards(shards, targets))
 
 
-def write_shards(shards: Shards, targets: dict[Any, plan.Target | rejects.Rejection]) -> list[rejects.Rejection]:
-    """Writes a scratch file's examples to its shards, with their labels, mixed by hash; returns those left out."""
-    index: spool.Index = spool.load(shards.spool + ".index")
-    with fileio.open(shards.spool, "rb") as file:
+def write_shards(shards: Shards, targets: dict[Group, plan.Target | rejects.Rejection]) -> list[rejects.Rejection]:
+    """Write a shuffle file's examples to its shards, with their labels, mixed by hash; returns those left out."""
+    index: shuffle_files.Index = shuffle_files.load(shards.shuffled + ".index")
+    with fileio.open(shards.shuffled, "rb") as file:
         content = memoryview(file.read())
     ends = np.cumsum(index.lengths)
     codes = plan.split_codes(index, targets)
     rejected = []
     for i in np.flatnonzero(codes < 0):
         example = tf.train.Example.FromString(bytes(content[ends[i] - index.lengths[i] : ends[i]]))
-        left_out = targets[index.places[index.codes[i]]]
+        left_out = targets[index.groups[index.codes[i]]]
         assert isinstance(left_out, rejects.Rejection)
         source = example.features.feature[f.SOURCE].bytes_list.value[0].decode()
         rejected.append(left_out._replace(source=source))
     # Serialized messages, one behind the other, are the message of both: the label is added without parsing.
-    labels = [_label(target) if isinstance(target := targets[place], plan.Target) else b"" for place in index.places]
+    labels = [_label(target) if isinstance(target := targets[group], plan.Target) else b"" for group in index.groups]
     order = np.argsort(index.hashes, kind="stable")
     for split, path in shards.outputs.items():
-        mine = order[codes[order] == f.SPLITS.index(split)]
-        starts = (ends - index.lengths)[mine].tolist()
+        rows = order[codes[order] == f.SPLITS.index(split)]
+        starts = (ends - index.lengths)[rows].tolist()
         with tf.io.TFRecordWriter(path, _OPTIONS) as writer:
-            for start, end, place in zip(starts, ends[mine].tolist(), index.codes[mine].tolist()):
-                writer.write(bytes(content[start:end]) + labels[place])
+            for start, end, group in zip(starts, ends[rows].tolist(), index.codes[rows].tolist()):
+                writer.write(bytes(content[start:end]) + labels[group])
     return rejected
 
 
@@ -93,7 +96,7 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
     """Writes the splits train, validation and test, and beside them what was counted and what was rejected."""
 
     def GetInputSourceToExamplePTransform(self) -> beam.PTransform:
-        raise NotImplementedError("Do() is overridden: splits depend on all pictures of a class")
+        raise NotImplementedError("Do() is overridden: splits depend on all images of a class")
 
     def Do(
         self,
@@ -101,7 +104,7 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """See the base class. `custom_config` holds settings.Settings.
+        """Override the base class's method. `custom_config` holds settings.Settings.
 
         Raises:
           UserError: the source cannot be used.
@@ -113,7 +116,7 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
         path = os.path.join(exec_properties[standard_component_specs.INPUT_BASE_KEY], input_config.splits[0].pattern)
         examples = artifact_utils.get_single_instance(output_dict[standard_component_specs.EXAMPLES_KEY])
         examples.split_names = artifact_utils.encode_split_names(list(f.SPLITS))
-        scratch = os.path.join(self._get_tmp_dir(), "spool")
+        scratch = os.path.join(self._get_tmp_dir(), "shuffle")
         fileio.makedirs(scratch)
         try:
             self._convert(config, path, examples, scratch)
@@ -123,45 +126,50 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
         examples_utils.set_file_format(examples, "tfrecords_gzip")
 
     def _convert(self, config: settings.Settings, path: str, examples: types.Artifact, scratch: str) -> None:
-        what = "digits" if config.kind == "digits" else text(path)
-        inventory = readers.inventory(config.kind, path, Features(config.image, config.label))
+        inventory = detect.inventory(config.format, path, Features(config.image, config.label))
+        what = inventory.title or text(path)
         prefixes = [os.path.join(scratch, f"unit-{i:05d}") for i in range(len(inventory.units))]
         for prefix, unit in zip(prefixes, inventory.units):
-            spool.save(prefix + ".unit", unit)
-        self._run("Read", prefixes, _SpoolUnit(config.max_bytes, config.max_pixels))
+            shuffle_files.save(prefix + ".unit", unit)
+        self._run("Read", prefixes, _DecodeUnit(config.max_bytes, config.max_pixels))
 
-        results: list[spool.UnitResult] = [spool.load(prefix + ".result") for prefix in prefixes]
-        spools = [path for result in results for path in result.spools]
-        indexes: list[spool.Index] = [spool.load(path + ".index") for path in spools]
+        load = shuffle_files.load
+        results: list[shuffle_files.UnitResult] = [load(prefix + ".result") for prefix in prefixes]
+        shuffled = [path for result in results for path in result.paths]
+        indexes: list[shuffle_files.Index] = [load(path + ".index") for path in shuffled]
         planned = plan.make(what, results, inventory, indexes, config.shares)
-        spool.save(os.path.join(scratch, "plan"), planned.targets)
-        shards = _shards(spools, indexes, planned, examples, os.path.join(scratch, "plan"))
+        shuffle_files.save(os.path.join(scratch, "plan"), planned.targets)
+        shards = _shards(shuffled, indexes, planned, examples, os.path.join(scratch, "plan"))
         self._run("Write", shards, _WriteShards())
 
-        rejected = [*planned.rejected, *(one for path in spools for one in spool.load(path + ".result"))]
+        rejected = [*planned.rejected, *(rejection for path in shuffled for rejection in load(path + ".result"))]
         rejects.write(examples.uri, rejected)
         turned = sum(result.turned for result in results)
         _write_counts(examples.uri, what, planned, indexes, len(rejected), turned)
 
     def _run(self, label: str, elements: Iterable[Any], work: beam.DoFn) -> None:
         with self._make_beam_pipeline() as pipeline:
-            # What is shuffled is the names of units, never the pictures: FnApiRunner keeps all of that in memory.
+            # What is shuffled is the names of units, never the images: FnApiRunner keeps all of that in memory.
             _ = pipeline | beam.Create(list(elements)) | beam.Reshuffle() | label >> beam.ParDo(work)
 
 
 def _shards(
-    spools: list[str], indexes: list[spool.Index], planned: plan.Plan, examples: types.Artifact, plan_path: str
+    shuffled: list[str],
+    indexes: list[shuffle_files.Index],
+    planned: plan.Plan,
+    examples: types.Artifact,
+    plan_path: str,
 ) -> list[Shards]:
-    """The shards of each scratch file, numbered within each split."""
+    """Return the shards of each shuffle file, numbered within each split."""
     split_codes = [set(np.unique(plan.split_codes(index, planned.targets)).tolist()) for index in indexes]
-    outputs: list[dict[str, str]] = [{} for _ in spools]
+    outputs: list[dict[str, str]] = [{} for _ in shuffled]
     for code, split in enumerate(f.SPLITS):
         folder = artifact_utils.get_split_uri([examples], split)
         fileio.makedirs(folder)
         users = [i for i, codes in enumerate(split_codes) if code in codes]
         for number, i in enumerate(users):
             outputs[i][split] = os.path.join(folder, f"data_tfrecord-{number:05d}-of-{len(users):05d}.gz")
-    return [Shards(path, output, plan_path) for path, output in zip(spools, outputs)]
+    return [Shards(path, output, plan_path) for path, output in zip(shuffled, outputs)]
 
 
 def _note_of_turned(count: int) -> list[str]:
@@ -172,11 +180,11 @@ def _note_of_turned(count: int) -> list[str]:
 
 
 def _write_counts(
-    uri: str, what: str, planned: plan.Plan, indexes: list[spool.Index], rejected: int, turned: int
+    uri: str, what: str, planned: plan.Plan, indexes: list[shuffle_files.Index], rejected: int, turned: int
 ) -> None:
     pictures: Counter[tuple[int, int]] = Counter()
     for index in indexes:
-        labels = np.array([getattr(planned.targets[place], "label", -1) for place in index.places])
+        labels = np.array([getattr(planned.targets[group], "label", -1) for group in index.groups])
         pairs = np.stack([plan.split_codes(index, planned.targets), labels[index.codes]], axis=1)
         for (code, label), count in zip(*np.unique(pairs, axis=0, return_counts=True)):
             pictures[int(code), int(label)] += int(count)

@@ -1,4 +1,4 @@
-"""Which split and class a folder of pictures stands for; the same rule for folders on disk and inside archives.
+"""Which split and class a folder of images stands for; the same rule for folders on disk and inside archives.
 
 `train/<class>/…` with `test/<class>/…` and `validation/<class>/…` (by any name that split_names knows), plain
 `<class>/…`, or `<class>/train/…` with `<class>/test/…`. A single folder around all of it is looked through, and one
@@ -30,8 +30,8 @@ _PARTS = re.compile("part|fold|batch|chunk|shard|images?|imgs?")
 _Path = tuple[str, ...]
 
 
-class Place(NamedTuple):
-    """Where pictures belong: their split, None where the source does not say, and their class."""
+class SplitAndClass(NamedTuple):
+    """Where images belong: their split, None where the source does not say, and their class."""
 
     split: str | None
     class_name: str | int
@@ -40,18 +40,25 @@ class Place(NamedTuple):
 class Layout(NamedTuple):
     """What the folders of a source stand for."""
 
-    places: dict[str, Place | None]  # None for those that are in no class
+    folders: dict[str, SplitAndClass | None]  # None for those that are in no class
     reasons: dict[str, str]  # why not, of those
     notes: list[str]  # what the user should know of it, a line each
 
 
+def folder_of(name: str) -> str:
+    """Return the folder that a file lies in, '' for the top."""
+    return name.rpartition("/")[0]
+
+
 def class_name(folder: str) -> str:
-    """A folder's name as a class: in composed Unicode, so that the same name written on two systems is one class."""
+    """Return a folder's name as a class: in composed Unicode, so that a name written on two systems is one class."""
     return unicodedata.normalize("NFC", text(folder))
 
 
-def understand(filled: Collection[str], folders: Collection[str], what: str, described: Sequence[str] = ()) -> Layout:
-    """The layout of folders ('' is the top, '/' between names).
+def locate_folders(
+    filled: Collection[str], folders: Collection[str], what: str, described: Sequence[str] = ()
+) -> Layout:
+    """Return what folders stand for ('' is the top, '/' between names).
 
     Args:
       filled: the folders with files directly in them.
@@ -71,7 +78,7 @@ def understand(filled: Collection[str], folders: Collection[str], what: str, des
     splits = _splits(used, what)
     split_last = not splits and _class_then_split(used, what)
     repeated = {top: _repeated(used, top, splits) for top in splits}
-    result: dict[str, Place | None] = dict.fromkeys(paths)
+    result: dict[str, SplitAndClass | None] = dict.fromkeys(paths)
     for folder, path in inner.items():
         split = splits.get(path[0]) if path else None
         names = path[1:] if splits else path
@@ -80,9 +87,9 @@ def understand(filled: Collection[str], folders: Collection[str], what: str, des
         if split_last and len(path) > 1:
             split = split_last.get(path[1])
         if names and (split or not splits):
-            result[folder] = Place(split, class_name(names[0]))
+            result[folder] = SplitAndClass(split, class_name(names[0]))
     _check_classes(what, {folder: result[folder] for folder in filled}, splits, described)
-    reasons = {folder: _no_class(inner.get(folder, ()), splits) for folder, place in result.items() if place is None}
+    reasons = {folder: _no_class(inner.get(folder, ()), splits) for folder, target in result.items() if target is None}
     notes = [*_levels([inner[folder] for folder in filled if result[folder]], splits, repeated, bool(split_last))]
     if not splits:
         notes += _doubtful_classes({path[0] for path in used if path})
@@ -90,7 +97,7 @@ def understand(filled: Collection[str], folders: Collection[str], what: str, des
 
 
 def _around(used: Sequence[_Path], what: str) -> _Path:
-    """The folders around everything, each the only one in the one before; a split's is none."""
+    """Return the folders around everything, each the only one in the one before; a split's is none."""
     depth = 0
     while True:
         inner = [path[depth:] for path in used]
@@ -107,7 +114,7 @@ def _around(used: Sequence[_Path], what: str) -> _Path:
 
 
 def _splits(used: Sequence[_Path], what: str) -> dict[str, str]:
-    """The split of each top folder that stands for one; none where the top folders are classes."""
+    """Return the split of each top folder that stands for one; none where the top folders are classes."""
     below: dict[str, set[str]] = defaultdict(set)  # by top folder, the names of filled folders in it; '' for itself
     for path in used:
         if path:
@@ -117,28 +124,28 @@ def _splits(used: Sequence[_Path], what: str) -> dict[str, str]:
     for name in names.values():
         if name.split and name.rest:
             rests[name.rest].add(name.split)
-    if len(rests) > 1 and any(TRAIN in found and len(found) > 1 for found in rests.values()):
+    if len(rests) > 1 and any(TRAIN in together and len(together) > 1 for together in rests.values()):
         raise UserError(
             f"{what}: its folders are named by class and split at once ({_listed(below)}). "
             "Put them into train/<class>/ and test/<class>/."
         )
-    told = {top: name.split for top, name in names.items() if name.split and (not name.rest or len(rests) == 1)}
+    by_name = {top: name.split for top, name in names.items() if name.split and (not name.rest or len(rests) == 1)}
     if len(rests) > 1 and all(name.split and "" not in below[top] for top, name in names.items()):
         raise UserError(
             f"{what}: {_listed(below)} are named like splits and like more: which are the classes? "
             "Call the splits train, validation and test, or give one of these folders."
         )
-    splits = split_names.settled(told)
+    splits = split_names.settled(by_name)
     others = sorted(set(below) - set(splits))
-    found = set(splits.values())
-    if len(found) < 2 and others:
+    given = set(splits.values())
+    if len(given) < 2 and others:
         _check_beside(what, below, splits, others)
         return {}
-    if splits and TRAIN not in found:
+    if splits and TRAIN not in given:
         if len(below) == 1 and names[next(iter(below))].rest:
             return {}
         raise UserError(
-            f"{what}: there are images for {' and '.join(sorted(found))} ({_listed(splits)}), and none for train. "
+            f"{what}: there are images for {' and '.join(sorted(given))} ({_listed(splits)}), and none for train. "
             "Give the folder that holds train as well; or give one of these folders itself, to have its images split."
         )
     return splits
@@ -147,7 +154,7 @@ def _splits(used: Sequence[_Path], what: str) -> dict[str, str]:
 def _check_beside(
     what: str, below: Mapping[str, Collection[str]], splits: Mapping[str, str], others: Sequence[str]
 ) -> None:
-    """Refuses a folder named like a split that lies beside others and holds class folders, as a split would."""
+    """Refuse a folder named like a split that lies beside others and holds class folders, as a split would."""
     inside = {name for other in others for name in below[other]} | set(others)
     for top in splits:
         is_like_one = "" not in below[top] and len(below[top]) > 1
@@ -161,15 +168,15 @@ def _check_beside(
 
 
 def _class_then_split(used: Sequence[_Path], what: str) -> dict[str, str]:
-    """The split of each folder within the classes, where these tell it: `<class>/train/…`, `<class>/test/…`."""
+    """Return the split of each folder within the classes, where these tell it: `<class>/train/…`, `<class>/test/…`."""
     names = {path[1]: split_names.named(path[1]) for path in used if len(path) > 1}
     splits = split_names.settled({name: n.split for name, n in names.items() if n.split and not n.rest})
     if TRAIN not in splits.values() or len(set(splits.values())) < 2:
         return {}
-    if not_told := sorted("/".join(path) for path in used if path and (len(path) < 2 or path[1] not in splits)):
+    if without := sorted("/".join(path) for path in used if path and (len(path) < 2 or path[1] not in splits)):
         raise UserError(
             f"{what}: some class folders hold folders for splits ({shown(sorted(splits))}), "
-            f"and {_listed(not_told)} is in none of them. Sort all images of each class into such folders, or none."
+            f"and {_listed(without)} is in none of them. Sort all images of each class into such folders, or none."
         )
     tops = {path[0] for path in used if path}
     if deeper := sorted("/".join(path) for path in used if len(path) > 2):
@@ -181,7 +188,7 @@ def _class_then_split(used: Sequence[_Path], what: str) -> dict[str, str]:
 
 
 def _repeated(used: Sequence[_Path], top: str, splits: Mapping[str, str]) -> str:
-    """The one folder in a split that is looked through, '' if none: named like the split, or the same in all splits."""
+    """Return the one folder in a split to look through: named like the split, or the same in all splits; else ''."""
     inside = {other: {path[1] for path in used if path[:1] == (other,) and len(path) > 1} for other in splits}
     if len(inside[top]) != 1:
         return ""
@@ -194,10 +201,11 @@ def _repeated(used: Sequence[_Path], top: str, splits: Mapping[str, str]) -> str
 
 
 def _check_classes(
-    what: str, places: Mapping[str, Place | None], splits: Mapping[str, str], described: Sequence[str]
+    what: str, filled: Mapping[str, SplitAndClass | None], splits: Mapping[str, str], described: Sequence[str]
 ) -> None:
-    trained = {str(place.class_name) for place in places.values() if place and place.split in (None, TRAIN)}
-    classes = sorted({str(place.class_name) for place in places.values() if place})
+    targets = [target for target in filled.values() if target]
+    trained = {str(target.class_name) for target in targets if target.split in (None, TRAIN)}
+    classes = sorted({str(target.class_name) for target in targets})
     unread = f" (what {shown(described)} may say of classes is not read)" if described else ""
     contained = all(name.casefold() in _CONTAINERS for name in classes)
     if not trained or (contained and len(classes) == 1):
@@ -226,7 +234,7 @@ def _no_class(path: _Path, splits: Mapping[str, str]) -> str:
 def _levels(
     used: Iterable[_Path], splits: Mapping[str, str], repeated: Mapping[str, str], split_last: bool
 ) -> Iterable[str]:
-    """Says that the class is the upper one where class folders hold folders of images."""
+    """Say that the class is the upper one where class folders hold folders of images."""
     deeper: set[str] = set()
     for path in used:
         above = (1 + bool(repeated[path[0]])) if splits else 0

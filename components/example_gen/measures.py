@@ -11,9 +11,9 @@ _MOMENTS_PIXELS = 2**18  # in one step of `statistics`: bounds its memory to som
 
 
 def statistics(pixels: np.ndarray) -> np.ndarray:
-    """float64 [N, 4] of uint8 [N, H, W, 3]: brightness, contrast, sharpness, colourfulness (contracts/features.py).
+    """Return float64 [N, 4] of uint8 [N, H, W, 3]: brightness, contrast, sharpness, colourfulness (features.py).
 
-    All four follow from sums of whole numbers, which float64 holds exactly: a picture's statistics do not depend on
+    All four follow from sums of whole numbers, which float64 holds exactly: an image's statistics do not depend on
     what it was batched with.
     """
     count, height, width, _ = pixels.shape
@@ -37,7 +37,7 @@ def statistics(pixels: np.ndarray) -> np.ndarray:
         return sum(weight * band for weight, band in zip(weights, mean))
 
     def spread(weights: tuple[float, float, float]) -> np.ndarray:
-        """Standard deviation of the weighted sum of R, G and B."""
+        """Return the standard deviation of the weighted sum of R, G and B."""
         pairs = [(i, j) for i in range(3) for j in range(3)]
         variance = sum(weights[i] * weights[j] * (square[i, j] - mean[i] * mean[j]) for i, j in pairs)
         return np.sqrt(np.maximum(variance, 0))

@@ -8,28 +8,28 @@ from typing import NamedTuple
 from google.protobuf import json_format, struct_pb2
 from tfx.proto import example_gen_pb2
 
-from components.example_gen.sources import Kind
-
 
 class Settings(NamedTuple):
-    kind: Kind
-    shares: dict[str, float]  # split: its share of the pictures
-    max_bytes: int  # of one encoded picture
-    max_pixels: int  # of one decoded picture
-    image: str = ""  # the feature of TFRecords that holds the picture; the usual names are tried if empty
+    format: str  # the name of one of formats.FORMATS
+    shares: dict[str, float]  # split: its share of the images
+    max_bytes: int  # of one encoded image
+    max_pixels: int  # of one decoded image
+    image: str = ""  # the feature or column that holds the image; the usual names are tried if empty
     label: str = ""  # and the one that holds its class
 
 
 def pack(settings: Settings) -> example_gen_pb2.CustomConfig:
+    """Pack the settings; the format is called `kind` there, as it was in runs before."""
+    fields = settings._asdict()
     struct = struct_pb2.Struct()
-    struct.update(settings._asdict())
+    struct.update({"kind": fields.pop("format"), **fields})
     config = example_gen_pb2.CustomConfig()
     config.custom_config.Pack(struct)
     return config
 
 
 def unpack(custom_config: str) -> Settings:
-    """From the execution property: CustomConfig as JSON."""
+    """Unpack the execution property, CustomConfig as JSON."""
     config = json_format.Parse(custom_config, example_gen_pb2.CustomConfig())
     struct = struct_pb2.Struct()
     config.custom_config.Unpack(struct)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -31,6 +32,9 @@ _FILLER = re.compile(_FILLERS)
 _JOINED = re.compile(rf"({'|'.join(sorted(_WORDS, key=len, reverse=True))})(?:{_FILLERS})")  # trainset, testimages
 
 
+_SHARD = re.compile(r"-(\d{5})-of-(\d{5})")
+
+
 class Named(NamedTuple):
     """What a name says."""
 
@@ -40,32 +44,32 @@ class Named(NamedTuple):
 
 
 def named(name: str, common: frozenset[str] = frozenset()) -> Named:
-    """What a folder's or a file's name says of its split; words in `common` say nothing."""
+    """Return what a folder's or a file's name says of its split; words in `common` say nothing."""
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).casefold()
     spaced = re.sub(r"(hold|held)[\W_]+out\b", "holdout", spaced)
     spaced = re.sub(r"^\s*[a-z][.)]", "", spaced)  # as in "a. Training Set"
     words = [word for word in re.findall(r"[^\W\d_]+|\d+", spaced) if word not in common]
-    told, rest = set(), []
+    splits, rest = set(), []
     for word in words:
         joined = _JOINED.fullmatch(word)
         split = _WORDS.get(joined[1] if joined else word)
         if split:
-            told.add(split)
+            splits.add(split)
         elif not (word.isdigit() or _FILLER.fullmatch(word)):
             rest.append(word)
-    if told == {TRAIN, VALIDATION}:  # both in one: validation is cut out of it
-        told = {TRAIN}
-    return Named(told.pop() if len(told) == 1 else None, " ".join(rest), len(told) > 1)
+    if splits == {TRAIN, VALIDATION}:  # both in one: validation is cut out of it
+        splits = {TRAIN}
+    return Named(splits.pop() if len(splits) == 1 else None, " ".join(rest), len(splits) > 1)
 
 
 def settled(splits: Mapping[str, str]) -> dict[str, str]:
-    """The splits that folders are named after, settled: `eval` depends on whether there is a test split beside it."""
+    """Settle the splits that folders are named after: `eval` depends on whether there is a test split beside it."""
     evaluation = VALIDATION if TEST in splits.values() else TEST
     return {name: evaluation if split == _EVALUATION else split for name, split in splits.items()}
 
 
-def of_records(names: Sequence[str], what: str) -> dict[str, str | None]:
-    """The split of each file of TFRecords, told by its folders' names or its own; None for all where none tells one.
+def of_files(names: Sequence[str], what: str) -> dict[str, str | None]:
+    """Return the split of each data file, told by its folders' names or its own; None for all where none tells one.
 
     Words and folders that all of them have are the data set's name, unless nothing else tells the splits.
 
@@ -78,39 +82,51 @@ def of_records(names: Sequence[str], what: str) -> dict[str, str | None]:
     around = len(
         [folder for folder in os.path.commonpath([f"/{os.path.dirname(n)}" for n in names]).split("/") if folder]
     )
-    told = _told({name: path[around:] for name, path in paths.items()}, _common(paths.values()))
-    if not any(told.values()):  # of all of them, what their names have in common
-        told = _told({name: (*_sure(path[:-1]), path[-1]) for name, path in paths.items()}, frozenset())
-    if not any(told.values()):
+    named_splits = _splits_in({name: path[around:] for name, path in paths.items()}, _common(paths.values()))
+    if not any(named_splits.values()):  # of all of them, what their names have in common
+        named_splits = _splits_in({name: (*_sure(path[:-1]), path[-1]) for name, path in paths.items()}, frozenset())
+    if not any(named_splits.values()):
         return dict.fromkeys(names)
-    if two := [name for name, found in told.items() if len(found) > 1]:
+    if two := [name for name, splits in named_splits.items() if len(splits) > 1]:
         raise UserError(
             f"{what}: the name of {shown(two)} tells more than one split. "
             "Let one of train, validation and test stand in each file's name, or in that of its folder."
         )
-    if untold := [name for name, found in told.items() if not found]:
-        telling = [name for name, found in told.items() if found]
+    if without := [name for name, splits in named_splits.items() if not splits]:
+        telling = [name for name, splits in named_splits.items() if splits]
         raise UserError(
-            f"{what}: the names of {shown(telling)} tell a split, and {shown(untold)} tells none. "
+            f"{what}: the names of {shown(telling)} tell a split, and {shown(without)} tells none. "
             "Put train, validation or test into the name of each file, or give the files that belong together."
         )
-    splits = settled({name: found.pop() for name, found in told.items()})
-    if TRAIN not in splits.values():
+    result = settled({name: splits.pop() for name, splits in named_splits.items()})
+    if TRAIN not in result.values():
         raise UserError(
-            f"{what}: by their names, its files are all for {' and '.join(sorted(set(splits.values())))} "
+            f"{what}: by their names, its files are all for {' and '.join(sorted(set(result.values())))} "
             f"({shown(names)}); none is for train. Give the files for train as well, or rename these."
         )
-    return dict(splits)
+    return dict(result)
 
 
-def _told(paths: Mapping[str, Sequence[str]], common: frozenset[str]) -> dict[str, set[str]]:
-    """The splits that each path's folders and file name, which are its parts, tell."""
-    found: dict[str, set[str]] = {}
+def missing_shards(names: Iterable[str]) -> Iterator[str]:
+    """Yield a line on shards (…-00000-of-00005) that are missing by their numbers."""
+    sets: dict[tuple[str, str, str], set[int]] = defaultdict(set)  # numbers, by what is before and behind them
+    for name in names:
+        if shard := _SHARD.search(name):
+            sets[name[: shard.start()], shard[2], name[shard.end() :]].add(int(shard[1]))
+    for (before, total, behind), numbers in sets.items():
+        if missing := sorted(set(range(int(total))) - numbers):
+            absent = [f"{before}-{number:05d}-of-{total}{behind}" for number in missing]
+            yield f"{len(absent):,} of {int(total):,} shards are missing ({shown(absent)})"
+
+
+def _splits_in(paths: Mapping[str, Sequence[str]], common: frozenset[str]) -> dict[str, set[str]]:
+    """Return the splits that each path's folders and file name, which are its parts, tell."""
+    splits: dict[str, set[str]] = {}
     for name, (*folders, file) in paths.items():
         own = named(_stem(file), common)
-        found[name] = {one.split for one in map(named, folders) if one.split}
-        found[name] |= {TRAIN, TEST} if own.several else {own.split} if own.split else set()
-    return found
+        splits[name] = {folder.split for folder in map(named, folders) if folder.split}
+        splits[name] |= {TRAIN, TEST} if own.several else {own.split} if own.split else set()
+    return splits
 
 
 def _sure(folders: Sequence[str]) -> Iterator[str]:
@@ -123,5 +139,5 @@ def _common(paths: Iterable[Sequence[str]]) -> frozenset[str]:
 
 
 def _stem(name: str) -> str:
-    """A file's name without its ending and its number among the shards, of which no word tells a split."""
+    """Return a file's name without its ending and its number among the shards, of which no word tells a split."""
     return re.sub(r"(\.gz|-\d{5}-of-\d{5})+$", "", name)

@@ -1,7 +1,7 @@
-"""Deals pictures to splits by a hash of their pixels, class by class.
+"""Deals images to splits by a hash of their pixels, class by class.
 
-The pictures of a class, in the order of their hashes, are cut at the configured shares: the shares are exact to one
-picture, pictures with the same pixels stay together, and adding pictures moves few others.
+The images of a class, in the order of their hashes, are cut at the configured shares: the shares are exact to one
+image, images with the same pixels stay together, and adding images moves few others.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ class Cut(NamedTuple):
 
 
 def cut(hashes: np.ndarray, shares: Mapping[str, float], given: Collection[str]) -> Cut:
-    """Where to cut one class's hashes, uint64 [N], of the pictures that could go to train.
+    """Return where to cut one class's hashes, uint64 [N], of the images that could go to train.
 
     A split in `given` comes with the source and takes nothing here; the others take their share of what they and
-    train have together. Each gets at least one picture where the class has that many different ones; train first, then
+    train have together. Each gets at least one image where the class has that many different ones; train first, then
     test.
     """
     distinct, counts = np.unique(hashes, return_counts=True)
     if not len(distinct):
         return Cut(0, 0)
-    pictures = np.concatenate([[0], np.cumsum(counts)])  # in the first k different hashes
+    images = np.concatenate([[0], np.cumsum(counts)])  # in the first k different hashes
     last = len(distinct) - 1  # at least one for train
     total = sum(shares[split] for split in SPLITS if split == TRAIN or split not in given)
 
     def nearest(share: float) -> int:
-        return int(np.abs(pictures - share / total * len(hashes)).argmin())
+        return int(np.abs(images - share / total * len(hashes)).argmin())
 
     test = validation = 0  # how many different hashes lie below each cut
     share = 0.0
@@ -52,7 +52,7 @@ def cut(hashes: np.ndarray, shares: Mapping[str, float], given: Collection[str])
 
 
 def assign(hashes: np.ndarray, cuts: Cut) -> np.ndarray:
-    """Indices into SPLITS, int8 [N], of hashes uint64 [N]."""
+    """Return indices into SPLITS, int8 [N], of hashes uint64 [N]."""
     codes = np.full(len(hashes), SPLITS.index(TRAIN), np.int8)
     codes[hashes < np.uint64(cuts.validation)] = SPLITS.index(VALIDATION)
     codes[hashes < np.uint64(cuts.test)] = SPLITS.index(TEST)

@@ -113,7 +113,7 @@ class _Unpickler(pickle._Unpickler):  # type: ignore[name-defined,misc,unused-ig
 
 
 def loads(raw: bytes) -> Any:
-    """The containers in the pickle, with numpy arrays (read-only) in them; Python 2's strings come as bytes.
+    """Return the containers in the pickle, with numpy arrays (read-only) in them; Python 2's strings come as bytes.
 
     Raises:
       Refused: it names or does something else, or is damaged.
@@ -127,7 +127,7 @@ def loads(raw: bytes) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """Arrays for their stand-ins, in a dictionary or alone: that is as deep as they lie in what is read here."""
+    """Return arrays for their stand-ins, in a dictionary or alone: that is as deep as they lie in what is read here."""
     if isinstance(value, dict):
         return {key: item.array if isinstance(item, _Array) else item for key, item in value.items()}
     return value.array if isinstance(value, _Array) else value

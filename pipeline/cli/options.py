@@ -20,7 +20,7 @@ def add_config(command: argparse.ArgumentParser, data: bool = True) -> None:
     """What decides the configuration; `data` where the command reads the pictures."""
     if data:
         command.add_argument(
-            "--data", metavar="SOURCE", help="digits, cifar10, or the path of a folder, archive or TFRecords"
+            "--data", metavar="SOURCE", help="digits, cifar10, or a path: docs/data.md lists what is read"
         )
     else:
         command.set_defaults(data=None)

@@ -22,7 +22,7 @@ from pipeline.output import all_output_to
 from pipeline.tracking import metadata
 
 if TYPE_CHECKING:
-    from components.example_gen.pictures import Rejected
+    from components.example_gen.rejected import Rejected
 
 BATCH, BATCH_BYTES = 256, 64 << 20  # images, and bytes of them, that the model is asked about at once
 _LINE = 4096  # characters of a name; paths are longer than what else is printed
@@ -95,7 +95,8 @@ def _load(model_path: str) -> Any:
 
 def _read_batch(files: list[Path], named: Set[Path], limits: Data) -> list[tuple[Path, bytes | Rejected]]:
     """The first of the files, which are taken off the list, each as an image that is served, or why there is none."""
-    from components.example_gen import pictures
+    from components.example_gen import images
+    from components.example_gen.rejected import Rejected
 
     batch: list[tuple[Path, bytes | Rejected]] = []
     size = 0
@@ -104,12 +105,12 @@ def _read_batch(files: list[Path], named: Set[Path], limits: Data) -> list[tuple
         image: bytes | Rejected
         try:
             raw = _read(file, limits.max_bytes, file in named)
-            image = pictures.servable(raw, limits.max_bytes, limits.max_pixels)
+            image = images.canonical_bytes(raw, limits.max_bytes, limits.max_pixels)
             size += len(image)
-        except pictures.Rejected as error:
+        except Rejected as error:
             image = error
         except OSError as error:
-            image = pictures.Rejected(f"cannot be read ({error.strerror or error})")
+            image = Rejected(f"cannot be read ({error.strerror or error})")
         batch.append((file, image))
     return batch
 

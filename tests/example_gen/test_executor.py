@@ -16,9 +16,9 @@ from PIL import Image
 from components.contracts import features as f
 from components.contracts.rejects import REJECTED_FILE
 from components.errors import UserError
-from components.example_gen import measures, pictures
-from tests.example_gen import sets
-from tests.example_gen.pictures_of_every_kind import encoded_anew, kept, saved, scene, stripped, turned
+from components.example_gen import images, measures
+from tests.example_gen import datasets
+from tests.example_gen.image_samples import encoded_anew, kept, saved, scene, stripped, turned
 from tests.examples import digit_pictures, png
 
 CONTRACT = {
@@ -28,27 +28,27 @@ CONTRACT = {
 }  # fmt: skip
 
 
-def check_contract(outcome: sets.Outcome) -> None:
-    """Every example has every feature, true to its picture; counts agree with what is there."""
+def check_contract(outcome: datasets.Outcome) -> None:
+    """Every example has every feature, true to its image; counts agree with what is there."""
     for example in outcome.all:
         assert {name: type(value) for name, value in example.items()} == CONTRACT
-        picture = pictures.read(example[f.IMAGE], 10**7, 10**7)
-        height, width = picture.pixels.shape[:2]
-        digest = hashlib.sha256(b"%d %d " % (height, width) + picture.pixels.tobytes()).hexdigest()
+        image = images.read(example[f.IMAGE], 10**7, 10**7)
+        height, width = image.pixels.shape[:2]
+        digest = hashlib.sha256(b"%d %d " % (height, width) + image.pixels.tobytes()).hexdigest()
         assert example[f.PIXELS_SHA256] == digest.encode()
         assert (example[f.HEIGHT], example[f.WIDTH], example[f.NUM_BYTES]) == (height, width, len(example[f.IMAGE]))
         statistics = [example[name] for name in (f.BRIGHTNESS, f.CONTRAST, f.SHARPNESS, f.COLOURFULNESS)]
-        assert np.array_equal(statistics, measures.statistics(picture.pixels[None])[0].astype(np.float32))
+        assert np.array_equal(statistics, measures.statistics(image.pixels[None])[0].astype(np.float32))
         assert example[f.CLASS_NAME].decode() == outcome.counts["class_names"][example[f.LABEL]]
     for split, examples in outcome.splits.items():
-        found = Counter(example[f.CLASS_NAME].decode() for example in examples)
-        assert {name: count for name, count in outcome.counts["splits"][split].items() if count} == found
+        per_class = Counter(example[f.CLASS_NAME].decode() for example in examples)
+        assert {name: count for name, count in outcome.counts["splits"][split].items() if count} == per_class
         assert examples
     assert outcome.counts["rejected"] == len(outcome.rejected)
 
 
 def test_digits(tmp_path: Path) -> None:
-    outcome = sets.run("digits", tmp_path / "out")
+    outcome = datasets.run("digits", tmp_path / "out")
     check_contract(outcome)
     assert {split: len(examples) for split, examples in outcome.splits.items()} == {
         "train": 1438,
@@ -59,7 +59,7 @@ def test_digits(tmp_path: Path) -> None:
     for example in outcome.all:
         row = int(example[f.SOURCE].decode().removeprefix("digits.csv:"))
         assert example[f.LABEL] == labels[row]
-        assert np.array_equal(pictures.read(example[f.IMAGE], 10**6, 10**6).pixels, pixels[row])
+        assert np.array_equal(images.read(example[f.IMAGE], 10**6, 10**6).pixels, pixels[row])
     classes = [example[f.LABEL] for example in outcome.splits["train"][:200]]
     assert len(set(classes)) == 10  # mixed
 
@@ -73,46 +73,46 @@ def digest(uri: Path) -> dict[str, str]:
 
 
 def test_two_runs_give_the_same_bytes(tmp_path: Path) -> None:
-    root = sets.folder(tmp_path / "pets", sets.digit_files(300) | {"0/bad.png": b"bad"})
-    first, second = sets.run(root, tmp_path / "a" / "out"), sets.run(root, tmp_path / "b" / "out")
+    root = datasets.folder(tmp_path / "pets", datasets.digit_files(300) | {"0/bad.png": b"bad"})
+    first, second = datasets.run(root, tmp_path / "a" / "out"), datasets.run(root, tmp_path / "b" / "out")
     assert digest(first.uri) == digest(second.uri)
 
 
 def test_folder_tar_and_zip_give_the_same_examples(tmp_path: Path) -> None:
     content: dict[str, bytes | None] = {
-        **sets.digit_files(250),
+        **datasets.digit_files(250),
         "1/bad.png": b"bad",
         "0/.DS_Store": b"x",
         "7/deep/er.png": png(scene()),
     }
     wrapped = {f"pets/{name}": raw for name, raw in content.items()}
     outcomes = [
-        sets.run(path, tmp_path / str(i) / "out")
+        datasets.run(path, tmp_path / str(i) / "out")
         for i, path in enumerate(
             (
-                sets.folder(tmp_path / "pets", content),
-                sets.tar(tmp_path / "a.tar", content),
-                sets.tar(tmp_path / "b.tar", wrapped),
-                sets.tar(tmp_path / "a.tar.gz", content, "w:gz"),
-                sets.tar(tmp_path / "b.tgz", wrapped, "w:gz"),
-                sets.zipped(tmp_path / "a.zip", content),
-                sets.zipped(tmp_path / "b.zip", wrapped, zipfile.ZIP_STORED),
+                datasets.folder(tmp_path / "pets", content),
+                datasets.tar(tmp_path / "a.tar", content),
+                datasets.tar(tmp_path / "b.tar", wrapped),
+                datasets.tar(tmp_path / "a.tar.gz", content, "w:gz"),
+                datasets.tar(tmp_path / "b.tgz", wrapped, "w:gz"),
+                datasets.zipped(tmp_path / "a.zip", content),
+                datasets.zipped(tmp_path / "b.zip", wrapped, zipfile.ZIP_STORED),
             )
         )
     ]
     check_contract(outcomes[0])
     for other in outcomes[1:]:
         for split in f.SPLITS:
-            assert sets.without_source(other.splits[split]) == sets.without_source(outcomes[0].splits[split])
-        assert [line["reason"] for line in other.rejected] == ["not a picture but text"]
+            assert datasets.without_source(other.splits[split]) == datasets.without_source(outcomes[0].splits[split])
+        assert [line["reason"] for line in other.rejected] == ["not an image but text"]
         assert {**other.counts, "source": ""} == {**outcomes[0].counts, "source": ""}
 
 
 def test_given_splits(tmp_path: Path) -> None:
     content = {}
     for prefix, count in (("train/", 90), ("test/", 10)):
-        content |= sets.pictures_of({"cat": count, "dog": count}, prefix)
-    outcome = sets.run(sets.folder(tmp_path / "pets", content), tmp_path / "a" / "out")
+        content |= datasets.images_of({"cat": count, "dog": count}, prefix)
+    outcome = datasets.run(datasets.folder(tmp_path / "pets", content), tmp_path / "a" / "out")
     check_contract(outcome)
     assert {split: sum(x.values()) for split, x in outcome.counts["splits"].items()} == {
         "train": 160,
@@ -121,8 +121,8 @@ def test_given_splits(tmp_path: Path) -> None:
     }
     for split, tops in (("train", b"train/"), ("validation", b"train/"), ("test", b"test/")):
         assert all(example[f.SOURCE].startswith(tops) for example in outcome.splits[split])
-    content |= sets.pictures_of({"cat": 5, "dog": 5}, "val/")
-    outcome = sets.run(sets.folder(tmp_path / "pets", content), tmp_path / "b" / "out")
+    content |= datasets.images_of({"cat": 5, "dog": 5}, "val/")
+    outcome = datasets.run(datasets.folder(tmp_path / "pets", content), tmp_path / "b" / "out")
     assert {split: sum(x.values()) for split, x in outcome.counts["splits"].items()} == {
         "train": 180,
         "validation": 10,
@@ -132,27 +132,27 @@ def test_given_splits(tmp_path: Path) -> None:
 
 
 def test_same_pixels_never_part(tmp_path: Path) -> None:
-    """Thirty pictures, each stored as PNG, BMP and WebP: the three of each lie in one split."""
+    """Thirty images, each stored as PNG, BMP and WebP: the three of each lie in one split."""
     content = {}
     for name, seed in (("cat", 0), ("dog", 100)):
         for i in range(30):
-            image = Image.fromarray(sets.picture(seed + i))
+            image = Image.fromarray(datasets.pixels_of(seed + i))
             content |= {f"{name}/{i}.png": saved(image, "PNG"), f"{name}/{i}.bmp": saved(image, "BMP")}
             content[f"{name}/{i}.webp"] = saved(image, "WEBP", lossless=True)
-    outcome = sets.run(sets.folder(tmp_path / "pets", content), tmp_path / "out")
+    outcome = datasets.run(datasets.folder(tmp_path / "pets", content), tmp_path / "out")
     where: dict[bytes, set[str]] = {}
     for split, examples in outcome.splits.items():
         for example in examples:
             where.setdefault(example[f.PIXELS_SHA256], set()).add(split)
     assert len(where) == 60
-    assert all(len(found) == 1 for found in where.values())
+    assert all(len(splits) == 1 for splits in where.values())
 
 
-def test_every_kind_of_picture(tmp_path: Path) -> None:
-    content = sets.pictures_of({"cat": 6, "dog": 6})
+def test_every_kind_of_image(tmp_path: Path) -> None:
+    content = datasets.images_of({"cat": 6, "dog": 6})
     for name, raw in (kept() | stripped() | turned() | encoded_anew()).items():
         content[f"cat/{name.replace('/', '')}"] = raw
-    outcome = sets.run(sets.folder(tmp_path / "pets", content), tmp_path / "out")
+    outcome = datasets.run(datasets.folder(tmp_path / "pets", content), tmp_path / "out")
     assert outcome.rejected == []
     stored = {example[f.SOURCE].decode(): example for example in outcome.all}
     for name, raw in kept().items():
@@ -171,27 +171,29 @@ HOSTILE = ["\u732b", "a b", "<script>&amp;", "new\nline", "quo\"te'", "caf\u00e9
 @pytest.mark.parametrize("kind", ["folder", "tar", "zip"])
 def test_hostile_names(tmp_path: Path, kind: str) -> None:
     content = {
-        f"{name}/{name}{i}.png": png(sets.picture(HOSTILE.index(name) * 10 + i + 10))
+        f"{name}/{name}{i}.png": png(datasets.pixels_of(HOSTILE.index(name) * 10 + i + 10))
         for name in HOSTILE
         for i in range(4)
     }
     content |= {f"{HOSTILE[0]}/{HOSTILE[3]}.dat": b"text"}
     content |= (
-        {"bad\udcff/1.png": png(sets.picture(1)), "bad\udcff/2.png": png(sets.picture(2))} if kind != "zip" else {}
+        {"bad\udcff/1.png": png(datasets.pixels_of(1)), "bad\udcff/2.png": png(datasets.pixels_of(2))}
+        if kind != "zip"
+        else {}
     )
     root = tmp_path / "p[e]ts {1} *"
-    path = {"folder": sets.folder, "tar": sets.tar, "zip": sets.zipped}[kind](root, content)
-    outcome = sets.run(path, tmp_path / "out")
+    path = {"folder": datasets.folder, "tar": datasets.tar, "zip": datasets.zipped}[kind](root, content)
+    outcome = datasets.run(path, tmp_path / "out")
     names = {name.strip("\\") for name in outcome.counts["class_names"]}
     assert names >= set(HOSTILE)
     assert kind == "zip" or "bad\\xff" in names
     assert outcome.rejected == [
-        {"source": f"{HOSTILE[0]}/{HOSTILE[3]}.dat", "reason": "not a picture but text", "class_name": HOSTILE[0]}
+        {"source": f"{HOSTILE[0]}/{HOSTILE[3]}.dat", "reason": "not an image but text", "class_name": HOSTILE[0]}
     ]
 
 
 def test_rejects_are_named_and_counted(tmp_path: Path) -> None:
-    good = sets.pictures_of({"cat": 5, "dog": 5})
+    good = datasets.images_of({"cat": 5, "dog": 5})
     jpeg = kept()["jpeg"]
     content: dict[str, bytes | None] = {
         **good,
@@ -200,45 +202,45 @@ def test_rejects_are_named_and_counted(tmp_path: Path) -> None:
         "cat/cut.jpg": jpeg[:-60],
         "dog/large.jpg": jpeg + b"x" * 10**6,
         "dog/wide.png": png(np.zeros((600, 2000, 3), np.uint8)),
-        "stray.png": png(sets.picture(99)),
+        "stray.png": png(datasets.pixels_of(99)),
         "emu": None,
         "fox/only.png": b"broken",
         ".hidden/1.png": b"x",
     }
-    outcome = sets.run(sets.folder(tmp_path / "pets", content), tmp_path / "out")
+    outcome = datasets.run(datasets.folder(tmp_path / "pets", content), tmp_path / "out")
     check_contract(outcome)
     assert outcome.reasons() == {
-        "cat/text.dat": "not a picture but text",
+        "cat/text.dat": "not an image but text",
         "cat/empty.jpg": "empty file",
         "cat/cut.jpg": outcome.reasons()["cat/cut.jpg"],
         "dog/large.jpg": "over the limit of 1,000,000 bytes (data.max_bytes)",
         "dog/wide.png": "2000 x 600 is over the limit of 1,000,000 pixels (data.max_pixels)",
         "stray.png": "not in the folder of a class",
-        "emu": "the class has no usable picture",
-        "fox": "the class has no usable picture",
-        "fox/only.png": "not a picture but text",
+        "emu": "the class has no usable image",
+        "fox": "the class has no usable image",
+        "fox/only.png": "not an image but text",
     }
-    assert outcome.reasons()["cat/cut.jpg"].startswith("damaged picture: the file is truncated")
+    assert outcome.reasons()["cat/cut.jpg"].startswith("damaged image: the file is truncated")
     assert {line["source"]: line["class_name"] for line in outcome.rejected}["fox/only.png"] == "fox"
     assert outcome.counts["class_names"] == ["cat", "dog"]
     assert outcome.counts["rejected"] == 9
 
 
-def test_a_class_without_training_pictures(tmp_path: Path) -> None:
+def test_a_class_without_training_images(tmp_path: Path) -> None:
     content = {
-        **sets.pictures_of({"cat": 9, "dog": 9}, "train/"),
-        **sets.pictures_of({"cat": 3, "dog": 3, "emu": 2}, "test/"),
+        **datasets.images_of({"cat": 9, "dog": 9}, "train/"),
+        **datasets.images_of({"cat": 3, "dog": 3, "emu": 2}, "test/"),
     }
-    outcome = sets.run(sets.folder(tmp_path / "pets", content), tmp_path / "out")
+    outcome = datasets.run(datasets.folder(tmp_path / "pets", content), tmp_path / "out")
     assert outcome.reasons() == dict.fromkeys(
-        ("test/emu/0.png", "test/emu/1.png"), "its class has no picture to train with"
+        ("test/emu/0.png", "test/emu/1.png"), "its class has no image to train with"
     )
     assert outcome.rejected[0]["class_name"] == "emu"
 
 
 def test_what_describes_a_set_is_ignored_and_counted(tmp_path: Path) -> None:
     content: dict[str, bytes | None] = {
-        **sets.pictures_of({"cat": 4, "dog": 4}, "images/"),
+        **datasets.images_of({"cat": 4, "dog": 4}, "images/"),
         "README.dataset.txt": b"a data set",
         "labels.csv": b"1.png,cat",
         "annotations/cat/0.xml": b"<annotation/>",
@@ -246,12 +248,12 @@ def test_what_describes_a_set_is_ignored_and_counted(tmp_path: Path) -> None:
         "images/docs/more/notes.md": b"no class",
     }
     for path in (
-        sets.folder(tmp_path / "pets", content),
-        sets.tar(tmp_path / "a.tar", content),
-        sets.tar(tmp_path / "a.tgz", content, "w:gz"),
-        sets.zipped(tmp_path / "a.zip", content),
+        datasets.folder(tmp_path / "pets", content),
+        datasets.tar(tmp_path / "a.tar", content),
+        datasets.tar(tmp_path / "a.tgz", content, "w:gz"),
+        datasets.zipped(tmp_path / "a.zip", content),
     ):
-        outcome = sets.run(path, tmp_path / f"{path.name}.d" / "out")
+        outcome = datasets.run(path, tmp_path / f"{path.name}.d" / "out")
         assert (outcome.counts["class_names"], outcome.rejected) == (["cat", "dog"], [])
         assert outcome.counts["ignored"] == 4
         assert outcome.counts["notes"] == [
@@ -263,92 +265,98 @@ def test_what_describes_a_set_is_ignored_and_counted(tmp_path: Path) -> None:
 def test_archives_in_a_folder_are_read_as_folders_of_their_names(tmp_path: Path) -> None:
     (tmp_path / "pets").mkdir()
     for split, count in (("train", 9), ("test", 3)):
-        sets.zipped(tmp_path / "pets" / f"{split}.zip", sets.pictures_of({"cat": count, "dog": count}, f"{split}/"))
-    outcome = sets.run(tmp_path / "pets", tmp_path / "out")
+        datasets.zipped(
+            tmp_path / "pets" / f"{split}.zip", datasets.images_of({"cat": count, "dog": count}, f"{split}/")
+        )
+    outcome = datasets.run(tmp_path / "pets", tmp_path / "out")
     check_contract(outcome)
     assert outcome.counts["class_names"] == ["cat", "dog"]
     assert {example[f.SOURCE].split(b"/")[:2] == [b"test", b"test"] for example in outcome.splits["test"]} == {True}
     assert outcome.counts["notes"] == ["test.zip, train.zip: each archive is read as a folder of its name"]
-    beside = sets.run(
-        sets.folder(tmp_path / "b", sets.pictures_of({"cat": 5, "dog": 5}) | {"all.zip": b"PK"}), tmp_path / "c" / "out"
+    beside = datasets.run(
+        datasets.folder(tmp_path / "b", datasets.images_of({"cat": 5, "dog": 5}) | {"all.zip": b"PK"}),
+        tmp_path / "c" / "out",
     )
     assert beside.reasons() == {"all.zip": "an archive: extract it, or give it by itself"}
 
 
 def test_records_without_labels_in_test_leave_test_to_be_cut(tmp_path: Path) -> None:
-    images = [png(sets.picture(i)) for i in range(26)]
+    images = [png(datasets.pixels_of(i)) for i in range(26)]
     (tmp_path / "r" / "train").mkdir(parents=True)
     (tmp_path / "r" / "test").mkdir()
     labelled = [{"image": raw, "class": i % 2, "id": b"x"} for i, raw in enumerate(images[:20])]
-    sets.tfrecords(tmp_path / "r" / "train" / "00.tfrec", labelled)
-    sets.tfrecords(tmp_path / "r" / "test" / "00.tfrec", [{"image": raw, "id": b"x"} for raw in images[20:]])
-    outcome = sets.run(tmp_path / "r", tmp_path / "out")
+    datasets.tfrecords(tmp_path / "r" / "train" / "00.tfrec", labelled)
+    datasets.tfrecords(tmp_path / "r" / "test" / "00.tfrec", [{"image": raw, "id": b"x"} for raw in images[20:]])
+    outcome = datasets.run(tmp_path / "r", tmp_path / "out")
     check_contract(outcome)
     assert len(outcome.rejected) == 6
     assert len(outcome.all) == 20
 
 
 def test_records_that_name_classes_by_number_and_by_text(tmp_path: Path) -> None:
-    examples = [{"image": png(sets.picture(i)), "label": i % 2} for i in range(10)]
-    examples += [{"image": png(sets.picture(i)), "label": b"cat"} for i in range(10, 20)]
-    path = sets.tfrecords(tmp_path / "a.tfrecord", examples)
+    examples = [{"image": png(datasets.pixels_of(i)), "label": i % 2} for i in range(10)]
+    examples += [{"image": png(datasets.pixels_of(i)), "label": b"cat"} for i in range(10, 20)]
+    path = datasets.tfrecords(tmp_path / "a.tfrecord", examples)
     with pytest.raises(UserError, match=r"some records name their class by a number \(1\), others by text \('cat'\)"):
-        sets.run(path, tmp_path / "out")
+        datasets.run(path, tmp_path / "out")
 
 
 def test_numeric_class_folders_are_in_the_order_of_numbers(tmp_path: Path) -> None:
     names = ["1", "2", "10", "0.5", "007", "-1", "b", "B", "10b"]
     for path in (
-        sets.folder(tmp_path / "pets", content := sets.pictures_of(dict.fromkeys(names, 3))),
-        sets.tar(tmp_path / "a.tgz", content, "w:gz"),
+        datasets.folder(tmp_path / "pets", content := datasets.images_of(dict.fromkeys(names, 3))),
+        datasets.tar(tmp_path / "a.tgz", content, "w:gz"),
     ):
-        outcome = sets.run(path, tmp_path / f"{path.name}.d" / "out")
+        outcome = datasets.run(path, tmp_path / f"{path.name}.d" / "out")
         check_contract(outcome)
         assert outcome.counts["class_names"] == ["-1", "0.5", "1", "2", "007", "10", "10b", "B", "b"]
 
 
 def test_classes_that_differ_by_case(tmp_path: Path) -> None:
-    train = sets.pictures_of({"frog": 5, "ship": 5}, "train/")
+    train = datasets.images_of({"frog": 5, "ship": 5}, "train/")
     with pytest.raises(UserError, match="the classes 'Frog' and 'frog' differ only in upper and lower case or spaces"):
-        sets.run(
-            sets.folder(tmp_path / "a", train | sets.pictures_of({"Frog": 3, "Ship": 3}, "test/")), tmp_path / "1" / "o"
+        datasets.run(
+            datasets.folder(tmp_path / "a", train | datasets.images_of({"Frog": 3, "Ship": 3}, "test/")),
+            tmp_path / "1" / "o",
         )
-    letters = sets.run(sets.folder(tmp_path / "b", sets.pictures_of({"A": 3, "a": 3})), tmp_path / "2" / "o")
+    letters = datasets.run(datasets.folder(tmp_path / "b", datasets.images_of({"A": 3, "a": 3})), tmp_path / "2" / "o")
     assert letters.counts["class_names"] == ["A", "a"]
     assert letters.counts["notes"] == ["the classes 'A' and 'a' differ only in upper and lower case or spaces"]
 
 
 def test_a_test_folder_without_labels_leaves_test_to_be_cut(tmp_path: Path) -> None:
-    content = sets.pictures_of({"cat": 10, "dog": 10}, "train/")
-    content |= {f"test/{i}.png": png(sets.picture(900 + i)) for i in range(3)}
-    outcome = sets.run(sets.folder(tmp_path / "pets", content), tmp_path / "out")
+    content = datasets.images_of({"cat": 10, "dog": 10}, "train/")
+    content |= {f"test/{i}.png": png(datasets.pixels_of(900 + i)) for i in range(3)}
+    outcome = datasets.run(datasets.folder(tmp_path / "pets", content), tmp_path / "out")
     check_contract(outcome)
     assert set(outcome.reasons().values()) == {"not in the folder of a class: directly in test/"}
     assert sum(outcome.counts["splits"]["test"].values()) == 2
 
 
 def test_a_test_split_of_other_classes(tmp_path: Path) -> None:
-    content = sets.pictures_of({"cat": 5, "dog": 5}, "train/") | sets.pictures_of({"emu": 5, "yak": 5}, "test/")
+    content = datasets.images_of({"cat": 5, "dog": 5}, "train/") | datasets.images_of({"emu": 5, "yak": 5}, "test/")
     with pytest.raises(UserError, match="no image of test is of a class that train has"):
-        sets.run(sets.folder(tmp_path / "pets", content), tmp_path / "out")
+        datasets.run(datasets.folder(tmp_path / "pets", content), tmp_path / "out")
 
 
 def test_an_unreadable_file_is_rejected(tmp_path: Path) -> None:
-    root = sets.folder(tmp_path / "pets", sets.pictures_of({"cat": 5, "dog": 5}))
+    root = datasets.folder(tmp_path / "pets", datasets.images_of({"cat": 5, "dog": 5}))
     (root / "cat" / "gone.png").symlink_to("nowhere")
     (root / "dog" / "here").symlink_to("..")  # a folder that contains itself
     (root / "dog" / "linked.png").symlink_to(root / "cat" / "0.png")
-    outcome = sets.run(root, tmp_path / "out")
+    outcome = datasets.run(root, tmp_path / "out")
     assert outcome.reasons() == {"cat/gone.png": "cannot be read (No such file or directory)"}
     assert len(outcome.all) == 11
 
 
-@pytest.mark.parametrize("write", [sets.cifar_python, sets.cifar_binary])
+@pytest.mark.parametrize("write", [datasets.cifar_python, datasets.cifar_binary])
 def test_cifar_10(tmp_path: Path, write: object) -> None:
-    batches = {f"data_batch_{i}": sets.cifar_rows(i, 100) for i in (1, 2)} | {"test_batch": sets.cifar_rows(9, 50)}
-    outcome = sets.run(write(tmp_path / "archive", batches), tmp_path / "out")
+    batches = {f"data_batch_{i}": datasets.cifar_rows(i, 100) for i in (1, 2)} | {
+        "test_batch": datasets.cifar_rows(9, 50)
+    }
+    outcome = datasets.run(write(tmp_path / "archive", batches), tmp_path / "out")
     check_contract(outcome)
-    assert outcome.counts["class_names"] == sets.CIFAR_NAMES
+    assert outcome.counts["class_names"] == datasets.CIFAR_NAMES
     assert {split: len(examples) for split, examples in outcome.splits.items()} == {
         "train": 180,
         "validation": 20,
@@ -359,26 +367,26 @@ def test_cifar_10(tmp_path: Path, write: object) -> None:
         batch = batches[Path(member).name.removesuffix(".bin")]
         assert batch.labels[int(row)] == example[f.LABEL]
         planes = batch.data[int(row)].reshape(3, 32, 32)
-        assert np.array_equal(pictures.read(example[f.IMAGE], 10**6, 10**6).pixels, np.moveaxis(planes, 0, 2))
+        assert np.array_equal(images.read(example[f.IMAGE], 10**6, 10**6).pixels, np.moveaxis(planes, 0, 2))
 
 
 def test_a_label_without_a_name(tmp_path: Path) -> None:
-    rows = sets.cifar_rows(0, 30)
-    path = sets.cifar_binary(tmp_path / "archive", {"data_batch_1": rows._replace(labels=[*rows.labels[:-1], 10])})
+    rows = datasets.cifar_rows(0, 30)
+    path = datasets.cifar_binary(tmp_path / "archive", {"data_batch_1": rows._replace(labels=[*rows.labels[:-1], 10])})
     with pytest.raises(UserError, match="a label 10, but names for 10 classes"):
-        sets.run(path, tmp_path / "out")
+        datasets.run(path, tmp_path / "out")
 
 
 def test_a_hostile_archive_ends_the_run_in_one_line(tmp_path: Path) -> None:
     import pickle
 
-    from tests.example_gen.test_cifar import Hostile
+    from tests.example_gen.formats.test_cifar10 import Hostile
 
-    path = sets.tar(
+    path = datasets.tar(
         tmp_path / "a.tgz", {"cifar-10-batches-py/data_batch_1": pickle.dumps({b"data": Hostile()}, 2)}, "w:gz"
     )
     with pytest.raises(UserError, match=r"holds posix\.system, which no CIFAR-10 batch needs; it was not run"):
-        sets.run(path, tmp_path / "out")
+        datasets.run(path, tmp_path / "out")
     assert not os.path.exists("hacked")
 
 
@@ -386,9 +394,9 @@ def test_tfrecords(tmp_path: Path) -> None:
     folder = tmp_path / "pets"
     folder.mkdir()
     for shard in range(2):
-        rows = [{"image": png(sets.picture(shard * 100 + i)), "label": i % 12} for i in range(60)]
-        sets.tfrecords(folder / f"pets.tfrecord-{shard:05d}-of-00002", [*rows, {"label": 1}])
-    outcome = sets.run(folder, tmp_path / "a" / "out")
+        rows = [{"image": png(datasets.pixels_of(shard * 100 + i)), "label": i % 12} for i in range(60)]
+        datasets.tfrecords(folder / f"pets.tfrecord-{shard:05d}-of-00002", [*rows, {"label": 1}])
+    outcome = datasets.run(folder, tmp_path / "a" / "out")
     check_contract(outcome)
     assert outcome.counts["class_names"] == [f"{i:02d}" for i in range(12)]
     assert all(int(example[f.CLASS_NAME]) == example[f.LABEL] for example in outcome.all)
@@ -396,28 +404,33 @@ def test_tfrecords(tmp_path: Path) -> None:
 
 
 def test_its_own_output_is_a_source(tmp_path: Path) -> None:
-    first = sets.run(sets.folder(tmp_path / "pets", sets.pictures_of({"cat": 30, "dog": 30})), tmp_path / "a" / "out")
+    first = datasets.run(
+        datasets.folder(tmp_path / "pets", datasets.images_of({"cat": 30, "dog": 30})), tmp_path / "a" / "out"
+    )
     shards = tmp_path / "records"
     shards.mkdir()
     for split in f.SPLITS:
         (path,) = (first.uri / f"Split-{split}").iterdir()
         (shards / f"pets-{split}.tfrecord.gz").write_bytes(path.read_bytes())
-    second = sets.run(shards, tmp_path / "b" / "out")
+    second = datasets.run(shards, tmp_path / "b" / "out")
     for split in f.SPLITS:
-        assert sets.without_source(first.splits[split]) == sets.without_source(second.splits[split])
+        assert datasets.without_source(first.splits[split]) == datasets.without_source(second.splits[split])
 
 
 MISTAKES = {
     "nothing usable": (
         {"cat/1.png": b"x", "dog/2.png": b"y"},
-        "none of its 2 images can be used (2 × not a picture but text)",
+        "none of its 2 images can be used (2 × not an image but text)",
     ),
     "one usable class": (
-        {**sets.pictures_of({"cat": 5}), "dog/1.png": b"x"},
-        "only 'cat' has usable pictures to train with, and a classifier needs two classes (1 × not a picture but text",
+        {**datasets.images_of({"cat": 5}), "dog/1.png": b"x"},
+        "only 'cat' has usable images to train with, and a classifier needs two classes (1 × not an image but text",
     ),
-    "too few": (sets.pictures_of({"cat": 2, "dog": 2}), "too few pictures: none is left for validation"),
-    "only test": (sets.pictures_of({"cat": 2, "dog": 2}, "pets/test/"), "there are images for test (test/), and none"),
+    "too few": (datasets.images_of({"cat": 2, "dog": 2}), "too few images: none is left for validation"),
+    "only test": (
+        datasets.images_of({"cat": 2, "dog": 2}, "pets/test/"),
+        "there are images for test (test/), and none",
+    ),
 }
 
 
@@ -425,9 +438,11 @@ MISTAKES = {
 @pytest.mark.parametrize("archive", [False, True])
 def test_mistakes_get_one_clear_line(tmp_path: Path, kind: str, archive: bool) -> None:
     content, message = MISTAKES[kind]
-    path = sets.tar(tmp_path / "pets.tgz", content, "w:gz") if archive else sets.folder(tmp_path / "pets", content)
+    path = (
+        datasets.tar(tmp_path / "pets.tgz", content, "w:gz") if archive else datasets.folder(tmp_path / "pets", content)
+    )
     with pytest.raises(UserError) as caught:
-        sets.run(path, tmp_path / "out")
+        datasets.run(path, tmp_path / "out")
     assert str(caught.value).startswith(f"{path}: {message or ''}")
     assert "\n" not in str(caught.value)
 
@@ -443,76 +458,82 @@ def test_mistakes_get_one_clear_line(tmp_path: Path, kind: str, archive: bool) -
 )
 def test_archives_of_no_known_layout(tmp_path: Path, content: dict[str, bytes], message: str) -> None:
     for path in (
-        sets.tar(tmp_path / "a.tar", content),
-        sets.tar(tmp_path / "a.tgz", content, "w:gz"),
-        sets.zipped(tmp_path / "a.zip", content),
+        datasets.tar(tmp_path / "a.tar", content),
+        datasets.tar(tmp_path / "a.tgz", content, "w:gz"),
+        datasets.zipped(tmp_path / "a.zip", content),
     ):
         with pytest.raises(UserError, match=message):
-            sets.run(path, tmp_path / f"{path.name}.d" / "out")
+            datasets.run(path, tmp_path / f"{path.name}.d" / "out")
 
 
 def test_members_that_escape_are_rejected(tmp_path: Path) -> None:
     content = {
-        **sets.pictures_of({"pets/cat": 5, "pets/dog": 5}),
+        **datasets.images_of({"pets/cat": 5, "pets/dog": 5}),
         "../../evil.png": png(scene()),
         "/abs/evil.png": png(scene()),
     }
     for path in (
-        sets.tar(tmp_path / "a.tar", content),
-        sets.tar(tmp_path / "a.tgz", content, "w:gz"),
-        sets.zipped(tmp_path / "a.zip", content),
+        datasets.tar(tmp_path / "a.tar", content),
+        datasets.tar(tmp_path / "a.tgz", content, "w:gz"),
+        datasets.zipped(tmp_path / "a.zip", content),
     ):
-        outcome = sets.run(path, tmp_path / f"{path.name}.d" / "out")
+        outcome = datasets.run(path, tmp_path / f"{path.name}.d" / "out")
         assert {line["reason"] for line in outcome.rejected} == {"its name points outside the archive"}
         assert outcome.counts["class_names"] == ["cat", "dog"]
         assert len(outcome.all) == 10
 
 
 def test_rejected_file_is_json_lines(tmp_path: Path) -> None:
-    outcome = sets.run(
-        sets.folder(tmp_path / "pets", sets.pictures_of({"a": 4, "b": 4}) | {"a/x\ny.dat": b"x"}), tmp_path / "out"
+    outcome = datasets.run(
+        datasets.folder(tmp_path / "pets", datasets.images_of({"a": 4, "b": 4}) | {"a/x\ny.dat": b"x"}),
+        tmp_path / "out",
     )
     (line,) = (outcome.uri / REJECTED_FILE).read_text().splitlines()
-    assert json.loads(line) == {"source": "a/x\ny.dat", "reason": "not a picture but text", "class_name": "a"}
+    assert json.loads(line) == {"source": "a/x\ny.dat", "reason": "not an image but text", "class_name": "a"}
 
 
-def test_many_scratch_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Small units, parts and scratch files: as a large source is read; nothing lost, nothing twice."""
-    from components.example_gen import readers, spool
+def test_many_shuffle_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small units, parts and shuffle files: as a large source is read; nothing lost, nothing twice."""
+    from components.example_gen import shuffle_files
+    from components.example_gen.formats import base
 
-    monkeypatch.setattr(readers, "_FILES_IN_UNIT", 50)
-    monkeypatch.setattr(readers, "_STREAM_BYTES", 4000)
-    monkeypatch.setattr(spool, "_SPOOL_BYTES", 3000)
-    monkeypatch.setattr(spool, "_FLUSH_BYTES", 500)
-    content = sets.digit_files(220)
-    few = sets.folder(tmp_path / "pets", content)
+    monkeypatch.setattr(base, "_FILES_IN_UNIT", 50)
+    monkeypatch.setattr(base, "_BYTES_IN_PART", 4000)
+    monkeypatch.setattr(shuffle_files, "_FILE_BYTES", 3000)
+    monkeypatch.setattr(shuffle_files, "_FLUSH_BYTES", 500)
+    content = datasets.digit_files(220)
+    few = datasets.folder(tmp_path / "pets", content)
     folder, stream = (
-        sets.run(few, tmp_path / "a" / "out"),
-        sets.run(sets.tar(tmp_path / "a.tgz", content, "w:gz"), tmp_path / "b" / "out"),
+        datasets.run(few, tmp_path / "a" / "out"),
+        datasets.run(datasets.tar(tmp_path / "a.tgz", content, "w:gz"), tmp_path / "b" / "out"),
     )
     monkeypatch.undo()
-    whole = sets.run(few, tmp_path / "c" / "out")
+    whole = datasets.run(few, tmp_path / "c" / "out")
     for outcome in (folder, stream):
         assert len(list((outcome.uri / "Split-train").iterdir())) > 3
         for split in f.SPLITS:
-            assert sets.without_source(outcome.splits[split]) == sets.without_source(whole.splits[split])
+            assert datasets.without_source(outcome.splits[split]) == datasets.without_source(whole.splits[split])
 
 
-@pytest.mark.parametrize("kind", ["folder", "a.tar", "a.tar.gz", "a.zip", "tfrecords"])
+@pytest.mark.parametrize("kind", ["folder", "a.tar", "a.tar.gz", "a.zip", "a.parquet", "tfrecords"])
 def test_remote_paths(tmp_path: Path, kind: str) -> None:
     """On TensorFlow's file system in memory, which is reached as gs:// is."""
     import tensorflow as tf
 
-    content = sets.pictures_of({"cat": 6, "dog": 6}) | {"cat/.hidden": b"x"}
+    content = datasets.images_of({"cat": 6, "dog": 6}) | {"cat/.hidden": b"x"}
     local = tmp_path / kind
     if kind == "folder":
-        sets.folder(local, content)
+        datasets.folder(local, content)
     elif kind == "tfrecords":
         rows = [{"image": raw, "label": name[:3].encode()} for name, raw in content.items() if raw != b"x"]
         local.mkdir()
-        sets.tfrecords(local / "a.tfrecord", rows)
+        datasets.tfrecords(local / "a.tfrecord", rows)
+    elif kind == "a.parquet":
+        names = [name for name in content if "hidden" not in name]
+        columns = {"image": [content[name] for name in names], "label": [name[:3] for name in names]}
+        datasets.parquet(local, columns, row_group_size=5)
     else:
-        write = sets.zipped if kind == "a.zip" else sets.tar
+        write = datasets.zipped if kind == "a.zip" else datasets.tar
         write(local, content, *(["w:gz"] if kind == "a.tar.gz" else []))
     remote = f"ram://{tmp_path.name}"
     for path in [path for path in tmp_path.rglob("*") if path.is_file()]:
@@ -520,16 +541,16 @@ def test_remote_paths(tmp_path: Path, kind: str) -> None:
         tf.io.gfile.makedirs(os.path.dirname(target))
         tf.io.gfile.copy(str(path), target)
     source = f"{remote}/{kind}" + ("/*.tfrecord" if kind == "tfrecords" else "")
-    there, here = sets.run(source, tmp_path / "a" / "out"), sets.run(local, tmp_path / "b" / "out")
+    there, here = datasets.run(source, tmp_path / "a" / "out"), datasets.run(local, tmp_path / "b" / "out")
     for split in f.SPLITS:
-        assert sets.without_source(there.splits[split]) == sets.without_source(here.splits[split])
+        assert datasets.without_source(there.splits[split]) == datasets.without_source(here.splits[split])
     assert not there.rejected
 
 
 @pytest.mark.slow
 @pytest.mark.cifar
 @pytest.mark.skipif("CIFAR10_JPEG" not in os.environ, reason="CIFAR10_JPEG is not set")
-def test_real_pictures(tmp_path: Path) -> None:
+def test_real_images(tmp_path: Path) -> None:
     """A tenth of the real CIFAR-10 JPEGs, in an archive as theirs: through Beam, as found, every class mixed in."""
     import tarfile
 
@@ -538,7 +559,7 @@ def test_real_pictures(tmp_path: Path) -> None:
         for member in archive:
             if member.isfile() and member.name.endswith("7.jpg"):
                 out.addfile(member, archive.extractfile(member))
-    outcome = sets.run(path, tmp_path / "out")
+    outcome = datasets.run(path, tmp_path / "out")
     check_contract(outcome)
     assert {split: len(examples) for split, examples in outcome.splits.items()} == {
         "train": 4440,

@@ -11,7 +11,7 @@ from components.example_gen import measures
 
 
 def plainly(pixels: np.ndarray) -> list[float]:
-    """The statistics as their definitions read."""
+    """Return the statistics as their definitions read."""
     red, green, blue = (pixels[..., i] / 255 for i in range(3))
     luma = 0.299 * red + 0.587 * green + 0.114 * blue
     steps = [*np.abs(np.diff(luma, axis=0)).ravel(), *np.abs(np.diff(luma, axis=1)).ravel()]

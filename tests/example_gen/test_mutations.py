@@ -9,16 +9,17 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from components.example_gen import pictures
-from tests.example_gen.pictures_of_every_kind import encoded_anew, kept, stripped, turned
-from tests.example_gen.png_damage import damaged
+from components.example_gen import images
+from components.example_gen.rejected import Rejected
+from tests.example_gen.damaged_png import damaged
+from tests.example_gen.image_samples import encoded_anew, kept, stripped, turned
 
 _IN_CI, _IN_CHAOS = 2_000, 20_000  # mutations a format
 FORMATS = ("jpeg", "png", "bmp", "gif", "tiff", "webp", "jpeg2000", "avif", "pgm", "ppm")
 
 
 def mutated(raw: bytes, rng: random.Random) -> bytes:
-    """The file with one to four bits, bytes or runs of bytes altered, cut out, put in, swapped, or its end cut off."""
+    """Return the file with one to four bits, bytes or runs altered, cut out, put in, swapped, or its end cut off."""
     result = bytearray(raw)
     for _ in range(rng.choice((1, 1, 1, 2, 4))):
         at = rng.randrange(len(result) or 1)
@@ -43,7 +44,7 @@ def mutated(raw: bytes, rng: random.Random) -> bytes:
 
 
 def tally(form: str, count: int) -> Counter[str]:
-    """Reads `count` mutations of files of one format, and asserts of each what this file promises."""
+    """Read `count` mutations of files of one format, and assert of each what this file promises."""
     import tensorflow as tf
 
     files = kept() | stripped() | turned() | encoded_anew()
@@ -57,15 +58,15 @@ def tally(form: str, count: int) -> Counter[str]:
         # Nearly all other damage to a PNG is found by its checksums.
         raw = damaged(files[name], rng) if form == "png" and rng.random() < 0.8 else mutated(files[name], rng)
         try:
-            picture = pictures.read(raw, 10**6, 10**6)
-        except pictures.Rejected as rejected:
+            stored = images.read(raw, 10**6, 10**6)
+        except Rejected as rejected:
             results["rejected" if rejected.reason else "no reason"] += 1
             continue
         try:
-            seen = tf.raw_ops.DecodeImage(contents=picture.encoded, channels=3, expand_animations=False).numpy()
+            seen = tf.raw_ops.DecodeImage(contents=stored.encoded, channels=3, expand_animations=False).numpy()
         except tf.errors.InvalidArgumentError as error:
-            raise AssertionError(f"{name}: TensorFlow refuses {picture.encoded.hex()}") from error
-        assert np.array_equal(seen, picture.pixels), f"{name}: {picture.encoded.hex()}"
+            raise AssertionError(f"{name}: TensorFlow refuses {stored.encoded.hex()}") from error
+        assert np.array_equal(seen, stored.pixels), f"{name}: {stored.encoded.hex()}"
         results["accepted"] += 1
     assert set(results) == {"accepted", "rejected"}
     return results

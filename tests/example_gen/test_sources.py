@@ -12,67 +12,68 @@ from pathlib import Path
 import pytest
 
 from components.errors import UserError
-from components.example_gen import cifar, sources
+from components.example_gen import sources
+from components.example_gen.formats import cifar10
 from components.example_gen.sources import Source, locate
-from tests.example_gen import sets
+from tests.example_gen import datasets
 
-TWO = sets.pictures_of({"cat": 2, "dog": 2})
+TWO = datasets.images_of({"cat": 2, "dog": 2})
 
 
 def test_digits() -> None:
     source = locate("digits", "~/cache")
-    assert (source.kind, source.name) == ("digits", "digits")
+    assert (source.format, source.name) == ("digits", "digits")
     assert Path(source.path).is_file()
 
 
 def test_cifar10_prefers_what_is_there(tmp_path: Path) -> None:
-    assert locate("cifar10", str(tmp_path)).published == cifar.BINARY
+    assert locate("cifar10", str(tmp_path)).published == cifar10.BINARY
     (tmp_path / "cifar-10-python.tar.gz").touch()
-    assert locate("cifar10", str(tmp_path)).published == cifar.PYTHON
+    assert locate("cifar10", str(tmp_path)).published == cifar10.PYTHON
     (tmp_path / "cifar-10-binary.tar.gz").touch()
     source = locate("cifar10", str(tmp_path))
-    assert (source.published, source.path) == (cifar.BINARY, str(tmp_path / "cifar-10-binary.tar.gz"))
+    assert (source.published, source.path) == (cifar10.BINARY, str(tmp_path / "cifar-10-binary.tar.gz"))
     with pytest.raises(UserError, match=r"not the published cifar-10-binary\.tar\.gz"):
         sources.fetch(source)
 
 
 def test_folder(tmp_path: Path) -> None:
-    root = sets.folder(tmp_path / "My pets [2024]", TWO)
+    root = datasets.folder(tmp_path / "My pets [2024]", TWO)
     assert locate(str(root), "") == Source("folder", "My-pets-2024", str(tmp_path), "My pets [2024]")
     assert locate(f"{root}/", "").pattern == "My pets [2024]"
 
 
 @pytest.mark.parametrize(("ending", "mode"), [(".tar", "w"), (".tar.gz", "w:gz"), (".tgz", "w:gz"), (".dat", "w:xz")])
 def test_archives_by_their_content(tmp_path: Path, ending: str, mode: str) -> None:
-    assert locate(str(sets.tar(tmp_path / f"pets{ending}", TWO, mode)), "").kind == "archive"
-    one = sets.cifar_rows(0, 10)
-    for write in (sets.cifar_python, sets.cifar_binary):
-        source = locate(str(write(tmp_path / f"{write.__name__}{ending}", {"data_batch_1": one}, mode)), "")
-        assert (source.kind, source.name) == ("cifar10", "cifar10")
+    assert locate(str(datasets.tar(tmp_path / f"pets{ending}", TWO, mode)), "").format == "archive"
+    rows = datasets.cifar_rows(0, 10)
+    for write in (datasets.cifar_python, datasets.cifar_binary):
+        source = locate(str(write(tmp_path / f"{write.__name__}{ending}", {"data_batch_1": rows}, mode)), "")
+        assert (source.format, source.name) == ("cifar10", "cifar10")
 
 
 def test_zip(tmp_path: Path) -> None:
-    source = locate(str(sets.zipped(tmp_path / "pets.zip", TWO)), "")
-    assert (source.kind, source.name) == ("archive", "pets")
+    source = locate(str(datasets.zipped(tmp_path / "pets.zip", TWO)), "")
+    assert (source.format, source.name) == ("archive", "pets")
 
 
 def test_tfrecords(tmp_path: Path) -> None:
     (tmp_path / "pets").mkdir()
     for name in ("a.tfrecord", "b.tfrecord-00000-of-00002", "notes.txt"):
         (tmp_path / "pets" / name).write_bytes(b"x" * 20)
-    assert locate(str(tmp_path / "pets"), "").kind == "tfrecords"
-    assert locate(str(tmp_path / "pets" / "a.tfrecord"), "").kind == "tfrecords"
+    assert locate(str(tmp_path / "pets"), "").format == "tfrecords"
+    assert locate(str(tmp_path / "pets" / "a.tfrecord"), "").format == "tfrecords"
     source = locate(str(tmp_path / "pets" / "*.tfrecord*"), "")
     assert source == Source("tfrecords", "pets", str(tmp_path / "pets"), "*.tfrecord*")
 
 
 def test_spans(tmp_path: Path) -> None:
     for span in (1, 2):
-        sets.folder(tmp_path / "pets" / f"span-{span}", TWO)
-        sets.tar(tmp_path / "pets" / f"v{span}.tar", TWO)
+        datasets.folder(tmp_path / "pets" / f"span-{span}", TWO)
+        datasets.tar(tmp_path / "pets" / f"v{span}.tar", TWO)
     source = locate(str(tmp_path / "pets" / "span-{SPAN}"), "")
     assert source == Source("folder", "pets", str(tmp_path / "pets"), "span-{SPAN}")
-    assert locate(str(tmp_path / "pets" / "v{SPAN:1}.tar"), "").kind == "archive"
+    assert locate(str(tmp_path / "pets" / "v{SPAN:1}.tar"), "").format == "archive"
     for wrong in ("{VERSION}", "{SPAN}/{SPAN}", "{YYYY}-{MM}", "{SPAN}-{YYYY}-{MM}-{DD}"):
         with pytest.raises(UserError, match="its placeholders are not"):
             locate(str(tmp_path / wrong), "")
@@ -88,11 +89,12 @@ def test_spans(tmp_path: Path) -> None:
         ("gs://bucket/cifar-10-python.tar.gz", "cifar10"),
         ("gs://bucket/pets/*.tfrecord", "tfrecords"),
         ("gs://bucket/pets/{SPAN}/pets.zip", "archive"),
+        ("gs://bucket/pets/train-*.parquet", "parquet"),
     ],
 )
 def test_remote_paths_by_their_name(path: str, kind: str) -> None:
     source = locate(path, "")
-    assert source.kind == kind
+    assert source.format == kind
     assert source.path == path
 
 
@@ -110,32 +112,34 @@ def test_paths_that_are_not_read_here(path: str, message: str) -> None:
 
 
 def mistake(tmp_path: Path, kind: str) -> str:
-    """Makes the mistake; what it gives as the source."""
+    """Make the mistake; return what it gives as the source."""
     path = tmp_path / "pets"
     if kind == "missing":
         return str(path)
     if kind == "mistyped":
         return "cifar-10"
     if kind == "no class folders":
-        sets.folder(path, {"1.png": b"x", "2.png": b"y"})
+        datasets.folder(path, {"1.png": b"x", "2.png": b"y"})
     elif kind == "one class":
-        sets.folder(path, {"train/cat/1.png": b"x", "test/cat/2.png": b"x"})
+        datasets.folder(path, {"train/cat/1.png": b"x", "test/cat/2.png": b"x"})
     elif kind == "only litter":
-        sets.folder(path, {".DS_Store": b"x", "__MACOSX/cat/1.png": b"x", "cat/Thumbs.db": b"x", "cat/._1.png": b"x"})
+        datasets.folder(
+            path, {".DS_Store": b"x", "__MACOSX/cat/1.png": b"x", "cat/Thumbs.db": b"x", "cat/._1.png": b"x"}
+        )
     elif kind == "empty folder":
         path.mkdir()
     elif kind == "empty classes":
-        sets.folder(path, {"cat": None, "dog": None})
+        datasets.folder(path, {"cat": None, "dog": None})
     elif kind == "unpacked cifar":
-        sets.folder(path, {"cifar-10-batches-py/data_batch_1": b"x", "cifar-10-batches-py/batches.meta": b"x"})
+        datasets.folder(path, {"cifar-10-batches-py/data_batch_1": b"x", "cifar-10-batches-py/batches.meta": b"x"})
     elif kind == "a text":
         path.write_text("hello")
-    elif kind == "a picture":
+    elif kind == "an image":
         path.write_bytes(TWO["cat/0.png"])
     elif kind == "empty file":
         path.touch()
     elif kind == "half an archive":
-        path = sets.tar(tmp_path / "pets.tar.gz", TWO, "w:gz")
+        path = datasets.tar(tmp_path / "pets.tar.gz", TWO, "w:gz")
         path.write_bytes(path.read_bytes()[:100])
     elif kind == "no archive":
         path = tmp_path / "pets.zip"
@@ -145,8 +149,8 @@ def mistake(tmp_path: Path, kind: str) -> str:
         path.write_bytes(gzip.compress(b"hello" * 1000))
     elif kind == "pattern of nothing":
         return str(tmp_path / "*.tfrecord")
-    elif kind == "pattern of pictures":
-        sets.folder(path, TWO)
+    elif kind == "pattern of images":
+        datasets.folder(path, TWO)
         return str(path / "cat" / "*.png")
     return str(path)
 
@@ -161,13 +165,13 @@ MISTAKES = {
     "empty classes": "the folder is empty",
     "unpacked cifar": "Give the archive itself",
     "a text": "not a kind of file known here",
-    "a picture": "not a kind of file known here",
+    "an image": "not a kind of file known here",
     "empty file": "the file is empty",
     "half an archive": "damaged",
     "no archive": "damaged, or not the kind of archive that its name says",
     "gzipped text": "compressed by gzip, but not a tar",
     "pattern of nothing": "no file matches",
-    "pattern of pictures": "a pattern can only name TFRecords",
+    "pattern of images": "a pattern can only name TFRecords",
 }
 
 
@@ -193,7 +197,7 @@ def test_light_and_quick(tmp_path: Path) -> None:
         f"assert not [name for name in {heavy} if name in sys.modules]"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
-    root = sets.folder(tmp_path, {f"class {i % 10}/{i}.jpg": b"" for i in range(3000)})
+    root = datasets.folder(tmp_path, {f"class {i % 10}/{i}.jpg": b"" for i in range(3000)})
     start = time.process_time()
     locate(str(root), "")
     assert time.process_time() - start < 0.2

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from components.contracts.features import SPLITS, TEST, TRAIN, VALIDATION
 from components.example_gen import splits
-from tests.example_gen.sets import SHARES
+from tests.example_gen.datasets import SHARES
 
 HASHES = st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=200, unique=True)
 
@@ -21,7 +21,7 @@ def dealt(hashes: list[int], given_splits: set[str] | None = None) -> list[str]:
 
 
 @given(HASHES)
-def test_shares_are_exact_to_one_picture(hashes: list[int]) -> None:
+def test_shares_are_exact_to_one_image(hashes: list[int]) -> None:
     counts = Counter(dealt(hashes))
     for split in SPLITS:
         assert abs(counts[split] - SHARES[split] * len(hashes)) <= (1 if len(hashes) >= 10 else 2)
@@ -56,7 +56,7 @@ def test_order_does_not_matter(hashes: list[int], random: object) -> None:
     assert dict(zip(hashes, dealt(hashes))) == dict(zip(mixed, dealt(mixed)))
 
 
-def test_added_pictures_move_few_others() -> None:
+def test_added_images_move_few_others() -> None:
     rng = np.random.default_rng(0)
     before = rng.integers(0, 2**64, 5000, dtype=np.uint64)
     after = np.concatenate([before, rng.integers(0, 2**64, 50, dtype=np.uint64)])

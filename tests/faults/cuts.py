@@ -16,8 +16,10 @@ import numpy as np
 import zstandard
 
 from components.errors import UserError
-from components.example_gen import cifar, readers, sources
-from tests.example_gen import sets
+from components.example_gen import sources
+from components.example_gen.formats.base import ClassNames
+from components.example_gen.formats.detect import inventory
+from tests.example_gen import datasets
 
 
 def _members(count: int) -> dict[str, bytes]:
@@ -27,7 +29,7 @@ def _members(count: int) -> dict[str, bytes]:
     for i in range(count):
         size = (0, 1, 511, 512, 513, 1100)[i % 6]
         content[f"pets/{'cat' if i % 2 else 'd' * 120}/{i}.jpg"] = rng.bytes(size)
-    return {**content, "pets/cat/inner.zip": sets.zip_bytes({"cat/inner.jpg": b"inner"})}
+    return {**content, "pets/cat/inner.zip": datasets.zip_bytes({"cat/inner.jpg": b"inner"})}
 
 
 def _tar(count: int, form: int = tarfile.GNU_FORMAT) -> bytes:
@@ -64,7 +66,7 @@ def _zstd(raw: bytes) -> bytes:
 
 
 def _cifar(write: Callable[..., Path], mode: str, folder: Path, count: int) -> bytes:
-    batches = {"data_batch_1": sets.cifar_rows(1, count), "test_batch": sets.cifar_rows(2, 1)}
+    batches = {"data_batch_1": datasets.cifar_rows(1, count), "test_batch": datasets.cifar_rows(2, 1)}
     return write(folder / "cifar", batches, mode).read_bytes()
 
 
@@ -84,24 +86,24 @@ def archives(folder: Path, count: int) -> dict[str, bytes]:
         "two.tar.zst": _in_two(_zstd, gnu),
         "stored.zip": _zip(count, zipfile.ZIP_STORED),
         "deflated.zip": _zip(count, zipfile.ZIP_DEFLATED),
-        "cifar-binary.tar": _cifar(sets.cifar_binary, "w", folder, count // 4),
-        "cifar-binary.tar.gz": _cifar(sets.cifar_binary, "w:gz", folder, count // 4),
-        "cifar-python.tar.gz": _cifar(sets.cifar_python, "w:gz", folder, count // 4),
+        "cifar-binary.tar": _cifar(datasets.cifar_binary, "w", folder, count // 4),
+        "cifar-binary.tar.gz": _cifar(datasets.cifar_binary, "w:gz", folder, count // 4),
+        "cifar-python.tar.gz": _cifar(datasets.cifar_python, "w:gz", folder, count // 4),
     }
 
 
 def read(path: Path) -> Counter[tuple[str, object]]:
     """What a run finds in the archive: from where, and its bytes or why there are none."""
     source = sources.locate(str(path), "/nonexistent")
-    found: Counter[tuple[str, object]] = Counter()
-    for unit in readers.inventory(source.kind, source.path).units:
-        for one in unit.read(10**6):
-            if isinstance(one, cifar.Names):
-                found["names", tuple(one.names)] += 1
+    contents: Counter[tuple[str, object]] = Counter()
+    for unit in inventory(source.format, source.path).units:
+        for record in unit.read(10**6):
+            if isinstance(record, ClassNames):
+                contents["names", tuple(record.names)] += 1
             else:
-                content = one.content
-                found[one.source, content.tobytes() if isinstance(content, np.ndarray) else str(content)] += 1
-    return found
+                content = record.content
+                contents[record.source, content.tobytes() if isinstance(content, np.ndarray) else str(content)] += 1
+    return contents
 
 
 def end_of_members(name: str, raw: bytes) -> int:
@@ -126,7 +128,7 @@ def try_cuts(path: Path, raw: bytes, cuts: Iterable[int]) -> int:
         path.write_bytes(raw[:cut])
         tried += 1
         try:
-            found = read(path)
+            contents = read(path)
         except UserError as error:
             message = str(error)
             assert path.name in message
@@ -134,5 +136,5 @@ def try_cuts(path: Path, raw: bytes, cuts: Iterable[int]) -> int:
             assert cut < end, f"{path.name} is whole at {cut} bytes, yet refused: {message}"
         else:
             assert cut >= end, f"{path.name} cut at {cut} of {len(raw)} bytes is read as if it were whole"
-            assert found == whole
+            assert contents == whole
     return tried

@@ -14,7 +14,7 @@ import pytest
 from components.contracts import features as f
 from pipeline.cli import predict
 from pipeline.config import load
-from tests.example_gen.sets import picture
+from tests.example_gen.datasets import pixels_of
 from tests.examples import png
 from tests.faults.kills import Watcher
 
@@ -69,7 +69,7 @@ def look_while_pushing(
     """Run `predict` on the newest version again and again, and look at the files of all even more often."""
     model, base, image = tmp_path / "model", tmp_path / "serving", tmp_path / "image.png"
     save_model(model)
-    image.write_bytes(png(picture(1)))
+    image.write_bytes(png(pixels_of(1)))
     watcher = Watcher(base)
     watcher.start()
     command = [sys.executable, "-c", PUSHER, str(model), str(base), str(versions), "0"]

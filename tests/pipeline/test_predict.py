@@ -14,8 +14,8 @@ from PIL import Image
 from components.errors import UserError
 from pipeline.cli import predict
 from pipeline.config import Config
-from tests.example_gen.pictures_of_every_kind import orientation, saved
-from tests.example_gen.png_damage import chunks, of_chunks
+from tests.example_gen.damaged_png import chunks, of_chunks
+from tests.example_gen.image_samples import orientation, saved
 
 TOP_LEFT = ("red", "blue\x1b[2J")  # the classes of the model below
 
@@ -80,10 +80,10 @@ def test_each_file_is_answered_or_told(model: str, tmp_path: Path, capfd: pytest
         f"{folder}/d.jpg: blue\\x1b[2J 100.0%  red 0.0%",
     ]
     assert err.splitlines() == [
-        f"error: {folder}/b.png: damaged picture: the file is truncated",
+        f"error: {folder}/b.png: damaged image: the file is truncated",
         f"error: {folder}/e\\x1b[31m\\n.png: empty file",
         f"error: {folder}/f.heic: a HEIC image, which cannot be read: convert it to JPEG, e.g. with heif-convert",
-        f"error: {folder}/g.png: damaged picture: its data is cut short or inconsistent",
+        f"error: {folder}/g.png: damaged image: its data is cut short or inconsistent",
         f"error: {folder}/h.png: cannot be read (No such file or directory)",
         f"error: {folder}/i.png: cannot be read (not a regular file)",
         f"error: {folder}/j.png: cannot be read (not a regular file)",

@@ -61,7 +61,7 @@ def test_runs_filters_and_sorts(history: History, ask: Any) -> None:
 
 
 def test_lineage_from_the_served_version_to_the_bytes_of_the_data(history: History, ask: Any) -> None:
-    content, _, files = driver.fingerprint("folder", str(history.pictures)).partition(",num_files:")
+    content, _, files = driver.fingerprint(str(history.pictures)).partition(",num_files:")
     for version in ("pictures/1", "pictures/2"):
         said = ask("lineage", version)
         assert content in said
@@ -73,7 +73,7 @@ def test_lineage_from_the_served_version_to_the_bytes_of_the_data(history: Histo
 
 def test_lineage_from_data_to_every_model_that_it_trained(history: History, ask: Any) -> None:
     number = artifact(history.folder, "ExampleGen", "examples", history.again.run_id).id
-    content = driver.fingerprint("folder", str(history.pictures)).partition(",")[0]
+    content = driver.fingerprint(str(history.pictures)).partition(",")[0]
     for data in (f"#{number}", str(history.pictures), content):
         told = ask("lineage", data).partition("and what came of it")[0].splitlines()
         models = [line.split() for line in told if re.match(r"  #\d+ ", line)]

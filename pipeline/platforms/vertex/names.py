@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from components import files
 from components.errors import UserError
-from components.example_gen import cifar
+from components.example_gen.formats import detect
 from pipeline.config import Config
 
 IMAGE_ROOT = "/pipeline"  # where the Dockerfile puts this project
@@ -39,16 +39,17 @@ def _built(config: Config, ending: str) -> str:
 
 
 def data(config: Config) -> str:
-    """The data that a run reads unless it is told otherwise: `digits`, which is in the image, or a remote path.
+    """Return the data that a run reads unless told otherwise: a data set that is in the image, or a remote path.
 
     Raises:
       UserError: the data is on this machine, where no stage on Vertex AI can read it.
     """
     source = config.data.source
-    if source == "digits" or files.is_remote(source):
+    dataset = detect.by_dataset(source)
+    if dataset and dataset.published:
+        return f"{bucket(config)}/data/{dataset.published.file_name}"
+    if dataset or files.is_remote(source):
         return source
-    if source == "cifar10":
-        return f"{bucket(config)}/data/{cifar.BINARY.file_name}"
     raise UserError(
         f"data.source {source!r} is on this machine; copy it to the bucket, "
         f"`gcloud storage cp -r {source} {bucket(config)}/data/`, and give --data gs://…"

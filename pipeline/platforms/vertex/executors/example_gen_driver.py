@@ -26,29 +26,29 @@ from components.example_gen.driver import InputProcessor
 
 
 def run(executor_input: pipeline_spec_pb2.ExecutorInput, spec: pipeline_spec_pb2.ComponentInputsSpec) -> None:
-    """Writes what the stage reads, with its span and fingerprint, where Vertex AI and the executor look for it.
+    """Write what the stage reads, with its span and fingerprint, where Vertex AI and the executor look for it.
 
     Raises:
       UserError: the data cannot be used.
     """
-    given = entrypoint.parse_execution_properties(
+    properties = entrypoint.parse_execution_properties(
         executor_input.inputs.parameter_values, executor_input.inputs.parameters, spec
     )
-    source = sources.locate(given[standard_component_specs.INPUT_BASE_KEY], cache_dir="")
-    told = settings.unpack(given[standard_component_specs.CUSTOM_CONFIG_KEY])
+    source = sources.locate(properties[standard_component_specs.INPUT_BASE_KEY], cache_dir="")
+    configured = settings.unpack(properties[standard_component_specs.CUSTOM_CONFIG_KEY])
     split = example_gen_pb2.Input.Split(name="pictures", pattern=source.pattern)
-    processor = InputProcessor(source.kind, source.input_base, [split], None)
+    processor = InputProcessor(source.input_base, [split], None)
     span, version = processor.resolve_span_and_version()
     fingerprint = processor.get_input_fingerprint(span, version)
     split.pattern = processor.get_pattern_for_span_version(split.pattern, span, version)
-    logging.info("%s: %s, span %s, %s", source.path, source.kind, span, fingerprint)
+    logging.info("%s: %s, span %s, %s", source.path, source.format, span, fingerprint)
 
     output = pipeline_spec_pb2.ExecutorOutput()
     texts = {
         standard_component_specs.INPUT_BASE_KEY: source.input_base,
         standard_component_specs.INPUT_CONFIG_KEY: proto_utils.proto_to_json(example_gen_pb2.Input(splits=[split])),
         standard_component_specs.CUSTOM_CONFIG_KEY: proto_utils.proto_to_json(
-            settings.pack(told._replace(kind=source.kind))
+            settings.pack(configured._replace(format=source.format))
         ),
         utils.FINGERPRINT_PROPERTY_NAME: fingerprint,
     }

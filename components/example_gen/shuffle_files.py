@@ -1,7 +1,7 @@
-"""The first pass over a unit: every picture is decoded once and goes to a scratch file as an unfinished tf.Example.
+"""The first pass over a unit: every image is decoded once and goes to a shuffle file as an unfinished tf.Example.
 
-What it lacks is its label: classes and splits can be settled only when all pictures have been seen. A scratch file
-holds the examples one behind the other; beside it lies an index of their hashes, lengths and places.
+What it lacks is its label: classes and splits can be settled only when all images have been seen. A shuffle file
+holds the examples one behind the other; beside it lies an index of their hashes, lengths and groups.
 """
 
 from __future__ import annotations
@@ -20,38 +20,38 @@ from tfx.dsl.io import fileio
 from components import progress
 from components.contracts import features as f
 from components.errors import UserError
-from components.example_gen import cifar, measures, pictures
-from components.example_gen.layout import Place
-from components.example_gen.pictures import Picture, Rejected
-from components.example_gen.readers import Found, Unit
+from components.example_gen import images, measures
+from components.example_gen.formats.base import ClassNames, Group, Record, Unit
+from components.example_gen.images import StoredImage
+from components.example_gen.rejected import Rejected
 
-_SPOOL_BYTES = 64 << 20  # of one scratch file, which the second pass holds in memory
+_FILE_BYTES = 64 << 20  # of one shuffle file, which the second pass holds in memory
 _FLUSH_BYTES = 1 << 18
-_BATCH_PIXELS = 2**15  # of the pictures of one size whose statistics are taken together
+_BATCH_PIXELS = 2**15  # of the images of one size whose statistics are taken together
 
 
 class Index(NamedTuple):
-    """What is known of the examples in one scratch file, in its order."""
+    """What is known of the examples in one shuffle file, in its order."""
 
     hashes: np.ndarray  # uint64 [N], of the pixels
     lengths: np.ndarray  # int64 [N], bytes
-    codes: np.ndarray  # int32 [N], indices into `places`
-    places: list[str | Place]
+    codes: np.ndarray  # int32 [N], indices into `groups`
+    groups: list[Group]
 
 
 @dataclass
 class UnitResult:
     """What the first pass over a unit found."""
 
-    spools: list[str] = field(default_factory=list)
-    rejected: list[tuple[str, str, str | Place]] = field(default_factory=list)  # (source, reason, place)
+    paths: list[str] = field(default_factory=list)  # of its shuffle files
+    rejected: list[tuple[str, str, Group]] = field(default_factory=list)  # (source, reason, group)
     turned: int = 0  # images that were encoded anew to be upright
     names: list[str] | None = None  # of the classes, where the source's classes are numbers
     error: str | None = None  # of the user's, which ends the run
 
 
-class _Spool:
-    """One scratch file after the other, as each is filled."""
+class _Writer:
+    """Writes one shuffle file after the other, as each is filled."""
 
     def __init__(self, prefix: str) -> None:
         self.prefix = prefix
@@ -60,15 +60,15 @@ class _Spool:
 
     def _start(self) -> None:
         self.rows: list[tuple[int, int, int]] = []
-        self.places: dict[str | Place, int] = {}
+        self.groups: dict[Group, int] = {}
         self.buffer: list[bytes] = []
         self.buffered = self.size = 0
         self.file: Any = None
 
-    def add(self, example: bytes, pixels_hash: int, place: str | Place) -> None:
-        if self.rows and self.size + len(example) > _SPOOL_BYTES:
+    def add(self, example: bytes, pixels_hash: int, group: Group) -> None:
+        if self.rows and self.size + len(example) > _FILE_BYTES:
             self.close()
-        self.rows.append((pixels_hash, len(example), self.places.setdefault(place, len(self.places))))
+        self.rows.append((pixels_hash, len(example), self.groups.setdefault(group, len(self.groups))))
         self.buffer.append(example)
         self.buffered += len(example)
         self.size += len(example)
@@ -90,7 +90,7 @@ class _Spool:
         self.file.close()
         hashes, lengths, codes = zip(*self.rows)
         index = Index(
-            np.array(hashes, np.uint64), np.array(lengths, np.int64), np.array(codes, np.int32), list(self.places)
+            np.array(hashes, np.uint64), np.array(lengths, np.int64), np.array(codes, np.int32), list(self.groups)
         )
         save(self.paths[-1] + ".index", index)
         self._start()
@@ -102,72 +102,74 @@ def save(path: str, value: object) -> None:
 
 
 def load(path: str) -> Any:
-    """What `save` wrote into this execution's own scratch folder."""
+    """Load what `save` wrote into this execution's own scratch folder."""
     with fileio.open(path, "rb") as file:
         return pickle.loads(file.read())
 
 
-def spool_unit(unit: Unit, prefix: str, max_bytes: int, max_pixels: int) -> UnitResult:
-    """Reads a unit into scratch files `<prefix>-…`. A damaged source is told in the result's `error`."""
+def decode_unit(unit: Unit, prefix: str, max_bytes: int, max_pixels: int) -> UnitResult:
+    """Read a unit into shuffle files `<prefix>-…`. A damaged source is told in the result's `error`."""
     result = UnitResult()
-    spools = [_Spool(f"{prefix}-{part:03d}") for part in range(unit.parts)]
+    writers = [_Writer(f"{prefix}-{part:03d}") for part in range(unit.parts)]
     encode = _Encoder()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's, of odd metadata
             for batch in _batches(unit, max_bytes, max_pixels, result):
                 progress.count(len(batch))
-                result.turned += sum(picture.turned for _, picture in batch)
-                values = measures.statistics(np.stack([picture.pixels for _, picture in batch]))
-                for (found, picture), row in zip(batch, values.tolist()):
-                    digest = hash_of(picture.pixels)
+                result.turned += sum(image.turned for _, image in batch)
+                values = measures.statistics(np.stack([image.pixels for _, image in batch]))
+                for (record, image), statistics in zip(batch, values.tolist()):
+                    digest = hash_of(image.pixels)
                     pixels_hash = int.from_bytes(digest[:8], "big")
-                    spools[pixels_hash * unit.parts >> 64].add(
-                        encode(picture, found.source, digest, row), pixels_hash, found.place
+                    writers[pixels_hash * unit.parts >> 64].add(
+                        encode(image, record.source, digest, statistics), pixels_hash, record.group
                     )
     except UserError as error:
         result.error = str(error)
-    for spool in spools:
-        spool.close()
-        result.spools.extend(spool.paths)
+    for writer in writers:
+        writer.close()
+        result.paths.extend(writer.paths)
     return result
 
 
 def hash_of(pixels: np.ndarray) -> bytes:
-    """SHA-256 of the size and the pixels uint8 [H, W, 3]."""
+    """Return the SHA-256 of the size and the pixels uint8 [H, W, 3]."""
     height, width, _ = pixels.shape
     digest = hashlib.sha256(b"%d %d " % (height, width))
     digest.update(pixels.reshape(-1).data)
     return digest.digest()
 
 
-def _batches(unit: Unit, max_bytes: int, max_pixels: int, result: UnitResult) -> Iterator[list[tuple[Found, Picture]]]:
-    """The unit's usable pictures, those of one size that follow each other together; the rest goes to `result`."""
-    batch: list[tuple[Found, Picture]] = []
+def _batches(
+    unit: Unit, max_bytes: int, max_pixels: int, result: UnitResult
+) -> Iterator[list[tuple[Record, StoredImage]]]:
+    """Yield the unit's usable images, those of one size that follow each other together; the rest goes to `result`."""
+    batch: list[tuple[Record, StoredImage]] = []
     size = None
-    for found in unit.read(max_bytes):
-        if isinstance(found, cifar.Names):
-            result.names = found.names
+    for record in unit.read(max_bytes):
+        if isinstance(record, ClassNames):
+            result.names = record.names
             continue
-        content = found.content
+        content = record.content
         try:
             if isinstance(content, Rejected):
                 raise content
             if isinstance(content, bytes):
-                picture = pictures.read(content, max_bytes, max_pixels)
+                image = images.read(content, max_bytes, max_pixels)
             elif content.shape[0] * content.shape[1] > max_pixels:
                 sides = f"{content.shape[1]} x {content.shape[0]}"
                 raise Rejected(f"{sides} is over the limit of {max_pixels:,} pixels (data.max_pixels)")
             else:
-                picture = Picture(pictures.stored_png(content), content, 3)
+                image = StoredImage(images.stored_png(content), content, 3)
         except Rejected as rejected:
-            result.rejected.append((found.source, rejected.reason, found.place))
+            result.rejected.append((record.source, rejected.reason, record.group))
             continue
-        if batch and (picture.pixels.shape != size or len(batch) * size[0] * size[1] >= _BATCH_PIXELS):
+        if batch and (image.pixels.shape != size or len(batch) * size[0] * size[1] >= _BATCH_PIXELS):
             yield batch
             batch = []
-        size = picture.pixels.shape
-        batch.append((found, picture))
+        size = image.pixels.shape
+        batch.append((record, image))
     if batch:
         yield batch
 
@@ -188,13 +190,13 @@ class _Encoder:
         self.numbers = {name: feature[name].int64_list.value for name in feature if feature[name].int64_list.value}
         self.reals = {name: feature[name].float_list.value for name in feature if feature[name].float_list.value}
 
-    def __call__(self, picture: Picture, source: str, digest: bytes, statistics: list[float]) -> bytes:
+    def __call__(self, image: StoredImage, source: str, digest: bytes, statistics: list[float]) -> bytes:
         strings, numbers, reals = self.strings, self.numbers, self.reals
-        strings[f.IMAGE][0] = picture.encoded
+        strings[f.IMAGE][0] = image.encoded
         strings[f.SOURCE][0] = source.encode()
         strings[f.PIXELS_SHA256][0] = digest.hex().encode()
-        numbers[f.HEIGHT][0], numbers[f.WIDTH][0] = picture.pixels.shape[:2]
-        numbers[f.CHANNELS][0] = picture.channels
-        numbers[f.NUM_BYTES][0] = len(picture.encoded)
+        numbers[f.HEIGHT][0], numbers[f.WIDTH][0] = image.pixels.shape[:2]
+        numbers[f.CHANNELS][0] = image.channels
+        numbers[f.NUM_BYTES][0] = len(image.encoded)
         reals[f.BRIGHTNESS][0], reals[f.CONTRAST][0], reals[f.SHARPNESS][0], reals[f.COLOURFULNESS][0] = statistics
         return self.example.SerializeToString(deterministic=True)

@@ -1,4 +1,4 @@
-"""What is stored decodes in TensorFlow to what Pillow finds, for every kind of picture and for damaged ones."""
+"""What is stored decodes in TensorFlow to what Pillow finds, for every kind of image and for damaged ones."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageOps, PngImagePlugin
 
-from components.example_gen import pictures
-from tests.example_gen.pictures_of_every_kind import (
+from components.example_gen import images
+from components.example_gen.rejected import Rejected
+from tests.example_gen.damaged_png import of_chunks
+from tests.example_gen.image_samples import (
     LIMITS,
     encoded_anew,
     kept,
@@ -25,7 +27,6 @@ from tests.example_gen.pictures_of_every_kind import (
     stripped,
     turned,
 )
-from tests.example_gen.png_damage import of_chunks
 
 KEPT, STRIPPED, TURNED, ANEW = kept(), stripped(), turned(), encoded_anew()
 ALL = KEPT | STRIPPED | TURNED | ANEW
@@ -37,52 +38,52 @@ def decoded(raw: bytes) -> np.ndarray:
     return tf.io.decode_image(raw, channels=3, expand_animations=False).numpy()
 
 
-def assert_same(picture: pictures.Picture) -> None:
-    np.testing.assert_array_equal(decoded(picture.encoded), picture.pixels)
+def assert_same(stored: images.StoredImage) -> None:
+    np.testing.assert_array_equal(decoded(stored.encoded), stored.pixels)
 
 
-def read_or_none(raw: bytes) -> pictures.Picture | None:
+def read_or_none(raw: bytes) -> images.StoredImage | None:
     try:
-        return pictures.read(raw, 10**7, 10**6)
-    except pictures.Rejected:
+        return images.read(raw, 10**7, 10**6)
+    except Rejected:
         return None
 
 
 @pytest.mark.parametrize("kind", KEPT)
 def test_kept_as_found(kind: str) -> None:
-    picture = pictures.read(KEPT[kind], *LIMITS)
-    assert picture.encoded == KEPT[kind]
-    assert_same(picture)
+    stored = images.read(KEPT[kind], *LIMITS)
+    assert stored.encoded == KEPT[kind]
+    assert_same(stored)
 
 
 @pytest.mark.parametrize("kind", STRIPPED)
 def test_stored_without_what_its_pixels_do_not_need(kind: str) -> None:
-    picture = pictures.read(STRIPPED[kind], *LIMITS)
-    assert len(picture.encoded) < len(STRIPPED[kind])
-    assert not re.search(rb"Exif|eXIf|ICC|iCCP|tEXt|zTXt|secret|tail|junk|MPF", picture.encoded)
-    assert_same(picture)
-    assert np.array_equal(picture.pixels, decoded(STRIPPED[kind]))
-    assert not picture.turned
+    stored = images.read(STRIPPED[kind], *LIMITS)
+    assert len(stored.encoded) < len(STRIPPED[kind])
+    assert not re.search(rb"Exif|eXIf|ICC|iCCP|tEXt|zTXt|secret|tail|junk|MPF", stored.encoded)
+    assert_same(stored)
+    assert np.array_equal(stored.pixels, decoded(STRIPPED[kind]))
+    assert not stored.turned
 
 
 @pytest.mark.parametrize("kind", TURNED)
 def test_stored_upright(kind: str) -> None:
     """As Pillow turns it, up to the noise of encoding a JPEG once more."""
     raw = TURNED[kind]
-    picture = pictures.read(raw, *LIMITS)
+    stored = images.read(raw, *LIMITS)
     shown = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(raw))).convert("RGB"))
-    assert picture.turned
-    assert b"Exif" not in picture.encoded
-    assert picture.pixels.shape == shown.shape
-    assert np.abs(picture.pixels.astype(int) - shown).max() <= (12 if "jpeg" in kind else 0)
-    assert_same(picture)
-    again = pictures.read(picture.encoded, *LIMITS)
-    assert again.encoded == picture.encoded
+    assert stored.turned
+    assert b"Exif" not in stored.encoded
+    assert stored.pixels.shape == shown.shape
+    assert np.abs(stored.pixels.astype(int) - shown).max() <= (12 if "jpeg" in kind else 0)
+    assert_same(stored)
+    again = images.read(stored.encoded, *LIMITS)
+    assert again.encoded == stored.encoded
     assert not again.turned
 
 
 def tiff16(bands: np.ndarray) -> bytes:
-    """A TIFF of 16 bits in three bands, little-endian, which Pillow does not write."""
+    """Return a TIFF of 16 bits in three bands, little-endian, which Pillow does not write."""
     height, width = bands.shape[:2]
     data = bands.astype("<u2").tobytes()
     tags = [(256, 4, 1, width), (257, 4, 1, height), (258, 3, 3, 8 + 12 * 8 + 6), (259, 3, 1, 1), (262, 3, 1, 2),
@@ -102,9 +103,9 @@ def test_values_of_12_bits_in_16_are_scaled() -> None:
         (tiff16(deep * 256 + 9), scene()),
         (tiff16(deep * 0), scene() * 0),
     ):
-        picture = pictures.read(raw, *LIMITS)
-        assert np.array_equal(picture.pixels, expected)
-        assert_same(picture)
+        stored = images.read(raw, *LIMITS)
+        assert np.array_equal(stored.pixels, expected)
+        assert_same(stored)
     assert "16-bit" in reason(tiff16(deep * 16))  # of which Pillow gives only four bits
 
 
@@ -124,7 +125,7 @@ def test_values_of_12_bits_in_16_are_scaled() -> None:
     ids=["too few rows", "data of three bytes", "no data", "no palette", "no header"],
 )
 def test_a_png_with_sound_checksums_that_is_damaged(parts: list[tuple[bytes, bytes]]) -> None:
-    assert reason(of_chunks(parts)).startswith("damaged picture: ")
+    assert reason(of_chunks(parts)).startswith("damaged image: ")
 
 
 def test_nothing_private_is_stored() -> None:
@@ -141,47 +142,47 @@ def test_nothing_private_is_stored() -> None:
     png = saved(Image.fromarray(scene()), "PNG", exif=exif, pnginfo=text)
     for raw in (jpeg, png, saved(Image.fromarray(scene()), "TIFF", exif=exif)):
         assert b"SECRET" in raw
-        assert b"SECRET" not in pictures.read(raw, *LIMITS).encoded
-        assert b"SECRET" not in pictures.read(raw.replace(b"\0\x06\0\0\0", b"\0\x01\0\0\0"), *LIMITS).encoded
+        assert b"SECRET" not in images.read(raw, *LIMITS).encoded
+        assert b"SECRET" not in images.read(raw.replace(b"\0\x06\0\0\0", b"\0\x01\0\0\0"), *LIMITS).encoded
 
 
 @pytest.mark.parametrize("kind", ANEW)
 def test_encoded_anew_as_png(kind: str) -> None:
-    picture = pictures.read(ANEW[kind], *LIMITS)
-    assert picture.encoded.startswith(b"\x89PNG")
-    assert_same(picture)
-    assert pictures.servable(ANEW[kind], *LIMITS) == picture.encoded
+    stored = images.read(ANEW[kind], *LIMITS)
+    assert stored.encoded.startswith(b"\x89PNG")
+    assert_same(stored)
+    assert images.canonical_bytes(ANEW[kind], *LIMITS) == stored.encoded
     if "grey" not in kind and "black" not in kind and "screen" not in kind:  # still the scene
-        assert np.abs(picture.pixels.astype(int) - scene()).mean() < 16
+        assert np.abs(stored.pixels.astype(int) - scene()).mean() < 16
 
 
 @given(st.binary(max_size=200))
-def test_any_bytes_are_a_picture_or_rejected(raw: bytes) -> None:
-    picture = read_or_none(raw)
-    assert picture is None or picture.pixels.ndim == 3
+def test_any_bytes_are_an_image_or_rejected(raw: bytes) -> None:
+    stored = read_or_none(raw)
+    assert stored is None or stored.pixels.ndim == 3
 
 
 def test_channels_as_found() -> None:
-    found = {kind: pictures.read(raw, *LIMITS).channels for kind, raw in ALL.items()}
-    assert found["jpeg grey"] == found["png grey of 16 bits"] == found["png black and white"] == 1
-    assert found["png grey and alpha"] == 2
-    assert found["jpeg"] == found["png palette"] == found["gif"] == found["bmp"] == 3
-    assert found["png alpha"] == found["png palette, alphas"] == found["jpeg cmyk"] == 4
+    channels = {kind: images.read(raw, *LIMITS).channels for kind, raw in ALL.items()}
+    assert channels["jpeg grey"] == channels["png grey of 16 bits"] == channels["png black and white"] == 1
+    assert channels["png grey and alpha"] == 2
+    assert channels["jpeg"] == channels["png palette"] == channels["gif"] == channels["bmp"] == 3
+    assert channels["png alpha"] == channels["png palette, alphas"] == channels["jpeg cmyk"] == 4
 
 
 def reason(raw: bytes, max_bytes: int = LIMITS[0], max_pixels: int = LIMITS[1]) -> str:
-    with pytest.raises(pictures.Rejected) as caught:
-        pictures.read(raw, max_bytes, max_pixels)
+    with pytest.raises(Rejected) as caught:
+        images.read(raw, max_bytes, max_pixels)
     return caught.value.reason
 
 
 def test_reasons() -> None:
     jpeg = KEPT["jpeg"]
     assert reason(b"") == "empty file"
-    assert reason(b"some text") == "not a picture but text"
+    assert reason(b"some text") == "not an image but text"
     assert reason(jpeg, max_bytes=len(jpeg) - 1) == f"over the limit of {len(jpeg) - 1:,} bytes (data.max_bytes)"
     assert reason(jpeg, max_pixels=23 * 31 - 1) == "31 x 23 is over the limit of 712 pixels (data.max_pixels)"
-    assert reason(jpeg[:-20]) == "damaged picture: the file is truncated"
+    assert reason(jpeg[:-20]) == "damaged image: the file is truncated"
     assert "32-bit" in reason(saved(Image.fromarray(np.ones((4, 4), np.float32)), "TIFF"))
 
 
@@ -198,7 +199,7 @@ def test_a_bomb_is_rejected_by_its_header() -> None:
 
 def test_stored_png_is_what_pillow_and_tensorflow_read() -> None:
     pixels = scene(32, 32)
-    raw = pictures.stored_png(pixels)
+    raw = images.stored_png(pixels)
     assert np.array_equal(decoded(raw), pixels)
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(raw))), pixels)
 
@@ -220,10 +221,10 @@ def test_every_jpeg_decodes_to_the_pixels_that_tensorflow_finds(
     image = Image.fromarray(noise).convert(mode)
     image.save(out, "JPEG", subsampling=subsampling, progressive=progressive, quality=quality)
 
-    picture = pictures.read(out.getvalue(), 10_000, 10_000)
+    stored = images.read(out.getvalue(), 10_000, 10_000)
 
-    assert_same(picture)
+    assert_same(stored)
     shown = np.asarray(Image.open(io.BytesIO(out.getvalue())).convert("RGB")).astype(int)
-    assert np.abs(picture.pixels - shown).max() <= (0 if mode == "CMYK" else 12)  # Pillow's transform is the slow one
-    assert picture.channels == len(image.getbands())
-    assert (picture.encoded == out.getvalue()) == (mode != "CMYK")
+    assert np.abs(stored.pixels - shown).max() <= (0 if mode == "CMYK" else 12)  # Pillow's transform is the slow one
+    assert stored.channels == len(image.getbands())
+    assert (stored.encoded == out.getvalue()) == (mode != "CMYK")

@@ -18,7 +18,7 @@ from typing import IO, Any, Literal
 from components import files
 from components.errors import UserError
 
-Form = Literal["tar", "packed tar", "zip"]
+ArchiveType = Literal["tar", "packed tar", "zip"]
 
 ENDINGS = re.compile(
     r"\.(tar(\.(gz|bz2|xz|lzma|zst|lz4?|z))?|t(gz|bz2?|xz|zst|lz4?)|(zip|7z|rar)(\.\d+)?|z\d\d)$", re.IGNORECASE
@@ -42,7 +42,6 @@ _UNREAD = {
     ),
     b"PK\x07\x08": ("one part of a zip in several", "Join the parts (zip -s 0 FILE.zip --out whole.zip)."),
     b"\x89HDF\r\n\x1a\n": ("an HDF5 file", "Write its images into a folder for each class."),
-    b"PAR1": ("a Parquet file", "Write its images into a folder for each class."),
     b"\x93NUMPY": ("a NumPy array", "Write its images into a folder for each class."),
 }
 
@@ -63,7 +62,7 @@ _DAMAGE = (
 
 @contextlib.contextmanager
 def damage_named(path: str) -> Iterator[None]:
-    """Turns what reading a damaged archive raises into a UserError that names it."""
+    """Turn what reading a damaged archive raises into a UserError that names it."""
     try:
         yield
     except _DAMAGE as error:
@@ -72,8 +71,8 @@ def damage_named(path: str) -> Iterator[None]:
         ) from error
 
 
-def form(path: str) -> Form | None:
-    """What kind of archive this is; None for one that is not read here, and for what is none.
+def archive_type(path: str) -> ArchiveType | None:
+    """Return what kind of archive this is; None for one that is not read here, and for what is none.
 
     The beginning decides: a tar that ends with a zip is a tar.
     """
@@ -88,8 +87,8 @@ def form(path: str) -> Form | None:
         return "zip" if zipfile.is_zipfile(file) else None
 
 
-def refusal(path: str) -> UserError:
-    """Says what a file is that is no archive read here, and the way on."""
+def refusal(path: str) -> UserError | None:
+    """Return what a known file is that is no archive read here, and the way on; None of one that is not known."""
     what = files.text(path)
     with files.open_binary(path) as file:
         head = file.read(16)
@@ -109,14 +108,11 @@ def refusal(path: str) -> UserError:
         )
     if compression in ("gzip", "bzip2", "xz", "zstd") or ENDINGS.search(path):
         return UserError(f"{what}: damaged, or not the kind of archive that its name says. Make or download it anew.")
-    return UserError(
-        f"{what}: not a kind of file known here. Give a folder of images, a .tar, .tar.gz or .zip of one, "
-        "the archive of CIFAR-10, or TFRecords (*.tfrecord*)."
-    )
+    return None
 
 
 def is_tar_header(block: bytes) -> bool:
-    """Whether a tar can begin with this block: of zeros, where it is empty."""
+    """Return whether a tar can begin with this block: of zeros, where it is empty."""
     if len(block) == tarfile.BLOCKSIZE and not block.strip(b"\0"):
         return True
     try:
@@ -128,7 +124,7 @@ def is_tar_header(block: bytes) -> bool:
 
 @contextlib.contextmanager
 def decompressed(file: IO[bytes]) -> Iterator[IO[bytes]]:
-    """What is in a file that is compressed as a whole, from front to back; else the file itself."""
+    """Open what is in a file that is compressed as a whole, from front to back; else the file itself."""
     head = file.read(8)
     file.seek(0)
     openers = {_GZIP: gzip.open, _BZIP2: bz2.open, _XZ: lzma.open, _LZMA: lzma.open, _ZSTD: _open_zstd}
@@ -186,7 +182,7 @@ class _ZstdReader(io.RawIOBase):
         return count
 
     def _decompress(self) -> bool:
-        """Whether there was anything more."""
+        """Decompress more; return whether there was any."""
         raw = self._rest or self._file.read(1 << 16)
         if not raw and self._frame is None:
             return False

@@ -20,9 +20,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from components.errors import UserError
-from components.example_gen import readers, zips
-from components.example_gen.pictures import Rejected
-from tests.example_gen import sets
+from components.example_gen.archives import zips
+from components.example_gen.formats.base import Record
+from components.example_gen.formats.detect import inventory
+from components.example_gen.rejected import Rejected
+from tests.example_gen import datasets
 
 CONTENT: dict[str, bytes | None] = {
     "pets/cat/1.png": b"one" * 400,
@@ -37,25 +39,24 @@ SEEN = {name: raw for name, raw in CONTENT.items() if raw not in (b"x", None)}
 
 
 def read(path: Path, limit: int = 10**6) -> Iterator[tuple[str, bytes | str]]:
-    """(name, bytes or the reason for none) of everything in the archive, by the units that the executor reads."""
-    inventory = readers.inventory("archive", str(path))
-    for unit in inventory.units:
-        for found in unit.read(limit):
-            if isinstance(found, readers.Found):
-                content = found.content
-                yield found.source, content.reason if isinstance(content, Rejected) else bytes(content)
+    """Yield (name, bytes or the reason for none) of everything in the archive, by the units that the executor reads."""
+    for unit in inventory("archive", str(path)).units:
+        for record in unit.read(limit):
+            if isinstance(record, Record):
+                content = record.content
+                yield record.source, content.reason if isinstance(content, Rejected) else bytes(content)
 
 
 @pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
 def test_tar(tmp_path: Path, mode: str) -> None:
-    assert dict(read(sets.tar(tmp_path / "a", CONTENT, mode))) == SEEN
+    assert dict(read(datasets.tar(tmp_path / "a", CONTENT, mode))) == SEEN
     dotted = {f"./{name}": raw for name, raw in CONTENT.items()}
-    assert dict(read(sets.tar(tmp_path / "b", {"./": None, **dotted}, mode))) == SEEN
+    assert dict(read(datasets.tar(tmp_path / "b", {"./": None, **dotted}, mode))) == SEEN
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_zip(tmp_path: Path, compression: int) -> None:
-    path = sets.zipped(tmp_path / "a.zip", CONTENT, compression)
+    path = datasets.zipped(tmp_path / "a.zip", CONTENT, compression)
     assert dict(read(path)) == SEEN
     assert "pets/emu" in zips.contents(str(path)).folders
     with_prefix = tmp_path / "b.zip"  # as a self-extracting archive is led by a program
@@ -70,9 +71,9 @@ ESCAPES = ["/etc/passwd", "../out.png", "pets/../../out.png", "C:\\pets\\1.png",
 def test_members_that_escape(tmp_path: Path, name: str) -> None:
     content = {"pets/cat/1.png": b"1", name: b"2"}
     for path in (
-        sets.tar(tmp_path / "a.tar", content),
-        sets.tar(tmp_path / "a.tgz", content, "w:gz"),
-        sets.zipped(tmp_path / "a.zip", content),
+        datasets.tar(tmp_path / "a.tar", content),
+        datasets.tar(tmp_path / "a.tgz", content, "w:gz"),
+        datasets.zipped(tmp_path / "a.zip", content),
     ):
         assert dict(read(path))[name] == "its name points outside the archive"
 
@@ -168,26 +169,26 @@ def test_sparse_members_are_refused(tmp_path: Path, mode: str) -> None:
 def test_caps_without_reading_further(tmp_path: Path) -> None:
     content = {"a/1.png": b"\0" * 5_000_000, "b/2.png": b"small"}
     for path in (
-        sets.tar(tmp_path / "a.tar", content),
-        sets.tar(tmp_path / "a.tgz", content, "w:gz"),
-        sets.zipped(tmp_path / "a.zip", content, zipfile.ZIP_STORED),
+        datasets.tar(tmp_path / "a.tar", content),
+        datasets.tar(tmp_path / "a.tgz", content, "w:gz"),
+        datasets.zipped(tmp_path / "a.zip", content, zipfile.ZIP_STORED),
     ):
         assert dict(read(path, 1000)) == {
             "a/1.png": "over the limit of 1,000 bytes (data.max_bytes)",
             "b/2.png": b"small",
         }
-    bomb = sets.zipped(tmp_path / "bomb.zip", content)  # 5 MB in 5 KB: inflated no further than the cap
+    bomb = datasets.zipped(tmp_path / "bomb.zip", content)  # 5 MB in 5 KB: inflated no further than the cap
     assert len(dict(read(bomb, 10_000))["a/1.png"]) == 10_001
 
 
 def test_a_large_archive_is_mixed_and_complete(tmp_path: Path) -> None:
     content = {f"{name}/{i}.png": b"%d" % i for name in ("a", "b") for i in range(5000)}
-    path = sets.tar(tmp_path / "a.tar", content)
+    path = datasets.tar(tmp_path / "a.tar", content)
     assert dict(read(path)) == content
-    units = readers.inventory("archive", str(path)).units
+    units = inventory("archive", str(path)).units
     assert len(units) == 2
     for unit in units:
-        classes = [found.source[0] for found in unit.read(10) if isinstance(found, readers.Found)]
+        classes = [record.source[0] for record in unit.read(10) if isinstance(record, Record)]
         assert 0.4 < classes[:500].count("a") / 500 < 0.6
 
 
@@ -200,7 +201,7 @@ def outcome(path: Path) -> dict[str, bytes | str] | str:
 
 def test_members_behind_the_end_are_named(tmp_path: Path) -> None:
     """Two tars joined, or a gap of zeros in one: every reader of tars stops at the first block of zeros."""
-    first = sets.tar(tmp_path / "a.tar", {"a/1.png": b"1"}).read_bytes()
+    first = datasets.tar(tmp_path / "a.tar", {"a/1.png": b"1"}).read_bytes()
     joined = tmp_path / "joined.tar"
     for raw in (first + first, gzip.compress(first + first), gzip.compress(first) + gzip.compress(first)):
         joined.write_bytes(raw)
@@ -214,10 +215,10 @@ def test_members_behind_the_end_are_named(tmp_path: Path) -> None:
     assert dict(read(joined)) == {"a/1.png": b"1"}
 
 
-INNER = sets.zip_bytes({"cat/1.png": b"1"})
+INNER = datasets.zip_bytes({"cat/1.png": b"1"})
 
 
-@pytest.mark.parametrize("write", [sets.tar, sets.zipped])
+@pytest.mark.parametrize("write", [datasets.tar, datasets.zipped])
 def test_archives_within_an_archive(tmp_path: Path, write: Any) -> None:
     path = write(tmp_path / "outer", {"train.zip": INNER, "README.md": b"x"})
     with pytest.raises(UserError, match=r"no images in it but archives \(train\.zip\).* give the archive in it\.$"):
@@ -234,11 +235,11 @@ def test_archives_within_an_archive(tmp_path: Path, write: Any) -> None:
 
 def test_a_tar_that_ends_with_a_zip_is_a_tar(tmp_path: Path) -> None:
     content = {"cat/1.png": b"1", "cat/2.png": INNER}
-    assert dict(read(sets.tar(tmp_path / "a", content))) == content
+    assert dict(read(datasets.tar(tmp_path / "a", content))) == content
 
 
 def test_tar_zst(tmp_path: Path) -> None:
-    raw = sets.tar(tmp_path / "a", CONTENT).read_bytes()
+    raw = datasets.tar(tmp_path / "a", CONTENT).read_bytes()
     compress = zstandard.ZstdCompressor().compress
     for packed in (compress(raw), compress(raw[:700]) + compress(raw[700:])):
         (tmp_path / "a.tar.zst").write_bytes(packed)
@@ -255,13 +256,13 @@ def test_tar_zst(tmp_path: Path) -> None:
 )
 def test_damage_is_named(tmp_path: Path, kind: str, flips: list[tuple[int, int]]) -> None:
     path = tmp_path / "a"
-    raw = bytearray((sets.zipped(path, SEEN) if kind == "zip" else sets.tar(path, SEEN, kind)).read_bytes())
+    raw = bytearray((datasets.zipped(path, SEEN) if kind == "zip" else datasets.tar(path, SEEN, kind)).read_bytes())
     for position, mask in flips:
         raw[position % len(raw)] ^= mask
     path.write_bytes(raw)
-    found = outcome(path)
-    if kind != "w" and isinstance(found, dict):  # a plain tar has no checksums of its data
-        for name, content in found.items():
+    result = outcome(path)
+    if kind != "w" and isinstance(result, dict):  # a plain tar has no checksums of its data
+        for name, content in result.items():
             assert isinstance(content, str) or content in SEEN.values() or name not in SEEN
 
 

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image, TiffImagePlugin
 
-from components.example_gen import kinds, pictures
-from tests.example_gen.pictures_of_every_kind import LIMITS, saved, scene
+from components.example_gen import images, unreadable
+from components.example_gen.rejected import Rejected
+from tests.example_gen.image_samples import LIMITS, saved, scene
 
 
 def reason(raw: bytes) -> str:
-    with pytest.raises(pictures.Rejected) as caught:
-        pictures.read(raw, *LIMITS)
+    with pytest.raises(Rejected) as caught:
+        images.read(raw, *LIMITS)
     return caught.value.reason
 
 
@@ -37,7 +38,7 @@ def with_frame(code: int, bits: int = 8) -> bytes:
 
 
 def raw_of_a_camera() -> bytes:
-    """As DNG, NEF and ARW begin: a small preview, and the image itself in a list of its own."""
+    """Return a file as DNG, NEF and ARW begin: a small preview, and the image itself in a list of its own."""
     tags = TiffImagePlugin.ImageFileDirectory_v2()
     tags[254], tags[330] = 1, 8
     tags.tagtype[254] = tags.tagtype[330] = 4
@@ -45,7 +46,7 @@ def raw_of_a_camera() -> bytes:
 
 
 def as_canons(tiff: bytes) -> bytes:
-    """The TIFF, whose tags lie behind its header, with Canon's sign in between."""
+    """Return the TIFF, whose tags lie behind its header, with Canon's sign in between."""
     head = struct.pack("<4sI", b"II*\0", 16) + b"CR\x02\0" + bytes(4)
     return head + tiff[8:]
 
@@ -85,26 +86,26 @@ def as_canons(tiff: bytes) -> bytes:
         (bytes(4096), ("zero bytes",)),
         (b"\0\x05\x16\x07" + bytes(99), ("AppleDouble",)),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n", ("PostScript",)),
-        (b"hello", ("not a picture but text",)),
-        (bytes(range(255, 0, -1)), ("not a picture",)),
+        (b"hello", ("not an image but text",)),
+        (bytes(range(255, 0, -1)), ("not an image",)),
         (saved(Image.fromarray(np.ones((4, 4), np.float32)), "TIFF"), ("32-bit", "8 bits")),
     ],
 )
 def test_named(raw: bytes, named: tuple[str, ...]) -> None:
-    told = reason(raw)
-    assert all(word in told for word in named), told
-    assert "\n" not in told
+    message = reason(raw)
+    assert all(word in message for word in named), message
+    assert "\n" not in message
 
 
 @pytest.mark.parametrize("form", ["GIF", "BMP", "WEBP", "TIFF", "JPEG2000", "PNG", "JPEG"])
 def test_a_file_that_only_begins_as_one_is_damaged(form: str) -> None:
     raw = saved(Image.fromarray(scene()), form)
     for keep in (4, 12, 20, len(raw) // 2):
-        told = reason(raw[:keep])
-        assert "damaged" in told or keep == 4, told
+        message = reason(raw[:keep])
+        assert "damaged" in message or keep == 4, message
 
 
 def test_no_reason_repeats_what_a_file_says() -> None:
     """Reasons are counted: those of one kind are equal, and nothing hostile gets into a message."""
     assert reason(b"\x1b[31mred" * 9) == reason(b"\x1b[32mgreen" * 9)
-    assert kinds.unreadable(struct.pack(">I", 24) + b"ftyp\x1b[3m") == kinds.unreadable(boxes(b"isom"))
+    assert unreadable.reason(struct.pack(">I", 24) + b"ftyp\x1b[3m") == unreadable.reason(boxes(b"isom"))

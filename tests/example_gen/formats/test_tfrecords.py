@@ -9,13 +9,16 @@ from typing import Any
 import pytest
 
 from components.errors import UserError
-from components.example_gen import readers, records, sources
-from components.example_gen.pictures import Rejected
-from tests.example_gen import sets
+from components.example_gen import sources
+from components.example_gen.formats import tfrecords
+from components.example_gen.formats.base import Features
+from components.example_gen.formats.detect import inventory
+from components.example_gen.rejected import Rejected
+from tests.example_gen import datasets
 
 
 def read(path: Path) -> list[tuple[str | int, bytes | str]]:
-    return [(name, raw.reason if isinstance(raw, Rejected) else raw) for name, raw in records.read(str(path))]
+    return [(name, raw.reason if isinstance(raw, Rejected) else raw) for name, raw in tfrecords.read(str(path))]
 
 
 @pytest.mark.parametrize(
@@ -32,7 +35,7 @@ def read(path: Path) -> list[tuple[str | int, bytes | str]]:
 )
 @pytest.mark.parametrize("compression", ["", "GZIP"])
 def test_usual_names(tmp_path: Path, values: dict[str, Any], class_name: str | int, compression: str) -> None:
-    path = sets.tfrecords(tmp_path / "a.tfrecord", [values, values], compression)
+    path = datasets.tfrecords(tmp_path / "a.tfrecord", [values, values], compression)
     assert read(path) == [(class_name, b"png")] * 2
 
 
@@ -46,8 +49,8 @@ def test_usual_names(tmp_path: Path, values: dict[str, Any], class_name: str | i
     ],
 )
 def test_what_is_missing(tmp_path: Path, values: dict[str, Any], reason: str) -> None:
-    ((_, told),) = read(sets.tfrecords(tmp_path / "a.tfrecord", [values]))
-    assert str(told).startswith(reason)
+    ((_, content),) = read(datasets.tfrecords(tmp_path / "a.tfrecord", [values]))
+    assert str(content).startswith(reason)
 
 
 def test_other_records(tmp_path: Path) -> None:
@@ -61,7 +64,7 @@ def test_other_records(tmp_path: Path) -> None:
 @pytest.mark.parametrize("damage", ["no records", "cut", "altered"])
 @pytest.mark.parametrize("compression", ["", "GZIP"])
 def test_damage(tmp_path: Path, damage: str, compression: str) -> None:
-    path = sets.tfrecords(tmp_path / "a.tfrecord", [{"image": bytes(range(256)) * 9, "label": 1}] * 9, compression)
+    path = datasets.tfrecords(tmp_path / "a.tfrecord", [{"image": bytes(range(256)) * 9, "label": 1}] * 9, compression)
     raw = path.read_bytes()
     middle = len(raw) // 2
     path.write_bytes(
@@ -81,12 +84,12 @@ def shards(root: Path, *names: str) -> Path:
     for name in names:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        sets.tfrecords(path, [{"image": b"x", "label": 1}])
+        datasets.tfrecords(path, [{"image": b"x", "label": 1}])
     return root
 
 
 def splits_of(path: Path) -> dict[str, Any]:
-    return {unit.name: unit.split for unit in readers.inventory("tfrecords", str(path)).units}
+    return {unit.name: unit.split for unit in inventory("tfrecords", str(path)).units}
 
 
 @pytest.mark.parametrize(
@@ -141,26 +144,26 @@ def test_files_of_one_name_in_several_folders(tmp_path: Path) -> None:
         two[1],
     ]
     source = sources.locate(str(tmp_path / "pets [1]" / "*" / "part-*"), "")
-    assert (source.kind, source.input_base, source.pattern) == ("tfrecords", str(tmp_path / "pets [1]"), "*/part-*")
+    assert (source.format, source.input_base, source.pattern) == ("tfrecords", str(tmp_path / "pets [1]"), "*/part-*")
 
 
 def test_records_beside_images_are_refused(tmp_path: Path) -> None:
-    sets.folder(shards(tmp_path, "old.tfrecord"), sets.pictures_of({"cat": 3, "dog": 3}))
-    for look in (lambda: sources.locate(str(tmp_path), ""), lambda: readers.inventory("folder", str(tmp_path))):
+    datasets.folder(shards(tmp_path, "old.tfrecord"), datasets.images_of({"cat": 3, "dog": 3}))
+    for look in (lambda: sources.locate(str(tmp_path), ""), lambda: inventory("folder", str(tmp_path))):
         with pytest.raises(UserError, match=r"1 TFRecord file \(old.tfrecord\) and 6 other files .*Move the TFRecords"):
             look()
 
 
 def test_an_archive_of_records_is_refused(tmp_path: Path) -> None:
-    sets.zipped(tmp_path / "pets.zip", {"a.tfrecord": b"x", "b.tfrecord": b"x"})
+    datasets.zipped(tmp_path / "pets.zip", {"a.tfrecord": b"x", "b.tfrecord": b"x"})
     with pytest.raises(UserError, match=r"an archive of TFRecords \(a\.tfrecord, b\.tfrecord\).* Unpack it"):
-        readers.inventory("archive", str(tmp_path / "pets.zip"))
+        inventory("archive", str(tmp_path / "pets.zip"))
 
 
 def test_missing_shards_and_empty_files_are_told(tmp_path: Path) -> None:
     shards(tmp_path, "{a}train-00000-of-00003", "{a}train-00002-of-00003", "{a}test-00000-of-00001")
     (tmp_path / "{a}train-00002-of-00003").write_bytes(b"")
-    assert readers.inventory("tfrecords", str(tmp_path)).notes == [
+    assert inventory("tfrecords", str(tmp_path)).notes == [
         "1 of 3 TFRecord files hold nothing at all ({a}train-00002-of-00003)",
         "1 of 3 shards are missing ({a}train-00001-of-00003)",
     ]
@@ -169,7 +172,7 @@ def test_missing_shards_and_empty_files_are_told(tmp_path: Path) -> None:
 def test_named_features_and_pixels_without_an_encoding(tmp_path: Path) -> None:
     pixels, grey = bytes(range(192)), bytes(range(64))
     shape = {"height": 8, "width": 8}
-    path = sets.tfrecords(
+    path = datasets.tfrecords(
         tmp_path / "a.tfrecord",
         [
             {"thumb": b"\xff\xd8", "breed": b"cat", "image": b"x"},
@@ -179,20 +182,22 @@ def test_named_features_and_pixels_without_an_encoding(tmp_path: Path) -> None:
             {"image": pixels, "label": 1},
         ],
     )
-    found = [content for _, content in records.read(str(path), records.Features("thumb", "breed"))]
-    assert found[0] == b"\xff\xd8"
-    assert found[1].tobytes() == pixels
-    assert found[2].shape == (8, 8, 3)
-    assert found[2][..., 1].tobytes() == grey
-    assert found[3].reason.startswith("not an encoded image, perhaps the pixels of 8 x 8 x 3")
-    assert found[4].reason == (
+    contents = [content for _, content in tfrecords.read(str(path), Features("thumb", "breed"))]
+    assert contents[0] == b"\xff\xd8"
+    assert contents[1].tobytes() == pixels
+    assert contents[2].shape == (8, 8, 3)
+    assert contents[2][..., 1].tobytes() == grey
+    assert contents[3].reason.startswith("not an encoded image, perhaps the pixels of 8 x 8 x 3")
+    assert contents[4].reason == (
         "no image in the feature thumb: the record has image (bytes), label (int64); name it by data.features.image"
     )
 
 
 def test_every_cut_of_compressed_records_is_named(tmp_path: Path) -> None:
     """Each record ends with a block of the compression, so that TensorFlow reads a cut there as the end of the file."""
-    plain = sets.tfrecords(tmp_path / "plain", [{"image": b"%d" % i * 99, "label": i} for i in range(4)]).read_bytes()
+    plain = datasets.tfrecords(
+        tmp_path / "plain", [{"image": b"%d" % i * 99, "label": i} for i in range(4)]
+    ).read_bytes()
     size, deflate, packed = len(plain) // 4, zlib.compressobj(wbits=31), b""
     ends = []
     for start in range(0, len(plain), size):
@@ -203,7 +208,7 @@ def test_every_cut_of_compressed_records_is_named(tmp_path: Path) -> None:
     for cut in (*ends, *range(20, len(packed), 7), len(packed) - 1):
         path.write_bytes(packed[:cut])
         with pytest.raises(UserError, match=r"a\.tfrecord\.gz: damaged, or not TFRecords") as caught:
-            list(records.read(str(path)))
+            list(tfrecords.read(str(path)))
         assert "\n" not in str(caught.value)
     path.write_bytes(packed)
-    assert len(list(records.read(str(path)))) == 4
+    assert len(list(tfrecords.read(str(path)))) == 4

@@ -8,7 +8,7 @@ import zlib
 
 
 def chunks(raw: bytes) -> list[tuple[bytes, bytes]]:
-    """(kind, data) of the chunks of a sound PNG."""
+    """Return (kind, data) of the chunks of a sound PNG."""
     result = []
     position = 8
     while position < len(raw):
@@ -25,7 +25,7 @@ def of_chunks(parts: list[tuple[bytes, bytes]]) -> bytes:
 
 
 def damaged(raw: bytes, rng: random.Random) -> bytes:
-    """The sound PNG with a chunk lost, doubled or altered, or with other rows, and right checksums."""
+    """Return the sound PNG with a chunk lost, doubled or altered, or with other rows, and right checksums."""
     parts = [(kind, data) for kind, data in chunks(raw[: raw.rindex(b"IEND") + 8]) if len(data) < 100_000]
     at = rng.randrange(len(parts))
     kind, data = parts[at]

@@ -11,7 +11,7 @@ _ARCHIVE = "an archive: unpack it"
 _VIDEO = "a video: take images from it, e.g. with ffmpeg"
 _HEIC = "a HEIC image, which cannot be read: convert it to JPEG, e.g. with heif-convert"
 _JPEG_XL = "a JPEG XL image, which cannot be read: convert it to JPEG, e.g. with djxl"
-_DAMAGED = "damaged picture: its {} data cannot be read"
+_DAMAGED = "damaged image: its {} data cannot be read"
 _UNKNOWN = "a {} image that is damaged or of a kind that cannot be read: convert it to PNG"
 _CANON = b"II*\0\x10\0\0\0CR"  # a TIFF but for these last two
 
@@ -39,6 +39,7 @@ _MAGIC = (
     (b"SIMPLE  =", "a FITS file, whose pixels are numbers of unknown range: convert it to PNG"),
     (b"gimp xcf", "a GIMP document: export it as PNG or JPEG"),
     (b"\x89HDF", "an HDF5 file: write its images as PNG"),
+    (b"PAR1", "a Parquet file, whose images a run can read (--data): write them as PNG or JPEG"),
     (b"\x93NUMPY", "a NumPy array: write it as PNG"),
     (b"version https://git-lfs.github.com/", "a Git LFS pointer, not the file itself: fetch it with `git lfs pull`"),
     (b"\0\x05\x16\x07", "macOS's notes on a file (AppleDouble), not the file itself: remove it"),
@@ -63,22 +64,22 @@ _HTML = re.compile(rb"<(!doctype\s+html|html|head|body)\b", re.IGNORECASE)
 _CONTROL = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")
 
 
-def unreadable(raw: bytes) -> str:
-    """Why the file that begins with `raw`, of which no reader wants to know, cannot be used."""
+def reason(raw: bytes) -> str:
+    """Return why the file that begins with `raw`, which no reader knows, cannot be used."""
     if raw.startswith(_CANON):
         return CAMERA_RAW
-    for magic, reason in _MAGIC:
+    for magic, text in _MAGIC:
         if raw.startswith(magic):
-            return reason
+            return text
     if raw[4:8] == b"ftyp":
         return _BRANDS.get(raw[8:12], _VIDEO)
     if raw[:4] == b"RIFF":
-        return {b"WEBP": _DAMAGED.format("WebP"), b"AVI ": _VIDEO}.get(raw[8:12], "not a picture")
+        return {b"WEBP": _DAMAGED.format("WebP"), b"AVI ": _VIDEO}.get(raw[8:12], "not an image")
     if raw[128:132] == b"DICM":
         return "a DICOM file, whose pixels are numbers of unknown range: convert it to PNG, e.g. with dcmj2pnm"
     if not raw.strip(b"\0"):
         return "nothing but zero bytes: copy or fetch it again"
-    return _text(raw[:4096]) or "not a picture"
+    return _text(raw[:4096]) or "not an image"
 
 
 def _text(start: bytes) -> str | None:
@@ -91,11 +92,11 @@ def _text(start: bytes) -> str | None:
     except UnicodeDecodeError as error:
         if error.start < len(start) - 4:  # else a letter that was cut in two
             return None
-    return None if _CONTROL.search(start) else "not a picture but text"
+    return None if _CONTROL.search(start) else "not an image but text"
 
 
 def is_preview(raw: bytes, tiff: Any) -> bool:
-    """Whether the first image of Pillow's `tiff` is the preview of another, as in the raw files of cameras."""
+    """Return whether the first image of Pillow's `tiff` is the preview of another, as in the raw files of cameras."""
     dng_version, sub_images, kind = 50706, 330, 254
     tags = tiff.tag_v2
     return raw.startswith(_CANON) or dng_version in tags or (sub_images in tags and tags.get(kind) == 1)

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from typing import IO, cast
 
 from components import files
-from components.example_gen import formats
-from components.example_gen.members import Catalogue, Contents, Member, tidy
+from components.example_gen.archives import file_types
+from components.example_gen.archives.members import Catalogue, Contents, Member, tidy
 
 _BLOCK = 1 << 20
 
@@ -35,17 +35,17 @@ class _StrictTarInfo(tarfile.TarInfo):
 
 @contextlib.contextmanager
 def open_tar(path: str) -> Iterator[tarfile.TarFile]:
-    """Opens a tar for reading from front to back, compressed or not."""
+    """Open a tar for reading from front to back, compressed or not."""
     with (
         files.open_binary(path) as file,
-        formats.decompressed(file) as stream,
+        file_types.decompressed(file) as stream,
         tarfile.open(fileobj=stream, mode="r:", tarinfo=_StrictTarInfo) as tar,
     ):
         yield tar
 
 
 def infos(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    """Every member, to the very end; the memory that tarfile keeps of them all is let go.
+    """Yield every member, to the very end; the memory that tarfile keeps of them all is let go.
 
     Raises:
       tarfile.ReadError: it is cut off, damaged, or more members lie behind the mark of its end.
@@ -58,37 +58,37 @@ def infos(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
 
 
 def _read_to_end(stream: IO[bytes]) -> None:
-    """Reads on behind the mark of the end, to where the checksum of a compressed tar lies."""
+    """Read on behind the mark of the end, to where the checksum of a compressed tar lies."""
     while block := stream.read(_BLOCK):
         if not block.strip(b"\0"):
             continue
         for start in range(0, len(block), tarfile.BLOCKSIZE):
             header = block[start : start + tarfile.BLOCKSIZE]
-            if header[257:262] == b"ustar" and formats.is_tar_header(header):
+            if header[257:262] == b"ustar" and file_types.is_tar_header(header):
                 raise tarfile.ReadError("members lie behind the mark of its end: two tars joined, or a gap of zeros")
 
 
 def contents(path: str) -> Contents:
-    """The members of a tar, from its headers.
+    """List the members of a tar, from its headers.
 
     Raises:
       UserError: the archive is damaged or cut off.
     """
-    found = Catalogue()
-    with formats.damage_named(path), open_tar(path) as tar:
+    catalogue = Catalogue()
+    with file_types.damage_named(path), open_tar(path) as tar:
         for info in infos(tar):
             name = tidy(info.name)
             if info.isdir():
-                found.folders.append(name)
+                catalogue.folders.append(name)
             elif info.islnk():
-                found.add(_linked(name, found.by_name.get(tidy(info.linkname))))
+                catalogue.add(_linked(name, catalogue.by_name.get(tidy(info.linkname))))
             else:
-                found.add(Member(name, info.offset_data, info.size, problem=_problem(info)))
-    return found.contents()
+                catalogue.add(Member(name, info.offset_data, info.size, problem=_problem(info)))
+    return catalogue.contents()
 
 
 def _linked(name: str, target: Member | None) -> Member:
-    """A hard link is another name of a member before it."""
+    """Return a hard link as another name of a member before it."""
     if target is None:
         return Member(name, 0, 0, problem="a hard link to what the archive does not hold before it")
     return target._replace(name=name)

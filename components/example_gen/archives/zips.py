@@ -9,9 +9,9 @@ from typing import IO
 
 from components import files
 from components.errors import UserError
-from components.example_gen import formats
-from components.example_gen.members import Catalogue, Contents, Member, escape_problem, tidy
-from components.example_gen.pictures import Rejected
+from components.example_gen.archives import file_types
+from components.example_gen.archives.members import Catalogue, Contents, Member, escape_problem, tidy
+from components.example_gen.rejected import Rejected
 
 _UTF8 = 0x800  # of the flags: the name is UTF-8
 _UNICODE_PATH = 0x7075  # Info-ZIP's extra field: the name in UTF-8 beside one in an older encoding
@@ -20,13 +20,13 @@ _DIRECTORY_END = b"PK\x05\x06"
 
 
 def contents(path: str) -> Contents:
-    """The members of a zip, from its directory alone.
+    """List the members of a zip, from its directory alone.
 
     Raises:
       UserError: the archive is damaged, cut off or a part of one.
     """
-    found = Catalogue()
-    with formats.damage_named(path), files.open_binary(path) as file:
+    catalogue = Catalogue()
+    with file_types.damage_named(path), files.open_binary(path) as file:
         _check_not_a_part(path, file)
         with zipfile.ZipFile(file) as archive:
             directory = archive.infolist()
@@ -36,12 +36,12 @@ def contents(path: str) -> Contents:
             for info in directory:
                 name = _name(info)
                 if name.endswith("/"):
-                    found.folders.append(tidy(name))
+                    catalogue.folders.append(tidy(name))
                 else:
                     deflated = info.compress_type == zipfile.ZIP_DEFLATED
                     where = (info.header_offset, info.compress_size, deflated, info.CRC)
-                    found.add(Member(tidy(name), *where, _problem(info)))
-    return found.contents()
+                    catalogue.add(Member(tidy(name), *where, _problem(info)))
+    return catalogue.contents()
 
 
 def _check_not_a_part(path: str, file: IO[bytes]) -> None:
@@ -58,7 +58,7 @@ def _check_not_a_part(path: str, file: IO[bytes]) -> None:
 
 
 def _name(info: zipfile.ZipInfo) -> str:
-    """A member's name: UTF-8 where it is, whether or not the flag says so (macOS), with / for \\ (.NET, PowerShell)."""
+    """Return a member's name: UTF-8 where it is, whatever the flag says (macOS), with / for \\ (.NET, PowerShell)."""
     name = info.orig_filename.partition("\0")[0]
     if not info.flag_bits & _UTF8:
         raw = info.orig_filename.encode("cp437")
@@ -74,7 +74,7 @@ def _as_utf8(raw: bytes) -> str | None:
 
 
 def _unicode_path(extra: bytes, raw: bytes) -> str | None:
-    """The name in UTF-8 from Info-ZIP's extra field; None where there is none, or it is of another name."""
+    """Return the name in UTF-8 from Info-ZIP's extra field; None where there is none, or it is of another name."""
     while len(extra) >= 4:
         kind, length = struct.unpack_from("<HH", extra)
         value, extra = extra[4 : 4 + length], extra[4 + length :]
@@ -95,7 +95,7 @@ def _problem(info: zipfile.ZipInfo) -> str | None:
 
 
 def read(file: IO[bytes], member: Member, limit: int) -> bytes:
-    """The data behind the local header here. ZipFile would read its whole directory again for each worker."""
+    """Return the data behind the local header here. ZipFile would read its whole directory again for each worker."""
     header = file.read(30)
     if len(header) != 30 or header[:4] != b"PK\x03\x04":
         raise Rejected("its header in the archive is damaged")

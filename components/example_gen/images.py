@@ -19,13 +19,14 @@ import numpy as np
 import simplejpeg
 from PIL import Image
 
-from components.example_gen import image_files, kinds
+from components.example_gen import image_files, unreadable
+from components.example_gen.rejected import Rejected
 
 # Tried in this order. A closed list: Pillow's others are rare, and some of them run other programs (EPS).
 FORMATS = ("GIF", "BMP", "WEBP", "TIFF", "JPEG2000", "PPM", "AVIF", "JPEG")
 MAX_SIDE = 65_535  # pixels; JPEG's own limit. libpng in TensorFlow refuses sides over a million
 
-# Pillow warns of large pictures; here the caller's cap decides, before anything is decoded.
+# Pillow warns of large images; here the caller's cap decides, before anything is decoded.
 Image.MAX_IMAGE_PIXELS = None
 
 _JPEG, _PNG = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
@@ -42,22 +43,14 @@ _RIGHT = (0, 1, -1, -1, 1, 1, -1, -1, 1)
 _LOW = 4095  # the largest value of 12 bits: what some cameras and scanners write into 16
 
 
-class Rejected(Exception):  # noqa: N818
-    """The picture cannot be used; `reason` says why in a few words."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
-class Picture(NamedTuple):
+class StoredImage(NamedTuple):
     encoded: bytes  # what is stored
     pixels: np.ndarray  # uint8 [height, width, 3]
     channels: int  # bands as found: 1 grey, 2 grey and alpha, 3 colour, 4 colour and alpha (or CMYK)
     turned: bool = False  # to be upright, as its EXIF orientation says: its pixels were encoded anew
 
 
-def read(raw: bytes, max_bytes: int, max_pixels: int) -> Picture:
+def read(raw: bytes, max_bytes: int, max_pixels: int) -> StoredImage:
     """Decode the bytes of an image file.
 
     Raises:
@@ -73,11 +66,11 @@ def read(raw: bytes, max_bytes: int, max_pixels: int) -> Picture:
     except Rejected:
         raise
     except Exception as error:  # damage makes Pillow raise nearly anything
-        raise Rejected(f"damaged picture: {_line(error)}") from None
+        raise Rejected(f"damaged image: {_line(error)}") from None
 
 
-def servable(raw: bytes, max_bytes: int, max_pixels: int) -> bytes:
-    """The picture file as bytes that the exported model decodes to the same pixels as the training data.
+def canonical_bytes(raw: bytes, max_bytes: int, max_pixels: int) -> bytes:
+    """Return the image file as bytes that the exported model decodes to the same pixels as the training data.
 
     Raises:
       Rejected: see `read`.
@@ -85,22 +78,22 @@ def servable(raw: bytes, max_bytes: int, max_pixels: int) -> bytes:
     return read(raw, max_bytes, max_pixels).encoded
 
 
-def _plain_jpeg(raw: bytes, max_pixels: int) -> Picture | None:
-    """What `_jpeg` gives of a file without anything unusual; None of others."""
+def _fast_jpeg(raw: bytes, max_pixels: int) -> StoredImage | None:
+    """Return what `_jpeg` makes of a file without anything unusual; None of others."""
     if not image_files.is_plain_jpeg(raw):
         return None
     try:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(raw)
         if colours not in _COLOURS or not 0 < height * width <= max_pixels:
             return None
-        return Picture(raw, simplejpeg.decode_jpeg(raw, fastdct=True, fastupsample=False), _COLOURS[colours])
+        return StoredImage(raw, simplejpeg.decode_jpeg(raw, fastdct=True, fastupsample=False), _COLOURS[colours])
     except ValueError:
         return None
 
 
-def _jpeg(raw: bytes, max_pixels: int) -> Picture:
-    if plain := _plain_jpeg(raw, max_pixels):
-        return plain
+def _jpeg(raw: bytes, max_pixels: int) -> StoredImage:
+    if image := _fast_jpeg(raw, max_pixels):
+        return image
     file = image_files.jpeg(raw)
     _check_size(file.width, file.height, max_pixels)
     if file.bits != 8 or file.process not in _PROCESSES:
@@ -115,11 +108,11 @@ def _jpeg(raw: bytes, max_pixels: int) -> Picture:
         grey = file.channels == 1
         upright = upright[..., :1].copy() if grey else upright
         stored = simplejpeg.encode_jpeg(upright, _QUALITY, *(("GRAY", "Gray") if grey else ("RGB", "444")))
-    return Picture(stored, _jpeg_pixels(stored), file.channels, file.orientation != 1)
+    return StoredImage(stored, _jpeg_pixels(stored), file.channels, file.orientation != 1)
 
 
 def _jpeg_pixels(jpeg: bytes, fast: bool = True) -> np.ndarray:
-    """The pixels that TensorFlow finds: by the same library with the same settings, which takes a tenth of the time.
+    """Return the pixels that TensorFlow finds: by the same library and settings, in a tenth of the time.
 
     Args:
       fast: with the inexact transform that TensorFlow uses; else the exact one, where nothing is unusual.
@@ -133,11 +126,11 @@ def _jpeg_pixels(jpeg: bytes, fast: bool = True) -> np.ndarray:
         try:
             return _tensorflow_pixels(jpeg)
         except Rejected:
-            raise Rejected(f"damaged picture: {_line(error)}") from None
+            raise Rejected(f"damaged image: {_line(error)}") from None
     return _tensorflow_pixels(jpeg)
 
 
-def _png(raw: bytes, max_pixels: int) -> Picture:
+def _png(raw: bytes, max_pixels: int) -> StoredImage:
     file = image_files.png(raw)
     _check_size(file.width, file.height, max_pixels)
     pixels, stored = _tensorflow_pixels(file.stored), file.stored
@@ -145,7 +138,7 @@ def _png(raw: bytes, max_pixels: int) -> Picture:
         pixels, stored = _eight_bits(_tensorflow_deep_pixels(stored)), b""
     if file.orientation != 1:
         pixels, stored = _upright(pixels, file.orientation), b""
-    return Picture(stored or _compressed_png(pixels), pixels, file.channels, file.orientation != 1)
+    return StoredImage(stored or _compressed_png(pixels), pixels, file.channels, file.orientation != 1)
 
 
 def _tensorflow_pixels(encoded: bytes) -> np.ndarray:
@@ -154,7 +147,7 @@ def _tensorflow_pixels(encoded: bytes) -> np.ndarray:
     try:
         return tf.raw_ops.DecodeImage(contents=tf.constant(encoded), channels=3, expand_animations=False).numpy()
     except tf.errors.InvalidArgumentError:  # its message says no more
-        raise Rejected("damaged picture: its data is cut short or inconsistent") from None
+        raise Rejected("damaged image: its data is cut short or inconsistent") from None
 
 
 def _tensorflow_deep_pixels(png: bytes) -> np.ndarray:
@@ -164,7 +157,7 @@ def _tensorflow_deep_pixels(png: bytes) -> np.ndarray:
 
 
 def _eight_bits(deep: np.ndarray) -> np.ndarray:
-    """The upper eight bits of uint16 values; of the twelve that are used where none is larger."""
+    """Return the upper eight bits of uint16 values; of the twelve that are used where none is larger."""
     return (deep >> (4 if deep.max() <= _LOW else 8)).astype(np.uint8)
 
 
@@ -178,32 +171,32 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
 
 
 def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """The pixels [H, W, 3] of an image as EXIF's `orientation` wants it shown."""
+    """Return the pixels [H, W, 3] of an image as EXIF's `orientation` wants it shown."""
     if orientation >= 5:  # it lies on its side
         pixels = pixels.swapaxes(0, 1)
     return np.ascontiguousarray(pixels[:: _DOWN[orientation], :: _RIGHT[orientation]])
 
 
-def _by_pillow(raw: bytes, max_pixels: int) -> Picture:
+def _by_pillow(raw: bytes, max_pixels: int) -> StoredImage:
     try:
         image = Image.open(io.BytesIO(raw), formats=FORMATS)
     except Exception:  # Pillow does not know it, or knows it and stumbles over its damage
-        raise Rejected(kinds.unreadable(raw)) from None
+        raise Rejected(unreadable.reason(raw)) from None
     _check_size(*image.size, max_pixels)
     channels = _channels(image)
     if image.format == "BMP" and _is_plain_bmp(raw):
-        return Picture(raw, _tensorflow_pixels(raw), channels)
-    if image.format == "TIFF" and kinds.is_preview(raw, image):
-        raise Rejected(kinds.CAMERA_RAW)
+        return StoredImage(raw, _tensorflow_pixels(raw), channels)
+    if image.format == "TIFF" and unreadable.is_preview(raw, image):
+        raise Rejected(unreadable.CAMERA_RAW)
     orientation = image_files.orientation(image.getexif())
     pixels = _rgb(image)
     if image.format != "TIFF":  # which Pillow turns itself
         pixels = _upright(pixels, orientation)
-    return Picture(_compressed_png(pixels), pixels, channels, turned=orientation != 1)
+    return StoredImage(_compressed_png(pixels), pixels, channels, turned=orientation != 1)
 
 
 def _is_plain_bmp(raw: bytes) -> bool:
-    """24 bits, no compression, no gap; TensorFlow takes a palette's indices for grey values."""
+    """Return whether it has 24 bits, no compression, no gap; TensorFlow takes a palette's indices for grey values."""
     start, width, height, bits, compression = struct.unpack_from("<IxxxxiixxHI", raw, 10)
     row = (3 * width + 3) // 4 * 4
     return (bits, compression) == (24, 0) and start + row * abs(height) == len(raw)
@@ -216,7 +209,7 @@ def _channels(image: Image.Image) -> int:
 
 
 def _rgb(image: Image.Image) -> np.ndarray:
-    """uint8 [height, width, 3] of the first frame."""
+    """Return the first frame, uint8 [height, width, 3]."""
     image.load()
     if image.mode == "RGB":
         pixels = np.frombuffer(image.tobytes(), np.uint8).reshape(image.height, image.width, 3)
@@ -244,9 +237,9 @@ def _compressed_png(pixels: np.ndarray) -> bytes:
 
 
 def stored_png(pixels: np.ndarray) -> bytes:
-    """The picture uint8 [height, width, 3] as PNG without compression.
+    """Encode pixels uint8 [height, width, 3] as PNG without compression.
 
-    For small raw pictures, of which there are many: 9 microseconds for 32 x 32 where Pillow takes 60 to 110, quicker
+    For small raw images, of which there are many: 9 microseconds for 32 x 32 where Pillow takes 60 to 110, quicker
     to decode too, and no more than a third larger.
     """
     height, width, _ = pixels.shape

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from components.errors import UserError
-from components.example_gen import readers
-from tests.example_gen import sets
-from tests.example_gen.test_archives import read
+from components.example_gen.formats.detect import inventory
+from tests.example_gen import datasets
+from tests.example_gen.formats.test_archive import read
 
 
 def test_what_zips_can_hold(tmp_path: Path) -> None:
@@ -31,14 +31,14 @@ def test_what_zips_can_hold(tmp_path: Path) -> None:
         "pets/link.png": "a link, which could point outside the archive",
         "pets/lzma.png": "compressed by lzma and not by deflate: unpack the archive and give the folder",
     }
-    raw = bytearray(sets.zipped(path, {"a/secret.png": b"x" * 100}).read_bytes())
+    raw = bytearray(datasets.zipped(path, {"a/secret.png": b"x" * 100}).read_bytes())
     raw[raw.index(b"PK\x01\x02") + 8] |= 1  # as if encrypted
     path.write_bytes(raw)
     assert dict(read(path)) == {"a/secret.png": "encrypted: unpack the archive with its password and give the folder"}
 
 
 def test_two_zips_joined_are_named(tmp_path: Path) -> None:
-    raw = sets.zipped(tmp_path / "a.zip", {"a/1.png": b"1"}).read_bytes()
+    raw = datasets.zipped(tmp_path / "a.zip", {"a/1.png": b"1"}).read_bytes()
     (tmp_path / "a.zip").write_bytes(raw + raw)
     with pytest.raises(UserError, match=r"a\.zip: .*does not know what lies at its front"):
         dict(read(tmp_path / "a.zip"))
@@ -56,7 +56,7 @@ class Named(zipfile.ZipInfo):
 
 
 def unicode_path(raw: bytes, name: str, checksum: int | None = None) -> bytes:
-    """Info-ZIP's extra field 0x7075."""
+    """Return Info-ZIP's extra field 0x7075."""
     value = struct.pack("<BI", 1, zlib.crc32(raw) if checksum is None else checksum) + name.encode()
     return struct.pack("<HH", 0x7075, len(value)) + value
 
@@ -82,7 +82,7 @@ def test_names_in_zips(tmp_path: Path, member: Named, name: str) -> None:
         archive.writestr(Named(b"empty\\emu\\"), b"")
     escapes = name.startswith(("..", "C:", "\\"))
     assert dict(read(tmp_path / "a.zip")) == {name: "its name points outside the archive" if escapes else b"x"}
-    assert readers.inventory("archive", str(tmp_path / "a.zip")).folders == ["empty/emu"]
+    assert inventory("archive", str(tmp_path / "a.zip")).folders == ["empty/emu"]
 
 
 def test_zips_of_more_than_4_gigabytes_and_written_as_streams(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_zips_of_more_than_4_gigabytes_and_written_as_streams(tmp_path: Path) ->
 
 
 def test_wrong_checksum_in_a_zip(tmp_path: Path) -> None:
-    path = sets.zipped(tmp_path / "a.zip", {"a/1.png": b"picture"}, zipfile.ZIP_STORED)
+    path = datasets.zipped(tmp_path / "a.zip", {"a/1.png": b"picture"}, zipfile.ZIP_STORED)
     path.write_bytes(path.read_bytes().replace(b"picture", b"pictore", 1))
     assert dict(read(path)) == {"a/1.png": "its data in the archive is damaged"}
     assert zlib.crc32(b"picture") != zlib.crc32(b"pictore")
@@ -116,7 +116,7 @@ def test_wrong_checksum_in_a_zip(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not shutil.which("zip"), reason="needs Info-ZIP's zip")
 def test_a_zip_in_several_parts(tmp_path: Path) -> None:
-    sets.folder(tmp_path, {f"cat/{i}.png": os.urandom(30_000) for i in range(5)})
+    datasets.folder(tmp_path, {f"cat/{i}.png": os.urandom(30_000) for i in range(5)})
     subprocess.run(["zip", "-q", "-s", "64k", "-r", "a.zip", "cat"], cwd=tmp_path, check=True)
     with pytest.raises(UserError, match=r"a\.zip: the last part of a zip in several\. Join the parts"):
         dict(read(tmp_path / "a.zip"))

@@ -1,4 +1,7 @@
-"""TFRecords of tf.Example with an encoded picture and a label, as others write them."""
+"""TFRecords of tf.Example with an encoded image and a label, as others write them: a file, a folder or a pattern.
+
+A unit is a file; the names of files and folders tell the splits (split_names.py).
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,28 @@ import itertools
 import math
 import re
 import zlib
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from google.protobuf.message import DecodeError
 
 from components import files
 from components.errors import UserError
-from components.example_gen.pictures import Rejected
+from components.example_gen import split_names
+from components.example_gen.archives import file_types
+from components.example_gen.formats.base import (
+    USUAL,
+    Features,
+    Format,
+    Inventory,
+    Listing,
+    Record,
+    parts_of,
+)
+from components.example_gen.layout import SplitAndClass
+from components.example_gen.rejected import Rejected
 from components.names import printable
 
 # The names that are usual (TFDS, TF-Slim, the TensorFlow model garden, Kaggle, this pipeline), tried in this order.
@@ -30,23 +45,38 @@ _LISTED = 12  # features named in a reason
 
 UNLABELLED = ""  # stands for the class of a record that has none; such records are rejected
 
-_SHARD = re.compile(r"-(\d{5})-of-(\d{5})")
 # How files of images begin; anything else may be pixels as they are.
 _ENCODED = re.compile(rb"\xff[\xd8O]|\x89PNG|GIF8|BM|RIFF|II\*\0|MM\0\*|P[1-7]\s|....(ftyp|jP  )", re.DOTALL)
 
 
-class Features(NamedTuple):
-    """The names of the features of a record; '' where the usual ones are tried."""
-
-    image: str = ""
-    label: str = ""
+def _is_file(path: str) -> bool:
+    return files.is_records(path) and file_types.archive_type(path) is None
 
 
-USUAL = Features()
+def _inventory(listing: Listing, features: Features) -> Inventory:
+    names = listing.data
+    splits = split_names.of_files(names, files.text(listing.path))
+    shards = {name: listing.path_of(name) for name in names}
+    units = [_Unit(name, path, splits[name], parts_of(files.size(path)), features) for name, path in shards.items()]
+    return Inventory(units, ignored=listing.ignored, notes=[*_incomplete(shards)])
+
+
+@dataclass(frozen=True)
+class _Unit:
+    name: str
+    path: str
+    split: str | None
+    parts: int
+    features: Features
+
+    def read(self, max_bytes: int) -> Iterator[Record]:
+        del max_bytes  # the records are in memory before their images' sizes are known
+        for row, (class_name, content) in enumerate(read(self.path, self.features)):
+            yield Record(f"{files.text(self.name)}:{row}", SplitAndClass(self.split, class_name), content)
 
 
 def read(path: str, features: Features = USUAL) -> Iterator[tuple[str | int, bytes | np.ndarray | Rejected]]:
-    """(class, encoded picture or pixels) of each record in the file's order. The class is a name, or else a number.
+    """Yield (class, encoded image or pixels) of each record in the file's order. The class is a name, or else a number.
 
     Raises:
       UserError: the file is damaged or no TFRecord file.
@@ -67,7 +97,7 @@ def read(path: str, features: Features = USUAL) -> Iterator[tuple[str | int, byt
             except DecodeError:
                 yield UNLABELLED, Rejected("not a tf.Example")
                 continue
-            yield _picture(example.features.feature, features)
+            yield _class_and_image(example.features.feature, features)
     except tf.errors.OpError as error:
         raise UserError(
             f"{files.text(path)}: damaged, or not TFRecords ({_damage(str(error.message), row)}). "
@@ -76,7 +106,7 @@ def read(path: str, features: Features = USUAL) -> Iterator[tuple[str | int, byt
 
 
 def _check_whole(path: str) -> None:
-    """To TensorFlow a gzip that was cut is whole where a record ends there; its checksum tells."""
+    """Raise UserError where a gzip was cut: to TensorFlow it is whole where a record ends there; its checksum tells."""
     try:
         with files.open_binary(path) as file, gzip.open(file) as stream:
             while stream.read(_BLOCK):
@@ -88,7 +118,7 @@ def _check_whole(path: str) -> None:
 
 
 def _damage(message: str, row: int) -> str:
-    """What TensorFlow says of the file, in words and without the names of its nodes."""
+    """Return what TensorFlow says of the file, in words and without the names of its nodes."""
     line = re.sub(r"\{\{[^}]*\}\}|\[Op:[^\]]*\]", "", message.splitlines()[0]).strip()
     place = re.search(r"at (?:byte )?(\d+)", line)
     if not place:
@@ -100,21 +130,14 @@ def _damage(message: str, row: int) -> str:
     return f"{what} at byte {int(place[1]):,}{after}"
 
 
-def incomplete(paths: Mapping[str, str]) -> Iterator[str]:
-    """A line on files without a record, and one on shards (…-00000-of-00005) that are missing; {name: path}."""
+def _incomplete(paths: Mapping[str, str]) -> Iterator[str]:
+    """Yield a line on files without a record, and one on shards that are missing; {name: path}."""
     if empty := [name for name, path in paths.items() if not files.size(path)]:
         yield f"{len(empty):,} of {len(paths):,} TFRecord files hold nothing at all ({files.shown(empty)})"
-    sets: dict[tuple[str, str, str], set[int]] = defaultdict(set)  # numbers found, by what is before and behind them
-    for name in paths:
-        if shard := _SHARD.search(name):
-            sets[name[: shard.start()], shard[2], name[shard.end() :]].add(int(shard[1]))
-    for (before, total, behind), found in sets.items():
-        if missing := sorted(set(range(int(total))) - found):
-            names = [f"{before}-{number:05d}-of-{total}{behind}" for number in missing]
-            yield f"{len(names):,} of {int(total):,} shards are missing ({files.shown(names)})"
+    yield from split_names.missing_shards(list(paths))
 
 
-def _picture(record: Any, features: Features) -> tuple[str | int, bytes | np.ndarray | Rejected]:
+def _class_and_image(record: Any, features: Features) -> tuple[str | int, bytes | np.ndarray | Rejected]:
     class_name: str | int = UNLABELLED
     label_names = (features.label,) if features.label else (*CLASS_NAMES, *LABEL_NAMES)
     for name in label_names:
@@ -143,19 +166,19 @@ def _one_of(names: Sequence[str]) -> str:
 
 
 def _what_is_there(record: Any, wanted: str) -> str:
-    """The features of a record with their types, and the setting that names the one that is wanted."""
-    shown = []
+    """Return the features of a record with their types, and the setting that names the one that is wanted."""
+    texts = []
     for name in sorted(record)[:_LISTED]:
         kind = record[name].WhichOneof("kind")
         count = len(getattr(record[name], kind).value) if kind else 0
         of = {"bytes_list": "bytes", "int64_list": "int64", "float_list": "float"}.get(kind or "", "empty")
-        shown.append(f"{printable(name)} ({of if count == 1 else f'{count:,} x {of}' if count else 'empty'})")
+        texts.append(f"{printable(name)} ({of if count == 1 else f'{count:,} x {of}' if count else 'empty'})")
     more = ", ..." if len(record) > _LISTED else ""
-    return f"the record has {', '.join(shown) or 'no features'}{more}; name it by data.features.{wanted}"
+    return f"the record has {', '.join(texts) or 'no features'}{more}; name it by data.features.{wanted}"
 
 
 def _decoded(content: bytes, record: Any) -> bytes | np.ndarray | Rejected:
-    """The file of an image as it is; pixels without an encoding where the record tells their height and width."""
+    """Return an image's file as it is, or pixels without an encoding where the record tells their height and width."""
     if _ENCODED.match(content):
         return content
     height, width, depth = (
@@ -177,7 +200,18 @@ def _decoded(content: bytes, record: Any) -> bytes | np.ndarray | Rejected:
 
 
 def _is_gzip(path: str) -> bool:
-    """By its first bytes, unless they are the length of a first record that fits into the file."""
+    """Tell by the first bytes, unless they are the length of a first record that fits into the file."""
     with files.open_binary(path) as file:
         head = file.read(8)
     return head[:3] == b"\x1f\x8b\x08" and (path.endswith(".gz") or int.from_bytes(head, "little") > files.size(path))
+
+
+FORMAT = Format(
+    "tfrecords",
+    "TFRecords (*.tfrecord*)",
+    _inventory,
+    is_named=files.is_records,
+    is_file=_is_file,
+    file="TFRecord file",
+    several="TFRecords",
+)

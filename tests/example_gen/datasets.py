@@ -7,7 +7,7 @@ import json
 import pickle
 import tarfile
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,35 +17,34 @@ from components.contracts import features as f
 from components.contracts.counts import COUNTS_FILE
 from components.contracts.rejects import REJECTED_FILE
 from components.example_gen import sources
-from components.example_gen.records import USUAL, Features
-from components.example_gen.sources import Source
+from components.example_gen.formats.base import USUAL, Features, Source
 from tests.examples import BEAM_ARGS, digit_pictures, png
 
 SHARES = {f.TRAIN: 0.8, f.VALIDATION: 0.1, f.TEST: 0.1}
 CIFAR_NAMES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 
 
-def picture(seed: int, size: int = 8) -> np.ndarray:
+def pixels_of(seed: int, size: int = 8) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (size, size, 3), dtype=np.uint8)
 
 
-def pictures_of(classes: Mapping[str, int], prefix: str = "") -> dict[str, bytes]:
-    """{path: PNG}: so many different pictures of each class, in folders."""
+def images_of(classes: Mapping[str, int], prefix: str = "") -> dict[str, bytes]:
+    """Return {path: PNG}: so many different images of each class, in folders."""
     result, seed = {}, sum(map(ord, prefix)) * 1000
     for name, count in classes.items():
         for i in range(count):
-            result[f"{prefix}{name}/{i}.png"] = png(picture(seed := seed + 1))
+            result[f"{prefix}{name}/{i}.png"] = png(pixels_of(seed := seed + 1))
     return result
 
 
 def digit_files(count: int) -> dict[str, bytes]:
-    """{path: PNG} of real digits, a folder a class."""
+    """Return {path: PNG} of real digits, a folder a class."""
     pixels, labels = digit_pictures()
     return {f"{labels[i]}/{i}.png": png(pixels[i]) for i in range(count)}
 
 
 def folder(root: Path, content: Mapping[str, bytes | None]) -> Path:
-    """Writes {path: bytes}; None is an empty folder."""
+    """Write {path: bytes}; None is an empty folder."""
     for name, raw in content.items():
         path = root / name
         (path if raw is None else path.parent).mkdir(parents=True, exist_ok=True)
@@ -135,6 +134,19 @@ def tfrecords(path: Path, examples: Iterable[Mapping[str, Any]], compression: st
     return path
 
 
+def parquet(path: Path, columns: Mapping[str, Any], class_names: Sequence[str] = (), **options: Any) -> Path:
+    """Write columns, lists or arrays of Arrow; `class_names` as Hugging Face stores them for the column `label`."""
+    import pyarrow
+    from pyarrow import parquet
+
+    table = pyarrow.table(columns)
+    if class_names:
+        info = {"info": {"features": {"label": {"names": list(class_names), "_type": "ClassLabel"}}}}
+        table = table.replace_schema_metadata({"huggingface": json.dumps(info)})
+    parquet.write_table(table, path, **options)
+    return path
+
+
 class Outcome(NamedTuple):
     uri: Path
     splits: dict[str, list[dict[str, Any]]]  # the examples' values, in the files' order
@@ -157,7 +169,7 @@ def run(
     cache: str = "/nonexistent",
     features: Features = USUAL,
 ) -> Outcome:
-    """ImageExampleGen's executor on Beam's FnApiRunner, with the component's own execution properties."""
+    """Run ImageExampleGen's executor on Beam's FnApiRunner, with the component's own execution properties."""
     from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
     from tfx.types import artifact_utils, standard_artifacts
 

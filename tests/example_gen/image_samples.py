@@ -1,4 +1,4 @@
-"""Picture files of every format and mode that Pillow writes, and some that it does not."""
+"""Image files of every format and mode that Pillow writes, and some that it does not."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LIMITS = (10_000_000, 10_000_000)  # bytes, pixels
 
 
 def scene(height: int = 23, width: int = 31) -> np.ndarray:
-    """uint8 [height, width, 3]: smooth, so that lossy formats stay close, and different in every corner."""
+    """Return uint8 [height, width, 3]: smooth, so that lossy formats stay close, and different in every corner."""
     y, x = np.mgrid[0:height, 0:width]
     return np.stack([x * 255 // width, y * 255 // height, (x + y) * 255 // (width + height)], axis=2).astype(np.uint8)
 
@@ -33,7 +33,7 @@ def png_chunks(header: bytes, rows: bytes, *more: tuple[bytes, bytes]) -> bytes:
 
 
 def png16(bands: np.ndarray, colour_type: int, interlaced: bool = False) -> bytes:
-    """A PNG of 16 bits a band, big-endian, which Pillow does not write; Adam7 where `interlaced`."""
+    """Return a PNG of 16 bits a band, big-endian, which Pillow does not write; Adam7 where `interlaced`."""
     height, width = bands.shape[:2]
     passes = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)]
     rows = b""
@@ -44,7 +44,7 @@ def png16(bands: np.ndarray, colour_type: int, interlaced: bool = False) -> byte
 
 
 def kept() -> dict[str, bytes]:
-    """Pictures that are stored as found."""
+    """Return images that are stored as found."""
     rgb = Image.fromarray(scene())
     grey = rgb.convert("L")
     alpha = rgb.copy()
@@ -80,7 +80,7 @@ def kept() -> dict[str, bytes]:
 
 
 def stripped() -> dict[str, bytes]:
-    """Pictures that are stored without what their pixels do not need, nothing encoded anew."""
+    """Return images that are stored without what their pixels do not need, nothing encoded anew."""
     rgb = Image.fromarray(scene())
     jpeg, png = saved(rgb, "JPEG", quality=92), saved(rgb, "PNG")
     text = PngImagePlugin.PngInfo()
@@ -90,7 +90,7 @@ def stripped() -> dict[str, bytes]:
         "jpeg with a damaged EXIF": saved(rgb, "JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\xff"),
         "jpeg with a profile": saved(rgb, "JPEG", icc_profile=b"not a profile" * 9),
         "jpeg with a comment": saved(rgb, "JPEG", comment=b"secret"),
-        "jpeg of several pictures": saved(rgb, "MPO", save_all=True, append_images=[rgb.rotate(90)]),
+        "jpeg of several images": saved(rgb, "MPO", save_all=True, append_images=[rgb.rotate(90)]),
         "jpeg with a tail": jpeg + b"tail" * 9,
         "jpeg with a tail of markers": jpeg + b"\xff\xd8\xff\xda junk \xff\x01" * 9,
         "png with EXIF": saved(rgb, "PNG", exif=orientation(1)),
@@ -104,7 +104,7 @@ def stripped() -> dict[str, bytes]:
 
 
 def turned() -> dict[str, bytes]:
-    """Pictures that EXIF says are turned, each otherwise."""
+    """Return images that EXIF says are turned, each otherwise."""
     rgb = Image.fromarray(scene())
     kinds = {
         "jpeg": (rgb, "JPEG", {"quality": 95, "subsampling": 0}),
@@ -124,7 +124,7 @@ def turned() -> dict[str, bytes]:
 
 
 def encoded_anew() -> dict[str, bytes]:
-    """Pictures that TensorFlow cannot read, or reads otherwise than Pillow: stored as PNG."""
+    """Return images that TensorFlow cannot read, or reads otherwise than Pillow: stored as PNG."""
     rgb = Image.fromarray(scene())
     grey = rgb.convert("L")
     alpha = rgb.copy()
@@ -160,7 +160,7 @@ def encoded_anew() -> dict[str, bytes]:
 
 
 def png_with(png: bytes, kind: bytes, data: bytes) -> bytes:
-    """The PNG with one more chunk behind its header."""
+    """Return the PNG with one more chunk behind its header."""
     chunk = struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
     return png[:33] + chunk + png[33:]
 

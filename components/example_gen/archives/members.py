@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from components import files
-from components.example_gen import formats
+from components.example_gen.archives import file_types
 
 _REPLACED = "a later member of the archive has the same name"
 _NESTED = "an archive within the archive, which is not looked into: unpack it"
@@ -20,7 +20,7 @@ class Member(NamedTuple):
     size: int  # as stored
     deflated: bool = False
     crc: int | None = None  # of the data; None in a tar
-    problem: str | None = None  # why it is no picture
+    problem: str | None = None  # why it is no image
 
 
 class Contents(NamedTuple):
@@ -43,7 +43,7 @@ class Catalogue:
         self.by_name[member.name] = member
 
     def contents(self) -> Contents:
-        """Everything but litter."""
+        """Return everything but litter."""
         members = [self._judged(member) for member in (*self.by_name.values(), *self.replaced)]
         folders = [folder for folder in self.folders if not escape_problem(folder) and not files.is_litter(folder)]
         return Contents([member for member in members if not files.is_litter(member.name)], folders)
@@ -51,13 +51,13 @@ class Catalogue:
     @staticmethod
     def _judged(member: Member) -> Member:
         problem = member.problem or escape_problem(member.name)
-        if not problem and formats.ENDINGS.search(member.name):
+        if not problem and file_types.ENDINGS.search(member.name):
             problem = _NESTED
         return member if problem == member.problem else member._replace(problem=problem)
 
 
 def escape_problem(name: str) -> str | None:
-    """Why a member's name is refused: unpacked, it would lie outside the archive's folder."""
+    """Return why a member's name is refused: unpacked, it would lie outside the archive's folder."""
     parts = name.replace("\\", "/").split("/")
     if name.startswith(("/", "\\")) or ".." in parts or (len(parts[0]) == 2 and parts[0][1] == ":"):
         return "its name points outside the archive"
@@ -65,5 +65,5 @@ def escape_problem(name: str) -> str | None:
 
 
 def tidy(name: str) -> str:
-    """A name without '.', doubled and closing slashes; one that points outside the archive stays as it is."""
+    """Return a name without '.', doubled and closing slashes; one that points outside the archive stays as it is."""
     return name if escape_problem(name) else "/".join(part for part in name.split("/") if part not in ("", "."))

@@ -10,51 +10,52 @@ import numpy as np
 import pytest
 
 from components.errors import UserError
-from components.example_gen import cifar, readers
-from components.example_gen.layout import Place
-from tests.example_gen import sets
+from components.example_gen.formats.base import ClassNames, Record
+from components.example_gen.formats.detect import inventory
+from components.example_gen.layout import SplitAndClass
+from tests.example_gen import datasets
 
 BATCHES = {
-    "data_batch_1": sets.cifar_rows(1, 300),
-    "data_batch_2": sets.cifar_rows(2, 20),
-    "test_batch": sets.cifar_rows(3, 20),
+    "data_batch_1": datasets.cifar_rows(1, 300),
+    "data_batch_2": datasets.cifar_rows(2, 20),
+    "test_batch": datasets.cifar_rows(3, 20),
 }
 
 
-def read(path: Path) -> tuple[list[readers.Found], list[str]]:
-    found: list[readers.Found] = []
+def read(path: Path) -> tuple[list[Record], list[str]]:
+    records: list[Record] = []
     names: list[str] = []
-    (unit,) = readers.inventory("cifar10", str(path)).units
-    for one in unit.read(1):
-        if isinstance(one, cifar.Names):
-            names = one.names
+    (unit,) = inventory("cifar10", str(path)).units
+    for record in unit.read(1):
+        if isinstance(record, ClassNames):
+            names = record.names
         else:
-            assert isinstance(one, readers.Found)
-            found.append(one)
-    return found, names
+            assert isinstance(record, Record)
+            records.append(record)
+    return records, names
 
 
-@pytest.mark.parametrize("write", [sets.cifar_python, sets.cifar_binary])
+@pytest.mark.parametrize("write", [datasets.cifar_python, datasets.cifar_binary])
 @pytest.mark.parametrize("mode", ["w:gz", "w"])
 def test_rows(tmp_path: Path, write: object, mode: str) -> None:
-    found, names = read(write(tmp_path / "any.name", BATCHES, mode))
-    assert names == sets.CIFAR_NAMES == sorted(names)
+    records, names = read(write(tmp_path / "any.name", BATCHES, mode))
+    assert names == datasets.CIFAR_NAMES == sorted(names)
     rows = [(name, row) for name, batch in BATCHES.items() for row in range(len(batch.labels))]
-    assert len(found) == len(rows) == 340
-    for one, (name, row) in zip(found, rows):
-        assert one.place == Place("test" if name == "test_batch" else "train", BATCHES[name].labels[row])
-        assert one.source.endswith((f"/{name}:{row}", f"/{name}.bin:{row}"))
+    assert len(records) == len(rows) == 340
+    for record, (name, row) in zip(records, rows):
+        assert record.group == SplitAndClass("test" if name == "test_batch" else "train", BATCHES[name].labels[row])
+        assert record.source.endswith((f"/{name}:{row}", f"/{name}.bin:{row}"))
         planes = BATCHES[name].data[row].reshape(3, 32, 32)
-        assert np.array_equal(one.content, np.moveaxis(planes, 0, 2))
+        assert np.array_equal(record.content, np.moveaxis(planes, 0, 2))
 
 
 @pytest.mark.parametrize("protocol", [0, 2, 5])
 def test_pickle_protocols(tmp_path: Path, protocol: int) -> None:
     if protocol == 5:  # no published archive has it; its arrays are made by another name
         with pytest.raises(UserError, match="_frombuffer"):
-            read(sets.cifar_python(tmp_path / "a", BATCHES, protocol=5))
+            read(datasets.cifar_python(tmp_path / "a", BATCHES, protocol=5))
     else:
-        assert len(read(sets.cifar_python(tmp_path / "a", BATCHES, protocol=protocol))[0]) == 340
+        assert len(read(datasets.cifar_python(tmp_path / "a", BATCHES, protocol=protocol))[0]) == 340
 
 
 class Hostile:
@@ -64,7 +65,7 @@ class Hostile:
 
 def archive(path: Path, **members: object) -> Path:
     content = {f"cifar-10-batches-py/{name}": pickle.dumps(value, 2) for name, value in members.items()}
-    return sets.tar(path, content, "w:gz")
+    return datasets.tar(path, content, "w:gz")
 
 
 @pytest.mark.parametrize(
@@ -73,8 +74,8 @@ def archive(path: Path, **members: object) -> Path:
         ({b"data": Hostile(), b"labels": []}, "holds (posix|nt).system, which no CIFAR-10 batch needs; it was not run"),
         ({b"data": np.zeros((2, 9), np.uint8), b"labels": [1, 2]}, r"its data is not uint8 \[N, 3072\]"),
         ({b"data": np.zeros((2, 3072), np.float32), b"labels": [1, 2]}, r"its data is not uint8"),
-        ({b"data": np.zeros((2, 3072), np.uint8), b"labels": [1]}, "not one whole-number label for each picture"),
-        ({b"data": np.zeros((1, 3072), np.uint8), b"labels": ["cat"]}, "not one whole-number label for each picture"),
+        ({b"data": np.zeros((2, 3072), np.uint8), b"labels": [1]}, "not one whole-number label for each image"),
+        ({b"data": np.zeros((1, 3072), np.uint8), b"labels": ["cat"]}, "not one whole-number label for each image"),
         ([1, 2], "not a dictionary"),
     ],
 )
@@ -90,13 +91,13 @@ def test_no_names(tmp_path: Path) -> None:
 
 
 def test_half_a_row(tmp_path: Path) -> None:
-    path = sets.tar(tmp_path / "a.tar", {"cifar-10-batches-bin/test_batch.bin": b"\0" * 3073 * 5 + b"\0"})
-    with pytest.raises(UserError, match=r"test_batch\.bin: ends within a picture"):
+    path = datasets.tar(tmp_path / "a.tar", {"cifar-10-batches-bin/test_batch.bin": b"\0" * 3073 * 5 + b"\0"})
+    with pytest.raises(UserError, match=r"test_batch\.bin: ends within an image"):
         read(path)
 
 
 def test_cut_short(tmp_path: Path) -> None:
-    path = sets.cifar_binary(tmp_path / "a.tar.gz", BATCHES)
+    path = datasets.cifar_binary(tmp_path / "a.tar.gz", BATCHES)
     path.write_bytes(path.read_bytes()[:-5000])
     with pytest.raises(UserError, match="the archive is damaged or ends early"):
         read(path)

@@ -1,4 +1,4 @@
-"""CIFAR-10 as published by Alex Krizhevsky: the binary archive and the python archive, read as streams.
+"""CIFAR-10 as published by Alex Krizhevsky, `--data cifar10`: the binary archive and the python one, as streams.
 
 Krizhevsky (2009), Learning Multiple Layers of Features from Tiny Images. https://www.cs.toronto.edu/~kriz/cifar.html
 Recognised by the names of its members, whatever the archive itself is called.
@@ -6,17 +6,33 @@ Recognised by the names of its members, whatever the archive itself is called.
 
 from __future__ import annotations
 
+import itertools
+import os
 import re
 import tarfile
 from collections.abc import Iterator
-from typing import IO, NamedTuple
+from dataclasses import dataclass
+from typing import IO
 
 import numpy as np
 
+from components import files
 from components.contracts.features import TEST, TRAIN
 from components.errors import UserError
-from components.example_gen import tars, unpickle
+from components.example_gen import unpickle
+from components.example_gen.archives import file_types, tars
 from components.example_gen.download import Published
+from components.example_gen.formats.base import (
+    ClassNames,
+    Features,
+    Format,
+    Inventory,
+    Listing,
+    Record,
+    Source,
+    parts_of,
+)
+from components.example_gen.layout import SplitAndClass
 
 BINARY = Published(
     "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
@@ -29,32 +45,55 @@ PYTHON = Published(
 
 _PIXELS = 3 * 32 * 32
 _ROW = 1 + _PIXELS  # of the binary archive: the label, then the red, green and blue planes
+_LOOK_AT = 100  # members of an archive that are looked at to tell what it is
 _MAX_MEMBER = 512 << 20  # bytes; a batch of the python archive is 31 million
 
 _BATCH = re.compile(r"(?:^|/)((?:data_batch_\d+|test_batch)(\.bin)?)$")
 _META = re.compile(r"(?:^|/)batches\.meta(\.txt)?$")
 
 
-class Row(NamedTuple):
-    source: str  # the member's name and the row in it
-    split: str
-    label: int
-    pixels: np.ndarray  # uint8 [32, 32, 3]
+def _dataset(cache_dir: str) -> Source:
+    """Return the archive in the cache, the binary one before the python one; else the binary one, yet to come."""
+    for published in (BINARY, PYTHON):
+        if os.path.exists(os.path.join(cache_dir, published.file_name)):
+            return Source("cifar10", "cifar10", cache_dir, published.file_name, published)
+    return Source("cifar10", "cifar10", cache_dir, BINARY.file_name, BINARY)
 
 
-class Names(NamedTuple):
-    """The classes' names, by label."""
+def _is_named(path: str) -> bool:
+    return os.path.basename(path) in (BINARY.file_name, PYTHON.file_name)
 
-    names: list[str]
+
+def _is_file(path: str) -> bool:
+    if file_types.archive_type(path) not in ("tar", "packed tar"):
+        return False
+    with file_types.damage_named(path), tars.open_tar(path) as tar:
+        return any(is_member(member.name) for member in itertools.islice(tar, _LOOK_AT))
 
 
 def is_member(name: str) -> bool:
-    """Whether an archive with a member of this name is CIFAR-10's."""
+    """Return whether an archive with a member of this name is CIFAR-10's."""
     return bool(_BATCH.search(name) or _META.search(name))
 
 
-def rows(tar: tarfile.TarFile, what: str) -> Iterator[Row | Names]:
-    """The rows of an open archive in its order, and its class names, wherever they come.
+def _inventory(listing: Listing, features: Features) -> Inventory:
+    del features
+    return Inventory([_Unit(listing.path, parts_of(files.size(listing.path)))])
+
+
+@dataclass(frozen=True)
+class _Unit:
+    path: str
+    parts: int
+
+    def read(self, max_bytes: int) -> Iterator[Record | ClassNames]:
+        del max_bytes  # its images have one size
+        with file_types.damage_named(self.path), tars.open_tar(self.path) as tar:
+            yield from _records(tar, files.text(self.path))
+
+
+def _records(tar: tarfile.TarFile, what: str) -> Iterator[Record | ClassNames]:
+    """Yield the rows of an open archive in its order, and its class names, wherever they come.
 
     Raises:
       UserError: the archive is damaged or not as published; the message names `what` and the member.
@@ -75,12 +114,13 @@ def rows(tar: tarfile.TarFile, what: str) -> Iterator[Row | Names]:
         assert content is not None  # it is a file
         if meta:
             named = True
-            yield Names(_binary_names(content) if meta[1] else _python_names(content, where))
+            yield ClassNames(_binary_names(content) if meta[1] else _python_names(content, where))
         elif batch:
             split = TEST if batch[1].startswith("test") else TRAIN
             pairs = _binary_batch(content, where) if batch[2] else _python_batch(content, where)
             for row, (label, planes) in enumerate(pairs):
-                yield Row(f"{member.name}:{row}", split, label, planes.reshape(3, 32, 32).transpose(1, 2, 0))
+                pixels = planes.reshape(3, 32, 32).transpose(1, 2, 0)
+                yield Record(files.text(f"{member.name}:{row}"), SplitAndClass(split, label), pixels)
     if not named:
         raise UserError(f"{what}: no batches.meta in it, so its classes have no names. Download the archive anew.")
 
@@ -100,7 +140,7 @@ def _python_names(content: IO[bytes], where: str) -> list[str]:
 def _binary_batch(content: IO[bytes], where: str) -> Iterator[tuple[int, np.ndarray]]:
     while raw := content.read(_ROW * 256):
         if len(raw) % _ROW:
-            raise UserError(f"{where}: ends within a picture (rows of {_ROW:,} bytes). Download the archive anew.")
+            raise UserError(f"{where}: ends within an image (rows of {_ROW:,} bytes). Download the archive anew.")
         for row in np.frombuffer(raw, np.uint8).reshape(-1, _ROW):
             yield int(row[0]), row[1:]
 
@@ -111,7 +151,7 @@ def _python_batch(content: IO[bytes], where: str) -> Iterator[tuple[int, np.ndar
     if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.ndim != 2 or data.shape[1] != _PIXELS:
         raise UserError(f"{where}: its data is not uint8 [N, {_PIXELS}]. This is not a batch of CIFAR-10.")
     if not isinstance(labels, list) or len(labels) != len(data) or not all(type(label) is int for label in labels):
-        raise UserError(f"{where}: not one whole-number label for each picture. This is not a batch of CIFAR-10.")
+        raise UserError(f"{where}: not one whole-number label for each image. This is not a batch of CIFAR-10.")
     yield from zip(labels, data)
 
 
@@ -125,3 +165,14 @@ def _pickle(content: IO[bytes], where: str) -> dict[object, object]:
     if not isinstance(value, dict):
         raise UserError(f"{where}: not a dictionary. This is not a batch of CIFAR-10.")
     return {key.encode() if isinstance(key, str) else key: item for key, item in value.items()}
+
+
+FORMAT = Format(
+    "cifar10",
+    "the archive of CIFAR-10",
+    _inventory,
+    is_named=_is_named,
+    is_file=_is_file,
+    dataset=_dataset,
+    published=BINARY,
+)

@@ -12,9 +12,10 @@ import pytest
 import zstandard
 
 from components.errors import UserError
-from components.example_gen import formats, readers
+from components.example_gen.archives import file_types
+from components.example_gen.formats.detect import inventory
 from components.example_gen.sources import locate
-from tests.example_gen import sets
+from tests.example_gen import datasets
 
 UNREAD = {
     "7z": (b"7z\xbc\xaf\x27\x1c\0\4", r"a 7z archive, which is not read here\. Unpack it \(7z x"),
@@ -23,7 +24,6 @@ UNREAD = {
     "tar.lz": (b"LZIP\1", r"compressed by lzip, .* \(lzip -d"),
     "tar.Z": (b"\x1f\x9d\x90", r"compressed by compress, .* \(uncompress"),
     "h5": (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
-    "parquet": (b"PAR1\x15\4", "a Parquet file"),
     "npy": (b"\x93NUMPY\1\0", "a NumPy array"),
     "zip": (b"PK\x03\x04\x14\0", "a zip without the directory at its end: cut off, or one part of several"),
     "csv.gz": (gzip.compress(b"a,b"), "compressed by gzip, but not a tar: one file"),
@@ -42,25 +42,25 @@ def test_the_way_on_from_what_is_not_read(tmp_path: Path, ending: str) -> None:
     content, message = UNREAD[ending]
     path = tmp_path / f"pets.{ending}"
     path.write_bytes(content + os.urandom(600) if len(content) < 9 else content)
-    assert formats.form(str(path)) is None
+    assert file_types.archive_type(str(path)) is None
     with pytest.raises(UserError, match=rf"pets\.{ending}: {message}") as caught:
         locate(str(path), "")
     assert "\n" not in str(caught.value)
     with pytest.raises(UserError, match=rf"pets\.{ending}: {message}"):  # where the path is remote, when the run starts
-        readers.inventory("archive", str(path))
+        inventory("archive", str(path))
 
 
 def test_names_do_not_matter(tmp_path: Path) -> None:
-    tar = sets.tar(tmp_path / "cat.zip", {"cat/1.png": b"1"})
-    packed = sets.tar(tmp_path / "pets.tar", {"cat/1.png": b"1"}, "w:gz")
-    zipped = sets.zipped(tmp_path / "pets.tgz", {"cat/1.png": b"1"})
-    assert [formats.form(str(path)) for path in (tar, packed, zipped)] == ["tar", "packed tar", "zip"]
+    tar = datasets.tar(tmp_path / "cat.zip", {"cat/1.png": b"1"})
+    packed = datasets.tar(tmp_path / "pets.tar", {"cat/1.png": b"1"}, "w:gz")
+    zipped = datasets.zipped(tmp_path / "pets.tgz", {"cat/1.png": b"1"})
+    assert [file_types.archive_type(str(path)) for path in (tar, packed, zipped)] == ["tar", "packed tar", "zip"]
 
 
 @pytest.mark.parametrize("name", ["a.tar", "A.TAR.GZ", "a.tgz", "a.zip", "a.7z", "a.rar", "a.zip.001", "a.z01"])
 def test_endings(name: str) -> None:
-    assert formats.ENDINGS.search(name)
-    assert not formats.ENDINGS.search(name + ".jpg")
+    assert file_types.ENDINGS.search(name)
+    assert not file_types.ENDINGS.search(name + ".jpg")
 
 
 def test_a_pipe_is_no_archive(tmp_path: Path) -> None:

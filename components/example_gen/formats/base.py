@@ -1,0 +1,195 @@
+"""What a format of sources is: what it matches, which files are its own, its unit of work, how its records are read.
+
+Each module of this package declares one as `FORMAT`; `FORMATS` in `__init__.py` lists them; `detect.py` chooses.
+
+A unit is what one worker reads from front to back: some of a folder's files, some members of an archive, a whole
+compressed archive, a file of TFRecords. Its images are mixed within the unit alone. So items that can be read in any
+order are dealt to units by a hash of their names, which puts all classes into each.
+"""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol, TypeVar
+
+import numpy as np
+
+from components import files
+from components.example_gen.download import Published
+from components.example_gen.layout import SplitAndClass
+from components.example_gen.rejected import Rejected
+
+_FILES_IN_UNIT = 8192
+_BYTES_IN_PART = 32 << 20
+
+T = TypeVar("T")
+
+# The images that go to one class of one split: told by the source, or else by the folder they lie in ('/' in names).
+Group = str | SplitAndClass
+
+NO_CLASS = SplitAndClass(None, "")  # of images of no class, and of archive members outside the archive's folder
+
+
+class Features(NamedTuple):
+    """The features of TFRecords or columns of Parquet that hold the image and its label; usual ones where empty."""
+
+    image: str = ""
+    label: str = ""
+
+
+USUAL = Features()
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the images are: `pattern` below `input_base`, with TFX's placeholders in it where spans are used."""
+
+    format: str  # the name of one of FORMATS
+    name: str  # of the data set: a safe default for the model's name
+    input_base: str
+    pattern: str
+    published: Published | None = None  # has to be at input_base/pattern before the run: see sources.fetch
+
+    @property
+    def path(self) -> str:
+        return os.path.join(self.input_base, self.pattern)
+
+
+class Record(NamedTuple):
+    """An image of a source, or what should have been an image."""
+
+    source: str  # where it comes from, as UTF-8 text
+    group: Group
+    content: bytes | np.ndarray | Rejected  # an encoded image, pixels uint8 [H, W, 3], or why there is neither
+
+
+class ClassNames(NamedTuple):
+    """The classes' names, by label, where the records of a source give numbers; once, wherever the source has them."""
+
+    names: list[str]
+
+
+class Unit(Protocol):
+    """A unit of work; it is pickled to get to its worker."""
+
+    @property
+    def parts(self) -> int:
+        """Return the number of parts that its images are dealt to by content; each is mixed in memory by itself."""
+
+    def read(self, max_bytes: int) -> Iterator[Record | ClassNames]:
+        """Yield the unit's records in the source's order; encoded images over `max_bytes` need not be read whole.
+
+        Raises:
+          UserError: the source is damaged.
+        """
+
+
+class Inventory(NamedTuple):
+    """What there is to read in a source."""
+
+    units: Sequence[Unit]
+    folders: Sequence[str] = ()  # all of them, where folders tell the classes
+    ignored: Sequence[str] = ()  # files whose names say that they describe the images
+    notes: Sequence[str] = ()  # what the user should know of how the source was understood
+    title: str = ""  # what messages call the source; its path if empty
+
+
+class Listing(NamedTuple):
+    """The files at a source's path: a file, all files of a folder, or those that a pattern names."""
+
+    path: str
+    root: str
+    names: Sequence[str]  # relative to `root`, sorted, with '/'
+    folders: Sequence[str] = ()  # of a folder, all below it
+
+    @classmethod
+    def at(cls, path: str) -> Listing:
+        """List what is there, litter left out; nothing where nothing is.
+
+        Raises:
+          OSError: a folder cannot be listed.
+        """
+        if files.is_folder(path):
+            names, folders = files.walk(path)
+            return cls(path, path, names, folders)
+        if files.exists(path):
+            root, name = os.path.split(path)
+            return cls(path, root, [name])
+        matches = files.matches(path) if glob.has_magic(path) else {}
+        names = [name for name in matches if not files.is_description(name)]
+        return cls(path, files.split_pattern(path)[0], names)
+
+    @property
+    def is_folder(self) -> bool:
+        return self.root == self.path
+
+    @property
+    def ignored(self) -> list[str]:
+        """Return the files of a folder whose names say that they describe the images."""
+        return [name for name in self.names if files.is_description(name)] if self.is_folder else []
+
+    @property
+    def data(self) -> list[str]:
+        """Return the other files."""
+        return [name for name in self.names if not (self.is_folder and files.is_description(name))]
+
+    def path_of(self, name: str) -> str:
+        return os.path.join(self.root, name)
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format of sources. By default nothing is matched, checked or known by name.
+
+    Attributes:
+      name: what the settings of a run call it, and what the user calls its data set, where there is `dataset`.
+      expected: what to give as a path, as the message on a file of no known format lists it; empty if none.
+      inventory: lists the units of work; its Features are those that the user names. Raises UserError: the source is
+        damaged, or what is in it does not fit together.
+      is_named: whether a file of this name is of the format. It decides of remote paths, and which files of a folder
+        are the format's.
+      is_file: whether a file that is there is of the format, by its content.
+      file: what messages call a file, where a folder or a pattern of such files is a source.
+      several: what messages call several files, where `file` is given.
+      check: looks, before the run, for what can be told without reading records. Raises UserError: the source cannot
+        be used.
+      dataset: describes the data set that the user calls by `name`; given the folder that downloads are kept in.
+      published: what is downloaded for the data set.
+    """
+
+    name: str
+    expected: str
+    inventory: Callable[[Listing, Features], Inventory]
+    is_named: Callable[[str], bool] = lambda path: False
+    is_file: Callable[[str], bool] = lambda path: False
+    file: str = ""
+    several: str = ""
+    check: Callable[[Listing], None] = lambda listing: None
+    dataset: Callable[[str], Source] | None = None
+    published: Published | None = None
+
+
+def deal(items: Sequence[T], name_of: Callable[[T], str] = str, count: int | None = None) -> list[list[T]]:
+    """Deal items that can be read in any order to units, in the order of a hash of their names.
+
+    Args:
+      items: of any kind.
+      name_of: gives an item's name.
+      count: of units, none of which is empty; by the number of items if not given.
+    """
+    mixed = sorted(items, key=lambda item: _hash_and_name(name_of(item)))
+    count = -(-len(mixed) // _FILES_IN_UNIT) if count is None else min(count, len(mixed))
+    return [mixed[i::count] for i in range(count)]
+
+
+def _hash_and_name(name: str) -> tuple[bytes, str]:
+    return hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest(), name
+
+
+def parts_of(size: int) -> int:
+    """Return how many parts a unit of so many bytes, which is read in its own order, is dealt to."""
+    return min(256, -(-size // _BYTES_IN_PART))

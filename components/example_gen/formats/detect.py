@@ -1,0 +1,132 @@
+"""Which format a source is of: by the name of a data set, by a remote path's name, by what is in a file or a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from components import files
+from components.errors import UserError
+from components.example_gen.archives import file_types
+from components.example_gen.formats import FORMATS, folder
+from components.example_gen.formats.base import USUAL, Features, Format, Inventory, Listing
+
+
+def by_dataset(name: str) -> Format | None:
+    """Return the format whose data set the user calls by this name."""
+    return next((fmt for fmt in FORMATS if fmt.dataset and fmt.name == name), None)
+
+
+def datasets() -> list[str]:
+    """Return the names of data sets that need no path."""
+    return [fmt.name for fmt in FORMATS if fmt.dataset]
+
+
+def expected() -> str:
+    """Return what can be given as the source, for messages."""
+    paths = [fmt.expected for fmt in reversed(FORMATS) if fmt.expected]
+    return f"{', '.join(datasets())}, or the path of {', '.join(paths[:-1])} or {paths[-1]}"
+
+
+def of_name(path: str) -> Format:
+    """Return the format of a remote path by its name, all that is known before the run; a folder's if none fits."""
+    return next((fmt for fmt in FORMATS if fmt.is_named(path)), folder.FORMAT)
+
+
+def of_file(path: str) -> Format:
+    """Return the format of a file by its content.
+
+    Raises:
+      UserError: it is empty, of no known format, or cannot be read.
+    """
+    what = files.text(path)
+    try:
+        if not files.size(path):
+            raise UserError(f"{what}: the file is empty.")
+        for fmt in FORMATS:
+            if fmt.is_file(path):
+                return fmt
+        raise file_types.refusal(path) or UserError(f"{what}: not a kind of file known here. Give {expected()}.")
+    except OSError as error:
+        raise UserError(f"{what}: cannot be read ({error.strerror or error}).") from error
+
+
+def of_folder(listing: Listing) -> Format:
+    """Return the format that reads a folder.
+
+    Raises:
+      UserError: there is nothing to read, or files of several formats.
+    """
+    what, names = files.text(listing.path), listing.data
+    if not names:
+        holds = f"holds no images, only {files.shown(listing.names)}" if listing.names else "the folder is empty"
+        raise UserError(f"{what}: {holds}. Expected a folder for each class, with its images in it.")
+    return of_names(names, what)
+
+
+def of_pattern(listing: Listing) -> Format:
+    """Return the format of all files that a pattern matches.
+
+    Raises:
+      UserError: none matches, or something that only a format of one file or folder reads.
+    """
+    what = files.text(listing.path)
+    if not listing.names:
+        raise UserError(f"{what}: no file matches.")
+    several = [fmt for fmt in FORMATS if fmt.several]
+    for name in listing.names:
+        path = listing.path_of(name)
+        if files.is_folder(path) or not any(fmt.is_named(name) for fmt in several):
+            can = " or ".join(fmt.several for fmt in several)
+            raise UserError(
+                f"{what}: a pattern can only name {can}, and it matches {files.shown([path])}. "
+                "Of images or an archive, give one folder or file."
+            )
+    return of_names(listing.names, what)
+
+
+def of_names(names: Sequence[str], what: str) -> Format:
+    """Return the format whose files these are by their names; a folder's, of images, if no format's.
+
+    Raises:
+      UserError: some are of a format and others are not; `what` names where they lie.
+    """
+    for fmt in FORMATS:
+        own = [name for name in names if fmt.several and fmt.is_named(name)]
+        if not own:
+            continue
+        if others := [name for name in names if not fmt.is_named(name)]:
+            fewer = fmt.several if len(own) < len(others) else "other files"
+            raise UserError(
+                f"{what}: {_count(own, fmt.file)} and {_count(others, 'other file')} in it, and only one "
+                f"kind can be read. Move the {fewer} elsewhere, or give what is meant: a folder, or a pattern of "
+                f"{fmt.several}."
+            )
+        return fmt
+    return folder.FORMAT
+
+
+def _count(names: list[str], of: str) -> str:
+    return f"{len(names):,} {of}{'s' if len(names) != 1 else ''} ({files.shown(names, 2)})"
+
+
+def inventory(name: str, path: str, features: Features = USUAL) -> Inventory:
+    """List the units of a source that is there.
+
+    Args:
+      name: of its format. What a remote path without a telling name is, is looked up now.
+      path: of the source.
+      features: the user's names for those of TFRecords, or for columns of Parquet.
+
+    Raises:
+      UserError: it is damaged, or what is in it does not fit together.
+    """
+    listing = Listing.at(path)
+    if listing.is_folder:
+        fmt = of_folder(listing)
+    elif name != folder.FORMAT.name:
+        fmt = next(candidate for candidate in FORMATS if candidate.name == name)
+    elif files.exists(path):
+        fmt = of_file(path)
+    else:
+        fmt = of_pattern(listing)
+    return fmt.inventory(listing, features)

@@ -1,0 +1,9 @@
+"""The exception of one image that cannot be used; the run goes on without it."""
+
+
+class Rejected(Exception):  # noqa: N818
+    """The image cannot be used; `reason` says why in a few words."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
