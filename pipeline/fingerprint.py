@@ -2,33 +2,137 @@
 
 TFX's cache key covers neither, so an edited stage would be served from a stale cache. The fingerprint is added to the
 parameters of each stage, which are part of the key.
+
+The code of a stage is what it names itself, as the class of its executor or the function of a parameter, and all of
+this project that this imports, directly or not.
 """
 
 from __future__ import annotations
 
+import ast
+import functools
 import hashlib
 import re
+from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from components.versions import LIBRARIES
+from pipeline import ROOT
 
-COMPONENTS = Path(__file__).resolve().parent.parent / "components"
+if TYPE_CHECKING:
+    from tfx.dsl.components.base.base_node import BaseNode
+
+PACKAGES = ("components", "pipeline")  # of this project
+_NAME = re.compile(rf"({'|'.join(PACKAGES)})(\.\w+)+")
 
 
-def of_stage(name: str, *more: bytes) -> str:
-    """64 hex digits: of the code in the stage's folder and beside it, the libraries' versions, and `more`."""
+def of_stage(node: BaseNode, more_code: Iterable[str] = (), content: bytes = b"") -> str:
+    """Return the fingerprint of a stage.
+
+    Args:
+      node: the stage.
+      more_code: the names of modules that run in the stage besides those that it names.
+      content: what its result depends on besides code.
+
+    Raises:
+      LookupError: the code is neither in this project nor in TFX: an edit of it would go unnoticed.
+    """
+    names = [*_names(node), *more_code]
+    for name in names:
+        if not name.startswith("tfx.") and not _is_code(name):
+            raise LookupError(f"the code of the stage {node.id}, {name}, is neither in this project nor in TFX")
+    return of_code(names, content)
+
+
+def of_code(names: Iterable[str], content: bytes = b"") -> str:
+    """Return 64 hex digits: of the modules, what they import, the versions of the libraries, and `content`."""
     digest = hashlib.sha256()
     for library in LIBRARIES:
         digest.update(f"{library} {metadata.version(library)}\n".encode())
-    name = "Trainer" if name == "Tuner" else name  # which trains with the same code
-    folder = COMPONENTS / re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
-    # None for the stages that are TFX's own; the report's templates are code too.
-    own = sorted(file for file in folder.rglob("*.*") if file.suffix != ".pyc")
-    if own:
-        own += sorted([*COMPONENTS.glob("*.py"), *COMPONENTS.glob("contracts/*.py")])  # what all stages share
-    for file in own:
-        digest.update(f"{file.name} {hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
-    for content in more:
-        digest.update(f"{hashlib.sha256(content).hexdigest()}\n".encode())
+    for name, file in sorted(files(names).items()):
+        digest.update(f"{name} {hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
+    digest.update(hashlib.sha256(content).digest())
     return digest.hexdigest()
+
+
+def files(names: Iterable[str]) -> dict[str, Path]:
+    """Return the files of the modules, of all that they import in this project, and of the data beside those.
+
+    Args:
+      names: of modules, or of classes and functions in them; those that are not of this project have no files.
+
+    Returns:
+      Paths by the names of modules, or, of data such as templates, by their path.
+    """
+    found: dict[str, Path] = {}
+    waiting = list(names)
+    while waiting:
+        for module, file in _modules(waiting.pop()):
+            if module not in found:
+                found[module] = file
+                waiting += _imports(file.read_bytes(), module if file.stem == "__init__" else module.rpartition(".")[0])
+    folders = {file.parent for file in found.values() if file.stem != "__init__"}
+    data = (path for folder in folders for path in _data(folder))
+    return found | {str(path.relative_to(ROOT)): path for path in data}
+
+
+def _names(node: BaseNode) -> list[str]:
+    """Return what the stage names as its code: executor, driver, and classes and functions among its parameters."""
+    values = [node.driver_class, getattr(node.executor_spec, "executor_class", None), *node.exec_properties.values()]
+    classes = [f"{value.__module__}.{value.__qualname__}" for value in values if isinstance(value, type)]
+    return classes + [value for value in values if isinstance(value, str) and _NAME.fullmatch(value)]
+
+
+def _is_code(name: str) -> bool:
+    """Return whether `name` is a module, or something in a module."""
+    modules = [module for module, _ in _modules(name)]
+    return bool(modules) and name.count(".") - modules[-1].count(".") <= 1
+
+
+def _modules(name: str) -> Iterator[tuple[str, Path]]:
+    """Yield the packages above a module, and the module, with their files: Python runs all of them on import."""
+    parts = name.split(".")
+    path = ROOT
+    for number, part in enumerate(parts if parts[0] in PACKAGES else [], start=1):
+        path = path / part
+        file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+        if file.is_file():
+            yield ".".join(parts[:number]), file
+        if not path.is_dir():
+            return
+
+
+@functools.cache
+def _imports(source: bytes, package: str) -> frozenset[str]:
+    """Return what a module imports of this project, lazily or not, and what it names in a string, as for `python -m`.
+
+    Imports for type checkers alone do not count.
+    """
+    names: set[str] = set()
+    waiting: list[ast.AST] = [ast.parse(source)]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            above = package.rsplit(".", node.level - 1)[0] if node.level else ""
+            module = ".".join(filter(None, (above, node.module)))
+            names |= {f"{module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and _NAME.fullmatch(node.value):
+            names.add(node.value)
+        elif isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            waiting += node.orelse
+            continue
+        waiting += ast.iter_child_nodes(node)
+    return frozenset(name for name in names if name.partition(".")[0] in PACKAGES)
+
+
+def _data(folder: Path) -> Iterator[Path]:
+    """Yield the files of a package that are no Python, those of packages in it left out."""
+    for path in folder.iterdir():
+        if path.is_dir() and not (path / "__init__.py").exists():
+            yield from _data(path)
+        elif path.is_file() and path.suffix not in (".py", ".pyc"):
+            yield path

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pipeline import STAGES, fingerprint
+from pipeline import ROOT, STAGES, fingerprint
 from pipeline.tracking import metadata
 from tests.end_to_end.support import RESOLVERS, executed, run, store_of, write_folder
 from tests.examples import digit_pictures
@@ -87,6 +87,7 @@ def test_a_change_of_config_runs_its_stage_and_what_depends_on_it(base: Path, se
         ("evaluator/config.py", ["Evaluator", "ServingCheck", "Pusher"]),
         ("serving_check/client.py", ["ServingCheck", "Pusher"]),
         ("pusher/executor.py", ["Pusher"]),
+        ("imports.py", ["ServingCheck", "Pusher"]),
     ],
 )
 def test_a_change_of_code_runs_its_stage_and_what_depends_on_it(
@@ -94,10 +95,10 @@ def test_a_change_of_code_runs_its_stage_and_what_depends_on_it(
 ) -> None:
     """The fingerprint is taken of an edited copy of components/; what runs is the code as it stands."""
     copy = tmp_path / "components"
-    shutil.copytree(fingerprint.COMPONENTS, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "components", copy, ignore=shutil.ignore_patterns("__pycache__"))
     with (copy / file).open("a") as source:
         source.write("# edited\n")
-    monkeypatch.setattr(fingerprint, "COMPONENTS", copy)
+    monkeypatch.setattr(fingerprint, "ROOT", tmp_path)
     assert executed(run(base / "runs", base / "pictures")) == stages
 
 

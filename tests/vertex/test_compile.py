@@ -61,8 +61,14 @@ def test_a_spec_is_the_same_every_time(everything: dict[str, Any]) -> None:
 
 def test_what_is_cached_hangs_on_the_code(everything: dict[str, Any]) -> None:
     curated = (ROOT / "schema" / "cifar10" / "schema.pbtxt").read_bytes()
-    assert constants(everything, "Transform")["code_fingerprint"] == fingerprint.of_stage("Transform")
-    assert constants(everything, "SchemaGen")["code_fingerprint"] == fingerprint.of_stage("SchemaGen", curated)
+    transform = ("components.transform.component.Executor", "components.transform.preprocessing.preprocessing_fn")
+    driver = ("components.example_gen.driver.Driver", "pipeline.platforms.vertex.executors.example_gen_driver")
+    for stage, code, content in (
+        ("Transform", transform, b""),
+        ("SchemaGen", (), curated),
+        ("ExampleGen", ("components.example_gen.executor.Executor", *driver), b""),
+    ):
+        assert constants(everything, stage)["code_fingerprint"] == fingerprint.of_code(code, content)
     assert constants(everything, "SchemaGen")["schema_file"] == "/pipeline/schema/cifar10/schema.pbtxt"
 
 

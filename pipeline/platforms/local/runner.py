@@ -193,14 +193,14 @@ def compile_ir(config: Config, source: sources.Source) -> Any:
     from pipeline.platforms.local.platform import LocalPlatform
     from pipeline.stages import create_pipeline, read_schema
 
-    ir = compiler.Compiler().compile(create_pipeline(config, source, LocalPlatform(config)))
+    pipeline = create_pipeline(config, source, LocalPlatform(config))
+    ir = compiler.Compiler().compile(pipeline)
     curated = read_schema(config)
+    contents = {"SchemaGen": files.read_bytes(curated)} if curated else {}
+    prints = {node.id: fingerprint.of_stage(node, content=contents.get(node.id, b"")) for node in pipeline.components}
     for node in ir.nodes:
-        pipeline_node = node.pipeline_node
-        name = pipeline_node.node_info.id
-        more = [files.read_bytes(curated)] if name == "SchemaGen" and curated else []
-        value = pipeline_node.parameters.parameters["code_fingerprint"].field_value
-        value.string_value = fingerprint.of_stage(name, *more)
+        parameters = node.pipeline_node.parameters.parameters
+        parameters["code_fingerprint"].field_value.string_value = prints[node.pipeline_node.node_info.id]
     return ir
 
 

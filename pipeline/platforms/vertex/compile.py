@@ -70,10 +70,12 @@ def spec(config: Config) -> dict[str, Any]:
             stages["Tuner"].exec_properties[key] = parameter
         stages["Report"].exec_properties[name] = parameter  # which shows them
     curated = read_schema(config)
+    contents = {"SchemaGen": files.read_bytes(curated)} if curated else {}
+    drivers = {"ExampleGen": [example_gen_driver.__name__]}
     for name, node in stages.items():
         if isinstance(node, BaseComponent):
-            more = [files.read_bytes(curated)] if name == "SchemaGen" and curated else []
-            node.exec_properties["code_fingerprint"] = fingerprint.of_stage(name, *more)
+            code = fingerprint.of_stage(node, drivers.get(name, []), contents.get(name, b""))
+            node.exec_properties["code_fingerprint"] = code
     # Schema 2.1: in 2.0 TFX's executor does not see what the driver of ExampleGen found out.
     runner = kubeflow.KubeflowV2DagRunner(
         kubeflow.KubeflowV2DagRunnerConfig(default_image=names.image(config), use_pipeline_spec_2_1=True)
