@@ -4,7 +4,8 @@
   // Light or dark: the system's choice until the reader makes one. A page opened from a file may have no storage.
   const remember = (theme) => { try { localStorage.setItem("theme", theme); } catch { /* only this time */ } };
   const recall = () => { try { return localStorage.getItem("theme"); } catch { return null; } };
-  const dark = () => root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  const dark = () =>
+    root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
   if (recall()) root.dataset.theme = recall();
   document.getElementById("theme").addEventListener("click", () => {
     root.dataset.theme = dark() ? "light" : "dark";
@@ -23,7 +24,8 @@
     return made;
   };
   // Names come from files: one line, nothing that hides or turns the text round.
-  const printable = (text) => text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (c) => "\\u" + c.codePointAt(0).toString(16).padStart(4, "0"));
+  const printable = (text) =>
+    text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (c) => "\\u" + c.codePointAt(0).toString(16).padStart(4, "0"));
 
   const show = (button) => {
     const [label, predicted] = button.dataset.cell.split("-").map(Number);
@@ -35,7 +37,8 @@
     title.append(element("b", printable(names[label])), label === predicted ? " recognised: " : " taken for ");
     if (label !== predicted) title.append(element("b", printable(names[predicted])), ": ");
     title.append(`${count.toLocaleString("en")} ${count === 1 ? "picture" : "pictures"}`);
-    if (shown.length < count) title.append(shown.length ? `, the ${shown.length} surest shown` : ", none kept in this page");
+    if (shown.length < count)
+      title.append(shown.length ? `, the ${shown.length} surest shown` : ", none kept in this page");
     const gallery = element("ul", undefined, "gallery");
     for (const index of shown) {
       const one = pictures[index];
