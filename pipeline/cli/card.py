@@ -1,4 +1,4 @@
-"""`card`: the card of a pushed model, written beside the report of the run that pushed it."""
+"""`card`: the card of a pushed model, beside the report of the run that pushed it."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from pipeline.output import short
 from pipeline.runs import report, run_dir
 from pipeline.runs.result import Result
 from pipeline.tracking import verdicts
-from pipeline.tracking.graph import Link
-from pipeline.tracking.queries import Known, Version
-from pipeline.tracking.verdicts import Blessing
+from pipeline.tracking.graph import ArtifactNode
+from pipeline.tracking.queries import RunStore, Version
+from pipeline.tracking.verdicts import Verdict
 
 SUMMARY_FILE = "model_summary.txt"
 
@@ -43,13 +43,13 @@ def command(args: argparse.Namespace) -> int:
 
 def show(config: Config, what: str | None, open_it: bool) -> int:
     """Write the card of a pushed version, the latest if `what` is None, and print the paths of page and Markdown."""
-    known = Known(config)
-    version = known.version(what)
-    folder = run_dir.of_run(config, version.link.run_id)
+    run_store = RunStore(config)
+    version = run_store.version(what)
+    folder = run_dir.of_run(config, version.node.run_id)
     folder.mkdir(parents=True, exist_ok=True)
     html = folder / run_dir.CARD_FILE
     text = html.with_suffix(".md")
-    cards.write(collect(known, version), text, html)
+    cards.write(collect(run_store, version), text, html)
     report.make_index(config)
     print(short(str(html)))
     print(short(str(text)))
@@ -58,82 +58,85 @@ def show(config: Config, what: str | None, open_it: bool) -> int:
     return 0
 
 
-def collect(known: Known, version: Version) -> cards.Card:
-    """What ML Metadata and the artifacts know of a pushed version."""
-    graph = known.graph
-    judged = verdicts.of_version(known, version)
-    data = judged.data
-    if not judged.metrics:
-        raise UserError(f"{version} has no card: {'; '.join(known.lost.notes) or 'nothing is known of its evaluation'}")
-    infra = version.link.inputs("infra_blessing")
-    recorded = graph.beside(graph.link(infra[0]), "predictions") if infra else None
-    size = judged.training.get("size")
-    started = run_dir.started(version.link.run_id)
+def collect(run_store: RunStore, version: Version) -> cards.Card:
+    """Return what ML Metadata and the artifacts have of a pushed version."""
+    graph = run_store.graph
+    verdict = verdicts.for_version(run_store, version)
+    data = verdict.data
+    if not verdict.metrics:
+        lost = "; ".join(run_store.lost.notes) or "nothing is known of its evaluation"
+        raise UserError(f"{version} has no card: {lost}")
+    infra = version.node.inputs("infra_blessing")
+    recorded = graph.sibling(graph.node(infra[0]), "predictions") if infra else None
+    size = verdict.training.get("size")
+    started = run_dir.started(version.node.run_id)
     return cards.Card(
         name=version.name,
         version=version.version,
         path=version.path,
-        runs={"trained": judged.model.run_id, "evaluated": judged.run_id, "pushed": version.link.run_id},
+        runs={"trained": verdict.model.run_id, "evaluated": verdict.run_id, "pushed": version.node.run_id},
         when=started.isoformat(sep=" ", timespec="minutes") if started else "",
         size=int(size) if size else None,
-        parameters=_parameters(known, judged),
-        training=judged.training,
-        libraries=_libraries(known.config, judged.model.run_id),
+        parameters=_parameters(run_store, verdict),
+        training=verdict.training,
+        libraries=_libraries(run_store.config, verdict.model.run_id),
         source=data.source if data else "",
         fingerprint=data.fingerprint if data else "",
         files=data.files if data else 0,
         counts=data.counts if data else {},
-        measures=_measures(known, judged),
-        metrics=judged.metrics,
-        baseline=_baseline(judged),
-        checks=[dataclasses.asdict(one) for one in judged.checks],
-        recorded=known.lost.read("answers", recorded.artifact.uri, predictions.read) if recorded else None,
-        lineage=[_row(one) for one in (version.link, *graph.back(version.link.id))],
-        lost=known.lost.notes,
+        measures=_measures(run_store, verdict),
+        metrics=verdict.metrics,
+        baseline=_baseline(verdict),
+        checks=[dataclasses.asdict(check) for check in verdict.checks],
+        recorded=run_store.lost.read("answers", recorded.artifact.uri, predictions.read) if recorded else None,
+        lineage=[_row(node) for node in (version.node, *graph.ancestors(version.node.id))],
+        lost=run_store.lost.notes,
     )
 
 
-def _parameters(known: Known, judged: Blessing) -> int | None:
-    record = known.graph.beside(judged.model, "model_run")
+def _parameters(run_store: RunStore, verdict: Verdict) -> int | None:
+    record = run_store.graph.sibling(verdict.model, "model_run")
     if record is None:
         return None
 
     def read(uri: str) -> str:
         return files.read_bytes(f"{uri}/{SUMMARY_FILE}").decode()
 
-    summary = known.lost.read("number of parameters", record.artifact.uri, read) or ""
-    found = re.search(r"Total params:\s*([\d,]+)", summary)
-    return int(found[1].replace(",", "")) if found else None
+    summary = run_store.lost.read("number of parameters", record.artifact.uri, read) or ""
+    total = re.search(r"Total params:\s*([\d,]+)", summary)
+    return int(total[1].replace(",", "")) if total else None
 
 
 def _libraries(config: Config, run_id: str) -> dict[str, str]:
-    """As the run that trained it noted them."""
+    """Return the versions in the result of the run that trained the model; none without that result."""
     try:
         return Result.read(run_dir.of_run(config, run_id) / run_dir.RESULT_FILE).versions
     except run_dir.DamagedRun:  # or of another run directory
         return {}
 
 
-def _measures(known: Known, judged: Blessing) -> dict[str, dict[str, tuple[float, float]]]:
-    if judged.data is None:
+def _measures(run_store: RunStore, verdict: Verdict) -> dict[str, dict[str, tuple[float, float]]]:
+    if verdict.data is None:
         return {}
-    made = known.graph.read_by(judged.data.link.id, "examples")
-    uri = next((one.artifact.uri for one in made if one.key == "statistics"), None)
+    made = run_store.graph.made_from(verdict.data.node.id, "examples")
+    uri = next((node.artifact.uri for node in made if node.key == "statistics"), None)
     if uri is None:
         return {}
-    by_split = (
-        known.lost.read("statistics", uri, lambda at: {split: moments.of_split(at, split) for split in f.SPLITS}) or {}
-    )
+
+    def read(at: str) -> dict[str, dict[str, tuple[float, float]]]:
+        return {split: moments.of_split(at, split) for split in f.SPLITS}
+
+    by_split = run_store.lost.read("statistics", uri, read) or {}
     named = {name: {split: of[name] for split, of in by_split.items() if name in of} for name in cards.MEASURES}
     return {name: splits for name, splits in named.items() if splits}
 
 
-def _baseline(judged: Blessing) -> str | None:
-    if judged.baseline is None or not judged.metrics.get("baseline"):
+def _baseline(verdict: Verdict) -> str | None:
+    if verdict.baseline is None or not verdict.metrics.get("baseline"):
         return None
-    versions = judged.baseline_versions
-    return f"version {versions[-1].version}" if versions else f"model #{judged.baseline.id}"
+    versions = verdict.baseline_versions
+    return f"version {versions[-1].version}" if versions else f"model #{verdict.baseline.id}"
 
 
-def _row(link: Link) -> dict[str, Any]:
-    return {"id": link.id, "key": link.key, "stage": link.stage, "run_id": link.run_id, "read": link.read}
+def _row(node: ArtifactNode) -> dict[str, Any]:
+    return {"id": node.id, "key": node.key, "stage": node.stage, "run_id": node.run_id, "read": node.read}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import webbrowser
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from components.report import comparison_page
 from components.report.comparison import Side, compare
 from components.report.page import verdict
 from pipeline.cli.options import add_config, load_config
+from pipeline.cli.tables import print_table
 from pipeline.config import Config, flatten
 from pipeline.output import short
 from pipeline.runs import run_dir
@@ -63,18 +64,18 @@ def show(config: Config, runs: Sequence[str], as_json: bool, html: str | None, o
     folders = [run_dir.find_run(config, run) for run in runs]
     store = metadata.known_store(config)
     sides = [_side(store, folder) for folder in folders]
-    found = compare(sides[0], sides[1])
+    differences = compare(sides[0], sides[1])
     if as_json:
-        print(json.dumps(found, indent=2))
+        print(json.dumps(differences, indent=2))
     elif html is None and not open_it:
-        _print(sides, found)
+        _print(sides, differences)
     if html is not None or open_it:
         name = f"{folders[0].name}..{folders[1].name}.html"
         path = Path(html).resolve() if html else run_dir.comparisons(config) / name
         reports = [folder / run_dir.REPORT_FILE for folder in folders]
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            comparison_page.write(found, sides, reports, path)
+            comparison_page.write(differences, sides, reports, path)
         except OSError as error:
             raise UserError(f"cannot write {path}: {error.strerror}") from None
         if not html:
@@ -99,49 +100,39 @@ def _side(store: mlmd.MetadataStore, folder: Path) -> Side:
         config={key: value for key, value in config.items() if key != "run_dir"},
         code={name: code for name, stage in stages.items() if (code := _code(store, stage))},
         fingerprint=str(metadata.property_value(examples, "input_fingerprint") or "") if examples else "",
-        artifacts={key: one.uri for key, one in artifacts.items() if one},
+        artifacts={key: artifact.uri for key, artifact in artifacts.items() if artifact},
     )
 
 
 def _code(store: mlmd.MetadataStore, stage: metadata.Stage) -> str | None:
-    """The fingerprint of the code that made what the stage put out; None where it is not known.
+    """Return the fingerprint of the code that made the stage's outputs; None where it is not known.
 
-    A partial run notes none of the stages before its first: their outputs are those of the run that made them.
+    A partial run records none for the stages before its first: their outputs are those of the run that made them.
     """
-    finds = stage.execution.type.endswith(".Resolver")  # it makes nothing: what it found is another's
-    made = [] if finds else [artifact.id for artifacts in stage.outputs.values() for artifact in artifacts]
-    makers = sorted({use.execution_id for use in graph.users(store, made) if use.made}) if made else []
+    resolves = stage.execution.type.endswith(".Resolver")  # it makes nothing: its outputs are another stage's
+    made = [] if resolves else [artifact.id for artifacts in stage.outputs.values() for artifact in artifacts]
+    events = graph.events_of_artifacts(store, made) if made else []
+    makers = sorted({event.execution_id for event in events if event.made})
     executions = [stage.execution, *(store.get_executions_by_id(makers) if makers else [])]
-    found = (metadata.property_value(execution, "code_fingerprint") for execution in executions)
-    return next((str(code) for code in found if code is not None), None)
+    codes = (metadata.property_value(execution, "code_fingerprint") for execution in executions)
+    return next((str(code) for code in codes if code is not None), None)
 
 
-def _print(sides: Sequence[Side], found: dict[str, Any]) -> None:
-    _table(
-        [("", *found["runs"]), ("", *map(_head, sides)), ("", *(f"{seconds:,.1f} s" for seconds in found["seconds"]))]
-    )
-    _section(
-        "config",
-        [(one["key"], comparison_page.value(one["a"]), comparison_page.value(one["b"])) for one in found["config"]],
-        "the same",
-    )
-    if found["libraries"]:
-        _section(
-            "libraries",
-            [
-                (one["key"], comparison_page.value(one["a"]), comparison_page.value(one["b"]))
-                for one in found["libraries"]
-            ],
-            "",
-        )
-    _say("code", f"of {', '.join(found['code'])} differs" if found["code"] else "the same")
-    if found["data"]:
-        _print_data(found["data"])
-    if found["metrics"]:
-        _print_metrics(found["metrics"])
-    if found["cannot"]:
+def _print(sides: Sequence[Side], differences: dict[str, Any]) -> None:
+    seconds = (f"{seconds:,.1f} s" for seconds in differences["seconds"])
+    _table([("", *differences["runs"]), ("", *map(_head, sides)), ("", *seconds)])
+    _section("config", _changed(differences["config"]), "the same")
+    if differences["libraries"]:
+        _section("libraries", _changed(differences["libraries"]), "")
+    code = differences["code"]
+    _say("code", f"of {', '.join(code)} differs" if code else "the same")
+    if differences["data"]:
+        _print_data(differences["data"])
+    if differences["metrics"]:
+        _print_metrics(differences["metrics"])
+    if differences["cannot"]:
         print("cannot be compared")
-        for line in found["cannot"]:
+        for line in differences["cannot"]:
             _say("", line)
 
 
@@ -149,6 +140,10 @@ def _head(side: Side) -> str:
     result = side.result
     ended = f"pushed as version {result['pushed']['version']}" if result["pushed"] else verdict(result)["badge"]
     return f"{result['name']}, {ended}"
+
+
+def _changed(rows: Sequence[dict[str, Any]]) -> list[tuple[str, str, str]]:
+    return [(row["key"], comparison_page.value(row["a"]), comparison_page.value(row["b"])) for row in rows]
 
 
 def _print_data(data: dict[str, Any]) -> None:
@@ -159,38 +154,38 @@ def _print_data(data: dict[str, Any]) -> None:
     for key, word in (("only_a", "first"), ("only_b", "second")):
         if data[key]:
             _say("", f"classes of the {word} alone: {_names(data[key])}")
-    rows: list[Sequence[str]] = [(one["of"], f"{one['a']:,}", f"{one['b']:,}", _signed(one)) for one in data["counts"]]
+    rows: list[Sequence[str]] = [(row["of"], f"{row['a']:,}", f"{row['b']:,}", _signed(row)) for row in data["counts"]]
     rows += [
-        (f"{one['split']} of {printable(one['name'], 40)!r}", f"{one['a']:,}", f"{one['b']:,}", _signed(one))
-        for one in data["classes"][:ROWS]
+        (f"{row['split']} of {printable(row['name'], 40)!r}", f"{row['a']:,}", f"{row['b']:,}", _signed(row))
+        for row in data["classes"][:ROWS]
     ]
-    moved = [one for one in data["statistics"] if one["moved"] is None or abs(one["moved"]) >= data["moved_by"]]
-    for one in moved[:ROWS]:
-        by = "is constant" if one["moved"] is None else f"{one['moved']:+.2f} deviations"
-        rows.append((f"{one['name']} in {one['split']}", f"{one['a']:.4g}", f"{one['b']:.4g}", by))
+    moved = [row for row in data["statistics"] if row["moved"] is None or abs(row["moved"]) >= data["moved_by"]]
+    for row in moved[:ROWS]:
+        by = "is constant" if row["moved"] is None else f"{row['moved']:+.2f} deviations"
+        rows.append((f"{row['name']} in {row['split']}", f"{row['a']:.4g}", f"{row['b']:.4g}", by))
     _table(rows)
     left = max(0, len(data["classes"]) - ROWS) + max(0, len(moved) - ROWS)
     if left:
         _say("", f"and {left} more; --json has all")
     if data["statistics"] and not moved:
-        _say("", f"no statistic of the pictures moved by more than {data['moved_by']} standard deviations")
+        _say("", f"no statistic of the images moved by more than {data['moved_by']} standard deviations")
 
 
 def _print_metrics(metrics: dict[str, Any]) -> None:
-    pictures = metrics["pictures"]
+    counts = metrics["pictures"]
     both = metrics["both"]
-    on = f"{pictures[0]:,} and {pictures[1]:,} test pictures"
+    on = f"{counts[0]:,} and {counts[1]:,} test images"
     if both["pictures"] == "same":
-        on = f"the same {pictures[0]:,} test pictures"
+        on = f"the same {counts[0]:,} test images"
     _say("metrics", f"on {on}, intervals at {metrics['confidence']:.0%}")
     rows = [
-        (one["name"].replace("_", " "), *(_estimate(one, key) for key in "ab"), comparison_page.change(one))
-        for one in metrics["rows"]
+        (row["name"].replace("_", " "), *(_estimate(row, key) for key in "ab"), comparison_page.change(row))
+        for row in metrics["rows"]
     ]
-    changed = [one for one in metrics["classes"] if one["difference"]]
-    for one in changed[:ROWS]:
-        points = f"{one['difference'] * 100:+.2f} points"
-        rows.append((f"recall of {printable(one['name'], 40)!r}", *(_share(one[key]) for key in "ab"), points))
+    changed = [row for row in metrics["classes"] if row["difference"]]
+    for row in changed[:ROWS]:
+        points = f"{row['difference'] * 100:+.2f} points"
+        rows.append((f"recall of {printable(row['name'], 40)!r}", *(_share(row[key]) for key in "ab"), points))
     _table(rows)
     if len(changed) > ROWS:
         _say("", f"and {len(changed) - ROWS} more classes; --json has all")
@@ -203,20 +198,20 @@ def _print_metrics(metrics: dict[str, Any]) -> None:
 
 
 def _estimate(row: dict[str, Any], key: str) -> str:
-    one = row[key]
+    estimate = row[key]
     if row["name"].endswith("accuracy"):
-        return _share(one)
-    if "low" not in one:
-        return f"{one['value']:.2%}"
-    return f"{one['value']:.4f} ({one['low']:.4f} to {one['high']:.4f})"
+        return _share(estimate)
+    if "low" not in estimate:
+        return f"{estimate['value']:.2%}"
+    return f"{estimate['value']:.4f} ({estimate['low']:.4f} to {estimate['high']:.4f})"
 
 
-def _share(one: dict[str, float]) -> str:
-    return f"{one['value']:.2%} ({one['low']:.2%} to {one['high']:.2%})"
+def _share(estimate: dict[str, float]) -> str:
+    return f"{estimate['value']:.2%} ({estimate['low']:.2%} to {estimate['high']:.2%})"
 
 
-def _signed(one: dict[str, Any]) -> str:
-    return f"{one['b'] - one['a']:+,}" if one["b"] != one["a"] else ""
+def _signed(row: dict[str, Any]) -> str:
+    return f"{row['b'] - row['a']:+,}" if row["b"] != row["a"] else ""
 
 
 def _names(names: Sequence[str]) -> str:
@@ -233,7 +228,6 @@ def _say(title: str, text: str) -> None:
     Console(highlight=False, soft_wrap=True).print(f"{title:<9} {text}".rstrip(), markup=False)
 
 
-def _table(rows: Iterable[Sequence[str]]) -> None:
-    """Four columns of one width in all tables, so that the two runs stay where they are."""
-    for name, a, b, *more in rows:
-        print(f"  {name:<28} {a:<30} {b:<30} {''.join(more)}".rstrip())
+def _table(rows: Sequence[Sequence[str]]) -> None:
+    """Print four columns, of the same widths in every table, so that the two runs stay below each other."""
+    print_table(rows, gap=1, least=(28, 30, 30))

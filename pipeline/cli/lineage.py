@@ -1,4 +1,4 @@
-"""`lineage`: where a served model comes from, what came of data, and why a model was blessed."""
+"""`lineage`: where a served model comes from, what was made from data, and why a model was blessed."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from components.contracts import features as f
 from components.errors import UserError
 from components.names import printable
 from pipeline.cli.options import add_config, load_config
+from pipeline.cli.tables import print_table
 from pipeline.config import Config
 from pipeline.output import short
 from pipeline.runs import run_dir
 from pipeline.tracking import verdicts
-from pipeline.tracking.graph import Link
-from pipeline.tracking.queries import EXAMPLES, HELP, MODEL, Data, Known
+from pipeline.tracking.graph import ArtifactNode
+from pipeline.tracking.queries import EXAMPLES, HELP, MODEL, Data, RunStore, Version
 from pipeline.tracking.serving import PUSHED
-from pipeline.tracking.verdicts import Blessing
+from pipeline.tracking.verdicts import Verdict
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,73 +38,76 @@ def command(args: argparse.Namespace) -> int:
 
 
 def show(config: Config, what: str | None, as_json: bool) -> int:
-    """Print where a pushed version, a run's result, an artifact or data comes from, and what came of it."""
-    known = Known(config)
-    starts = known.find(what)
-    ids = [one.id for one in starts]
-    back, forward = known.graph.back(*ids), known.graph.forward(*ids)
+    """Print what an artifact was made from, and what was made from it; `what` is as HELP says."""
+    run_store = RunStore(config)
+    starts = run_store.find(what)
+    ids = [start.id for start in starts]
+    ancestors, descendants = run_store.graph.ancestors(*ids), run_store.graph.descendants(*ids)
     if as_json:
-        parts = {"back": [one.to_json() for one in back], "forward": [one.to_json() for one in forward]}
+        parts = {"back": [node.to_json() for node in ancestors], "forward": [node.to_json() for node in descendants]}
         print(json.dumps({"artifact": starts[-1].to_json(), **parts}, indent=2))
         return 0
     for start in starts:
-        _tell(known, start)
+        _print_artifact(run_store, start)
     if starts[-1].artifact.type == EXAMPLES:
-        _tell_models(known, known.models_of(*ids))
-    _print_links("made from, back to the data", back)
-    _print_links("and what came of it", forward)
-    _tell_lost(known)
+        _print_models(run_store, run_store.models_of(*ids))
+    _print_nodes("made from, back to the data", ancestors)
+    _print_nodes("and what came of it", descendants)
+    _print_lost(run_store)
     return 0
 
 
 def why(config: Config, what: str | None, as_json: bool) -> int:
     """Print why a pushed version or the model of a run was blessed, or was not."""
-    known = Known(config)
-    start = known.find(what)[-1]
-    version = next((one for one in known.versions() if one.link.id == start.id), None)
-    judged = verdicts.of_version(known, version) if version else verdicts.of_run(known, _run(config, what, start))
+    run_store = RunStore(config)
+    start = run_store.find(what)[-1]
+    version = _version_of(run_store, start)
+    run_id = _run(config, what, start)
+    verdict = verdicts.for_version(run_store, version) if version else verdicts.for_run(run_store, run_id)
     if as_json:
-        print(json.dumps({**_why_json(judged), "lost": known.lost.notes}, indent=2))
+        print(json.dumps({**_why_json(verdict), "lost": run_store.lost.notes}, indent=2))
         return 0
-    title = str(version) if version else f"the model of run {_run(config, what, start)} (#{judged.model.id})"
-    print(f"{title} was {'blessed' if judged.blessed else 'refused'} by run {judged.run_id}")
+    title = str(version) if version else f"the model of run {run_id} (#{verdict.model.id})"
+    print(f"{title} was {'blessed' if verdict.blessed else 'refused'} by run {verdict.run_id}")
     rows = [("check", "needed", "measured", "")]
-    rows += [(one.name, one.needed, one.measured, "passed" if one.passed else "FAILED") for one in judged.checks]
-    widths = [max(len(row[i]) for row in rows) for i in range(4)]
-    for row, note in zip(rows, ["", *(one.note for one in judged.checks)]):
-        line = "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths)).rstrip()
-        print(f"  {line}{f', but {note}' if note else ''}")
-    if judged.metrics:
-        print(f"  intervals at {judged.metrics['confidence']:.0%}, {judged.metrics['pictures']:,} test pictures")
-    _tell_training(judged)
-    _tell_baseline(judged)
-    _tell_lost(known)
+    for check in verdict.checks:
+        passed = "passed" if check.passed else "FAILED"
+        rows.append((check.name, check.needed, check.measured, f"{passed}, but {check.note}" if check.note else passed))
+    print_table(rows)
+    if verdict.metrics:
+        print(f"  intervals at {verdict.metrics['confidence']:.0%}, {verdict.metrics['pictures']:,} test images")
+    _print_training(verdict)
+    _print_baseline(verdict)
+    _print_lost(run_store)
     return 0
 
 
-def _run(config: Config, what: str | None, start: Link) -> str:
-    """The run that is named, else the one that made the artifact."""
+def _version_of(run_store: RunStore, node: ArtifactNode) -> Version | None:
+    return next((version for version in run_store.versions() if version.node.id == node.id), None)
+
+
+def _run(config: Config, what: str | None, start: ArtifactNode) -> str:
+    """Return the run that is named, else the one that made the artifact."""
     try:
         return run_dir.find_run(config, what).name if what else start.run_id
     except UserError:
         return start.run_id
 
 
-def _tell(known: Known, start: Link) -> None:
-    """The artifact in a few lines, in the words of its kind."""
+def _print_artifact(run_store: RunStore, start: ArtifactNode) -> None:
+    """Print an artifact in a few lines, by its kind."""
     kind = start.artifact.type
     if kind == EXAMPLES:
-        _tell_data(known.data(start))
+        _print_data(run_store.data(start))
         return
-    version = next((one for one in known.versions() if one.link.id == start.id), None)
-    if version:
+    if version := _version_of(run_store, start):
         print(f"{version}, pushed by run {_when(start.run_id)}")
         if version.again:
             print(f"  is        version {version.again}, which `rollback` put in front again")
         print(f"  served    {short(version.path)}")
-        judged = verdicts.of_version(known, version)
-        accuracy = f", accuracy {verdicts.interval(judged.metrics['accuracy'])}" if judged.metrics else ""
-        print(f"  blessed   by run {judged.run_id}{accuracy}; --why says more")
+        verdict = verdicts.for_version(run_store, version)
+        accuracy = f", accuracy {verdicts.interval(verdict.metrics['accuracy'])}" if verdict.metrics else ""
+        print(f"  blessed   by run {verdict.run_id}{accuracy}; --why says more")
     elif kind == PUSHED:
         print(f"run {_when(start.run_id)} pushed nothing; --why says more")
     else:
@@ -111,75 +115,72 @@ def _tell(known: Known, start: Link) -> None:
         print(f"  in        {short(start.artifact.uri)}")
     model = start.id if kind == MODEL else next(iter(start.inputs("model")), None)
     if model is not None:
-        trained = known.graph.link(model)
+        trained = run_store.graph.node(model)
         print(f"  model     #{model}, trained by run {trained.run_id}")
-        data = known.data_of(trained)
+        data = run_store.data_of(trained)
         if data:
-            _tell_data(data, "  ")
+            _print_data(data, "  data      ")
 
 
-def _tell_data(data: Data, indent: str = "") -> None:
+def _print_data(data: Data, title: str = "") -> None:
+    indent = " " * (len(title) or 2)
     splits = ", ".join(f"{data.of_split(split):,} {split}" for split in f.SPLITS)
-    where = "data      " if indent else ""
-    own = "" if indent else "  "
-    print(
-        f"{indent}{where}#{data.link.id}, {data.pictures:,} pictures ({splits}), read by run {_when(data.link.run_id)}"
-    )
-    print(f"{indent}{own}{' ' * len(where)}from {printable(data.source)}, {data.files:,} {_plural(data.files, 'file')}")
-    print(f"{indent}{own}{' ' * len(where)}{data.fingerprint or 'no fingerprint'}")
+    print(f"{title}#{data.node.id}, {data.images:,} images ({splits}), read by run {_when(data.node.run_id)}")
+    print(f"{indent}from {printable(data.source)}, {data.files:,} {_plural(data.files, 'file')}")
+    print(f"{indent}{data.fingerprint or 'no fingerprint'}")
 
 
-def _tell_models(known: Known, models: Sequence[Link]) -> None:
+def _print_models(run_store: RunStore, models: Sequence[ArtifactNode]) -> None:
     print(f"{len(models):,} {_plural(len(models), 'model')} trained on it" if models else "no model was trained on it")
-    versions = known.versions()
+    versions = run_store.versions()
     for model in models:
-        pushed = [f"version {one.version}" for one in versions if model.id in one.link.inputs("model")]
+        pushed = [f"version {version.version}" for version in versions if model.id in version.node.inputs("model")]
         print(f"  #{model.id:<5} by run {model.run_id}  {', '.join(pushed) or 'not pushed'}")
 
 
-def _tell_training(judged: Blessing) -> None:
-    model, data = judged.model, judged.data
+def _print_training(verdict: Verdict) -> None:
+    model, data = verdict.model, verdict.data
     print(f"trained   by run {model.run_id}: model #{model.id}, code {str(model.parameter('code_fingerprint'))[:12]}")
-    print(f"          {', '.join(f'{key} {value}' for key, value in sorted(judged.training.items()))}")
+    print(f"          {', '.join(f'{key} {value}' for key, value in sorted(verdict.training.items()))}")
     if data:
         uses = zip(f.SPLITS, ("to fit", "to validate", "to test"))
         counts = ", ".join(f"{data.of_split(split):,} {use}" for split, use in uses)
-        print(f"on        #{data.link.id}, {counts}")
+        print(f"on        #{data.node.id}, {counts}")
         print(f"          from {printable(data.source)}, {data.files:,} {_plural(data.files, 'file')}")
         print(f"          {data.fingerprint}")
 
 
-def _tell_baseline(judged: Blessing) -> None:
-    if judged.baseline is None:
+def _print_baseline(verdict: Verdict) -> None:
+    if verdict.baseline is None:
         print("baseline  none: it was the first model")
         return
-    versions = ", ".join(map(str, judged.baseline_versions)) or "not pushed"
-    print(f"baseline  #{judged.baseline.id}, {versions}, trained by run {judged.baseline.run_id}")
+    versions = ", ".join(map(str, verdict.baseline_versions)) or "not pushed"
+    print(f"baseline  #{verdict.baseline.id}, {versions}, trained by run {verdict.baseline.run_id}")
 
 
-def _tell_lost(known: Known) -> None:
-    for line in known.lost.notes:
+def _print_lost(run_store: RunStore) -> None:
+    for line in run_store.lost.notes:
         print(f"lost      {line}")
 
 
-def _why_json(judged: Blessing) -> dict[str, Any]:
+def _why_json(verdict: Verdict) -> dict[str, Any]:
+    baseline, data = verdict.baseline, verdict.data
     return {
-        "blessed": judged.blessed,
-        "evaluated_by": judged.run_id,
-        "checks": [dataclasses.asdict(one) for one in judged.checks],
-        "metrics": judged.metrics,
-        "versions": [{"name": one.name, "version": one.version, "path": one.path} for one in judged.versions],
-        "model": {"id": judged.model.id, "uri": judged.model.artifact.uri, "trained_by": judged.model.run_id},
-        "training": judged.training,
-        "data": judged.data and _data_json(judged.data),
-        "baseline": judged.baseline
-        and {"id": judged.baseline.id, "versions": [one.version for one in judged.baseline_versions]},
+        "blessed": verdict.blessed,
+        "evaluated_by": verdict.run_id,
+        "checks": [dataclasses.asdict(check) for check in verdict.checks],
+        "metrics": verdict.metrics,
+        "versions": [{"name": v.name, "version": v.version, "path": v.path} for v in verdict.versions],
+        "model": {"id": verdict.model.id, "uri": verdict.model.artifact.uri, "trained_by": verdict.model.run_id},
+        "training": verdict.training,
+        "data": data and _data_json(data),
+        "baseline": baseline and {"id": baseline.id, "versions": [v.version for v in verdict.baseline_versions]},
     }
 
 
 def _data_json(data: Data) -> dict[str, Any]:
     return {
-        "id": data.link.id,
+        "id": data.node.id,
         "source": data.source,
         "fingerprint": data.fingerprint,
         "files": data.files,
@@ -196,11 +197,12 @@ def _plural(count: int, word: str) -> str:
     return word if count == 1 else f"{word}s"
 
 
-def _print_links(title: str, links: Sequence[Link]) -> None:
-    if not links:
+def _print_nodes(title: str, nodes: Sequence[ArtifactNode]) -> None:
+    if not nodes:
         return
     print(title)
-    for link in links:
-        read = ", ".join(f"{key} #{one}" for one, key in link.read.items())
-        source = f"from {read}" if read else ""
-        print(f"  {f'#{link.id}':>6} {link.key:<16} {link.stage:<17} {link.run_id:<20} {source}".rstrip())
+    rows = []
+    for node in nodes:
+        read = ", ".join(f"{key} #{artifact_id}" for artifact_id, key in node.read.items())
+        rows.append((f"#{node.id}", node.key, node.stage, node.run_id, f"from {read}" if read else ""))
+    print_table(rows, least=(6, 16, 17, 20), gap=1, right=(0,))

@@ -1,4 +1,4 @@
-"""`rollback`: puts an earlier pushed version of a model back in front, as a new version, and tells ML Metadata."""
+"""`rollback`: serve an earlier pushed version of a model again, as a new version, and record it in ML Metadata."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pipeline.config import Config
 from pipeline.output import all_output_to, short
 from pipeline.runs import run_dir
 from pipeline.tracking import metadata, serving
-from pipeline.tracking.queries import Known, Version
+from pipeline.tracking.queries import RunStore, Version
 from pipeline.tracking.server_setup import put_type
 
 ROLLBACK = "Rollback"  # the name of its execution type
@@ -44,14 +44,14 @@ def run(config: Config, what: str | None) -> int:
     Raises:
       UserError: there is no such version, it was not blessed, or its folder is gone or damaged.
     """
-    known = Known(config)
+    run_store = RunStore(config)
     with run_dir.locked(config):
-        wanted = known.version(what) if what else _before(known, known.version(None))
+        wanted = run_store.version(what) if what else _before(run_store, run_store.version(None))
         base = os.path.dirname(wanted.path)
         front = serving.front(base)
         with all_output_to(os.devnull), uncollected():
             from components.pusher import executor, manifest
-        if not _blessed(known, wanted):
+        if not _blessed(run_store, wanted):
             raise UserError(
                 f"{wanted} was not blessed; name one that was: see `python -m pipeline runs --filter pushed`"
             )
@@ -60,25 +60,25 @@ def run(config: Config, what: str | None) -> int:
         with all_output_to(os.devnull):
             number = executor.push(wanted.path, base)
         path = f"{base}/{number}"
-        if number == front and any(one.path == path for one in known.versions()):
+        if number == front and any(version.path == path for version in run_store.versions()):
             print(f"{wanted} is what version {front} serves already; nothing was changed")
             return 0
-        _record(known, wanted, number, path)
+        _record(run_store, wanted, number, path)
     print(f"version {number} is {wanted} again, and is served in place of version {front}: {short(path)}")
     return 0
 
 
-def _before(known: Known, latest: Version) -> Version:
-    """The version before the one that is served of this model; a rollback counts as what it put in front."""
+def _before(run_store: RunStore, latest: Version) -> Version:
+    """Return the version before the served version of this model; a rollback counts as the version it serves again."""
     base = os.path.dirname(latest.path)
-    versions = {int(one.version): one for one in known.versions() if os.path.dirname(one.path) == base}
+    versions = {int(v.version): v for v in run_store.versions() if os.path.dirname(v.path) == base}
     front = versions.get(serving.front(base))
     if front is None:
         raise UserError(
             f"the version in front of {base} was not pushed from here; name the one to serve, as {latest.name}/1"
         )
     served = int(front.again or front.version)
-    earlier = [n for n, one in versions.items() if n < served and not one.again and files.exists(one.path)]
+    earlier = [n for n, v in versions.items() if n < served and not v.again and files.exists(v.path)]
     if not earlier:
         raise UserError(
             f"{latest.name} has no version before {served} to go back to; push another with `python -m pipeline run`"
@@ -86,16 +86,16 @@ def _before(known: Known, latest: Version) -> Version:
     return versions[max(earlier)]
 
 
-def _blessed(known: Known, version: Version) -> bool:
-    blessings = [one for key in ("model_blessing", "infra_blessing") for one in version.link.inputs(key)]
-    judged = [known.graph.link(one).artifact for one in blessings]
-    return bool(judged) and all(metadata.property_value(one, "blessed") == 1 for one in judged)
+def _blessed(run_store: RunStore, version: Version) -> bool:
+    ids = [artifact_id for key in ("model_blessing", "infra_blessing") for artifact_id in version.node.inputs(key)]
+    blessings = [run_store.graph.node(artifact_id).artifact for artifact_id in ids]
+    return bool(blessings) and all(metadata.property_value(blessing, "blessed") == 1 for blessing in blessings)
 
 
-def _record(known: Known, wanted: Version, number: int, path: str) -> None:
-    """As the Pusher's own push of it: an execution that read what the Pusher read, and a PushedModel, in its run."""
-    store: mlmd.MetadataStore = known.store
-    link = wanted.link
+def _record(run_store: RunStore, wanted: Version, number: int, path: str) -> None:
+    """Record it as the Pusher does: an execution that read what the Pusher read, and a PushedModel, in its run."""
+    store: mlmd.MetadataStore = run_store.store
+    node = wanted.node
     kind = put_type(store.put_execution_type, pb.ExecutionType(name=ROLLBACK), "execution")
     execution = pb.Execution(type_id=kind, last_known_state=pb.Execution.COMPLETE)
     pushed = pb.Artifact(type_id=store.get_artifact_type(serving.PUSHED).id, uri=path, state=pb.Artifact.LIVE)
@@ -104,7 +104,7 @@ def _record(known: Known, wanted: Version, number: int, path: str) -> None:
     pushed.custom_properties["pushed_version"].string_value = str(number)
     pushed.custom_properties[serving.ROLLED_BACK_TO].string_value = wanted.again or wanted.version
     step = partial(pb.Event.Path.Step)
-    pairs = [(known.graph.link(one).artifact, pb.Event.INPUT, key) for one, key in link.read.items()]
+    pairs = [(run_store.graph.node(read).artifact, pb.Event.INPUT, key) for read, key in node.read.items()]
     pairs.append((pushed, pb.Event.OUTPUT, "pushed_model"))
     events = []
     for artifact, way, key in pairs:
@@ -112,5 +112,5 @@ def _record(known: Known, wanted: Version, number: int, path: str) -> None:
         event.path.steps.append(step(key=key))
         event.path.steps.append(step(index=0))
         events.append((artifact, event))
-    contexts = [one for one in store.get_contexts_by_execution(link.execution.id) if one.type != "node"]
-    store.put_execution(execution, events, [one for one in contexts if one.type in ("pipeline", "pipeline_run")])
+    contexts = store.get_contexts_by_execution(node.execution.id)
+    store.put_execution(execution, events, [c for c in contexts if c.type in ("pipeline", "pipeline_run")])

@@ -112,7 +112,7 @@ def _command(config: Config, folder: Path) -> str:
 def _steps(store: mlmd.MetadataStore, stages: dict[str, metadata.Stage]) -> list[Step]:
     from components.report.run import Artifact, Step
 
-    uses = graph.uses(store, [stage.execution.id for stage in stages.values()])
+    uses = graph.events_of_executions(store, [stage.execution.id for stage in stages.values()])
     steps = []
     for name, stage in stages.items():
         read: list[Artifact] = []
@@ -142,8 +142,8 @@ def _baseline_predictions(store: mlmd.MetadataStore, stages: dict[str, metadata.
     model = metadata.made(stages, "Baseline", "model")
     if model is None:
         return None
-    readers = {use.execution_id for use in graph.users(store, [model.id]) if not use.made}
-    made = [use.artifact for use in graph.uses(store, readers) if use.made and use.key == "predictions"]
+    readers = {use.execution_id for use in graph.events_of_artifacts(store, [model.id]) if not use.made}
+    made = [use.artifact for use in graph.events_of_executions(store, readers) if use.made and use.key == "predictions"]
     return next((one for one in reversed(made) if one.state in metadata.WHOLE), None)
 
 

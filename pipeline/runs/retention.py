@@ -109,12 +109,12 @@ class _History:
         self._runs = runs
         self._executions = {run.id: store.get_executions_by_context(run.context_id) for run in runs}
         every = {one.id for executions in self._executions.values() for one in executions}
-        self._uses: dict[int, list[graph.Use]] = {}
-        for use in graph.uses(store, every):
+        self._uses: dict[int, list[graph.Event]] = {}
+        for use in graph.events_of_executions(store, every):
             self._uses.setdefault(use.execution_id, []).append(use)
         self.artifacts = {use.artifact.id: use.artifact for uses in self._uses.values() for use in uses}
 
-    def _of_run(self, run_id: str) -> Iterator[graph.Use]:
+    def _of_run(self, run_id: str) -> Iterator[graph.Event]:
         for execution in self._executions[run_id]:
             yield from self._uses.get(execution.id, [])
 

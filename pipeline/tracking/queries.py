@@ -1,4 +1,4 @@
-"""What ML Metadata knows of a pushed version: the model, who trained it on what, and what it was blessed by."""
+"""Queries of ML Metadata by what people name: versions, runs, artifacts, data."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from components.report.lost import Lost
 from pipeline.config import Config
 from pipeline.runs import run_dir
 from pipeline.tracking import metadata
-from pipeline.tracking.graph import Graph, Link
+from pipeline.tracking.graph import ArtifactGraph, ArtifactNode
 from pipeline.tracking.serving import PUSHED, ROLLED_BACK_TO
 
 MODEL, EXAMPLES = "Model", "Examples"
@@ -30,7 +30,7 @@ class Version:
     name: str
     version: str
     path: str
-    link: Link  # of the PushedModel
+    node: ArtifactNode  # of the PushedModel
     again: str = ""  # the version that it is a copy of, where `rollback` made it
 
     def __str__(self) -> str:
@@ -39,49 +39,50 @@ class Version:
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    """Labelled pictures, as an ExampleGen read them."""
+    """Labelled images, as an ExampleGen read them."""
 
-    link: Link
+    node: ArtifactNode
     source: str
     fingerprint: str  # sha256:… of the names and bytes of the files
     files: int
-    counts: dict[str, dict[str, int]]  # pictures by split and class
+    counts: dict[str, dict[str, int]]  # images by split and class
     rejected: int
 
     @property
-    def pictures(self) -> int:
+    def images(self) -> int:
         return sum(self.of_split(split) for split in self.counts)
 
     def of_split(self, split: str) -> int:
+        """Return the number of images of a split."""
         return sum(self.counts.get(split, {}).values())
 
 
-class Known:
-    """The store of a run directory, read once.
+class RunStore:
+    """The runs of a run directory, read once from ML Metadata.
 
     Raises:
-      UserError: nothing was run there.
+      UserError: there are none.
     """
 
     def __init__(self, config: Config) -> None:
         self.config = config
         self.store: mlmd.MetadataStore = metadata.known_store(config)
         self.lost = Lost()
-        self.graph = Graph(self.store)
+        self.graph = ArtifactGraph(self.store)
 
     def versions(self) -> list[Version]:
-        """All that was pushed, the oldest first."""
-        found = []
-        for one in self.graph.made(PUSHED):
-            if metadata.property_value(one, "pushed") == 1:
-                link = self.graph.link(one.id)
-                version, path = (metadata.property_value(one, f"pushed_{key}") for key in ("version", "destination"))
-                again = str(metadata.property_value(one, ROLLED_BACK_TO) or "")
-                found.append(Version(link.pipeline, str(version), str(path), link, again))
-        return found
+        """Return every version that was pushed, the oldest first."""
+        versions = []
+        for pushed in self.graph.artifacts(PUSHED):
+            if metadata.property_value(pushed, "pushed") == 1:
+                node = self.graph.node(pushed.id)
+                number, path = (metadata.property_value(pushed, f"pushed_{key}") for key in ("version", "destination"))
+                again = str(metadata.property_value(pushed, ROLLED_BACK_TO) or "")
+                versions.append(Version(node.pipeline, str(number), str(path), node, again))
+        return versions
 
     def version(self, what: str | None) -> Version:
-        """The version that is meant by `3` or `digits/3`; the one pushed last if None.
+        """Return the version named by `3` or `digits/3`; the one pushed last if None.
 
         Raises:
           UserError: there is none, or more than one.
@@ -92,23 +93,24 @@ class Known:
                 raise UserError(f"no model was pushed yet in {self.config.run_dir}; see `python -m pipeline runs`")
             return versions[-1]
         name, _, number = what.rpartition("/")
-        # Of versions that were removed and pushed anew, the newer.
-        found = {one.name: one for one in versions if one.version == number and name in ("", one.name)}
-        if not found:
+        # Of versions that were removed and pushed again, the newer.
+        matches = {v.name: v for v in versions if v.version == number and name in ("", v.name)}
+        if not matches:
             raise UserError(f"there is no version {what!r} in {self.config.run_dir}; see `python -m pipeline runs`")
-        if len(found) > 1:
-            names = " or ".join(f"{one}/{number}" for one in sorted(found))
-            raise UserError(f"{len(found)} models have a version {number}; write {names}")
-        return next(iter(found.values()))
+        if len(matches) > 1:
+            names = " or ".join(f"{match}/{number}" for match in sorted(matches))
+            raise UserError(f"{len(matches)} models have a version {number}; write {names}")
+        return next(iter(matches.values()))
 
-    def data(self, examples: Link) -> Data:
+    def data(self, examples: ArtifactNode) -> Data:
+        """Return what an ExampleGen put out; without counts where its files are lost."""
         counted = self.lost.read("counts of the data", examples.artifact.uri, counts.read) or counts.Counts(
             class_names=[]
         )
         fingerprint = str(metadata.property_value(examples.artifact, "input_fingerprint") or "")
         content, _, number = fingerprint.partition(",num_files:")
         return Data(
-            link=examples,
+            node=examples,
             source=counted.source or str(examples.parameter("input_base")),
             fingerprint=content,
             files=int(number or 0),
@@ -116,57 +118,57 @@ class Known:
             rejected=counted.rejected,
         )
 
-    def data_of(self, trained: Link) -> Data | None:
-        """What the Trainer that made the model read."""
+    def data_of(self, trained: ArtifactNode) -> Data | None:
+        """Return the data that the model was trained on."""
         read = trained.inputs("examples")
-        return self.data(self.graph.link(read[0])) if read else None
+        return self.data(self.graph.node(read[0])) if read else None
 
-    def settings_of(self, trained: Link) -> dict[str, Any]:
-        """What the Trainer that made the model was told; what a Tuner found goes before the configuration."""
-        told = json.loads(trained.parameter("custom_config") or "{}")
-        for found in trained.inputs("hyperparameters"):
-            path = f"{self.graph.link(found).artifact.uri}/best_hyperparameters.txt"
-            told |= json.loads(files.read_bytes(path))["values"] if files.exists(path) else {}
-        return {key: value for key, value in told.items() if value != "" and key != "checkpoints"}
+    def settings_of(self, trained: ArtifactNode) -> dict[str, Any]:
+        """Return the settings that the model was trained with; tuned hyperparameters override configured ones."""
+        settings = json.loads(trained.parameter("custom_config") or "{}")
+        for tuned in trained.inputs("hyperparameters"):
+            path = f"{self.graph.node(tuned).artifact.uri}/best_hyperparameters.txt"
+            settings |= json.loads(files.read_bytes(path))["values"] if files.exists(path) else {}
+        return {key: value for key, value in settings.items() if value != "" and key != "checkpoints"}
 
-    def models_of(self, *examples: int) -> list[Link]:
-        """The models that were trained on data."""
-        return [link for one in examples for link in self.graph.read_by(one, "examples") if link.artifact.type == MODEL]
+    def models_of(self, *examples: int) -> list[ArtifactNode]:
+        """Return the models that were trained on the data."""
+        nodes = (node for data in examples for node in self.graph.made_from(data, "examples"))
+        return [node for node in nodes if node.artifact.type == MODEL]
 
     def versions_of(self, model_id: int) -> list[Version]:
-        return [one for one in self.versions() if model_id in one.link.inputs("model")]
+        """Return the versions that the model was pushed as."""
+        return [version for version in self.versions() if model_id in version.node.inputs("model")]
 
     def outputs(self, run_id: str) -> dict[str, dict[str, list[metadata.Artifact]]]:
-        """What the stages of a run put out, or took from the cache, by stage and key."""
+        """Return the outputs of the stages of a run, those from the cache included, by stage and key."""
         run = metadata.find_run(self.store, run_id)
         return {name: stage.outputs for name, stage in metadata.stages(self.store, run).items()} if run else {}
 
-    def find(self, what: str | None) -> list[Link]:
-        """The artifacts that are meant; see HELP. More than one where data was read more than once.
+    def find(self, what: str | None) -> list[ArtifactNode]:
+        """Return the artifacts that `what` names, as HELP says; more than one where data was read more than once.
 
         Raises:
           UserError: there is none.
         """
         if what is None:
-            return [self.version(None).link]
+            return [self.version(None).node]
         _, slash, number = what.rpartition("/")
-        if number.isdigit() and (slash or number in {one.version for one in self.versions()}):
-            return [self.version(what).link]
-        made = self.graph.made()
+        if number.isdigit() and (slash or number in {version.version for version in self.versions()}):
+            return [self.version(what).node]
+        made = self.graph.artifacts()
         if what.startswith("#"):
-            ids = [one.id for one in made if str(one.id) == what[1:]]
+            ids = [artifact.id for artifact in made if str(artifact.id) == what[1:]]
         elif what.startswith("sha256:") or Path(what).exists():
-            data = [self.data(self.graph.link(one.id)) for one in made if one.type == EXAMPLES]
+            read = [self.data(self.graph.node(artifact.id)) for artifact in made if artifact.type == EXAMPLES]
             path = str(Path(what).resolve())
-            wanted = [one for one in data if one.source == path or one.fingerprint.startswith(what)]
-            ids = [one.link.id for one in wanted]
+            ids = [data.node.id for data in read if data.source == path or data.fingerprint.startswith(what)]
         elif not any(file.parent.name.startswith(what) for file in run_dir.results(self.config)):
             ids = []
         else:
             run_id = run_dir.find_run(self.config, what).name
-            known = {one.id for one in made}
-            outputs = [one.id for by in self.outputs(run_id).values() for of in by.values() for one in of]
-            ids = [one for one in outputs if one in known][-1:]
+            outputs = [output for stage in self.outputs(run_id).values() for key in stage.values() for output in key]
+            ids = [output.id for output in outputs if output.id in {artifact.id for artifact in made}][-1:]
         if not ids:
             raise UserError(f"there is no {what!r} in {self.config.run_dir}; name {HELP}")
-        return [self.graph.link(one) for one in ids]
+        return [self.graph.node(artifact_id) for artifact_id in ids]
