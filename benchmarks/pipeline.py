@@ -67,9 +67,9 @@ def _write_records(pictures: Path, into: Path) -> None:
     """What both pipelines read: train.tfrecord and test.tfrecord, `image` and `label`. Not counted."""
     import random
 
-    from pipeline.output import all_output_to
+    from pipeline.output import redirect_output
 
-    with all_output_to(os.devnull):
+    with redirect_output(os.devnull):
         import tensorflow as tf
 
     into.mkdir()

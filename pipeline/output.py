@@ -13,8 +13,8 @@ from typing import TextIO
 
 
 @contextmanager
-def kept_open(out: TextIO) -> Iterator[TextIO]:
-    """`out` on a descriptor of its own, which outlives the redirection of its number."""
+def duplicated_stream(out: TextIO) -> Iterator[TextIO]:
+    """Yield `out` on a descriptor of its own, which the redirection of its number leaves alone."""
     out.flush()
     raw = open(os.dup(out.fileno()), "wb")  # noqa: SIM115 (closed with the text)
     with _Terminal(raw, encoding=out.encoding or "utf-8", errors="replace", line_buffering=True) as copy:
@@ -39,8 +39,8 @@ class _Terminal(io.TextIOWrapper):
 
 
 @contextmanager
-def all_output_to(log: str | Path) -> Iterator[None]:
-    """Standard output and error of this process, of C++ and of its children go to `log`."""
+def redirect_output(log: str | Path) -> Iterator[None]:
+    """Send standard output and error of this process, of its C++ code and of its children to `log`."""
     saved = {number: os.dup(number) for number in (1, 2)}
     with open(log, "a", buffering=1) as file:
         sys.stdout.flush()
@@ -59,6 +59,6 @@ def all_output_to(log: str | Path) -> Iterator[None]:
 
 
 def short(path: str | Path) -> str:
-    """Relative to the current folder where that is shorter."""
+    """Return the path, relative to the current folder if that is shorter."""
     relative = os.path.relpath(path)
     return relative if len(relative) < len(str(path)) else str(path)

@@ -13,7 +13,7 @@ from components import files
 from components.errors import UserError
 from pipeline.cli.options import add_config, load_config
 from pipeline.config import Config
-from pipeline.output import all_output_to
+from pipeline.output import redirect_output
 from pipeline.runs import run_dir
 from pipeline.tracking import metadata
 
@@ -57,7 +57,7 @@ def show(config: Config, port: int | None) -> int:
 
 
 def logs(config: Config) -> dict[str, Path]:
-    """The folder of the logs of each run that trained: of one that took its model from the cache there are none."""
+    """Return the folder of the logs of each run that trained; a run whose model came from the cache has none."""
     if not metadata.exists(config):
         return {}
     store = metadata.open_store(config)
@@ -78,8 +78,8 @@ def _link(found: dict[str, Path], folder: Path) -> None:
 
 
 def _launch(folder: str, port: int | None) -> str:
-    """The address of a TensorBoard that serves from a thread."""
-    with all_output_to(os.devnull), warnings.catch_warnings():
+    """Return the address of a TensorBoard that serves from a thread."""
+    with redirect_output(os.devnull), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from tensorboard import default, program
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from components.errors import Damaged, UserError
 from pipeline.cli.options import add_config, load_config
 from pipeline.config import Config
-from pipeline.output import all_output_to
+from pipeline.output import redirect_output
 from pipeline.runs import consistency, repair, run_dir
 from pipeline.tracking import metadata
 
@@ -103,7 +103,7 @@ def _package(name: str) -> Finding:
 
 
 def _accelerators() -> Finding:
-    with all_output_to(os.devnull):
+    with redirect_output(os.devnull):
         import tensorflow as tf
 
         devices = tf.config.list_physical_devices()
@@ -113,7 +113,7 @@ def _accelerators() -> Finding:
 
 
 def _state(config: Config) -> list[Finding]:
-    """Of a run directory that nobody is using: executions left RUNNING, and what was half-written."""
+    """Return the findings on a run directory that nobody is using: executions left RUNNING, incomplete artifacts."""
     found = []
     store = None
     if metadata.exists(config):
@@ -134,7 +134,7 @@ def _state(config: Config) -> list[Finding]:
 
 def _mend(config: Config) -> str:
     with run_dir.locked(config):
-        return repair.mend(config)
+        return repair.fix(config)
 
 
 def _release(config: Config) -> str:

@@ -17,7 +17,7 @@ A_RUN = "its id, or the beginning of it; the latest if not given"
 
 
 def add_config(command: argparse.ArgumentParser, data: bool = True) -> None:
-    """What decides the configuration; `data` where the command reads the pictures."""
+    """Add the options that decide the configuration; `data` if the command reads images."""
     if data:
         command.add_argument(
             "--data", metavar="SOURCE", help="digits, cifar10, or a path: docs/data.md lists what is read"
@@ -35,13 +35,13 @@ def add_config(command: argparse.ArgumentParser, data: bool = True) -> None:
 
 
 def add_improvements(command: argparse.ArgumentParser) -> None:
-    """The two optional stages."""
+    """Add the options of the two optional stages."""
     command.add_argument("--warm-start", action="store_true", help="begin with the weights of the latest blessed model")
     command.add_argument("--tune", type=int, metavar="N", help="first look for better settings, in N trainings")
 
 
 def load_config(args: argparse.Namespace) -> tuple[Config, dict[str, str]]:
-    """(Config, origins) of the arguments, a command-line option being a setting like any other."""
+    """Return (Config, origins) of the arguments; a command-line option is a setting like any other."""
     from pipeline import config
 
     settings = list(args.settings)

@@ -18,7 +18,7 @@ from components.names import printable
 from components.pusher import manifest
 from pipeline.cli.options import add_config, load_config
 from pipeline.config import Config, Data
-from pipeline.output import all_output_to
+from pipeline.output import redirect_output
 from pipeline.tracking import metadata
 
 if TYPE_CHECKING:
@@ -60,12 +60,12 @@ def run(config: Config, paths: list[str], name: str | None, model: str | None, t
             f"the pushed model {model_path} is damaged: {wrong}; `python -m pipeline run` pushes it again, and --model "
             "names another version"
         )
-    with all_output_to(os.devnull):
+    with redirect_output(os.devnull):
         served = _load(model_path)
     named = {Path(text) for text in paths}
     failed = False
     while files:
-        with all_output_to(os.devnull):  # TensorFlow and libjpeg print what they think of a damaged file
+        with redirect_output(os.devnull):  # TensorFlow and libjpeg print what they think of a damaged file
             batch = _read_batch(files, named, config.data)
             images = [image for _, image in batch if isinstance(image, bytes)]
             answers = iter(_answers(served, model_path, images))
@@ -79,7 +79,7 @@ def run(config: Config, paths: list[str], name: str | None, model: str | None, t
 
 
 def _load(model_path: str) -> Any:
-    """The SavedModel in a folder, which has the signature `serve_images`."""
+    """Return the SavedModel in a folder, which has the signature `serve_images`."""
     with uncollected():
         import tensorflow as tf
     try:
@@ -94,7 +94,7 @@ def _load(model_path: str) -> Any:
 
 
 def _read_batch(files: list[Path], named: Set[Path], limits: Data) -> list[tuple[Path, bytes | Rejected]]:
-    """The first of the files, which are taken off the list, each as an image that is served, or why there is none."""
+    """Take the first files off the list; return each as an image to predict, or why it is none."""
     from components.example_gen import images
     from components.example_gen.rejected import Rejected
 
@@ -116,7 +116,7 @@ def _read_batch(files: list[Path], named: Set[Path], limits: Data) -> list[tuple
 
 
 def _read(file: Path, limit: int, named: bool) -> bytes:
-    """The file; of one with more than `limit` bytes only the first limit + 1.
+    """Return the content of the file; of a file with more than `limit` bytes only the first limit + 1.
 
     Args:
       named: by the user, who may name a pipe or a device.
@@ -130,7 +130,7 @@ def _read(file: Path, limit: int, named: bool) -> bytes:
 
 
 def _answers(served: Any, model_path: str, images: list[bytes]) -> list[dict[str, float]]:
-    """The probability of each class, the likeliest first, of each encoded image."""
+    """Return the probability of each class, the likeliest first, of each encoded image."""
     import tensorflow as tf
 
     if not images:
@@ -149,7 +149,7 @@ def _one_line(error: Exception) -> str:
 
 
 def latest_pushed(config: Config, name: str | None) -> str:
-    """The folder of the newest pushed version that is still there.
+    """Return the folder of the newest pushed version that is still there.
 
     Raises:
       UserError: there is none.
@@ -165,7 +165,7 @@ def latest_pushed(config: Config, name: str | None) -> str:
 
 
 def _files(paths: list[str]) -> list[Path]:
-    """The files named, and for a folder what `run` would read of it, in the order of their names."""
+    """Return the files named, and of a folder the files that `run` would read, in the order of their names."""
     files: list[Path] = []
     for text in paths:
         path, shown = Path(text), printable(text, _LINE)

@@ -8,7 +8,7 @@ import webbrowser
 
 from pipeline.cli.options import A_RUN, add_config, load_config
 from pipeline.config import Config
-from pipeline.output import all_output_to, short
+from pipeline.output import redirect_output, short
 from pipeline.runs import report, run_dir
 
 
@@ -31,7 +31,7 @@ def show(config: Config, run_id: str | None, rebuild: bool, open_it: bool) -> in
     folder = run_dir.find_run(config, run_id)
     path = folder / run_dir.REPORT_FILE
     if rebuild or not path.exists():
-        with all_output_to(os.devnull):
+        with redirect_output(os.devnull):
             report.make(report.of_run(config, folder), folder.name)
     print(short(str(path)))
     if open_it:

@@ -14,7 +14,7 @@ from components.errors import UserError
 from components.imports import uncollected
 from pipeline.cli.options import add_config, load_config
 from pipeline.config import Config
-from pipeline.output import all_output_to, short
+from pipeline.output import redirect_output, short
 from pipeline.runs import run_dir
 from pipeline.tracking import metadata, serving
 from pipeline.tracking.queries import RunStore, Version
@@ -49,7 +49,7 @@ def run(config: Config, what: str | None) -> int:
         wanted = run_store.version(what) if what else _before(run_store, run_store.version(None))
         base = os.path.dirname(wanted.path)
         front = serving.front(base)
-        with all_output_to(os.devnull), uncollected():
+        with redirect_output(os.devnull), uncollected():
             from components.pusher import executor, manifest
         if not _blessed(run_store, wanted):
             raise UserError(
@@ -57,7 +57,7 @@ def run(config: Config, what: str | None) -> int:
             )
         if wrong := manifest.damage(wanted.path):
             raise UserError(f"{wanted} is damaged ({wanted.path}): {wrong}; name another version")
-        with all_output_to(os.devnull):
+        with redirect_output(os.devnull):
             number = executor.push(wanted.path, base)
         path = f"{base}/{number}"
         if number == front and any(version.path == path for version in run_store.versions()):

@@ -82,7 +82,7 @@ def show(config: Config, filters: Sequence[str], sort: str, as_json: bool) -> in
 
 
 def _rows(config: Config) -> list[dict[str, Any]]:
-    """What ML Metadata knows of each run, and its result.json; a run that failed at once has only the latter."""
+    """Return what ML Metadata and result.json have of each run; a run that failed at once has only the latter."""
     store = metadata.open_store(config) if metadata.exists(config) else None
     known = {run.id: run for run in metadata.runs(store)} if store else {}
     served = _served(store) if store else {}
@@ -106,7 +106,7 @@ def _rows(config: Config) -> list[dict[str, Any]]:
 
 
 def _served(store: mlmd.MetadataStore) -> dict[str, dict[str, str]]:
-    """The version that is served now, and the one that it is a copy of, as serving.now, by the run that pushed it."""
+    """Return the served versions as serving.now does, by the run that pushed them."""
     found = {}
     for one in serving.in_front(store):
         runs = [context for context in store.get_contexts_by_artifact(one.id) if context.type == "pipeline_run"]
@@ -118,7 +118,7 @@ def _served(store: mlmd.MetadataStore) -> dict[str, dict[str, str]]:
 
 
 def _of_result(file: Path) -> dict[str, Any]:
-    """What the result.json of a run says, or that it is damaged."""
+    """Return what the result.json of a run says, or that it is damaged."""
     try:
         result = Result.read(file)
     except run_dir.DamagedRun:
@@ -150,7 +150,7 @@ def _passes(row: dict[str, Any], key: str, pattern: str) -> bool:
 
 
 def _print(rows: Sequence[dict[str, Any]]) -> None:
-    """As a table; on a narrow terminal the columns that matter least are left out, and nothing is cut short."""
+    """Print a table; on a narrow terminal it lacks the columns that matter least, and nothing is cut short."""
     console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 200)
     columns = list(COLUMNS)
     for dropped in ("", "when", "preset", "blessed", "data", "seconds"):

@@ -57,7 +57,7 @@ def show(result: Result, file: TextIO) -> None:
 
 
 def trial_lines(trials: list[dict[str, float]]) -> list[str]:
-    """A table, the best trial first; nothing where nothing was tried."""
+    """Return a table, the best trial first; nothing where nothing was tried."""
     if not trials:
         return []
     names = [name for name in trials[0] if name != "score"]
@@ -69,7 +69,7 @@ def trial_lines(trials: list[dict[str, float]]) -> list[str]:
 
 
 def metric_lines(metrics: dict[str, Any]) -> list[str]:
-    """The accuracy with its interval, what it is compared with, and the class that is recognised least."""
+    """Return the accuracy with its interval, the baseline's, and the class with the lowest recall, as lines."""
     accuracy, level = metrics["accuracy"], metrics["confidence"]
     lines = [
         f"accuracy  {accuracy['value']:.2%} of {metrics['pictures']:,} test pictures "
@@ -86,7 +86,7 @@ def metric_lines(metrics: dict[str, Any]) -> list[str]:
 
 
 def served_line(served: dict[str, str] | None, pushed: str) -> str:
-    """That another version is in front than the one that the run pushed, or had pushed; empty where it is this one."""
+    """Return the line that says that another version is served than the run's; empty if it is the run's."""
     if served is None or served["version"] == pushed:
         return ""
     if served["is"] == pushed:

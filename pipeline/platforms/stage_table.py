@@ -24,7 +24,7 @@ STYLES = {
 }
 
 
-class Screen:
+class StageTable:
     """The stages of one run in the order of the chain, with their states, seconds and progress."""
 
     def __init__(self, stages: Sequence[str], file: TextIO) -> None:
@@ -50,7 +50,7 @@ class Screen:
                 redirect_stderr=False,
             )
 
-    def __enter__(self) -> Screen:
+    def __enter__(self) -> StageTable:
         if self._live:
             self._live.start()
         return self
@@ -63,13 +63,13 @@ class Screen:
             self._live.stop()
 
     def status(self, text: str) -> None:
-        """What goes on outside the stages."""
+        """Show what is done outside the stages."""
         self._status, self._share = text, None
         if self._live is None and text:
             self.console.print(text, markup=False)
 
     def transfer(self, text: str, done: int, total: int) -> None:
-        """Of a download, in bytes: a bar; in plain lines a tenth at a time. `total` is 0 where it is not known."""
+        """Show the progress of a download in bytes, as a bar or a line a tenth. `total` is 0 if it is not known."""
         amount = f"{done / 1e6:.0f} of {total / 1e6:.0f} MB" if total else f"{done / 1e6:.0f} MB"
         self._status, self._share = f"{text}: {amount}", done / total if total else None
         tenth = 10 * done // total if total else done // 10**7
@@ -78,14 +78,14 @@ class Screen:
             self.console.print(self._status, markup=False)
 
     def started(self, stage: str, ago: float = 0.0) -> None:
-        """`ago` seconds before now, where it is only seen now."""
+        """Show that a stage started, `ago` seconds ago."""
         self._running, self._status = stage, ""
         self._told = time.monotonic()
         self._began[stage] = self._told - ago
         self._states[stage] = "running"
 
     def progress(self, text: str) -> None:
-        """Of the running stage; in plain lines at most one in ten seconds."""
+        """Show the progress of the running stage; in plain lines at most one in ten seconds."""
         if self._running is None:
             return
         self._notes[self._running] = text
@@ -94,7 +94,7 @@ class Screen:
             self.console.print(f"  {self._running:<17} {'':<8}          {text}", markup=False)
 
     def ended(self, stage: str, state: str, seconds: float) -> None:
-        """`state` is one of done, cached, failed, refused, stopped."""
+        """Show that a stage ended; `state` is one of done, cached, failed, refused, stopped."""
         self._states[stage], self._seconds[stage] = state, seconds
         self._running = None
         if self._live is None:

@@ -17,7 +17,7 @@ from pipeline.tracking import metadata
 
 
 def check(config: Config) -> None:
-    """Compares the newest artifacts of every stage and the latest run with the database: as quick after many runs.
+    """Compare the newest artifacts of every stage and the latest run with the database: as quick after many runs.
 
     Raises:
       UserError: the database does not know them.
@@ -46,7 +46,7 @@ def check(config: Config) -> None:
 
 
 def _newest_artifacts(config: Config) -> dict[tuple[str, str], tuple[int, str]]:
-    """The highest execution id that a folder <name>/<stage>/<key>/<id> has, and that folder, by (name, stage)."""
+    """Return the highest execution id of the folders <name>/<stage>/<key>/<id>, and its folder, by (name, stage)."""
     root, name = os.path.split(run_dir.artifacts(config))
     found = {}
     # A folder of artifacts that is not in the run directory may be shared: of it, only what this pipeline made counts.
@@ -65,7 +65,7 @@ def _newest_artifacts(config: Config) -> dict[tuple[str, str], tuple[int, str]]:
 
 
 def _latest_run(config: Config) -> str | None:
-    """The latest run of this directory that must be known: a stage of it was done."""
+    """Return the latest run of this directory that must be known: a stage of it was done."""
     for file in reversed(run_dir.results(config)):
         try:
             stages = json.loads(file.read_bytes())["stages"].values()

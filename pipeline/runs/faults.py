@@ -24,7 +24,7 @@ _ROOM = 4 << 20  # bytes; a file system with less is full
 
 
 def in_words(error: BaseException, config: Config) -> str | None:
-    """What to tell of an error that is not the program's; None where it may be."""
+    """Return the message for an error that is not the program's; None if it may be the program's."""
     text = "\n".join(str(one) for one in _chain(error))
     again = "run the same command again: it goes on from the stages that are done"
     if FULL.search(text):
@@ -49,7 +49,7 @@ def damaged_database(config: Config) -> str:
 
 
 def plain(text: str) -> str:
-    """The text of an error without the SQL that led to it."""
+    """Return the text of an error without the SQL that led to it."""
     return _SQL.sub(r"\1", text)
 
 
@@ -61,14 +61,14 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _path(error: BaseException, text: str) -> str | None:
-    """The file that the error is about, where it says so."""
+    """Return the file that the error is about, where it says so."""
     system = next((one for one in _chain(error) if isinstance(one, OSError) and one.filename), None)
     found = _PATH.search(text)
     return str(system.filename) if system else found[1] if found else None
 
 
 def _full(config: Config, path: str | None) -> str:
-    """The folders of the run that lie on a file system without room; where none is full now, that of the file."""
+    """Return the folders of the run on a file system without room; if none is full now, the folder of the file."""
     folders = [config.run_dir, run_dir.artifacts(config), run_dir.serving(config), tempfile.gettempdir()]
     local = list(dict.fromkeys(folder for folder in folders if not files.is_remote(folder)))
     found: dict[int, str] = {}

@@ -35,7 +35,7 @@ class Leftovers:
         return bool(self.running or self.paths)
 
     def __str__(self) -> str:
-        """What there is of it, in words; empty where there is nothing."""
+        """Return what there is, in words; empty if there is nothing."""
         counted = (
             (len(self.running), "execution left RUNNING", "executions left RUNNING"),
             (len(self.folders), "incomplete folder", "incomplete folders"),
@@ -45,7 +45,7 @@ class Leftovers:
         return ", ".join(f"{number} {one if number == 1 else more}" for number, one, more in counted if number)
 
 
-def mend(config: Config, run_ids: Iterable[str] | None = None) -> str:
+def fix(config: Config, run_ids: Iterable[str] | None = None) -> str:
     """Remove what runs left; what it was, in words, empty where it was nothing. The lock of the run directory is held.
 
     Args:
@@ -58,7 +58,7 @@ def mend(config: Config, run_ids: Iterable[str] | None = None) -> str:
 
 
 def find(config: Config, store: mlmd.MetadataStore | None, run_ids: Iterable[str]) -> Leftovers:
-    """What these runs left, and what lies half-pushed where the configuration pushes to."""
+    """Return what these runs left, and incomplete pushes where the configuration pushes to."""
     executions = metadata.executions(store, run_ids) if store else []
     running = metadata.left_running(executions)
     dead = [*running, *metadata.unsuccessful(executions)]
@@ -78,7 +78,7 @@ def clean(store: mlmd.MetadataStore | None, left: Leftovers) -> None:
 
 
 def _incomplete(config: Config, store: mlmd.MetadataStore, dead: Iterable[metadata.Execution]) -> list[str]:
-    """The folders <name>/<stage>/<key>/<execution> of dead executions, and what TFX keeps of them in .system."""
+    """Return the folders <name>/<stage>/<key>/<execution> of dead executions, and what TFX keeps of them in .system."""
     root = os.path.dirname(run_dir.artifacts(config))
     keys: dict[str, list[str]] = {}  # by the folder of the stage
     found = []

@@ -94,7 +94,7 @@ def make_index(config: Config) -> None:
 
 
 def make_if_possible(config: Config, run_id: str) -> str | None:
-    """The path of the report; None, and a traceback in the log, where it cannot be made: the run is what counts."""
+    """Write the report and return its path; None, with a traceback in the log, if that fails: the run is what counts."""
     try:
         return str(make(config, run_id))
     except Exception:
@@ -103,7 +103,7 @@ def make_if_possible(config: Config, run_id: str) -> str | None:
 
 
 def _command(config: Config, folder: Path) -> str:
-    """That repeats the run; a password is not in its configuration, and has to be given again."""
+    """Return the command that repeats the run; a password is not in its configuration, and has to be given again."""
     command = f"python -m pipeline run --config {shlex.quote(str(folder / run_dir.CONFIG_FILE))}"
     secret = config.metadata.url is not None and server_url.has_password(config.metadata.url.get_secret_value())
     return f"{command} --set metadata.url=env:NAME" if secret else command
@@ -127,7 +127,7 @@ def _steps(store: mlmd.MetadataStore, stages: dict[str, metadata.Stage]) -> list
 
 
 def _evaluation(uri: str | None, confidence: float) -> tuple[dict[str, Any] | None, dict[str, str]]:
-    """The results in the artifact, and a line that says so where they are there and cannot be read."""
+    """Return the results in the artifact, and a line that says so if they are damaged."""
     if uri is None or not files.exists(uri):
         return None, {}
     from components.evaluator import results
@@ -138,7 +138,7 @@ def _evaluation(uri: str | None, confidence: float) -> tuple[dict[str, Any] | No
 
 
 def _baseline_predictions(store: mlmd.MetadataStore, stages: dict[str, metadata.Stage]) -> metadata.Artifact | None:
-    """The recorded answers of the baseline, from when it was a candidate itself."""
+    """Return the recorded answers of the baseline, from when it was a candidate itself."""
     model = metadata.made(stages, "Baseline", "model")
     if model is None:
         return None
@@ -148,7 +148,7 @@ def _baseline_predictions(store: mlmd.MetadataStore, stages: dict[str, metadata.
 
 
 def _register(store: mlmd.MetadataStore, run: metadata.Run, path: Path) -> None:
-    """The report as an artifact of the run; what is known already is left as it is."""
+    """Record the report as an artifact of the run, unless it is recorded."""
     if store.get_artifacts_by_uri(str(path)):
         return
     artifact = pb.Artifact(
@@ -168,7 +168,7 @@ def _register(store: mlmd.MetadataStore, run: metadata.Run, path: Path) -> None:
 
 
 def of_run(config: Config, folder: Path) -> Config:
-    """The configuration that the run had; where the run directory is now is not a matter of what it was called then.
+    """Return the configuration that the run had, with the run directory's present path.
 
     Raises:
       UserError: the run was made by a version of this project with other keys.

@@ -79,7 +79,7 @@ class Result:
 
     @classmethod
     def read(cls, path: Path) -> Result:
-        """What `write` wrote.
+        """Load a result written by `write`.
 
         Raises:
           run_dir.DamagedRun: it is not readable as that.
@@ -177,7 +177,7 @@ def _add_trials(result: Result, made: dict[str, metadata.Stage]) -> None:
 
 
 def metrics(evaluation_uri: str, confidence: float) -> dict[str, Any]:
-    """The numbers of an evaluation, with intervals of this level and without its tables."""
+    """Return the numbers of an evaluation, with intervals of this level and without its tables."""
     from components.evaluator import results
 
     return facts.metrics(results.read(evaluation_uri, confidence).to_dict())

@@ -55,7 +55,7 @@ def run(config: Config, keep: int, dry_run: bool) -> int:
 
 
 def _remove(store: mlmd.MetadataStore, one: Removal) -> None:
-    """First ML Metadata is told: whatever happens then, nothing that is gone is taken for being there."""
+    """Remove it, after ML Metadata is told: whatever happens then, it has nothing for LIVE that is gone."""
     gone = [artifact for artifact in one.artifacts if artifact.state != Artifact.DELETED]
     for artifact in gone:
         artifact.state = Artifact.DELETED
@@ -119,14 +119,14 @@ class _History:
             yield from self._uses.get(execution.id, [])
 
     def first_run(self, artifact_id: int) -> list[str]:
-        """The run that made it; later ones took it from the cache."""
+        """Return the run that made it; later ones took it from the cache."""
         made = (
             run.id for run in reversed(self._runs) for use in self._of_run(run.id) if use.artifact.id == artifact_id
         )
         return [run_id for run_id in [next(made, None)] if run_id]
 
     def latest(self, kind: str, needs: str | None = None) -> set[str]:
-        """Of each pipeline the run of the artifact that the next run is going to be compared with."""
+        """Return, of each pipeline, the run of the artifact that the next run is compared with."""
         found: dict[str, tuple[int, str]] = {}
         for run in self._runs:
             for use in self._of_run(run.id):
@@ -137,11 +137,11 @@ class _History:
         return {run_id for _, run_id in found.values()}
 
     def going_on(self) -> set[str]:
-        """The runs that have not ended, or were killed: of this run directory, whose lock is held, the latter."""
+        """Return the runs that have not ended; those of this run directory, whose lock is held, were killed."""
         return {run_id for run_id, executions in self._executions.items() if metadata.left_running(executions)}
 
     def needed(self, run_ids: Iterable[str]) -> set[int]:
-        """The artifacts that these runs read and made, and what was recorded of the models among them."""
+        """Return the artifacts that these runs read and made, and what was recorded of the models among them."""
         needed = {use.artifact.id for run_id in run_ids for use in self._of_run(run_id)}
         for uses in self._uses.values():
             if any(use.key == "model" and not use.made and use.artifact.id in needed for use in uses):
@@ -150,7 +150,7 @@ class _History:
 
 
 def _artifacts(config: Config, known: Iterable[Artifact], needed: set[int]) -> Iterator[Removal]:
-    """Those below the folder of this run directory's artifacts that are not needed, nor hold one that is."""
+    """Yield artifacts below this run directory's folder of them that are not needed, nor hold one that is."""
     root = os.path.dirname(run_dir.artifacts(config).rstrip("/")) + "/"
     known = list(known)
     holds = [one.uri for one in known if one.id in needed]
@@ -164,7 +164,7 @@ def _artifacts(config: Config, known: Iterable[Artifact], needed: set[int]) -> I
 
 
 def _surplus_versions(config: Config, pushed: Iterable[Artifact]) -> Iterator[Removal]:
-    """The versions beyond the `serving.keep` highest of each model; none that ML Metadata does not know."""
+    """Yield the versions beyond the `serving.keep` highest of each model, of those that ML Metadata has."""
     root = os.path.dirname(run_dir.serving(config).rstrip("/"))
     ours: dict[str, dict[str, list[Artifact]]] = {}
     for one in pushed:
@@ -180,7 +180,7 @@ def _surplus_versions(config: Config, pushed: Iterable[Artifact]) -> Iterator[Re
 
 
 def _pages(config: Config, store: mlmd.MetadataStore, kept: set[str], oldest: str) -> Iterator[Removal]:
-    """Reports, cards and logs of runs that are not kept, and comparisons with them; what came of the runs stays."""
+    """Yield reports, cards and logs of runs that are not kept, and comparisons with them; results stay."""
     reports: dict[str, list[Artifact]] = {}
     for one in store.get_artifacts_by_type(REPORT):
         reports.setdefault(one.uri, []).append(one)
@@ -201,7 +201,7 @@ def _pages(config: Config, store: mlmd.MetadataStore, kept: set[str], oldest: st
 
 
 def _checkpoints(config: Config, oldest: str) -> Iterator[Removal]:
-    """Of trainings that were stopped before the oldest of the newest runs began."""
+    """Yield the checkpoints of trainings that were stopped before the oldest of the newest runs began."""
     began = run_dir.started(oldest)
     folder = run_dir.checkpoints(config)
     for one in sorted(folder.iterdir()) if folder.is_dir() and began else []:

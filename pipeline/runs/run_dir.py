@@ -39,7 +39,7 @@ CARD_FILE = "card.html"
 
 
 def artifacts(config: Config) -> str:
-    """What the stages of this pipeline put out; may be a remote path such as gs://…"""
+    """Return the folder of the artifacts; may be a remote path such as gs://…"""
     return _below(config.artifacts_dir, config, "artifacts")
 
 
@@ -48,7 +48,7 @@ def checkpoints(config: Config) -> Path:
 
 
 def serving(config: Config) -> str:
-    """Where versions of this model are pushed to; may be a remote path such as gs://…"""
+    """Return the folder of the pushed versions; may be a remote path such as gs://…"""
     return _below(config.serving.dir, config, "serving")
 
 
@@ -75,7 +75,7 @@ class DamagedRun(UserError):  # noqa: N818 (what is wrong, not that something is
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """The configuration of the run whose folder this is, as it was stored.
+    """Return the configuration of the run whose folder this is, as it was stored.
 
     Raises:
       DamagedRun: it cannot be read.
@@ -93,7 +93,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def new_id() -> str:
-    """Of a run that begins now: sorts by time, and is another one on each machine that shares an ML Metadata server."""
+    """Return an id for a run that begins now: it sorts by time, and no other machine makes the same."""
     moment = f"{datetime.now():%Y%m%d-%H%M%S.%f}"[:-3]  # to the millisecond
     return f"{moment}-{secrets.token_hex(3)}"
 
@@ -103,12 +103,12 @@ def of_run(config: Config, run_id: str) -> Path:
 
 
 def results(config: Config) -> list[Path]:
-    """The result.json of every run that has ended, the oldest first."""
+    """Return the result.json of every run that has ended, the oldest first."""
     return sorted(of_run(config, "").glob(f"*/{RESULT_FILE}"))
 
 
 def started(run_id: str) -> datetime | None:
-    """When a run of this name began, local time; None where another orchestrator named it."""
+    """Return when a run of this name began, local time; None if another orchestrator named it."""
     try:
         return datetime.strptime(run_id[:15], "%Y%m%d-%H%M%S")
     except ValueError:
@@ -120,12 +120,12 @@ def comparisons(config: Config) -> Path:
 
 
 def run_ids(config: Config) -> list[str]:
-    """Of the runs that were started here; a shared ML Metadata knows others too."""
+    """Return the ids of the runs of this run directory; a shared ML Metadata has others too."""
     return [folder.name for folder in of_run(config, "").glob("*")]
 
 
 def find_run(config: Config, run_id: str | None) -> Path:
-    """The folder of a run that has ended: of `run_id`, or of the beginning of one, or of the latest.
+    """Return the folder of a run that has ended: by its id or the beginning of it; the latest if None.
 
     Raises:
       UserError: there is no such run, or more than one.
@@ -195,7 +195,7 @@ def locked(config: Config) -> Iterator[Lock]:
 
 
 def lock_holder(config: Config) -> tuple[int | None, bool]:
-    """(the process id written in the lock file, whether the lock is held now)."""
+    """Return (the process id written in the lock file, whether the lock is held now)."""
     path = Path(config.run_dir) / LOCK_FILE
     if not path.exists():
         return None, False

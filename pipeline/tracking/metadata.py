@@ -38,7 +38,7 @@ MADE = (pb.Event.OUTPUT, pb.Event.DECLARED_OUTPUT, pb.Event.INTERNAL_OUTPUT)
 
 
 def connection(config: Config, password: bool = True) -> pb.ConnectionConfig:
-    """How TFX and ML Metadata connect: SQLite in the run directory, or the server of `metadata.url`.
+    """Return how TFX and ML Metadata connect: SQLite in the run directory, or the server of `metadata.url`.
 
     Args:
       password: whether it is part of the answer; without it the answer may be logged and stored.
@@ -65,7 +65,7 @@ def connection(config: Config, password: bool = True) -> pb.ConnectionConfig:
 
 
 def exists(config: Config) -> bool:
-    """Whether there is a store to ask; a server is asked to find out."""
+    """Return whether there is a store to ask; a server counts as one."""
     if config.metadata.url is not None:
         return True
     file = Path(config.run_dir) / SQLITE_FILE
@@ -78,7 +78,7 @@ _TRIES, _PAUSE = 40, 0.25  # seconds between tries
 
 
 def open_store(config: Config) -> mlmd.MetadataStore:
-    """The store, created where there is none. UserError where the server does not answer."""
+    """Return the store, created if there is none. UserError if the server does not answer."""
     for left in reversed(range(_TRIES)):
         try:
             return mlmd.MetadataStore(connection(config))
@@ -102,7 +102,7 @@ def open_store(config: Config) -> mlmd.MetadataStore:
 
 
 def known_store(config: Config) -> mlmd.MetadataStore:
-    """The store of runs that there are.
+    """Return the store of the runs.
 
     Raises:
       UserError: there is none.
@@ -125,7 +125,7 @@ class Stage:
 
     @property
     def state(self) -> str:
-        """`complete`, `cached`, `failed`, `canceled` or `running`."""
+        """Return `complete`, `cached`, `failed`, `canceled` or `running`."""
         return str(Execution.State.Name(self.execution.last_known_state)).lower()
 
 
@@ -138,7 +138,7 @@ class Run:
 
 
 def runs(store: mlmd.MetadataStore) -> list[Run]:
-    """Every run, the newest first."""
+    """Return every run, the newest first."""
     names = {
         context.id: pipeline.name
         for pipeline in store.get_contexts_by_type("pipeline")  # a question for each of them, not for each run
@@ -165,7 +165,7 @@ def _run(store: mlmd.MetadataStore, context: pb.Context) -> Run:
 
 
 def stages(store: mlmd.MetadataStore, run: Run) -> dict[str, Stage]:
-    """The stages of a run by name, with what they put out. A stage taken from the cache has the cached outputs."""
+    """Return the stages of a run by name, with their outputs; a stage from the cache has the cached ones."""
     executions = store.get_executions_by_context(run.context_id)
     outputs = _outputs(store, [execution.id for execution in executions])
     found: dict[str, Stage] = {}
@@ -178,13 +178,13 @@ def stages(store: mlmd.MetadataStore, run: Run) -> dict[str, Stage]:
 
 
 def live(stages: dict[str, Stage], stage: str, key: str) -> Artifact | None:
-    """What the stage put out last under the key, where it is whole."""
+    """Return the latest LIVE artifact of an output key, or None."""
     outputs = stages[stage].outputs.get(key, []) if stage in stages else []
     return next((one for one in reversed(outputs) if one.state == Artifact.LIVE), None)
 
 
 def made(stages: dict[str, Stage], stage: str, key: str) -> Artifact | None:
-    """The same, and what was whole once and has been removed since."""
+    """Return the latest complete artifact of an output key, also one removed since, or None."""
     outputs = stages[stage].outputs.get(key, []) if stage in stages else []
     return next((one for one in reversed(outputs) if one.state in WHOLE), None)
 
@@ -200,13 +200,13 @@ def _outputs(store: mlmd.MetadataStore, execution_ids: list[int]) -> dict[int, d
 
 
 def executions(store: mlmd.MetadataStore, run_ids: Iterable[str]) -> list[Execution]:
-    """Of these runs alone: others on the same server may be going on."""
+    """Return the executions of these runs alone: others may be running on the same server."""
     contexts = [store.get_context_by_type_and_name(_RUN, run_id) for run_id in run_ids]
     return [e for context in contexts if context for e in store.get_executions_by_context(context.id)]
 
 
 def node_of(store: mlmd.MetadataStore, execution_id: int) -> tuple[str, str] | None:
-    """(pipeline, stage) of an execution; None where it is of no stage, or there is none."""
+    """Return (pipeline, stage) of an execution; None if it is of no stage, or there is none."""
     try:
         contexts = store.get_contexts_by_execution(execution_id)
     except mlmd.errors.NotFoundError:
@@ -219,12 +219,12 @@ def node_of(store: mlmd.MetadataStore, execution_id: int) -> tuple[str, str] | N
 
 
 def left_running(executions: Iterable[Execution]) -> list[Execution]:
-    """Those that a crash or a kill left RUNNING; only true while no run of them is going on."""
+    """Return those that a crash or a kill left RUNNING; only true while none of their runs is running."""
     return [e for e in executions if e.last_known_state in (Execution.NEW, Execution.RUNNING)]
 
 
 def unsuccessful(executions: Iterable[Execution]) -> list[Execution]:
-    """Those that ended without outputs."""
+    """Return those that ended without outputs."""
     return [e for e in executions if e.last_known_state in (Execution.FAILED, Execution.CANCELED)]
 
 
@@ -236,7 +236,7 @@ def cancel(store: mlmd.MetadataStore, executions: list[Execution]) -> None:
 
 
 def property_value(one: Artifact | Execution, name: str) -> Any:
-    """A property of an artifact or an execution, custom or not; None where it is not set."""
+    """Return a property of an artifact or an execution, custom or not; None where it is not set."""
     for properties in (one.custom_properties, one.properties):
         if name in properties:
             return getattr(properties[name], properties[name].WhichOneof("value"))

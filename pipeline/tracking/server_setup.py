@@ -28,7 +28,7 @@ REPORT = "Report"  # the name of its artifact type and of its execution type
 
 @contextlib.contextmanager
 def on_server(store: mlmd.MetadataStore, kind: str, ir: Any) -> Iterator[None]:
-    """Makes a server ready for a run of the pipeline, and TFX careful with it while the run lasts.
+    """Prepare a server for a run of the pipeline, and TFX for the server while the run lasts.
 
     Args:
       store: on the server.
@@ -57,7 +57,7 @@ def on_server(store: mlmd.MetadataStore, kind: str, ir: Any) -> Iterator[None]:
 
 
 def register(store: mlmd.MetadataStore, ir: Any) -> None:
-    """Registers the types of a compiled pipeline, and those of its contexts that are the same in every run.
+    """Register the types of a compiled pipeline, and those of its contexts that are the same in every run.
 
     Raises:
       ml_metadata.errors.StatusError: the server refuses.
@@ -84,7 +84,7 @@ def register(store: mlmd.MetadataStore, ir: Any) -> None:
 
 
 def refuse_backslashes(ir: Any) -> None:
-    """For PostgreSQL, where ml-metadata's client makes a broken SQL statement of a property with a backslash.
+    """Refuse backslashes on PostgreSQL, where ml-metadata's client breaks the SQL of a property that has one.
 
     Raises:
       UserError: a parameter has one, as JSON has for every character that is not ASCII.
@@ -113,7 +113,7 @@ def put_type(put: Callable[..., int], kind: Any, family: str) -> int:
 
 
 def _once(put: Callable[[], T]) -> T:
-    """What `put` returns; done again where another run was doing the same."""
+    """Return what `put` returns; retry while another run does the same."""
     for _ in range(_TRIES - 1):
         try:
             return put()

@@ -16,22 +16,22 @@ _SCHEMES = ("mysql", "postgresql")
 
 
 def masked(text: str) -> str:
-    """`text` without the password of a URL in it; rather too much is masked than too little."""
+    """Return `text` without the password of a URL in it; rather too much is masked than too little."""
     return re.sub(r"(://[^:/@\s]*):[^\n]*@", rf"\1:{MASK}@", text)
 
 
 def has_password(value: str) -> bool:
-    """Whether something of it is masked where it is shown."""
+    """Return whether something of it is masked when it is shown."""
     return masked(value) != value
 
 
 def is_reference(value: str) -> bool:
-    """Whether the URL is elsewhere: in an environment variable or a file."""
+    """Return whether the URL is elsewhere: in an environment variable or a file."""
     return value.startswith(("env:", "file:"))
 
 
 def split(url: str) -> SplitResult:
-    """The parts of a URL.
+    """Return the parts of a URL.
 
     Raises:
       ValueError: it is none of a database; the message does not repeat it.
@@ -59,7 +59,7 @@ def split(url: str) -> SplitResult:
 
 
 def fetch(value: str) -> SplitResult:
-    """The parts of the URL that `metadata.url` is, or refers to.
+    """Return the parts of the URL that `metadata.url` is, or refers to.
 
     Raises:
       UserError: there is no such variable or file, or no URL in it.

@@ -16,18 +16,18 @@ _MODEL_FILE = "saved_model.pb"
 
 
 def front(base: str) -> int:
-    """The version that is served of the versions below `base`; 0 where there is none."""
+    """Return the version that is served of the versions below `base`; 0 where there is none."""
     versions = sorted((int(name) for name in files.names(base) if re.fullmatch("[0-9]+", name)), reverse=True)
     return next((one for one in versions if files.exists(f"{base}/{one}/{_MODEL_FILE}")), 0)
 
 
 def destination(pushed: metadata.Artifact) -> str:
-    """The folder of a pushed version; empty of what was not pushed."""
+    """Return the folder of a pushed version; empty of what was not pushed."""
     return str(metadata.property_value(pushed, "pushed_destination") or "")
 
 
 def now(store: mlmd.MetadataStore, base: str) -> dict[str, str] | None:
-    """{"version": the one that is served, "is": the one that it is a copy of, or itself}; None where there is none."""
+    """Return {"version": the served one, "is": the one that it is a copy of, or itself}; None if there is none."""
     version = str(front(base))
     if version == "0":
         return None
@@ -37,7 +37,7 @@ def now(store: mlmd.MetadataStore, base: str) -> dict[str, str] | None:
 
 
 def in_front(store: mlmd.MetadataStore) -> list[metadata.Artifact]:
-    """Of each model that was pushed and can be reached from here, the PushedModel that is served now."""
+    """Return the served PushedModel of each model whose folder can be read from here."""
     pushed = {destination(one): one for one in store.get_artifacts_by_type(PUSHED)}
     bases = sorted({os.path.dirname(path) for path in pushed if path})
     paths = [f"{base}/{front(base)}" for base in bases]

@@ -12,7 +12,7 @@ from components import files
 from components.contracts import features as f
 from components.errors import UserError
 from components.names import printable
-from pipeline.output import all_output_to
+from pipeline.output import redirect_output
 from pipeline.runs import run_dir
 from pipeline.runs.result import Result
 from pipeline.runs.result import metrics as read_metrics
@@ -110,7 +110,7 @@ def _measured(run_store: RunStore, evaluation: ArtifactNode) -> dict[str, Any]:
             return noted
 
     def read(uri: str) -> dict[str, Any]:
-        with all_output_to(os.devnull):
+        with redirect_output(os.devnull):
             return read_metrics(uri, run_store.config.evaluator.confidence)
 
     return run_store.lost.read("metrics", evaluation.artifact.uri, read) or {}

@@ -43,7 +43,7 @@ def test_only_what_never_ended_is_removed(config: Config) -> None:
     fresh = run_dir.of_run(config, "first") / f"{files.FRESH}1"
     fresh.touch()
     said = "1 execution left RUNNING, 5 incomplete folders, 1 incomplete push, 1 incomplete file"
-    assert repair.mend(config) == said
+    assert repair.fix(config) == said
     assert not fresh.exists()
     assert whole.exists()
     assert elsewhere.exists()
@@ -52,7 +52,7 @@ def test_only_what_never_ended_is_removed(config: Config) -> None:
     assert list(Path(run_dir.artifacts(config), "Trainer").glob(".system/*/*/half")) == [
         Path(run_dir.artifacts(config), "Trainer", ".system", "executor_execution", elsewhere.name, "half")
     ]
-    assert repair.mend(config) == ""
+    assert repair.fix(config) == ""
 
 
 def test_a_push_that_goes_on_is_left_alone(config: Config) -> None:
@@ -60,13 +60,13 @@ def test_a_push_that_goes_on_is_left_alone(config: Config) -> None:
     base = Path(run_dir.serving(config))
     base.mkdir(parents=True)
     with incoming.folder(str(base)) as folder:
-        assert repair.mend(config) == ""
+        assert repair.fix(config) == ""
         assert os.path.isdir(folder)
-    assert repair.mend(config) == "1 incomplete push"
+    assert repair.fix(config) == "1 incomplete push"
 
 
 def test_without_a_store_there_is_nothing_to_mend(config: Config) -> None:
-    assert repair.mend(config) == ""
+    assert repair.fix(config) == ""
     assert os.listdir(config.run_dir) == []
 
 

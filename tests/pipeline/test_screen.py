@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-from pipeline.platforms.stage_table import Screen
+from pipeline.platforms.stage_table import StageTable
 
 
 class Terminal(io.StringIO):
@@ -13,7 +13,7 @@ class Terminal(io.StringIO):
 
 
 def walk(file: io.StringIO) -> str:
-    with Screen(["ExampleGen", "DataGate", "Transform"], file) as screen:
+    with StageTable(["ExampleGen", "DataGate", "Transform"], file) as screen:
         screen.status("loading TensorFlow and TFX")
         screen.transfer("downloading x.tar.gz", 30_000_000, 160_000_000)
         screen.started("ExampleGen")

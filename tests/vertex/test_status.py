@@ -135,7 +135,7 @@ def test_a_network_that_comes_back_is_waited_for(cloud: GoogleCloud, vertex: Ver
     said = vertex("submit")
     assert said.code == 0
     assert tail(said)[-1] == "succeeded"
-    assert sum("asking again" in line for line in tail(said)) == 4
+    assert sum("; retrying" in line for line in tail(said)) == 4
     assert len(cloud.jobs) == 1
 
 
@@ -145,7 +145,7 @@ def test_a_network_that_stays_away_ends_the_look_and_not_the_job(
     assert vertex("submit", "--no-wait", "--job-id", "mine").code == 0
 
     def away(looks: int) -> None:
-        monkeypatch.setattr("pipeline.platforms.vertex.cloud.PATIENCE", 0.3)
+        monkeypatch.setattr("pipeline.platforms.vertex.cloud.RETRY_DEADLINE", 0.3)
         cloud.faults = [Fault("pipelineJobs", "drop", times=10**6)]
 
     cloud.on_look = away

@@ -95,7 +95,7 @@ def test_a_lost_answer_never_starts_a_job_twice(cloud: GoogleCloud, vertex: Vert
     assert told.code == 0, told.err
     assert cloud.count(CREATE) == 2
     assert len(cloud.jobs) == 1
-    assert "broke or was refused; asking again" in told.out
+    assert "broke or was refused; retrying" in told.out
     assert ("it is there already" in told.out) == (how == "lose")
 
 
@@ -108,7 +108,7 @@ def test_a_service_that_is_away_is_asked_again(cloud: GoogleCloud, vertex: Verte
 def test_without_any_answer_the_same_command_goes_on_later(
     cloud: GoogleCloud, vertex: Vertex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.platforms.vertex.cloud.PATIENCE", 0.5)
+    monkeypatch.setattr("pipeline.platforms.vertex.cloud.RETRY_DEADLINE", 0.5)
     cloud.faults = [Fault(CREATE, "lose"), Fault("pipelineJobs", "drop", times=10**6)]
     told = vertex("submit", "--no-wait")
     assert told.code == 1
@@ -117,7 +117,7 @@ def test_without_any_answer_the_same_command_goes_on_later(
     again = re.search(r"--job-id (\S+?)`", told.err)
     assert again
     cloud.faults = []
-    monkeypatch.setattr("pipeline.platforms.vertex.cloud.PATIENCE", 60.0)
+    monkeypatch.setattr("pipeline.platforms.vertex.cloud.RETRY_DEADLINE", 60.0)
     told = vertex("submit", "--no-wait", "--job-id", again[1])
     assert told.code == 0
     assert "it is there already" in told.out

@@ -51,7 +51,7 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def on_google_cloud(command: Callable[[Any, argparse.Namespace], int]) -> Callable[[argparse.Namespace], int]:
-    """`command` without what Google's libraries say at import, and with one line for what Google Cloud refuses."""
+    """Return `command` without the warnings of Google's libraries, and with one line for what Google Cloud refuses."""
 
     def run(args: argparse.Namespace) -> int:
         # They say that they leave Python 3.10 behind, which TFX decides, and each try of theirs that failed.

@@ -67,7 +67,7 @@ _connection: metadata_store_pb2.ConnectionConfig | None = None
 class _Options(PipelineOptions):
     @functools.cache  # noqa: B019 (one for each stage on Beam)
     def view_as(self, cls: type[PipelineOptions]) -> PipelineOptions:
-        """Beam asks for the same few views a thousand times a pipeline, and would parse the arguments each time."""
+        """Cache the view: Beam asks for the same few a thousand times a pipeline, and parses the arguments each time."""
         return super().view_as(cls)
 
 
@@ -122,7 +122,7 @@ class _Node(PipelineNodeAsDoFn):
         _observer.ended(self._node_id, meter.report("cached" if state == _STATES.CACHED else "done"), None)
 
     def _launch(self) -> int:
-        """TFX's way to run a node, with our operators; the state in which the execution ended."""
+        """Run the node as TFX does, with our operators; return the state in which the execution ended."""
         connection = _connection or self._mlmd_connection_config
         if self._pipeline_node.execution_options.run.perform_snapshot:  # the first of a partial run
             with metadata.Metadata(connection) as handle:
@@ -165,7 +165,7 @@ def run(
 
 @contextlib.contextmanager
 def _clock_ignored() -> Iterator[None]:
-    """TFX looks for inputs only among executions that are not older, by the clock, than the artifacts of the stage.
+    """Have TFX look for inputs among all executions, not only those that the clock says are no older than the artifacts.
 
     After a clock that was put back, an artifact from the cache is newer than the execution that it was taken for, and
     its readers would have no input.
@@ -184,7 +184,7 @@ def _clock_ignored() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _pushed_models_checked() -> Iterator[None]:
-    """TFX's cache looks whether an artifact is still there; of a pushed model, now also whether it is still whole.
+    """Have TFX's cache check that a pushed model is still complete, not only that its artifact exists.
 
     The artifact only tells where the model went. One that was removed or damaged there is pushed again.
     """

@@ -18,9 +18,9 @@ from components.example_gen import sources
 from components.imports import uncollected
 from pipeline import ALL_STAGES, curated_schema, fingerprint
 from pipeline.config import Config
-from pipeline.output import all_output_to, kept_open
+from pipeline.output import duplicated_stream, redirect_output
 from pipeline.platforms.local import signals
-from pipeline.platforms.stage_table import Screen
+from pipeline.platforms.stage_table import StageTable
 from pipeline.runs import consistency, faults, repair, report, run_dir
 from pipeline.runs.result import FAULT, PUSHED, Outcome, Result, collect
 from pipeline.tracking import metadata
@@ -44,7 +44,7 @@ def run(config: Config, first: str | None, last: str | None, out: TextIO) -> Res
     run_dir.create(config)
     with signals.heard() as asked, run_dir.locked(config) as lock:
         consistency.check(config)
-        if lock.died and (mended := repair.mend(config)):
+        if lock.died and (mended := repair.fix(config)):
             print(f"cleaned   what a killed run left behind: {mended}", file=out)
         if first:
             _check_there_is_a_run_to_go_on_from(config, first)
@@ -58,9 +58,9 @@ def run(config: Config, first: str | None, last: str | None, out: TextIO) -> Res
         log = folder / run_dir.LOG_FILE
         # The terminal is kept for the screen; whatever the libraries print goes to the log.
         with (
-            kept_open(out) as terminal,
-            Screen(stages_of(config), terminal) as screen,
-            all_output_to(log),
+            duplicated_stream(out) as terminal,
+            StageTable(stages_of(config), terminal) as screen,
+            redirect_output(log),
         ):
             outcome = Outcome(run_id, log)
             try:
@@ -85,10 +85,10 @@ def run(config: Config, first: str | None, last: str | None, out: TextIO) -> Res
 
 
 def _end(config: Config, outcome: Outcome, lock: run_dir.Lock) -> Result:
-    """What came of the run, written; nothing that fails here hides what failed before."""
+    """Write and return the result of the run; nothing that fails here hides what failed before."""
     if outcome.error:
         try:
-            repair.mend(config, [outcome.run_id])
+            repair.fix(config, [outcome.run_id])
         except Exception:
             logging.exception("what the run left incomplete cannot be removed")
             lock.mark = True
@@ -109,7 +109,7 @@ def _write(config: Config, result: Result, lock: run_dir.Lock) -> None:
 
 
 def stages_of(config: Config) -> list[str]:
-    """The stages of a run, in the order of the chain."""
+    """Return the stages of a run, in the order of the chain."""
     absent = {"WarmStart": not config.warm_start, "Tuner": not config.tuner.trials}
     return [stage for stage in ALL_STAGES if not absent.get(stage)]
 
@@ -117,7 +117,7 @@ def stages_of(config: Config) -> list[str]:
 class _Watch:
     """Hears from the stages while they run, and keeps the screen and the outcome up to date."""
 
-    def __init__(self, screen: Screen, outcome: Outcome, asked: signals.Signals) -> None:
+    def __init__(self, screen: StageTable, outcome: Outcome, asked: signals.Signals) -> None:
         self._screen, self._outcome, self._asked = screen, outcome, asked
         self._schema = ""
 
@@ -187,7 +187,7 @@ class _Watch:
 
 @uncollected()
 def compile_ir(config: Config, source: sources.Source) -> Any:
-    """The pipeline in TFX's intermediate representation, each stage stamped with the fingerprint of its code."""
+    """Return the pipeline in TFX's intermediate representation, each stage with the fingerprint of its code."""
     from tfx.dsl.compiler import compiler
 
     from pipeline.platforms.local.platform import LocalPlatform
@@ -226,7 +226,7 @@ def _check_there_is_a_blessed_model(config: Config) -> None:
 
 
 def _cause(error: BaseException) -> BaseException:
-    """The exception of our own that is behind an exception, else the exception itself."""
+    """Return the exception of our own that caused an exception, else the exception itself."""
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, UserError | Damaged | GateRefused | KeyboardInterrupt):

@@ -30,7 +30,7 @@ class Signals:
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
-        """What is done in here is done to its end; a signal is raised behind it."""
+        """Finish what is done in this context; a signal is raised after it."""
         before, self._deferred = self.number, True
         try:
             yield

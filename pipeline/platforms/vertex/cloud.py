@@ -22,7 +22,7 @@ from pipeline.config import Vertex
 
 SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 TIMEOUT = 30.0  # seconds that one request waits for its answer
-PATIENCE = 300.0  # seconds that one request is asked again where the answer does not come
+RETRY_DEADLINE = 300.0  # seconds that one request is asked again where the answer does not come
 SHORT = 20.0  # the same, before anything was sent
 FIRST_WAIT = 1.0  # seconds before it is asked again, doubled each time
 LOGIN = "gcloud auth application-default login"
@@ -42,18 +42,18 @@ FAILED = (exceptions.GoogleAPICallError, exceptions.RetryError, requests.Request
 
 
 def say(error: Exception) -> None:
-    print(f"          {explain(error)}; asking again", flush=True)
+    print(f"          {explain(error)}; retrying", flush=True)
 
 
-def again(
-    *also: type[Exception], on_error: Callable[[Exception], Any] = say, patience: float | None = None
+def retry_transient(
+    *also: type[Exception], on_error: Callable[[Exception], Any] = say, deadline: float | None = None
 ) -> retry.Retry:
-    """Asks again, at most for `patience` seconds, where no answer came or the error is one of `also`."""
+    """Retry, for at most `deadline` seconds, if no answer came or the error is one of `also`."""
     return retry.Retry(
         predicate=lambda error: isinstance(error, (*LOST, *also)) or getattr(error, "retryable", False),
         initial=FIRST_WAIT,
         maximum=20.0,
-        timeout=PATIENCE if patience is None else patience,
+        timeout=RETRY_DEADLINE if deadline is None else deadline,
         on_error=on_error,
     )
 
@@ -67,9 +67,9 @@ def _not_sent(error: Exception) -> bool:
     return isinstance(error, requests.ConnectionError) and isinstance(reason, (NewConnectionError, ConnectTimeoutError))
 
 
-def unsent() -> retry.Retry:
-    """Asks again only where no connection came about: for what would be done twice."""
-    return retry.Retry(predicate=_not_sent, initial=FIRST_WAIT, maximum=20.0, timeout=PATIENCE)
+def retry_unsent() -> retry.Retry:
+    """Retry only if no connection came about: for requests that would otherwise be carried out twice."""
+    return retry.Retry(predicate=_not_sent, initial=FIRST_WAIT, maximum=20.0, timeout=RETRY_DEADLINE)
 
 
 @dataclass(frozen=True)
@@ -87,27 +87,27 @@ class Cloud:
 
     @property
     def member(self) -> str:
-        """The caller as IAM writes it; what a shell makes of it where Google does not tell."""
+        """Return the caller as IAM writes it, or a shell expression for it if Google does not tell."""
         email = getattr(self.credentials, "service_account_email", None)
         return f"serviceAccount:{email}" if email else "user:$(gcloud config get account)"
 
     def client(self, kind: type[Any]) -> Any:
-        """A client of google.cloud.aiplatform_v1, over REST as all the other questions are."""
+        """Return a client of google.cloud.aiplatform_v1, over REST like all other requests."""
         address = endpoint("aiplatform") or f"{self.region}-aiplatform.googleapis.com"
         return kind(credentials=self.credentials, transport="rest", client_options={"api_endpoint": address})
 
     def get(self, service: str, path: str) -> dict[str, Any]:
-        """The answer of a REST API; google.api_core's exceptions where it refuses."""
+        """Return the answer of a REST API; raise google.api_core's exceptions if it refuses."""
         return self._ask("GET", service, path, None)
 
     def post(self, service: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """The same with a body. Only for methods that change nothing: it may be asked twice."""
+        """Return the answer to a request with a body. Only for methods that change nothing: it may be sent twice."""
         return self._ask("POST", service, path, body)
 
     def _ask(self, method: str, service: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
         base = endpoint(service) or f"https://{service}.googleapis.com"
 
-        @again(exceptions.TooManyRequests, patience=min(PATIENCE, SHORT))
+        @retry_transient(exceptions.TooManyRequests, deadline=min(RETRY_DEADLINE, SHORT))
         def ask() -> dict[str, Any]:
             response = self.session.request(method, f"{base}/{path}", json=body, timeout=TIMEOUT)
             if not response.ok:
@@ -119,7 +119,7 @@ class Cloud:
 
 
 def endpoint(service: str) -> str | None:
-    """Where `service` is asked instead of its public address, in the variable that gcloud reads too.
+    """Return the address that replaces the public one of `service`, from the variable that gcloud reads too.
 
     It is how Private Service Connect is used, and a stand-in.
     """
@@ -128,7 +128,7 @@ def endpoint(service: str) -> str | None:
 
 
 def connect(vertex: Vertex) -> Cloud:
-    """Google Cloud for the configuration.
+    """Return a connection to Google Cloud.
 
     Raises:
       UserError: there are no credentials that hold.
@@ -144,7 +144,9 @@ def connect(vertex: Vertex) -> Cloud:
         raise UserError(f"no credentials for Google Cloud ({hint}): {LOGIN}") from None
     session = AuthorizedSession(credentials, refresh_timeout=TIMEOUT)
     try:
-        again(patience=min(PATIENCE, SHORT))(credentials.refresh)(google.auth.transport.requests.Request())
+        retry_transient(deadline=min(RETRY_DEADLINE, SHORT))(credentials.refresh)(
+            google.auth.transport.requests.Request()
+        )
     except RefreshError as error:
         raise UserError(f"the credentials for Google Cloud do not hold ({_first(error)}): {LOGIN}") from None
     except FAILED as error:
@@ -153,7 +155,7 @@ def connect(vertex: Vertex) -> Cloud:
 
 
 def explain(error: Exception) -> str:
-    """What went wrong, in one line."""
+    """Return what went wrong, in one line."""
     if isinstance(error, exceptions.RetryError) and error.cause is not None:
         error = error.cause
     if isinstance(error, TransportError) and error.args and isinstance(error.args[0], Exception):
@@ -178,12 +180,12 @@ def _first(error: Exception) -> str:
 
 
 def job_page(name: str) -> str:
-    """The page in the console of `projects/…/locations/…/pipelineJobs/…`."""
+    """Return the page in the console of `projects/…/locations/…/pipelineJobs/…`."""
     _, project, _, region, _, job = name.split("/")
     return f"{CONSOLE}/vertex-ai/locations/{region}/pipelines/runs/{job}?project={project}"
 
 
 def log_page(project: str, job: str) -> str:
-    """The page in the console of the log of the custom job `job`, its number."""
+    """Return the page in the console of the log of the custom job `job`, its number."""
     query = quote(f'resource.type="ml_job"\nresource.labels.job_id="{job}"', safe="")
     return f"{CONSOLE}/logs/query;query={query}?project={project}"

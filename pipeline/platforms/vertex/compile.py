@@ -11,7 +11,7 @@ from components import files
 from components.errors import UserError
 from components.imports import uncollected
 from pipeline.config import Config
-from pipeline.output import all_output_to
+from pipeline.output import redirect_output
 from pipeline.platforms.vertex import names
 
 
@@ -24,7 +24,7 @@ class Parameter(NamedTuple):
 
 
 def parameters(config: Config) -> dict[str, Parameter]:
-    """The parameters of a run, by name. UserError where the data cannot be read from Vertex AI."""
+    """Return the run parameters by name. UserError if the data cannot be read from Vertex AI."""
     trainer, evaluator = config.trainer, config.evaluator
     return {
         "data": Parameter("ExampleGen", "input_base", names.data(config)),
@@ -40,7 +40,7 @@ def parameters(config: Config) -> dict[str, Parameter]:
 
 @uncollected()
 def spec(config: Config) -> dict[str, Any]:
-    """The PipelineJob, as JSON, that KubeflowV2DagRunner makes of the chain.
+    """Return the PipelineJob, as JSON, that KubeflowV2DagRunner compiles from the chain.
 
     Every parameter of a run has the configured value where a run does not give another. Stages carry the fingerprint
     of their code, as in a local run: Vertex AI's cache key covers a stage's parameters and the name of its image, but
@@ -95,8 +95,8 @@ def spec(config: Config) -> dict[str, Any]:
 
 
 def run(config: Config, output: Path) -> None:
-    """`vertex compile`: write the spec of the pipeline to `output`, JSON, and say what is in it."""
-    with all_output_to(os.devnull):
+    """Write the spec of the pipeline to `output`, JSON, and print what is in it."""
+    with redirect_output(os.devnull):
         job = spec(config)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)

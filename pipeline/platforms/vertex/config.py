@@ -29,14 +29,14 @@ class VertexTrainer(BaseModel, frozen=True, extra="forbid"):
 
     @property
     def device(self) -> Literal["cpu", "gpu", "tpu"]:
-        """What trains, on each machine."""
+        """Return what trains on each machine."""
         if self.tpu_topology or (self.accelerator or "").startswith("TPU"):
             return "tpu"
         return "gpu" if self.accelerator else "cpu"
 
     @property
     def strategy(self) -> Literal["cpu", "gpu", "tpu", "multi_worker"]:
-        """What the Trainer is told in place of `trainer.strategy`."""
+        """Return what overrides `trainer.strategy`."""
         return "multi_worker" if self.workers > 1 else self.device
 
     @model_validator(mode="after")

@@ -16,17 +16,17 @@ def project(config: Config) -> str:
 
 
 def bucket(config: Config) -> str:
-    """gs://…, without a slash at its end."""
+    """Return gs://…, without a slash at its end."""
     return f"gs://{config.vertex.bucket or f'{project(config)}-pipelines'}"
 
 
 def image(config: Config) -> str:
-    """The image that every stage runs in, and every worker of Dataflow."""
+    """Return the image that every stage runs in, and every worker of Dataflow."""
     return config.vertex.image or _built(config, "")
 
 
 def trainer_image(config: Config) -> str:
-    """The image of the custom job: with what drives its accelerator."""
+    """Return the image of the custom job: with what drives its accelerator."""
     trainer = config.vertex.trainer
     if trainer.image:
         return trainer.image
@@ -34,7 +34,7 @@ def trainer_image(config: Config) -> str:
 
 
 def _built(config: Config, ending: str) -> str:
-    """Where cloudbuild.yaml puts what it builds."""
+    """Return the name of what cloudbuild.yaml builds."""
     return f"{config.vertex.region}-docker.pkg.dev/{project(config)}/pipelines/image-classification{ending}:latest"
 
 

@@ -1,4 +1,4 @@
-"""What a job needs in Google Cloud, looked for before it is sent: a line for each thing missing, and what mends it."""
+"""Check what a job needs in Google Cloud before it is sent; say what is missing, with the command that fixes it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ METRICS = {"NVIDIA_H100_80GB": "nvidia_h100_gpus", "NVIDIA_A100_80GB": "nvidia_a
 
 
 @dataclass(frozen=True)
-class Needs:
+class Requirements:
     """What the job is going to use."""
 
     bucket: str
@@ -38,42 +38,42 @@ class Needs:
 @dataclass(frozen=True)
 class Finding:
     text: str
-    mend: str = ""  # a command
+    fix: str = ""  # a command
     missing: bool = True  # False: worth knowing, and the job is sent
 
     def __str__(self) -> str:
-        return f"{self.text}: {self.mend}" if self.mend else self.text
+        return f"{self.text}: {self.fix}" if self.fix else self.text
 
 
-def check(cloud: Cloud, needs: Needs) -> list[Finding]:
-    """All that was found missing, or could not be looked at. Where the project is closed, nothing else is asked.
+def check(cloud: Cloud, requirements: Requirements) -> list[Finding]:
+    """Return what is missing or could not be checked. If the project is closed, nothing else is checked.
 
     Raises:
       CloudFault: Google Cloud does not answer.
     """
-    found = list(_project(cloud, needs))
+    found = list(_project(cloud, requirements))
     if any(f.missing for f in found):
         return found
-    for look, subject in LOOKS.items():
-        found += _looked(look, subject, cloud, needs)
+    for probe, subject in CHECKS.items():
+        found += _run_check(probe, subject, cloud, requirements)
     return found
 
 
-def _looked(look: Look, subject: str, cloud: Cloud, needs: Needs) -> list[Finding]:
-    """What `look` finds. That something may not be looked at is no reason against the job: a note."""
+def _run_check(probe: Check, subject: str, cloud: Cloud, requirements: Requirements) -> list[Finding]:
+    """Return what `probe` finds. That something may not be checked is a note, and the job is sent."""
     found = []
     try:
-        for finding in look(cloud, needs):
+        for finding in probe(cloud, requirements):
             found.append(finding)
     except FAILED as error:
         found.append(Finding(f"could not check {subject} ({explain(error)})", missing=False))
     return found
 
 
-def _project(cloud: Cloud, needs: Needs) -> Iterator[Finding]:
+def _project(cloud: Cloud, requirements: Requirements) -> Iterator[Finding]:
     path = f"v1/projects/{cloud.project}:testIamPermissions"
     try:
-        answer = cloud.post("cloudresourcemanager", path, {"permissions": list(needs.permissions)})
+        answer = cloud.post("cloudresourcemanager", path, {"permissions": list(requirements.permissions)})
     except (exceptions.NotFound, exceptions.Forbidden) as error:
         if getattr(error, "reason", "") == "SERVICE_DISABLED":
             enable = f"gcloud services enable cloudresourcemanager.googleapis.com --project={cloud.project}"
@@ -84,69 +84,69 @@ def _project(cloud: Cloud, needs: Needs) -> Iterator[Finding]:
         return
     except FAILED as error:
         raise CloudFault(f"Google Cloud does not answer ({explain(error)}); nothing was sent") from None
-    lacking = sorted(set(needs.permissions) - set(answer.get("permissions", ())))
+    lacking = sorted(set(requirements.permissions) - set(answer.get("permissions", ())))
     if lacking:
         bind = f"gcloud projects add-iam-policy-binding {cloud.project} --member={cloud.member} --role="
         yield Finding(f"you lack {', '.join(lacking)}", bind + "roles/aiplatform.user")
 
 
-def _services(cloud: Cloud, needs: Needs) -> Iterator[Finding]:
-    names = urlencode([("names", f"projects/{cloud.project}/services/{name}") for name in needs.services])
+def _services(cloud: Cloud, requirements: Requirements) -> Iterator[Finding]:
+    names = urlencode([("names", f"projects/{cloud.project}/services/{name}") for name in requirements.services])
     answer = cloud.get("serviceusage", f"v1/projects/{cloud.project}/services:batchGet?{names}")
     on = {s["name"].rpartition("/")[2] for s in answer.get("services", ()) if s.get("state") == "ENABLED"}
-    off = [name for name in needs.services if name not in on]
+    off = [name for name in requirements.services if name not in on]
     if off:
         what = f"the API {off[0]} is off" if len(off) == 1 else f"the APIs {', '.join(off)} are off"
         enable = f"gcloud services enable {' '.join(off)} --project={cloud.project}"
         yield Finding(f"{what} in {cloud.project}", enable)
 
 
-def _bucket(cloud: Cloud, needs: Needs) -> Iterator[Finding]:
+def _bucket(cloud: Cloud, requirements: Requirements) -> Iterator[Finding]:
     permissions = urlencode([("permissions", permission) for permission in OBJECT_PERMISSIONS])
     try:
-        answer = cloud.get("storage", f"storage/v1/b/{needs.bucket}/iam/testPermissions?{permissions}")
+        answer = cloud.get("storage", f"storage/v1/b/{requirements.bucket}/iam/testPermissions?{permissions}")
     except exceptions.NotFound:
-        create = f"gcloud storage buckets create gs://{needs.bucket} --project={cloud.project}"
+        create = f"gcloud storage buckets create gs://{requirements.bucket} --project={cloud.project}"
         options = f"--location={cloud.region} --uniform-bucket-level-access"
-        yield Finding(f"the bucket gs://{needs.bucket} does not exist", f"{create} {options}")
+        yield Finding(f"the bucket gs://{requirements.bucket} does not exist", f"{create} {options}")
         return
     lacking = sorted(set(OBJECT_PERMISSIONS) - set(answer.get("permissions", ())))
     if lacking:
-        bind = f"gcloud storage buckets add-iam-policy-binding gs://{needs.bucket} --member={cloud.member}"
-        text = f"you lack {', '.join(lacking)} on gs://{needs.bucket}"
+        bind = f"gcloud storage buckets add-iam-policy-binding gs://{requirements.bucket} --member={cloud.member}"
+        text = f"you lack {', '.join(lacking)} on gs://{requirements.bucket}"
         yield Finding(text, f"{bind} --role=roles/storage.objectUser")
         return
     try:
-        bucket = cloud.get("storage", f"storage/v1/b/{needs.bucket}?fields=location,locationType,projectNumber")
+        bucket = cloud.get("storage", f"storage/v1/b/{requirements.bucket}?fields=location,locationType,projectNumber")
     except exceptions.Forbidden:
         bucket = {}
-    if needs.bucket_is_guessed:
+    if requirements.bucket_is_guessed:
         number = cloud.get("cloudresourcemanager", f"v1/projects/{cloud.project}").get("projectNumber")
         if not number or str(bucket.get("projectNumber")) != str(number):
-            text = f"the bucket gs://{needs.bucket} is not, or not visibly, one of {cloud.project}; name the one to use"
-            yield Finding(text, "--set vertex.bucket=NAME")
+            text = f"the bucket gs://{requirements.bucket} is not, or not visibly, one of {cloud.project}"
+            yield Finding(f"{text}; name the one to use", "--set vertex.bucket=NAME")
     location = str(bucket.get("location", "")).lower()
     continent = {"europe": "eu"}.get(cloud.region.split("-")[0], cloud.region.split("-")[0])
     if bucket.get("locationType") != "dual-region" and location not in ("", cloud.region, continent):
-        text = f"gs://{needs.bucket} is in {location}, not {cloud.region}: what crosses is slow and billed"
+        text = f"gs://{requirements.bucket} is in {location}, not {cloud.region}: what crosses is slow and billed"
         yield Finding(text, missing=False)
 
 
-def _data(cloud: Cloud, needs: Needs) -> Iterator[Finding]:
-    if not needs.data:
+def _data(cloud: Cloud, requirements: Requirements) -> Iterator[Finding]:
+    if not requirements.data:
         return
-    bucket, _, path = needs.data.removeprefix("gs://").partition("/")
+    bucket, _, path = requirements.data.removeprefix("gs://").partition("/")
     try:
         prefix = urlencode({"prefix": path, "maxResults": 1, "fields": "items(name)"})
         there = cloud.get("storage", f"storage/v1/b/{bucket}/o?{prefix}").get("items")
     except exceptions.NotFound:
         there = None
     if not there:
-        yield Finding(f"there is no data at {needs.data}", f"gcloud storage cp -r YOUR_DATA {needs.data}")
+        yield Finding(f"there is no data at {requirements.data}", f"gcloud storage cp -r YOUR_DATA {requirements.data}")
 
 
-def _images(cloud: Cloud, needs: Needs) -> Iterator[Finding]:
-    for image in needs.images:
+def _images(cloud: Cloud, requirements: Requirements) -> Iterator[Finding]:
+    for image in requirements.images:
         match = IMAGE.fullmatch(image)
         if not match:
             yield Finding(f"not checked: {image} is not in Artifact Registry", missing=False)
@@ -168,7 +168,7 @@ def _images(cloud: Cloud, needs: Needs) -> Iterator[Finding]:
 
 
 def _build(image: re.Match[str]) -> str:
-    """The command that makes the image, where it is one that cloudbuild.yaml makes."""
+    """Return the command that makes the image, where it is one that cloudbuild.yaml makes."""
     ours = re.fullmatch(r"image-classification(?:-(gpu|tpu))?", image["name"])
     if not ours or image["repository"] != "pipelines" or image["digest"] or image["tag"] not in (None, "latest"):
         return f"docker push {image[0]}"
@@ -177,8 +177,8 @@ def _build(image: re.Match[str]) -> str:
     return f"{build} --substitutions=_REGION={image['location']}{more}"
 
 
-def _service_account(cloud: Cloud, needs: Needs) -> Iterator[Finding]:
-    account = needs.service_account
+def _service_account(cloud: Cloud, requirements: Requirements) -> Iterator[Finding]:
+    account = requirements.service_account
     if not account:
         return
     path = f"v1/projects/-/serviceAccounts/{account}:testIamPermissions"
@@ -197,17 +197,17 @@ def _service_account(cloud: Cloud, needs: Needs) -> Iterator[Finding]:
 
 
 def metric(accelerator: str) -> str:
-    """Vertex AI's name of the quota for training on `accelerator`: custom_model_training_tpu_v3."""
+    """Return Vertex AI's name of the quota for training on `accelerator`: custom_model_training_tpu_v3."""
     name = METRICS.get(accelerator) or accelerator.lower().replace("tesla_", "")
     if name.startswith("nvidia") and not name.endswith("_gpus"):
         name += "_gpus"
     return f"custom_model_training_{name}"
 
 
-def _quota(cloud: Cloud, needs: Needs) -> Iterator[Finding]:
-    if not needs.accelerator:
+def _quota(cloud: Cloud, requirements: Requirements) -> Iterator[Finding]:
+    if not requirements.accelerator:
         return
-    name = f"aiplatform.googleapis.com/{metric(needs.accelerator)}"
+    name = f"aiplatform.googleapis.com/{metric(requirements.accelerator)}"
     path = f"v1beta1/projects/{cloud.project}/services/aiplatform.googleapis.com/consumerQuotaMetrics/"
     try:
         answer = cloud.get("serviceusage", path + quote(name, safe=""))
@@ -221,13 +221,13 @@ def _quota(cloud: Cloud, needs: Needs) -> Iterator[Finding]:
         for bucket in buckets
         if bucket.get("dimensions", {}).get("region", cloud.region) == cloud.region
     ]
-    if limits and 0 <= limits[-1] < needs.accelerators:
-        text = f"the quota {name} in {cloud.region} is {limits[-1]}, and the job needs {needs.accelerators}"
+    if limits and 0 <= limits[-1] < requirements.accelerators:
+        text = f"the quota {name} in {cloud.region} is {limits[-1]}, and the job needs {requirements.accelerators}"
         yield Finding(f"{text}; ask for more", f"{CONSOLE}/iam-admin/quotas?project={cloud.project}")
 
 
-Look = Callable[[Cloud, Needs], Iterator[Finding]]
-LOOKS: dict[Look, str] = {
+Check = Callable[[Cloud, Requirements], Iterator[Finding]]
+CHECKS: dict[Check, str] = {
     _services: "which APIs are on",
     _bucket: "the bucket",
     _data: "the data",

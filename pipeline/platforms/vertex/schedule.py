@@ -13,7 +13,17 @@ from google.cloud.aiplatform_v1.types import CreatePipelineJobRequest, ListSched
 from components.errors import UserError
 from pipeline.config import Config
 from pipeline.platforms.vertex import submit
-from pipeline.platforms.vertex.cloud import CONSOLE, FAILED, TIMEOUT, Cloud, CloudFault, again, connect, explain, unsent
+from pipeline.platforms.vertex.cloud import (
+    CONSOLE,
+    FAILED,
+    TIMEOUT,
+    Cloud,
+    CloudFault,
+    connect,
+    explain,
+    retry_transient,
+    retry_unsent,
+)
 
 PERMISSIONS = ("aiplatform.schedules.create", "aiplatform.schedules.list", "aiplatform.pipelineJobs.create")
 
@@ -30,7 +40,7 @@ def run(config: Config, cron: str, spec: Path | None, parameters: Sequence[tuple
     """
     cloud = connect(config.vertex)
     job = submit.build(config, cloud, spec, parameters)
-    submit.look(config, cloud, job, PERMISSIONS)
+    submit.preflight(config, cloud, job, PERMISSIONS)
     client = cloud.client(ScheduleServiceClient)
     try:
         there = _same(find(client, cloud, config.name), job, cron)
@@ -57,7 +67,7 @@ def delete(config: Config) -> int:
         found = find(client, cloud, config.name)
         for schedule in found:
             with contextlib.suppress(exceptions.NotFound):  # gone, and the answer to that was lost
-                client.delete_schedule(name=schedule.name, retry=again(), timeout=TIMEOUT)
+                client.delete_schedule(name=schedule.name, retry=retry_transient(), timeout=TIMEOUT)
             print(f"deleted   {schedule.cron} ({schedule.name})")
     except FAILED as error:
         raise CloudFault(f"cannot delete the schedule: {explain(error)}") from None
@@ -67,9 +77,9 @@ def delete(config: Config) -> int:
 
 
 def find(client: ScheduleServiceClient, cloud: Cloud, pipeline: str) -> list[Schedule]:
-    """The schedules of a pipeline that are not over."""
+    """Return the schedules of a pipeline that are not over."""
     request = ListSchedulesRequest(parent=cloud.parent, filter=f'display_name="{pipeline}"')
-    found = client.list_schedules(request, retry=again(), timeout=TIMEOUT)
+    found = client.list_schedules(request, retry=retry_transient(), timeout=TIMEOUT)
     return [schedule for schedule in found if schedule.state != Schedule.State.COMPLETED]
 
 
@@ -100,7 +110,7 @@ def _create(client: ScheduleServiceClient, cloud: Cloud, pipeline: str, job: Pip
         create_pipeline_job_request=CreatePipelineJobRequest(parent=cloud.parent, pipeline_job=job),
     )
     try:
-        return client.create_schedule(parent=cloud.parent, schedule=schedule, retry=unsent(), timeout=TIMEOUT)
+        return client.create_schedule(parent=cloud.parent, schedule=schedule, retry=retry_unsent(), timeout=TIMEOUT)
     except FAILED as error:
         if isinstance(error, exceptions.ClientError):
             raise

@@ -16,17 +16,17 @@ from google.cloud.aiplatform_v1.types import ListPipelineJobsRequest, PipelineJo
 from components.errors import UserError
 from pipeline import ALL_STAGES
 from pipeline.config import Config
-from pipeline.platforms.stage_table import Screen
+from pipeline.platforms.stage_table import StageTable
 from pipeline.platforms.vertex.cloud import (
     FAILED,
     TIMEOUT,
     Cloud,
     CloudFault,
-    again,
     connect,
     explain,
     job_page,
     log_page,
+    retry_transient,
 )
 from pipeline.runs.run_dir import REPORT_FILE
 
@@ -79,7 +79,7 @@ def cancel(config: Config, job: str) -> int:
     cloud = connect(vertex)
     name = job if match else f"{cloud.parent}/pipelineJobs/{job}"
     try:
-        cloud.client(PipelineServiceClient).cancel_pipeline_job(name=name, retry=again(), timeout=TIMEOUT)
+        cloud.client(PipelineServiceClient).cancel_pipeline_job(name=name, retry=retry_transient(), timeout=TIMEOUT)
     except exceptions.NotFound:
         raise UserError(f"{cloud.project} has no job {job} in {cloud.region}") from None
     except exceptions.BadRequest as error:
@@ -91,7 +91,7 @@ def cancel(config: Config, job: str) -> int:
 
 
 def announce(job: PipelineJob) -> int:
-    """Say where the job is, and how to come back to it."""
+    """Print where the job is, and the commands that show and stop it."""
     _header(job)
     for task in _stages(job):
         print(f"  {task.task_name:<17} {STATES.get(task.state, task.state.name.lower())}")
@@ -111,7 +111,7 @@ def follow(cloud: Cloud, client: PipelineServiceClient, job: PipelineJob) -> int
     """
     _header(job)
     try:
-        with Screen(_chain(job), sys.stdout) as screen:
+        with StageTable(_chain(job), sys.stdout) as screen:
             job = _watch(client, job, screen)
     except KeyboardInterrupt:
         print(f"\nthe job goes on; {_back(job)}", flush=True)
@@ -126,13 +126,13 @@ def _find(client: PipelineServiceClient, cloud: Cloud, job: str | None, pipeline
         request = ListPipelineJobsRequest(
             parent=cloud.parent, filter=f'display_name="{pipeline}"', order_by="create_time desc", page_size=1
         )
-        jobs = client.list_pipeline_jobs(request, retry=again(), timeout=TIMEOUT)
+        jobs = client.list_pipeline_jobs(request, retry=retry_transient(), timeout=TIMEOUT)
         latest = next(iter(jobs), None)
         if latest is None:
             raise UserError(f"{cloud.project} has no job of the pipeline {pipeline!r} in {cloud.region}")
         job = latest.name
     name = job if NAME.fullmatch(job) else f"{cloud.parent}/pipelineJobs/{job}"
-    return client.get_pipeline_job(name=name, retry=again(), timeout=TIMEOUT)
+    return client.get_pipeline_job(name=name, retry=retry_transient(), timeout=TIMEOUT)
 
 
 def _header(job: PipelineJob) -> None:
@@ -145,7 +145,7 @@ def _back(job: PipelineJob) -> str:
 
 
 def _chain(job: PipelineJob) -> list[str]:
-    """The stages in the order of the chain, which the spec does not keep."""
+    """Return the stages in the order of the chain, which the spec does not keep."""
     root: Any = dict(job.pipeline_spec or {}).get("root", {})
     names = sorted(root.get("dag", {}).get("tasks", {}))
     places = {name: place for place, name in enumerate(ALL_STAGES)}
@@ -154,12 +154,12 @@ def _chain(job: PipelineJob) -> list[str]:
 
 
 def _stages(job: PipelineJob) -> Iterator[PipelineTaskDetail]:
-    """The tasks that are stages: Vertex AI lists the whole pipeline as a task too."""
+    """Return the tasks that are stages: Vertex AI lists the whole pipeline as a task too."""
     names = _chain(job)
     return (task for task in job.job_detail.task_details if task.task_name in names)
 
 
-def _watch(client: PipelineServiceClient, job: PipelineJob, screen: Screen) -> PipelineJob:
+def _watch(client: PipelineServiceClient, job: PipelineJob, screen: StageTable) -> PipelineJob:
     seen: dict[str, Any] = {}
     wait, slowest = PACE
     screen.left = "waiting"  # the job goes on where the look ends before it
@@ -179,13 +179,13 @@ def _watch(client: PipelineServiceClient, job: PipelineJob, screen: Screen) -> P
             return job
         time.sleep(wait)
         wait = min(wait * 1.3, slowest)
-        retry = again(exceptions.TooManyRequests, on_error=lambda e: screen.status(f"{explain(e)}; asking again"))
+        retry = retry_transient(exceptions.TooManyRequests, on_error=lambda e: screen.status(f"{explain(e)}; retrying"))
         job = client.get_pipeline_job(name=job.name, retry=retry, timeout=TIMEOUT)
         screen.status("")
 
 
 def _seconds(task: PipelineTaskDetail) -> float:
-    """How long the stage ran, or has run."""
+    """Return how long the stage ran, or has run."""
     began, ended = task.start_time or task.create_time, task.end_time or datetime.now(timezone.utc)
     return max(0.0, (ended - began).total_seconds()) if began else 0.0
 
@@ -211,20 +211,20 @@ def _verdict(cloud: Cloud, job: PipelineJob) -> int:
 
 
 def _reports(job: PipelineJob) -> Iterator[str]:
-    """The folder of the report, where the run came so far."""
+    """Return the folder of the report, where the run came so far."""
     for task in _stages(job):
         if task.task_name == "Report" and task.state in (Task.SUCCEEDED, Task.SKIPPED):
             yield from (artifact.uri for outputs in task.outputs.values() for artifact in outputs.artifacts)
 
 
 def _refused(task: PipelineTaskDetail) -> bool:
-    """Whether the stage wrote a blessing that says no, as the Evaluator and ServingCheck do."""
+    """Return whether the stage wrote a blessing that says no, as the Evaluator and ServingCheck do."""
     artifacts = (artifact for outputs in task.outputs.values() for artifact in outputs.artifacts)
     return any(dict(artifact.metadata or {}).get("blessed") == 0 for artifact in artifacts)
 
 
 def _tell(cloud: Cloud, task: PipelineTaskDetail) -> int:
-    """Say why a stage failed: the exception in its log where that may be read, else what Vertex AI knows."""
+    """Print why a stage failed: the exception in its log if that may be read, else Vertex AI's message."""
     jobs = task.executor_detail
     number = (jobs.container_detail.main_job or jobs.custom_job_detail.job).rpartition("/")[2]
     raised = _raised(cloud, number) if number else None
@@ -238,7 +238,7 @@ def _tell(cloud: Cloud, task: PipelineTaskDetail) -> int:
 
 
 def _raised(cloud: Cloud, number: str) -> tuple[str, str] | None:
-    """(type, line) of the last exception in the log of a custom job; None where there is none or it is closed."""
+    """Return (type, line) of the last exception in the log of a custom job; None if there is none or it is closed."""
     query = {
         "resourceNames": [f"projects/{cloud.project}"],
         "filter": f'resource.type="ml_job" AND resource.labels.job_id="{number}"',

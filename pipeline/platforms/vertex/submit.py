@@ -22,10 +22,19 @@ from google.cloud.aiplatform_v1.types import EncryptionSpec, PipelineJob
 
 from components.errors import UserError
 from pipeline.config import Config
-from pipeline.output import all_output_to
+from pipeline.output import redirect_output
 from pipeline.platforms.vertex import compile, names, status
-from pipeline.platforms.vertex.cloud import CONSOLE, FAILED, TIMEOUT, Cloud, CloudFault, again, connect, explain
-from pipeline.platforms.vertex.preflight import Needs, check
+from pipeline.platforms.vertex.cloud import (
+    CONSOLE,
+    FAILED,
+    TIMEOUT,
+    Cloud,
+    CloudFault,
+    connect,
+    explain,
+    retry_transient,
+)
+from pipeline.platforms.vertex.preflight import Requirements, check
 
 CONTENT = "content"  # the label that tells whether a job is the one that we wanted: a hash of all that was sent
 SERVICES = ("aiplatform", "artifactregistry", "compute", "storage")
@@ -35,7 +44,7 @@ CREATE = ("aiplatform.pipelineJobs.create", "aiplatform.pipelineJobs.get", "aipl
 def run(
     config: Config, spec: Path | None, parameters: Sequence[tuple[str, str]], job_id: str | None, wait: bool
 ) -> int:
-    """Look whether all is there, send the job, and follow it if `wait`.
+    """Run the preflight checks, submit the job, and follow it if `wait`.
 
     Args:
       spec: the compiled pipeline; compiled from `config` if None.
@@ -51,7 +60,7 @@ def run(
     """
     cloud = connect(config.vertex)
     job = build(config, cloud, spec, parameters)
-    look(config, cloud, job, CREATE)
+    preflight(config, cloud, job, CREATE)
     job_id = job_id or new_id(config.name)
     client = cloud.client(PipelineServiceClient)
     print(f"sending   {job_id}", flush=True)
@@ -66,11 +75,11 @@ def run(
 
 
 def build(config: Config, cloud: Cloud, spec: Path | None, parameters: Sequence[tuple[str, str]]) -> PipelineJob:
-    """The job as it is sent, made by google-cloud-aiplatform's PipelineJob out of the spec."""
+    """Return the job, which google-cloud-aiplatform's PipelineJob makes from the spec."""
     with tempfile.TemporaryDirectory() as folder:
         if spec is None:
             spec = Path(folder) / "pipeline.json"
-            with all_output_to(os.devnull):
+            with redirect_output(os.devnull):
                 content = compile.spec(config)
             spec.write_text(json.dumps(content), encoding="utf-8")
         known = _parameters(spec)
@@ -106,8 +115,8 @@ def build(config: Config, cloud: Cloud, spec: Path | None, parameters: Sequence[
     return job
 
 
-def look(config: Config, cloud: Cloud, job: PipelineJob, permissions: tuple[str, ...]) -> None:
-    """Look whether all that the job needs is there; say what was not checked. UserError where something is missing."""
+def preflight(config: Config, cloud: Cloud, job: PipelineJob, permissions: tuple[str, ...]) -> None:
+    """Check that the job has what it needs; print what was not checked. UserError if something is missing."""
     vertex, trainer = config.vertex, config.vertex.trainer
     root = job.runtime_config.gcs_output_directory
     if not re.fullmatch(r"gs://[^/]+(/.*)?", root):
@@ -115,7 +124,7 @@ def look(config: Config, cloud: Cloud, job: PipelineJob, permissions: tuple[str,
     accelerator, count = trainer.accelerator, trainer.accelerator_count
     if slice_ := re.fullmatch(r"ct5lp-\w+-(\d+)t", trainer.machine_type):
         accelerator, count = "TPU_V5e", int(slice_[1])
-    needs = Needs(
+    requirements = Requirements(
         bucket=root.split("/")[2],
         bucket_is_guessed=vertex.bucket is None,
         data=_data(job),
@@ -128,7 +137,7 @@ def look(config: Config, cloud: Cloud, job: PipelineJob, permissions: tuple[str,
         accelerator=accelerator,
         accelerators=count * trainer.workers,
     )
-    found = check(cloud, needs)
+    found = check(cloud, requirements)
     for finding in found:
         if not finding.missing:
             print(f"note      {finding}")
@@ -144,10 +153,10 @@ def send(client: PipelineServiceClient, cloud: Cloud, job: PipelineJob, job_id: 
     name = f"{cloud.parent}/pipelineJobs/{job_id}"
     try:
         return client.create_pipeline_job(
-            parent=cloud.parent, pipeline_job=job, pipeline_job_id=job_id, retry=again(), timeout=TIMEOUT
+            parent=cloud.parent, pipeline_job=job, pipeline_job_id=job_id, retry=retry_transient(), timeout=TIMEOUT
         )
     except exceptions.Conflict:
-        there = client.get_pipeline_job(name=name, retry=again(), timeout=TIMEOUT)
+        there = client.get_pipeline_job(name=name, retry=retry_transient(), timeout=TIMEOUT)
         if there.labels.get(CONTENT) != job.labels[CONTENT]:
             raise UserError(f"another job is named {job_id}: give it another --job-id") from None
         print("          it is there already")
@@ -163,14 +172,14 @@ def send(client: PipelineServiceClient, cloud: Cloud, job: PipelineJob, job_id: 
 
 
 def new_id(name: str) -> str:
-    """A name for a job that no other has: its pipeline, the time in UTC and a random part."""
+    """Return a name for a job that no other has: its pipeline, the time in UTC and a random part."""
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:80]
     slug = slug if slug[:1].isalpha() else f"run-{slug}"
     return f"{slug}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(3)}"
 
 
 def _parameters(spec: Path) -> dict[str, str]:
-    """The run parameters that the spec declares, with their types."""
+    """Return the run parameters that the spec declares, with their types."""
     try:
         content = json.loads(spec.read_text(encoding="utf-8"))
         content = content.get("pipelineSpec", content)
@@ -200,13 +209,13 @@ def _typed(key: str, text: str, known: dict[str, str]) -> Any:
 
 
 def _data(job: PipelineJob) -> str | None:
-    """The remote path that the data is read from."""
+    """Return the remote path that the data is read from."""
     path = str(dict(job.runtime_config.parameter_values).get("data", ""))
     return path if path.startswith("gs://") else None
 
 
 def _images(job: PipelineJob) -> Iterable[str]:
-    """The images of the stages."""
+    """Return the images of the stages."""
     executors = dict(job.pipeline_spec).get("deploymentSpec", {}).get("executors", {})
     for executor in dict(executors).values():
         image = executor.get("container", {}).get("image")

@@ -39,7 +39,7 @@ class Executor(executor.Executor):
 
 
 def register(folder: str, settings: dict[str, Any]) -> aiplatform.Model:
-    """Uploads the SavedModel in `folder` as a new default version of the model with the name in `settings`.
+    """Upload the SavedModel in `folder` as a new default version of the model with the name in `settings`.
 
     A version that is of this folder already is left as it is: the stage was stopped after it, and runs again.
     """
@@ -64,8 +64,10 @@ def register(folder: str, settings: dict[str, Any]) -> aiplatform.Model:
 
 
 def deploy(model: aiplatform.Model, settings: dict[str, Any]) -> aiplatform.Endpoint:
-    """Sends all traffic of the endpoint with the name in `settings`, made if there is none, to `model`; then the models
-    that it served before are taken off it."""
+    """Send all traffic of the endpoint with the name in `settings`, made if there is none, to `model`.
+
+    Then the models that it served before are undeployed.
+    """
     found = aiplatform.Endpoint.list(filter=f'display_name="{settings["name"]}"', order_by="create_time")
     endpoint = (
         found[0] if found else aiplatform.Endpoint.create(display_name=settings["name"], labels=settings["labels"])
