@@ -19,19 +19,19 @@ from pipeline.cli.options import EXIT_CODES
 # Every command with its line of `--help`, in that order. `pipeline/cli/<command>.py` is its module.
 COMMANDS = {
     "run": "run the pipeline",
-    "predict": "classify pictures with the latest pushed model",
+    "predict": "classify images with the latest pushed model",
     "config": "print the configuration and where each value comes from",
     "runs": "list the runs of a run directory",
-    "show": "what came of a run",
+    "show": "print the stages and the result of a run",
     "report": "print the path of the report of a run",
-    "compare": "what differs between two runs, and by how much",
-    "lineage": "where a served model comes from, and what came of any artifact",
-    "card": "the card of a pushed model: its use, data, metrics, limits and lineage",
-    "board": "TensorBoard over the training logs of all runs",
+    "compare": "compare two runs: configuration, code, data and results",
+    "lineage": "show what a model was made from, what was made from data, and why a model was blessed",
+    "card": "write the card of a pushed model: its use, data, metrics, limits and lineage",
+    "board": "start TensorBoard over the training logs of all runs",
     "doctor": "check the environment and the run directory",
     "gc": "remove what the newest runs and the served versions do not need",
-    "rollback": "put an earlier pushed version back in front",
-    "schema": "curated schemas",
+    "rollback": "serve an earlier pushed version again",
+    "schema": "write curated schemas",
     "vertex": "run the pipeline on Vertex AI Pipelines",
 }
 
@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def parser(words: Collection[str] = tuple(COMMANDS)) -> argparse.ArgumentParser:
     """Return the parser of the command line, with the arguments of those commands that are among `words`."""
     result = argparse.ArgumentParser(
-        prog="python -m pipeline", description="From labelled pictures to a pushed model.", epilog=EXIT_CODES
+        prog="python -m pipeline", description="From labelled images to a pushed model.", epilog=EXIT_CODES
     )
     result.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = result.add_subparsers(title="commands", required=True, metavar="COMMAND")

@@ -18,11 +18,11 @@ from components.report import comparison_page
 from components.report.comparison import Side, compare
 from components.report.page import verdict
 from pipeline.cli.options import add_config, load_config
-from pipeline.cli.tables import print_table
 from pipeline.config import Config, flatten
 from pipeline.output import short
 from pipeline.runs import run_dir
 from pipeline.runs.result import Result
+from pipeline.tables import print_table
 from pipeline.tracking import graph, metadata
 
 READ = {

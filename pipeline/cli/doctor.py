@@ -1,4 +1,4 @@
-"""`doctor`: checks the environment and the run directory; `--fix` cleans what is safe to clean."""
+"""`doctor`: check the environment and the run directory; `--fix` cleans what is safe to clean."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from pipeline.cli.options import add_config, load_config
 from pipeline.config import Config
 from pipeline.output import redirect_output
 from pipeline.runs import consistency, repair, run_dir
+from pipeline.tables import print_table
 from pipeline.tracking import metadata
 
 PACKAGES = (
@@ -38,14 +39,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def command(args: argparse.Namespace) -> int:
-    """Check, and fix if asked to."""
+    """Check the environment and the run directory; fix them if asked to."""
     config, _ = load_config(args)
     return run(config, args.fix)
 
 
 @dataclass
 class Finding:
-    """One thing looked at. `fix` mends it and says what it did; None where there is nothing to mend safely."""
+    """The result of a check. `fix` fixes it and says what it did; None if there is nothing to fix safely."""
 
     what: str
     good: bool
@@ -54,19 +55,18 @@ class Finding:
 
 
 def run(config: Config, fix: bool) -> int:
-    """Print every finding; 0 where all is well or mended, 1 where something is left."""
-    findings = _findings(config)
-    width = max(len(finding.what) for finding in findings)
+    """Print every finding; 0 if all is well or fixed, 1 if something is left."""
+    rows = []
     left = 0
-    for finding in findings:
-        mark = "ok " if finding.good else "!! "
-        print(f"{mark} {finding.what:<{width}} {finding.text}")
+    for finding in _findings(config):
+        rows.append(("ok" if finding.good else "!!", finding.what, finding.text))
         if not finding.good and fix and finding.fix:
-            print(f"    {'':<{width}} fixed: {finding.fix()}")
+            rows.append(("", "", f"fixed: {finding.fix()}"))
         elif not finding.good:
             left += 1
             if finding.fix:
-                print(f"    {'':<{width}} `doctor --fix` fixes this")
+                rows.append(("", "", "fixable: run `doctor --fix`"))
+    print_table(rows, indent=0, gap=1, least=(3,))
     return 1 if left else 0
 
 
@@ -74,13 +74,13 @@ def _findings(config: Config) -> list[Finding]:
     found = [Finding("python", sys.version_info >= (3, 10), sys.version.split()[0])]
     found += [_package(name) for name in PACKAGES]
     found.append(_accelerators())
-    here = Path(config.run_dir)
-    nearest = next(p for p in [here.resolve(), *here.resolve().parents] if p.exists())
+    folder = Path(config.run_dir)
+    nearest = next(p for p in [folder.resolve(), *folder.resolve().parents] if p.exists())
     free = shutil.disk_usage(nearest).free
     found.append(Finding("disk", free > FREE_BYTES, f"{free / 1e9:.1f} GB free for {config.run_dir}"))
-    if not here.exists():
+    if not folder.exists():
         return [*found, Finding("run directory", True, f"{config.run_dir} does not exist yet; the first run makes it")]
-    writable = os.access(here, os.W_OK)
+    writable = os.access(folder, os.W_OK)
     found.append(Finding("run directory", writable, f"{config.run_dir}" + ("" if writable else " is not writable")))
     holder, held = run_dir.lock_holder(config)
     if held:
@@ -89,7 +89,7 @@ def _findings(config: Config) -> list[Finding]:
         found += _state(config)
     except (Damaged, UserError) as error:
         return [*found, Finding("ML Metadata", False, str(error))]
-    if holder is not None:  # last: until all else is mended, the next run must know that it has to
+    if holder is not None:  # last: until all else is fixed, the next run must know that it has to
         text = f"left by process {holder}, which is gone"
         found.append(Finding("lock", False, text, partial(_release, config)))
     return found
@@ -125,14 +125,15 @@ def _state(config: Config) -> list[Finding]:
         return [*found, Finding("artifacts", False, str(error))]
     left = repair.find(config, store, run_dir.run_ids(config))
     shown = f": {', '.join(left.paths[:3])}" + (", …" if len(left.paths) > 3 else "") if left.paths else ""
-    found.append(Finding("state", not left, f"{left or 'nothing incomplete'}{shown}", partial(_mend, config)))
+    found.append(Finding("state", not left, f"{left or 'nothing incomplete'}{shown}", partial(_fix_state, config)))
     stopped = run_dir.checkpoints(config)
     if stopped.is_dir() and (number := sum(1 for _ in stopped.iterdir())):
-        found.append(Finding("checkpoints", True, f"{number} stopped trainings to go on from; else remove {stopped}"))
+        text = f"{number} stopped trainings to resume; remove {stopped} to discard them"
+        found.append(Finding("checkpoints", True, text))
     return found
 
 
-def _mend(config: Config) -> str:
+def _fix_state(config: Config) -> str:
     with run_dir.locked(config):
         return repair.fix(config)
 

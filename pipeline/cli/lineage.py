@@ -12,10 +12,10 @@ from components.contracts import features as f
 from components.errors import UserError
 from components.names import printable
 from pipeline.cli.options import add_config, load_config
-from pipeline.cli.tables import print_table
 from pipeline.config import Config
 from pipeline.output import short
 from pipeline.runs import run_dir
+from pipeline.tables import print_table
 from pipeline.tracking import verdicts
 from pipeline.tracking.graph import ArtifactNode
 from pipeline.tracking.queries import EXAMPLES, HELP, MODEL, Data, RunStore, Version

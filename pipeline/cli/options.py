@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 EXIT_CODES = (
     "exit codes: 0 done (run: the model was pushed), 1 a fault, 2 a mistake of the user, 3 refused by a gate, 130, 143 "
-    "or 129 stopped by Ctrl-C, SIGTERM or SIGHUP: the same command goes on"
+    "or 129 stopped by Ctrl-C, SIGTERM or SIGHUP: run the same command to resume"
 )
 A_RUN = "its id, or the beginning of it; the latest if not given"
 
@@ -27,17 +27,22 @@ def add_config(command: argparse.ArgumentParser, data: bool = True) -> None:
     command.add_argument(
         "--preset", metavar="NAME", help="a file of pipeline/presets, as cifar10-fast; by default the one for the data"
     )
-    command.add_argument("--config", metavar="FILE", help="a YAML file over the preset")
+    command.add_argument("--config", metavar="FILE", help="a YAML file that overrides the preset")
     command.add_argument(
-        "--set", dest="settings", metavar="A.B=C", action="append", default=[], help="over both; repeatable"
+        "--set",
+        dest="settings",
+        metavar="A.B=C",
+        action="append",
+        default=[],
+        help="override one config value; repeatable",
     )
     command.add_argument("--run-dir", metavar="DIR", help="where all state lives (default: output)")
 
 
 def add_improvements(command: argparse.ArgumentParser) -> None:
     """Add the options of the two optional stages."""
-    command.add_argument("--warm-start", action="store_true", help="begin with the weights of the latest blessed model")
-    command.add_argument("--tune", type=int, metavar="N", help="first look for better settings, in N trainings")
+    command.add_argument("--warm-start", action="store_true", help="start from the weights of the latest blessed model")
+    command.add_argument("--tune", type=int, metavar="N", help="tune hyperparameters first, in N trials")
 
 
 def load_config(args: argparse.Namespace) -> tuple[Config, dict[str, str]]:

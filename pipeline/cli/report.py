@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
     parser.add_argument("run", nargs="?", metavar="RUN", help=A_RUN)
     parser.add_argument("--open", action="store_true", help="open it in the browser")
-    parser.add_argument("--rebuild", action="store_true", help="make it anew from the artifacts")
+    parser.add_argument("--rebuild", action="store_true", help="write it again from the artifacts")
     add_config(parser, data=False)
 
 

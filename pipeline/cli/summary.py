@@ -9,6 +9,7 @@ from rich.console import Console
 from components.contracts import features
 from pipeline.output import short
 from pipeline.runs.result import FAULT, MISTAKE, PUSHED, REFUSED, STOPPED, Result
+from pipeline.tables import print_table
 
 
 def show(result: Result, file: TextIO) -> None:
@@ -26,13 +27,12 @@ def show(result: Result, file: TextIO) -> None:
         say(f"note      {note}")
     for warning in result.warnings:
         say(f"warning   {warning}", "yellow")
-    for line in trial_lines(result.trials):
-        say(line)
+    _print_trials(result.trials, file)
     if result.metrics:
         for line in metric_lines(result.metrics):
             say(line)
     if result.pushed and result.exit_code in (PUSHED, *STOPPED):
-        before = " before, nothing has changed" if result.stages["Pusher"]["state"] == "cached" else ""
+        before = " already, nothing changed" if result.stages["Pusher"]["state"] == "cached" else ""
         say(f"pushed    version {result.pushed['version']}{before}: {short(result.pushed['path'])}", "bold green")
         if line := served_line(result.served, result.pushed["version"]):
             say(line, "bold yellow")
@@ -56,32 +56,26 @@ def show(result: Result, file: TextIO) -> None:
         say(f"log       {short(result.log)}")
 
 
-def trial_lines(trials: list[dict[str, float]]) -> list[str]:
-    """Return a table, the best trial first; nothing where nothing was tried."""
-    if not trials:
-        return []
-    names = [name for name in trials[0] if name != "score"]
-    lines = ["trials    " + "  ".join(["validation accuracy", *(f"{name:>14}" for name in names)])]
-    for trial in trials:
-        values = "  ".join(f"{trial[name]:>14.4g}" for name in names)
-        lines.append(f"          {trial['score']:>19.2%}  {values}")
-    return lines
+def _print_trials(trials: list[dict[str, float]], file: TextIO) -> None:
+    """Print a table of the Tuner's trials, the best first."""
+    names = [name for name in trials[0] if name != "score"] if trials else []
+    rows = [("trials", "validation accuracy", *names)] if trials else []
+    rows += [("", f"{trial['score']:.2%}", *(f"{trial[name]:.4g}" for name in names)) for trial in trials]
+    print_table(rows, indent=0, least=(8,), right=range(1, len(names) + 2), file=file)
 
 
 def metric_lines(metrics: dict[str, Any]) -> list[str]:
     """Return the accuracy with its interval, the baseline's, and the class with the lowest recall, as lines."""
     accuracy, level = metrics["accuracy"], metrics["confidence"]
     lines = [
-        f"accuracy  {accuracy['value']:.2%} of {metrics['pictures']:,} test pictures "
+        f"accuracy  {accuracy['value']:.2%} of {metrics['pictures']:,} test images "
         f"({level:.0%} interval {accuracy['low']:.2%} to {accuracy['high']:.2%})"
     ]
     if metrics["baseline"]:
         lines.append(f"          the latest blessed model: {metrics['baseline']['accuracy']:.2%}")
     measured = [c for c in metrics["classes"] if c["recall"]]
     worst = min(measured, key=lambda c: c["recall"]["value"])
-    lines.append(
-        f"          least recognised: {worst['name']!r}, {worst['recall']['value']:.2%} of {worst['pictures']:,}"
-    )
+    lines.append(f"          lowest recall: {worst['name']!r}, {worst['recall']['value']:.2%} of {worst['pictures']:,}")
     return lines
 
 

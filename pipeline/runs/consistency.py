@@ -41,7 +41,7 @@ def check(config: Config) -> None:
     root = os.path.dirname(run_dir.artifacts(config))
     raise UserError(
         f"{said}: it does not know {unknown}. Put the right database back; or move {root} away, and everything is made "
-        "anew; or choose another --run-dir"
+        "again; or choose another --run-dir"
     )
 
 

@@ -26,7 +26,7 @@ _ROOM = 4 << 20  # bytes; a file system with less is full
 def in_words(error: BaseException, config: Config) -> str | None:
     """Return the message for an error that is not the program's; None if it may be the program's."""
     text = "\n".join(str(one) for one in _chain(error))
-    again = "run the same command again: it goes on from the stages that are done"
+    again = "run the same command to resume"
     if FULL.search(text):
         return f"no space left on {_full(config, _path(error, text))}; make room and {again}"
     if "No usable temporary directory" in text:
@@ -43,7 +43,7 @@ def damaged_database(config: Config) -> str:
     where = "the database of metadata.url" if config.metadata.url else f"{config.run_dir}/{run_dir.SQLITE_FILE}"
     artifacts = os.path.dirname(run_dir.artifacts(config))
     return (
-        f"{where} is damaged; put a copy of it back, or move it and {artifacts} away, and everything is made anew, or "
+        f"{where} is damaged; put a copy of it back, or move it and {artifacts} away, and everything is made again, or "
         "choose another --run-dir"
     )
 

@@ -94,7 +94,7 @@ def make_index(config: Config) -> None:
 
 
 def make_if_possible(config: Config, run_id: str) -> str | None:
-    """Write the report and return its path; None, with a traceback in the log, if that fails: the run is what counts."""
+    """Write the report and return its path; None, with a traceback in the log, if that fails."""
     try:
         return str(make(config, run_id))
     except Exception:
@@ -180,5 +180,5 @@ def of_run(config: Config, folder: Path) -> Config:
         key = ".".join(map(str, error.errors()[0]["loc"]))
         raise UserError(
             f"run {folder.name} was made by another version of this project, whose key '{key}' this one does not read: "
-            f"its report cannot be made anew; what was made then is {folder / run_dir.REPORT_FILE}"
+            f"its report cannot be written again; the one written then is {folder / run_dir.REPORT_FILE}"
         ) from None

@@ -121,10 +121,10 @@ def collect(config: Config, outcome: Outcome) -> Result:
         outcome.error = outcome.error or error
     if number := outcome.signal:
         training = outcome.failed_stage in ("Trainer", "Tuner") and str(outcome.error or "")
-        more = [f"training goes on after {outcome.error}"] if training else []
+        more = [f"training resumes after {outcome.error}"] if training else []
         by = "interrupted" if number == signal.SIGINT else f"by {signal.Signals(number).name}"
         result.exit_code = 128 + number
-        result.why = [f"{by}; the same command goes on from the stages that are done", *more]
+        result.why = [f"{by}; run the same command to resume", *more]
     elif isinstance(outcome.error, GateRefused):
         result.findings = facts.few(outcome.error.findings)
         result.exit_code = REFUSED

@@ -83,7 +83,7 @@ def test_ctrl_c_and_kill_leave_a_run_directory_that_goes_on(tmp_path: Path) -> N
         ):
             pass
         assert end(process, number) == code
-    assert "training goes on after step" in (tmp_path / "screen130").read_text()
+    assert "training resumes after step" in (tmp_path / "screen130").read_text()
     logs = sorted((runs / "runs").glob("*/run.log"))
     assert "training goes on after step" in logs[1].read_text(), "where the first one was stopped"
     doctor = ["doctor", "--preset", "folder", "--set", "name=pictures", "--run-dir", str(runs)]

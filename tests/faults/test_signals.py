@@ -35,7 +35,7 @@ def test_outside_the_training(number: int, code: int, tmp_path: Path) -> None:
         said = process.stdout.read()
         assert process.wait() == code, said
     assert time.monotonic() - began < 60, "seconds, on a busy machine too"
-    assert "the same command goes on from the stages that are done" in said
+    assert "run the same command to resume" in said
     assert signal.Signals(number).name in said
     (result,) = (runs / "runs").glob("*/result.json")
     assert json.loads(result.read_text())["exit_code"] == code

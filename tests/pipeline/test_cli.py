@@ -55,7 +55,7 @@ print("heavy:", [name for name in {HEAVY!r} if name in sys.modules])
         (("run", "--preset", "x"), "error: unknown preset 'x'; the presets are"),
         (("run", "--data", "no/such/folder"), "no/such/folder"),
         (("run", "--from", "Trainer", "--to", "Transform"), "error: --from Trainer comes after --to Transform"),
-        (("run", "--from", "Trainer"), "has no earlier run of 'digits' to go on from"),
+        (("run", "--from", "Trainer"), "no previous run of 'digits' in output to resume from; run the full"),
         (("predict", "none.png"), "error: none.png: no such file or folder"),
         (("predict", "file", "--model", "none"), "error: --model none: there is no SavedModel; name the folder of a"),
         (("schema", "freeze"), "has a schema yet; make one with"),

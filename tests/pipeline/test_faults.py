@@ -42,7 +42,7 @@ def test_a_full_disk(text: str, config: Config) -> None:
     assert result.exit_code == FAULT
     assert why.startswith("Transform failed: no space left on the file system of ")
     assert config.run_dir in why
-    assert why.endswith("make room and run the same command again: it goes on from the stages that are done")
+    assert why.endswith("make room and run the same command to resume")
 
 
 def test_a_full_disk_behind_another_error(config: Config) -> None:

@@ -31,7 +31,7 @@ def test_a_schedule_holds_the_whole_job(cloud: GoogleCloud, vertex: Vertex) -> N
 def test_the_same_schedule_is_made_once_and_another_refused(cloud: GoogleCloud, vertex: Vertex) -> None:
     assert vertex("schedule", *CRON).code == 0
     said = vertex("schedule", *CRON)
-    assert (said.code, said.out.splitlines()[0]) == (0, "it is there already")
+    assert (said.code, said.out.splitlines()[0]) == (0, "it exists already")
     said = vertex("schedule", "--cron", "0 4 * * *")
     assert said.code == 2
     assert said.err.startswith("error: the pipeline has another schedule already, 'TZ=Europe/Paris 0 3 * * 1'")
@@ -45,7 +45,7 @@ def test_a_lost_answer_makes_no_second_schedule(cloud: GoogleCloud, vertex: Vert
     cloud.faults = [Fault(CREATE, "lose")]
     said = vertex("schedule", *CRON)
     assert said.code == 0, said.err
-    assert "its answer was lost, and it is there" in said.out
+    assert "the answer was lost, and the schedule exists" in said.out
     assert (cloud.count(CREATE), len(cloud.schedules)) == (1, 1)
 
 

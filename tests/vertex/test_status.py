@@ -213,7 +213,7 @@ def test_ctrl_c_leaves_the_job_and_says_how_to_come_back(cloud: GoogleCloud, ver
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert lines[2] == "  Trainer           running\n"
-    assert "the job goes on; see it:  python -m pipeline vertex status projects/123456/" in out
+    assert "the job keeps running; see it:  python -m pipeline vertex status projects/123456/" in out
     assert err == "interrupted\n"
     assert "not run" not in out
     assert re.search("stop it: python -m pipeline vertex cancel", out)

@@ -56,7 +56,7 @@ def test_a_job_is_sent_with_all_that_is_configured(cloud: GoogleCloud, vertex: V
         f"job       {name}",
         "console   https://console.cloud.google.com/vertex-ai/locations/us-central1/pipelines/runs/"
         f"{name}?project=123456",
-        f"it goes on without you; see it:  python -m pipeline vertex status {job.name}",
+        f"the job keeps running; see it:  python -m pipeline vertex status {job.name}",
         f"stop it: python -m pipeline vertex cancel {job.name}",
     ]
 
@@ -96,7 +96,7 @@ def test_a_lost_answer_never_starts_a_job_twice(cloud: GoogleCloud, vertex: Vert
     assert cloud.count(CREATE) == 2
     assert len(cloud.jobs) == 1
     assert "broke or was refused; retrying" in told.out
-    assert ("it is there already" in told.out) == (how == "lose")
+    assert ("it exists already" in told.out) == (how == "lose")
 
 
 def test_a_service_that_is_away_is_asked_again(cloud: GoogleCloud, vertex: Vertex) -> None:
@@ -120,7 +120,7 @@ def test_without_any_answer_the_same_command_goes_on_later(
     monkeypatch.setattr("pipeline.platforms.vertex.cloud.RETRY_DEADLINE", 60.0)
     told = vertex("submit", "--no-wait", "--job-id", again[1])
     assert told.code == 0
-    assert "it is there already" in told.out
+    assert "it exists already" in told.out
     assert len(cloud.jobs) == 1
 
 

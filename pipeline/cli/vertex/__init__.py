@@ -9,9 +9,9 @@ from pipeline.cli.vertex import cancel, compile, schedule, status, submit
 # Every action with its module and its line of `--help`, in that order.
 ACTIONS = {
     "compile": (compile, "write the pipeline's spec; needs no network and no account"),
-    "submit": (submit, "look whether all is there, send the pipeline, and follow it"),
-    "schedule": (schedule, "have Vertex AI start the pipeline again and again"),
-    "status": (status, "follow a job stage by stage until its end"),
+    "submit": (submit, "run preflight checks, submit the job and follow its status"),
+    "schedule": (schedule, "have Vertex AI run the pipeline at given times"),
+    "status": (status, "follow a job stage by stage until it ends"),
     "cancel": (cancel, "stop a job"),
 }
 

@@ -15,7 +15,7 @@ from pipeline.cli.options import load_config
 
 EXIT_CODES = (
     "exit codes: 0 succeeded, 1 the job failed or was cancelled, or Google Cloud does not answer, 2 something is "
-    "missing or mistaken and nothing was sent, 3 refused by a gate, 130 interrupted: the job goes on"
+    "missing or mistaken and nothing was sent, 3 refused by a gate, 130 interrupted: the job keeps running"
 )
 
 

@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
     add_improvements(parser)
     add_spec(parser)
-    parser.add_argument("--job-id", metavar="ID", type=_job_id, help="of the job; sent again, it is not made twice")
+    parser.add_argument("--job-id", metavar="ID", type=_job_id, help="name of the job, which is never started twice")
     add_wait(parser)
 
 

@@ -67,7 +67,7 @@ _connection: metadata_store_pb2.ConnectionConfig | None = None
 class _Options(PipelineOptions):
     @functools.cache  # noqa: B019 (one for each stage on Beam)
     def view_as(self, cls: type[PipelineOptions]) -> PipelineOptions:
-        """Cache the view: Beam asks for the same few a thousand times a pipeline, and parses the arguments each time."""
+        """Cache the view: Beam asks for a few of them a thousand times, and parses the arguments each time."""
         return super().view_as(cls)
 
 
@@ -165,7 +165,7 @@ def run(
 
 @contextlib.contextmanager
 def _clock_ignored() -> Iterator[None]:
-    """Have TFX look for inputs among all executions, not only those that the clock says are no older than the artifacts.
+    """Have TFX look for inputs among all executions, not only those that the clock calls no older than their artifacts.
 
     After a clock that was put back, an artifact from the cache is newer than the execution that it was taken for, and
     its readers would have no input.

@@ -208,9 +208,8 @@ def _check_there_is_a_run_to_go_on_from(config: Config, first: str) -> None:
     earlier = metadata.runs(metadata.open_store(config)) if metadata.exists(config) else []
     if any(run.pipeline == config.name for run in earlier):
         return
-    raise UserError(
-        f"--from {first}: {config.run_dir} has no earlier run of '{config.name}' to go on from; run it whole"
-    )
+    where = f"no previous run of '{config.name}' in {config.run_dir} to resume from"
+    raise UserError(f"--from {first}: {where}; run the full pipeline first")
 
 
 def _check_there_is_a_blessed_model(config: Config) -> None:
@@ -221,7 +220,7 @@ def _check_there_is_a_blessed_model(config: Config) -> None:
         if any(metadata.property_value(blessing, "blessed") == 1 for blessing in blessings):
             return
     raise UserError(
-        f"--warm-start: {config.run_dir} has no blessed model of '{config.name}' to begin with; run without it first"
+        f"--warm-start: no blessed model of '{config.name}' in {config.run_dir} to start from; run without it first"
     )
 
 

@@ -13,6 +13,7 @@ from components.imports import uncollected
 from pipeline.config import Config
 from pipeline.output import redirect_output
 from pipeline.platforms.vertex import names
+from pipeline.tables import print_table
 
 
 class Parameter(NamedTuple):
@@ -105,7 +106,6 @@ def run(config: Config, output: Path) -> None:
         raise UserError(f"cannot write {output}: {error.strerror}") from None
     tasks = job["pipelineSpec"]["root"]["dag"]["tasks"]
     print(f"{output}: {len(tasks)} tasks, image {names.image(config)}")
-    for name, parameter in parameters(config).items():
-        print(f"  {name:<17} {parameter.default}")
+    print_table((name, str(parameter.default)) for name, parameter in parameters(config).items())
     if config.vertex.project is None:
         print("vertex.project is not set: the spec names PROJECT in its place and is for reading only")

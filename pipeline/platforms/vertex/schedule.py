@@ -47,7 +47,7 @@ def run(config: Config, cron: str, spec: Path | None, parameters: Sequence[tuple
         if there is None:
             there = _create(client, cloud, config.name, job, cron)
         else:
-            print("it is there already")
+            print("it exists already")
     except (exceptions.BadRequest, exceptions.Forbidden, exceptions.NotFound) as error:
         raise UserError(f"Vertex AI refuses the schedule: {explain(error)}") from None
     except FAILED as error:
@@ -117,5 +117,5 @@ def _create(client: ScheduleServiceClient, cloud: Cloud, pipeline: str, job: Pip
         there = _same(find(client, cloud, pipeline), job, cron)
         if there is None:
             raise
-        print("its answer was lost, and it is there")
+        print("the answer was lost, and the schedule exists")
         return there

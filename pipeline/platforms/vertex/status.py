@@ -29,6 +29,7 @@ from pipeline.platforms.vertex.cloud import (
     retry_transient,
 )
 from pipeline.runs.run_dir import REPORT_FILE
+from pipeline.tables import print_table
 
 Task = PipelineTaskDetail.State
 ENDED = {
@@ -93,9 +94,8 @@ def cancel(config: Config, job: str) -> int:
 def announce(job: PipelineJob) -> int:
     """Print where the job is, and the commands that show and stop it."""
     _header(job)
-    for task in _stages(job):
-        print(f"  {task.task_name:<17} {STATES.get(task.state, task.state.name.lower())}")
-    print(f"it goes on without you; {_back(job)}")
+    print_table((task.task_name, STATES.get(task.state, task.state.name.lower())) for task in _stages(job))
+    print(f"the job keeps running; {_back(job)}")
     return 0
 
 
@@ -114,10 +114,10 @@ def follow(cloud: Cloud, client: PipelineServiceClient, job: PipelineJob) -> int
         with StageTable(_chain(job), sys.stdout) as screen:
             job = _watch(client, job, screen)
     except KeyboardInterrupt:
-        print(f"\nthe job goes on; {_back(job)}", flush=True)
+        print(f"\nthe job keeps running; {_back(job)}", flush=True)
         raise
     except FAILED as error:
-        raise CloudFault(f"lost sight of the job ({explain(error)}); it goes on; {_back(job)}") from None
+        raise CloudFault(f"lost sight of the job ({explain(error)}); it keeps running; {_back(job)}") from None
     return _verdict(cloud, job)
 
 

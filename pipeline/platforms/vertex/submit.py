@@ -68,7 +68,7 @@ def run(
         sent = send(client, cloud, job, job_id)
     except KeyboardInterrupt:
         name = f"{cloud.parent}/pipelineJobs/{job_id}"
-        print(f"\nit may have been made; python -m pipeline vertex status {name} tells", flush=True)
+        print(f"\nit may have been submitted; python -m pipeline vertex status {name} shows it", flush=True)
         raise
     print(f"artifacts {sent.runtime_config.gcs_output_directory}")
     return status.follow(cloud, client, sent) if wait else status.announce(sent)
@@ -159,7 +159,7 @@ def send(client: PipelineServiceClient, cloud: Cloud, job: PipelineJob, job_id: 
         there = client.get_pipeline_job(name=name, retry=retry_transient(), timeout=TIMEOUT)
         if there.labels.get(CONTENT) != job.labels[CONTENT]:
             raise UserError(f"another job is named {job_id}: give it another --job-id") from None
-        print("          it is there already")
+        print("          it exists already")
         return there
     except exceptions.TooManyRequests as error:
         page = f"{CONSOLE}/iam-admin/quotas?project={cloud.project}"
@@ -167,7 +167,7 @@ def send(client: PipelineServiceClient, cloud: Cloud, job: PipelineJob, job_id: 
     except (exceptions.BadRequest, exceptions.Forbidden, exceptions.NotFound) as error:
         raise UserError(f"Vertex AI refuses the job: {explain(error)}") from None
     except FAILED as error:
-        again_ = f"the same command with `--job-id {job_id}` goes on without starting it twice"
+        again_ = f"the same command with `--job-id {job_id}` continues without starting it twice"
         raise CloudFault(f"no answer whether the job was made ({explain(error)}); {again_}") from None
 
 
