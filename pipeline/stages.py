@@ -104,14 +104,14 @@ def create_pipeline(config: Config, source: Source, platform: Platform) -> Pipel
         optional.append(warm_start)
 
     # Looks for better settings, a training a trial.
-    found, hyperparameters = {}, None
+    tuned, hyperparameters = {}, None
     if config.tuner.trials:
         tuner = platform.tuner(
             tuner_fn="components.trainer.tune.tuner_fn",
             custom_config=platform.tuner_config({**settings, **config.tuner.model_dump(mode="json")}),
             **training,
         ).with_id("Tuner")
-        found["trials"] = tuner.outputs["tuner_results"]
+        tuned["trials"] = tuner.outputs["tuner_results"]
         hyperparameters = tuner.outputs["best_hyperparameters"]
         optional.append(tuner)
 
@@ -163,7 +163,7 @@ def create_pipeline(config: Config, source: Source, platform: Platform) -> Pipel
         evaluation=evaluator.outputs["evaluation"],
         infra_blessing=serving_check.outputs["blessing"],
         predictions=serving_check.outputs["predictions"],
-        **found,
+        **tuned,
     )
 
     return Pipeline(

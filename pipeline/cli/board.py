@@ -39,15 +39,15 @@ def show(config: Config, port: int | None) -> int:
         raise UserError(
             f"the training logs are remote: `tensorboard --logdir {artifacts}/Trainer/model_run` shows them"
         )
-    found = logs(config)
-    if not found:
+    folders = logs(config)
+    if not folders:
         raise UserError(f"no training logs in {config.run_dir}; make some with `python -m pipeline run`")
     # TensorBoard names runs after folders: one link a run, named as the run is.
     with tempfile.TemporaryDirectory(prefix="board-") as folder:
-        _link(found, Path(folder))
+        _link(folders, Path(folder))
         url = _launch(folder, port)
-        trainings = "training" if len(found) == 1 else "trainings"
-        print(f"board     {url} shows {len(found):,} {trainings} of {config.run_dir}; Ctrl-C ends it", flush=True)
+        trainings = "training" if len(folders) == 1 else "trainings"
+        print(f"board     {url} shows {len(folders):,} {trainings} of {config.run_dir}; Ctrl-C ends it", flush=True)
         try:
             while True:
                 time.sleep(LOOK_AGAIN)
@@ -61,17 +61,17 @@ def logs(config: Config) -> dict[str, Path]:
     if not metadata.exists(config):
         return {}
     store = metadata.open_store(config)
-    found = {}
+    folders = {}
     for artifact in store.get_artifacts_by_type("ModelRun"):
         path = Path(artifact.uri) / LOGS
-        runs = [one for one in store.get_contexts_by_artifact(artifact.id) if one.type == "pipeline_run"]
+        runs = [context for context in store.get_contexts_by_artifact(artifact.id) if context.type == "pipeline_run"]
         if runs and path.is_dir():
-            found[min(runs, key=lambda one: one.id).name] = path
-    return found
+            folders[min(runs, key=lambda context: context.id).name] = path
+    return folders
 
 
-def _link(found: dict[str, Path], folder: Path) -> None:
-    for run_id, path in found.items():
+def _link(folders: dict[str, Path], folder: Path) -> None:
+    for run_id, path in folders.items():
         link = folder / run_id
         if not link.is_symlink():
             link.symlink_to(path, target_is_directory=True)

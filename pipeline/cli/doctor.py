@@ -71,28 +71,34 @@ def run(config: Config, fix: bool) -> int:
 
 
 def _findings(config: Config) -> list[Finding]:
-    found = [Finding("python", sys.version_info >= (3, 10), sys.version.split()[0])]
-    found += [_package(name) for name in PACKAGES]
-    found.append(_accelerators())
+    findings = [Finding("python", sys.version_info >= (3, 10), sys.version.split()[0])]
+    findings += [_package(name) for name in PACKAGES]
+    findings.append(_accelerators())
     folder = Path(config.run_dir)
     nearest = next(p for p in [folder.resolve(), *folder.resolve().parents] if p.exists())
     free = shutil.disk_usage(nearest).free
-    found.append(Finding("disk", free > FREE_BYTES, f"{free / 1e9:.1f} GB free for {config.run_dir}"))
+    findings.append(Finding("disk", free > FREE_BYTES, f"{free / 1e9:.1f} GB free for {config.run_dir}"))
     if not folder.exists():
-        return [*found, Finding("run directory", True, f"{config.run_dir} does not exist yet; the first run makes it")]
+        return [
+            *findings,
+            Finding("run directory", True, f"{config.run_dir} does not exist yet; the first run makes it"),
+        ]
     writable = os.access(folder, os.W_OK)
-    found.append(Finding("run directory", writable, f"{config.run_dir}" + ("" if writable else " is not writable")))
+    findings.append(Finding("run directory", writable, f"{config.run_dir}" + ("" if writable else " is not writable")))
     holder, held = run_dir.lock_holder(config)
     if held:
-        return [*found, Finding("lock", True, f"held by a running pipeline, process {holder}; the rest is not checked")]
+        return [
+            *findings,
+            Finding("lock", True, f"held by a running pipeline, process {holder}; the rest is not checked"),
+        ]
     try:
-        found += _state(config)
+        findings += _state(config)
     except (Damaged, UserError) as error:
-        return [*found, Finding("ML Metadata", False, str(error))]
+        return [*findings, Finding("ML Metadata", False, str(error))]
     if holder is not None:  # last: until all else is fixed, the next run must know that it has to
         text = f"left by process {holder}, which is gone"
-        found.append(Finding("lock", False, text, partial(_release, config)))
-    return found
+        findings.append(Finding("lock", False, text, partial(_release, config)))
+    return findings
 
 
 def _package(name: str) -> Finding:
@@ -114,23 +120,25 @@ def _accelerators() -> Finding:
 
 def _state(config: Config) -> list[Finding]:
     """Return the findings on a run directory that nobody is using: executions left RUNNING, incomplete artifacts."""
-    found = []
+    findings = []
     store = None
     if metadata.exists(config):
         store = metadata.open_store(config)
-        found.append(Finding("ML Metadata", True, f"{len(metadata.runs(store))} runs"))
+        findings.append(Finding("ML Metadata", True, f"{len(metadata.runs(store))} runs"))
     try:
         consistency.check(config)
     except UserError as error:  # whose folders they are is not known: nothing is removed
-        return [*found, Finding("artifacts", False, str(error))]
+        return [*findings, Finding("artifacts", False, str(error))]
     left = repair.find(config, store, run_dir.run_ids(config))
-    shown = f": {', '.join(left.paths[:3])}" + (", …" if len(left.paths) > 3 else "") if left.paths else ""
-    found.append(Finding("state", not left, f"{left or 'nothing incomplete'}{shown}", partial(_fix_state, config)))
+    examples = f": {', '.join(left.paths[:3])}" + (", …" if len(left.paths) > 3 else "") if left.paths else ""
+    findings.append(
+        Finding("state", not left, f"{left or 'nothing incomplete'}{examples}", partial(_fix_state, config))
+    )
     stopped = run_dir.checkpoints(config)
     if stopped.is_dir() and (number := sum(1 for _ in stopped.iterdir())):
         text = f"{number} stopped trainings to resume; remove {stopped} to discard them"
-        found.append(Finding("checkpoints", True, text))
-    return found
+        findings.append(Finding("checkpoints", True, text))
+    return findings
 
 
 def _fix_state(config: Config) -> str:

@@ -84,18 +84,18 @@ def show(config: Config, filters: Sequence[str], sort: str, as_json: bool) -> in
 def _rows(config: Config) -> list[dict[str, Any]]:
     """Return what ML Metadata and result.json have of each run; a run that failed at once has only the latter."""
     store = metadata.open_store(config) if metadata.exists(config) else None
-    known = {run.id: run for run in metadata.runs(store)} if store else {}
+    recorded = {run.id: run for run in metadata.runs(store)} if store else {}
     served = _served(store) if store else {}
     ended = {file.parent.name: file for file in run_dir.results(config)}
     rows = []
-    for run_id in sorted({*known, *ended}):
+    for run_id in sorted({*recorded, *ended}):
         row: dict[str, Any] = dict.fromkeys((*COLUMNS, "served", "damaged"))
         started = run_dir.started(run_id)
         row |= {
             "run_id": run_id,
             "served": served.get(run_id),
             "when": started.isoformat(sep=" ", timespec="minutes") if started else None,
-            "name": known[run_id].pipeline if run_id in known else None,
+            "name": recorded[run_id].pipeline if run_id in recorded else None,
             # Of a run that was started in another run directory, only that one knows how it ended.
             "ended": "unfinished" if run_dir.of_run(config, run_id).exists() else None,
         }
@@ -107,14 +107,14 @@ def _rows(config: Config) -> list[dict[str, Any]]:
 
 def _served(store: mlmd.MetadataStore) -> dict[str, dict[str, str]]:
     """Return the served versions as serving.now does, by the run that pushed them."""
-    found = {}
-    for one in serving.in_front(store):
-        runs = [context for context in store.get_contexts_by_artifact(one.id) if context.type == "pipeline_run"]
+    versions = {}
+    for pushed in serving.in_front(store):
+        runs = [context for context in store.get_contexts_by_artifact(pushed.id) if context.type == "pipeline_run"]
         if runs:
-            version = str(metadata.property_value(one, "pushed_version"))
-            again = metadata.property_value(one, serving.ROLLED_BACK_TO)
-            found[min(runs, key=lambda run: run.id).name] = {"version": version, "is": str(again or version)}
-    return found
+            version = str(metadata.property_value(pushed, "pushed_version"))
+            again = metadata.property_value(pushed, serving.ROLLED_BACK_TO)
+            versions[min(runs, key=lambda run: run.id).name] = {"version": version, "is": str(again or version)}
+    return versions
 
 
 def _of_result(file: Path) -> dict[str, Any]:

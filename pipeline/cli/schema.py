@@ -42,10 +42,10 @@ def freeze(config: Config, output: str | None, force: bool) -> int:
         if run.pipeline != config.name:
             continue
         stages = metadata.stages(store, run)
-        made = [
+        artifacts = [
             metadata.live(stages, stage, key) for stage, key in (("SchemaGen", "schema"), ("ExampleGen", "examples"))
         ]
-        uris = [one.uri for one in made if one]
+        uris = [artifact.uri for artifact in artifacts if artifact]
         if len(uris) == 2 and all(files.exists(uri) for uri in uris):
             from components.data_gate import freeze as data_gate_freeze
 

@@ -27,10 +27,10 @@ def check(config: Config) -> None:
         return
     name = "the database of metadata.url" if config.metadata.url else f"{config.run_dir}/{run_dir.SQLITE_FILE}"
     if not metadata.exists(config):
-        said, unknown = f"{name} is missing or empty", next(iter(newest.values()))[1]
+        problem, unknown = f"{name} is missing or empty", next(iter(newest.values()))[1]
     else:
         store = metadata.open_store(config)
-        said = f"{name} is not the database of this run directory, or an older copy of it"
+        problem = f"{name} is not the database of this run directory, or an older copy of it"
         strange = [path for node, (number, path) in newest.items() if metadata.node_of(store, number) != node]
         latest = _latest_run(config)
         if latest and not metadata.knows_run(store, latest):
@@ -40,28 +40,28 @@ def check(config: Config) -> None:
         unknown = strange[0]
     root = os.path.dirname(run_dir.artifacts(config))
     raise UserError(
-        f"{said}: it does not know {unknown}. Put the right database back; or move {root} away, and everything is made "
-        "again; or choose another --run-dir"
+        f"{problem}: it does not know {unknown}. Put the right database back; or move {root} away, and everything is "
+        "made again; or choose another --run-dir"
     )
 
 
 def _newest_artifacts(config: Config) -> dict[tuple[str, str], tuple[int, str]]:
     """Return the highest execution id of the folders <name>/<stage>/<key>/<id>, and its folder, by (name, stage)."""
     root, name = os.path.split(run_dir.artifacts(config))
-    found = {}
+    newest = {}
     # A folder of artifacts that is not in the run directory may be shared: of it, only what this pipeline made counts.
     for pipeline in [name] if config.artifacts_dir else files.names(root):
         for stage in files.names(f"{root}/{pipeline}"):
-            made = [
+            numbers = [
                 (int(number), f"{root}/{pipeline}/{stage}/{key}/{number}")
                 for key in files.names(f"{root}/{pipeline}/{stage}")
                 if not key.startswith(".")
                 for number in files.names(f"{root}/{pipeline}/{stage}/{key}")
                 if number.isdecimal()
             ]
-            if made:
-                found[pipeline, stage] = max(made)
-    return found
+            if numbers:
+                newest[pipeline, stage] = max(numbers)
+    return newest
 
 
 def _latest_run(config: Config) -> str | None:

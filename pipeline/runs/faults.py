@@ -25,7 +25,7 @@ _ROOM = 4 << 20  # bytes; a file system with less is full
 
 def in_words(error: BaseException, config: Config) -> str | None:
     """Return the message for an error that is not the program's; None if it may be the program's."""
-    text = "\n".join(str(one) for one in _chain(error))
+    text = "\n".join(str(cause) for cause in _chain(error))
     again = "run the same command to resume"
     if FULL.search(text):
         return f"no space left on {_full(config, _path(error, text))}; make room and {again}"
@@ -62,26 +62,26 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 def _path(error: BaseException, text: str) -> str | None:
     """Return the file that the error is about, where it says so."""
-    system = next((one for one in _chain(error) if isinstance(one, OSError) and one.filename), None)
-    found = _PATH.search(text)
-    return str(system.filename) if system else found[1] if found else None
+    system = next((cause for cause in _chain(error) if isinstance(cause, OSError) and cause.filename), None)
+    match = _PATH.search(text)
+    return str(system.filename) if system else match[1] if match else None
 
 
 def _full(config: Config, path: str | None) -> str:
     """Return the folders of the run on a file system without room; if none is full now, the folder of the file."""
     folders = [config.run_dir, run_dir.artifacts(config), run_dir.serving(config), tempfile.gettempdir()]
     local = list(dict.fromkeys(folder for folder in folders if not files.is_remote(folder)))
-    found: dict[int, str] = {}
+    full: dict[int, str] = {}
     nearest: dict[str, int] = {}
     for folder in local:
-        there = next((path for path in _upwards(folder) if os.path.exists(path)), "/")
-        usage, nearest[folder] = shutil.disk_usage(there), os.stat(there).st_dev
+        existing = next((path for path in _upwards(folder) if os.path.exists(path)), "/")
+        usage, nearest[folder] = shutil.disk_usage(existing), os.stat(existing).st_dev
         if usage.free < _ROOM:
-            found.setdefault(nearest[folder], f"the file system of {folder} ({usage.free / 1e6:.1f} MB free)")
-    if not found and path:  # room was made when what was half-written was removed
-        device = os.stat(next(one for one in _upwards(path) if os.path.exists(one))).st_dev
+            full.setdefault(nearest[folder], f"the file system of {folder} ({usage.free / 1e6:.1f} MB free)")
+    if not full and path:  # room was made when what was half-written was removed
+        device = os.stat(next(parent for parent in _upwards(path) if os.path.exists(parent))).st_dev
         local = [folder for folder in local if nearest[folder] == device][:1] or [path]
-    return " and ".join(found.values()) or f"the file system of {' or '.join(local)}"
+    return " and ".join(full.values()) or f"the file system of {' or '.join(local)}"
 
 
 def _upwards(path: str) -> Iterator[str]:

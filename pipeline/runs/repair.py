@@ -81,7 +81,7 @@ def _incomplete(config: Config, store: mlmd.MetadataStore, dead: Iterable[metada
     """Return the folders <name>/<stage>/<key>/<execution> of dead executions, and what TFX keeps of them in .system."""
     root = os.path.dirname(run_dir.artifacts(config))
     keys: dict[str, list[str]] = {}  # by the folder of the stage
-    found = []
+    folders = []
     for execution in dead:
         node = metadata.node_of(store, execution.id)
         if node is None or metadata.property_value(execution, metadata.OUTPUTS_OF_OTHERS):
@@ -91,7 +91,7 @@ def _incomplete(config: Config, store: mlmd.MetadataStore, dead: Iterable[metada
             keys[stage] = [key for key in files.names(stage) if key != _SYSTEM]
             if config.metadata.url is None:  # TFX does not say whose they are; here no one else runs anything
                 working = f"{stage}/{_SYSTEM}/stateful_working_dir"
-                found += [f"{working}/{name}" for name in files.names(working)]
-        found += [f"{stage}/{key}/{execution.id}" for key in keys[stage]]
-        found.append(f"{stage}/{_SYSTEM}/executor_execution/{execution.id}")
-    return [folder for folder in found if files.is_folder(folder)]
+                folders += [f"{working}/{name}" for name in files.names(working)]
+        folders += [f"{stage}/{key}/{execution.id}" for key in keys[stage]]
+        folders.append(f"{stage}/{_SYSTEM}/executor_execution/{execution.id}")
+    return [folder for folder in folders if files.is_folder(folder)]

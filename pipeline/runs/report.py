@@ -46,11 +46,11 @@ def make(config: Config, run_id: str) -> Path:
     path = folder / run_dir.REPORT_FILE
     result = Result.read(folder / run_dir.RESULT_FILE).to_json()
     store = metadata.known_store(config)
-    known = metadata.find_run(store, run_id)
-    stages = metadata.stages(store, known) if known else {}
-    made = {name: metadata.made(stages, *where) for name, where in _READ.items()}
-    made["baseline_predictions"] = _baseline_predictions(store, stages)
-    artifacts = {name: artifact.uri for name, artifact in made.items() if artifact}
+    run = metadata.find_run(store, run_id)
+    stages = metadata.stages(store, run) if run else {}
+    outputs = {name: metadata.made(stages, *where) for name, where in _READ.items()}
+    outputs["baseline_predictions"] = _baseline_predictions(store, stages)
+    artifacts = {name: artifact.uri for name, artifact in outputs.items() if artifact}
     evaluation, lost = _evaluation(artifacts.get("evaluation"), config.evaluator.confidence)
     build.build(
         Run(
@@ -66,8 +66,8 @@ def make(config: Config, run_id: str) -> Path:
         ),
         path,
     )
-    if known:
-        _register(store, known, path)
+    if run:
+        _register(store, run, path)
     make_index(config)
     return path
 
@@ -112,16 +112,16 @@ def _command(config: Config, folder: Path) -> str:
 def _steps(store: mlmd.MetadataStore, stages: dict[str, metadata.Stage]) -> list[Step]:
     from components.report.run import Artifact, Step
 
-    uses = graph.events_of_executions(store, [stage.execution.id for stage in stages.values()])
+    events = graph.events_of_executions(store, [stage.execution.id for stage in stages.values()])
     steps = []
     for name, stage in stages.items():
         read: list[Artifact] = []
         made: list[Artifact] = []
-        finds = stage.execution.type.endswith(".Resolver")  # it makes nothing: what it found is what it read
-        for use in uses:
-            if use.execution_id == stage.execution.id and use.artifact.state in metadata.WHOLE:
-                one = Artifact(use.artifact.id, use.key, use.artifact.type, use.artifact.uri)
-                (made if use.made and not finds else read).append(one)
+        resolves = stage.execution.type.endswith(".Resolver")  # it makes nothing: what it found is what it read
+        for event in events:
+            if event.execution_id == stage.execution.id and event.artifact.state in metadata.WHOLE:
+                artifact = Artifact(event.artifact.id, event.key, event.artifact.type, event.artifact.uri)
+                (made if event.made and not resolves else read).append(artifact)
         steps.append(Step(name, read, made))
     return steps
 
@@ -133,8 +133,8 @@ def _evaluation(uri: str | None, confidence: float) -> tuple[dict[str, Any] | No
     from components.evaluator import results
 
     missed = Lost()
-    found = missed.read("evaluation", uri, lambda at: results.read(at, confidence).to_dict())
-    return found, ({"evaluation": missed.notes[0]} if missed.notes else {})
+    evaluation = missed.read("evaluation", uri, lambda at: results.read(at, confidence).to_dict())
+    return evaluation, ({"evaluation": missed.notes[0]} if missed.notes else {})
 
 
 def _baseline_predictions(store: mlmd.MetadataStore, stages: dict[str, metadata.Stage]) -> metadata.Artifact | None:
@@ -142,9 +142,10 @@ def _baseline_predictions(store: mlmd.MetadataStore, stages: dict[str, metadata.
     model = metadata.made(stages, "Baseline", "model")
     if model is None:
         return None
-    readers = {use.execution_id for use in graph.events_of_artifacts(store, [model.id]) if not use.made}
-    made = [use.artifact for use in graph.events_of_executions(store, readers) if use.made and use.key == "predictions"]
-    return next((one for one in reversed(made) if one.state in metadata.WHOLE), None)
+    readers = {event.execution_id for event in graph.events_of_artifacts(store, [model.id]) if not event.made}
+    events = graph.events_of_executions(store, readers)
+    predictions = [event.artifact for event in events if event.made and event.key == "predictions"]
+    return next((artifact for artifact in reversed(predictions) if artifact.state in metadata.WHOLE), None)
 
 
 def _register(store: mlmd.MetadataStore, run: metadata.Run, path: Path) -> None:

@@ -41,12 +41,12 @@ def run(config: Config, keep: int, dry_run: bool) -> int:
     with run_dir.locked(config):
         removals = _plan(config, store, keep)
         total = 0
-        for one in removals:
-            size = files.bytes_below(one.path)
+        for removal in removals:
+            size = files.bytes_below(removal.path)
             total += size
-            print(f"{one.kind:<10} {size / 1e6:9.2f} MB  {short(one.path)}")
+            print(f"{removal.kind:<10} {size / 1e6:9.2f} MB  {short(removal.path)}")
             if not dry_run:
-                _remove(store, one)
+                _remove(store, removal)
         if not dry_run and removals:
             report.make_index(config)
     verb = "would be removed" if dry_run else "removed"
@@ -54,52 +54,51 @@ def run(config: Config, keep: int, dry_run: bool) -> int:
     return 0
 
 
-def _remove(store: mlmd.MetadataStore, one: Removal) -> None:
+def _remove(store: mlmd.MetadataStore, removal: Removal) -> None:
     """Remove it, after ML Metadata is told: whatever happens then, it has nothing for LIVE that is gone."""
-    gone = [artifact for artifact in one.artifacts if artifact.state != Artifact.DELETED]
+    gone = [artifact for artifact in removal.artifacts if artifact.state != Artifact.DELETED]
     for artifact in gone:
         artifact.state = Artifact.DELETED
     if gone:
         store.put_artifacts(gone)
     try:
-        files.remove(one.path)
-        if one.kind == "artifact" and not files.is_remote(one.path):
+        files.remove(removal.path)
+        if removal.kind == "artifact" and not files.is_remote(removal.path):
             # <stage>/<key>/<execution>, beside which TFX has left empty <stage>/.system/<what>/<execution>
-            stage, execution = Path(one.path).parents[1], Path(one.path).name
+            stage, execution = Path(removal.path).parents[1], Path(removal.path).name
             for left in stage.glob(f".system/*/{execution}"):
                 files.remove(str(left))
     except OSError as error:
-        raise UserError(f"cannot remove {one.path}: {files.why(error)}") from None
+        raise UserError(f"cannot remove {removal.path}: {files.why(error)}") from None
 
 
 def _plan(config: Config, store: mlmd.MetadataStore, keep: int) -> list[Removal]:
     runs = metadata.runs(store)
     seen: Counter[str] = Counter()
     newest = []
-    for one in runs:
-        seen[one.pipeline] += 1
-        newest += [one] if seen[one.pipeline] <= keep else []
+    for run in runs:
+        seen[run.pipeline] += 1
+        newest += [run] if seen[run.pipeline] <= keep else []
     if not newest:
         return []
-    done = _History(store, runs)
+    history = _History(store, runs)
     pushed = store.get_artifacts_by_type(serving.PUSHED)
     versions = list(_surplus_versions(config, pushed))
-    surplus = {one.path for one in versions}
-    served = [
-        one for one in pushed if (path := serving.destination(one)) not in surplus and path and files.exists(path)
-    ]
-    kept = {run.id for run in newest} | {run_id for one in served for run_id in done.first_run(one.id)}
-    kept |= done.latest("ModelBlessing", "blessed") | done.latest("DataFindings")
-    kept |= done.going_on() - set(run_dir.run_ids(config))
-    needed = done.needed(kept)
-    gone = {one.id for removal in versions for one in removal.artifacts}
-    found = [
+    surplus = {removal.path for removal in versions}
+    paths = {artifact.id: serving.destination(artifact) for artifact in pushed}
+    served = [number for number, path in paths.items() if path and path not in surplus and files.exists(path)]
+    kept = {run.id for run in newest} | {run_id for number in served for run_id in history.first_run(number)}
+    kept |= history.latest("ModelBlessing", "blessed") | history.latest("DataFindings")
+    kept |= history.going_on() - set(run_dir.run_ids(config))
+    needed = history.needed(kept)
+    gone = {artifact.id for removal in versions for artifact in removal.artifacts}
+    removals = [
         *versions,
-        *_artifacts(config, done.artifacts.values(), needed - gone),
+        *_artifacts(config, history.artifacts.values(), needed - gone),
         *_pages(config, store, kept, min(run.id for run in newest)),
         *_checkpoints(config, min(run.id for run in newest)),
     ]
-    return [one for one in found if files.exists(one.path)]
+    return [removal for removal in removals if files.exists(removal.path)]
 
 
 class _History:
@@ -108,33 +107,33 @@ class _History:
     def __init__(self, store: mlmd.MetadataStore, runs: list[metadata.Run]) -> None:
         self._runs = runs
         self._executions = {run.id: store.get_executions_by_context(run.context_id) for run in runs}
-        every = {one.id for executions in self._executions.values() for one in executions}
-        self._uses: dict[int, list[graph.Event]] = {}
-        for use in graph.events_of_executions(store, every):
-            self._uses.setdefault(use.execution_id, []).append(use)
-        self.artifacts = {use.artifact.id: use.artifact for uses in self._uses.values() for use in uses}
+        every = {execution.id for executions in self._executions.values() for execution in executions}
+        self._events: dict[int, list[graph.Event]] = {}
+        for event in graph.events_of_executions(store, every):
+            self._events.setdefault(event.execution_id, []).append(event)
+        self.artifacts = {event.artifact.id: event.artifact for events in self._events.values() for event in events}
 
     def _of_run(self, run_id: str) -> Iterator[graph.Event]:
         for execution in self._executions[run_id]:
-            yield from self._uses.get(execution.id, [])
+            yield from self._events.get(execution.id, [])
 
     def first_run(self, artifact_id: int) -> list[str]:
         """Return the run that made it; later ones took it from the cache."""
-        made = (
-            run.id for run in reversed(self._runs) for use in self._of_run(run.id) if use.artifact.id == artifact_id
+        runs = (
+            run.id for run in reversed(self._runs) for event in self._of_run(run.id) if event.artifact.id == artifact_id
         )
-        return [run_id for run_id in [next(made, None)] if run_id]
+        return [run_id for run_id in [next(runs, None)] if run_id]
 
     def latest(self, kind: str, needs: str | None = None) -> set[str]:
         """Return, of each pipeline, the run of the artifact that the next run is compared with."""
-        found: dict[str, tuple[int, str]] = {}
+        newest: dict[str, tuple[int, str]] = {}
         for run in self._runs:
-            for use in self._of_run(run.id):
-                one = use.artifact
-                good = one.type == kind and use.made and one.state == Artifact.LIVE
-                if good and (needs is None or metadata.property_value(one, needs) == 1):
-                    found[run.pipeline] = max(found.get(run.pipeline, (0, "")), (one.id, run.id))
-        return {run_id for _, run_id in found.values()}
+            for event in self._of_run(run.id):
+                artifact = event.artifact
+                good = artifact.type == kind and event.made and artifact.state == Artifact.LIVE
+                if good and (needs is None or metadata.property_value(artifact, needs) == 1):
+                    newest[run.pipeline] = max(newest.get(run.pipeline, (0, "")), (artifact.id, run.id))
+        return {run_id for _, run_id in newest.values()}
 
     def going_on(self) -> set[str]:
         """Return the runs that have not ended; those of this run directory, whose lock is held, were killed."""
@@ -142,24 +141,24 @@ class _History:
 
     def needed(self, run_ids: Iterable[str]) -> set[int]:
         """Return the artifacts that these runs read and made, and what was recorded of the models among them."""
-        needed = {use.artifact.id for run_id in run_ids for use in self._of_run(run_id)}
-        for uses in self._uses.values():
-            if any(use.key == "model" and not use.made and use.artifact.id in needed for use in uses):
-                needed |= {use.artifact.id for use in uses if use.made and use.key == "predictions"}
+        needed = {event.artifact.id for run_id in run_ids for event in self._of_run(run_id)}
+        for events in self._events.values():
+            if any(event.key == "model" and not event.made and event.artifact.id in needed for event in events):
+                needed |= {event.artifact.id for event in events if event.made and event.key == "predictions"}
         return needed
 
 
-def _artifacts(config: Config, known: Iterable[Artifact], needed: set[int]) -> Iterator[Removal]:
+def _artifacts(config: Config, every: Iterable[Artifact], needed: set[int]) -> Iterator[Removal]:
     """Yield artifacts below this run directory's folder of them that are not needed, nor hold one that is."""
     root = os.path.dirname(run_dir.artifacts(config).rstrip("/")) + "/"
-    known = list(known)
-    holds = [one.uri for one in known if one.id in needed]
+    every = list(every)
+    holds = [artifact.uri for artifact in every if artifact.id in needed]
     by_uri: dict[str, list[Artifact]] = {}
-    for one in known:
-        if one.id not in needed and one.uri.startswith(root) and one.state in metadata.WHOLE:
-            by_uri.setdefault(one.uri, []).append(one)
+    for artifact in every:
+        if artifact.id not in needed and artifact.uri.startswith(root) and artifact.state in metadata.WHOLE:
+            by_uri.setdefault(artifact.uri, []).append(artifact)
     for uri, artifacts in sorted(by_uri.items(), key=lambda item: item[1][0].id):
-        if not any(f"{one}/".startswith(f"{uri}/") or f"{uri}/".startswith(f"{one}/") for one in holds):
+        if not any(f"{held}/".startswith(f"{uri}/") or f"{uri}/".startswith(f"{held}/") for held in holds):
             yield Removal("artifact", uri, artifacts)
 
 
@@ -167,14 +166,14 @@ def _surplus_versions(config: Config, pushed: Iterable[Artifact]) -> Iterator[Re
     """Yield the versions beyond the `serving.keep` highest of each model, of those that ML Metadata has."""
     root = os.path.dirname(run_dir.serving(config).rstrip("/"))
     ours: dict[str, dict[str, list[Artifact]]] = {}
-    for one in pushed:
-        path = serving.destination(one)
+    for artifact in pushed:
+        path = serving.destination(artifact)
         base, _, version = path.rpartition("/")
         if version and os.path.dirname(base) == root:
-            ours.setdefault(base, {}).setdefault(version, []).append(one)
+            ours.setdefault(base, {}).setdefault(version, []).append(artifact)
     for base, versions in sorted(ours.items()):
-        there = sorted((int(name) for name in files.names(base) if re.fullmatch("[0-9]+", name)), reverse=True)
-        for number in there[config.serving.keep :] if config.serving.keep else []:
+        numbers = sorted((int(name) for name in files.names(base) if re.fullmatch("[0-9]+", name)), reverse=True)
+        for number in numbers[config.serving.keep :] if config.serving.keep else []:
             if str(number) in versions:
                 yield Removal("version", f"{base}/{number}", versions[str(number)])
 
@@ -182,8 +181,8 @@ def _surplus_versions(config: Config, pushed: Iterable[Artifact]) -> Iterator[Re
 def _pages(config: Config, store: mlmd.MetadataStore, kept: set[str], oldest: str) -> Iterator[Removal]:
     """Yield reports, cards and logs of runs that are not kept, and comparisons with them; results stay."""
     reports: dict[str, list[Artifact]] = {}
-    for one in store.get_artifacts_by_type(REPORT):
-        reports.setdefault(one.uri, []).append(one)
+    for artifact in store.get_artifacts_by_type(REPORT):
+        reports.setdefault(artifact.uri, []).append(artifact)
 
     def stays(run_id: str) -> bool:
         return run_id in kept or run_id >= oldest  # one that failed at once is unknown to ML Metadata
@@ -204,7 +203,7 @@ def _checkpoints(config: Config, oldest: str) -> Iterator[Removal]:
     """Yield the checkpoints of trainings that were stopped before the oldest of the newest runs began."""
     began = run_dir.started(oldest)
     folder = run_dir.checkpoints(config)
-    for one in sorted(folder.iterdir()) if folder.is_dir() and began else []:
-        times = [path.stat().st_mtime for path in (one, *one.rglob("*"))]
+    for checkpoint in sorted(folder.iterdir()) if folder.is_dir() and began else []:
+        times = [path.stat().st_mtime for path in (checkpoint, *checkpoint.rglob("*"))]
         if began and datetime.fromtimestamp(max(times)) < began:
-            yield Removal("checkpoint", str(one))
+            yield Removal("checkpoint", str(checkpoint))

@@ -86,8 +86,8 @@ def open_store(config: Config) -> mlmd.MetadataStore:
             if left and _MADE_TWICE.search(str(error)):
                 time.sleep(_PAUSE)
                 continue
-            if not config.metadata.url and (said := faults.in_words(error, config)):
-                raise Damaged(said) from None
+            if not config.metadata.url and (message := faults.in_words(error, config)):
+                raise Damaged(message) from None
             where = "metadata.url" if config.metadata.url else f"{config.run_dir}/{SQLITE_FILE}"
             why = " ".join(str(error).split())
             for secret in filter(None, (connection(config).mysql.password, connection(config).postgresql.password)):
@@ -145,8 +145,8 @@ def runs(store: mlmd.MetadataStore) -> list[Run]:
         for context in store.get_children_contexts_by_context(pipeline.id)
     }
     contexts = store.get_contexts_by_type(_RUN)
-    found = [Run(one.name, names.get(one.id, ""), one.id, one.create_time_since_epoch / 1000) for one in contexts]
-    return sorted(found, key=lambda run: run.context_id, reverse=True)
+    every = [Run(c.name, names.get(c.id, ""), c.id, c.create_time_since_epoch / 1000) for c in contexts]
+    return sorted(every, key=lambda run: run.context_id, reverse=True)
 
 
 def knows_run(store: mlmd.MetadataStore, run_id: str) -> bool:
@@ -168,25 +168,25 @@ def stages(store: mlmd.MetadataStore, run: Run) -> dict[str, Stage]:
     """Return the stages of a run by name, with their outputs; a stage from the cache has the cached ones."""
     executions = store.get_executions_by_context(run.context_id)
     outputs = _outputs(store, [execution.id for execution in executions])
-    found: dict[str, Stage] = {}
+    by_name: dict[str, Stage] = {}
     for execution in sorted(executions, key=lambda e: e.id):
         for context in store.get_contexts_by_execution(execution.id):
             if context.type == "node":
                 name = context.name.removeprefix(f"{run.pipeline}.")
-                found[name] = Stage(name, execution, outputs.get(execution.id, {}))
-    return found
+                by_name[name] = Stage(name, execution, outputs.get(execution.id, {}))
+    return by_name
 
 
 def live(stages: dict[str, Stage], stage: str, key: str) -> Artifact | None:
     """Return the latest LIVE artifact of an output key, or None."""
     outputs = stages[stage].outputs.get(key, []) if stage in stages else []
-    return next((one for one in reversed(outputs) if one.state == Artifact.LIVE), None)
+    return next((artifact for artifact in reversed(outputs) if artifact.state == Artifact.LIVE), None)
 
 
 def made(stages: dict[str, Stage], stage: str, key: str) -> Artifact | None:
     """Return the latest complete artifact of an output key, also one removed since, or None."""
     outputs = stages[stage].outputs.get(key, []) if stage in stages else []
-    return next((one for one in reversed(outputs) if one.state in WHOLE), None)
+    return next((artifact for artifact in reversed(outputs) if artifact.state in WHOLE), None)
 
 
 def _outputs(store: mlmd.MetadataStore, execution_ids: list[int]) -> dict[int, dict[str, list[Artifact]]]:
@@ -235,9 +235,9 @@ def cancel(store: mlmd.MetadataStore, executions: list[Execution]) -> None:
     store.put_executions(executions)
 
 
-def property_value(one: Artifact | Execution, name: str) -> Any:
+def property_value(node: Artifact | Execution, name: str) -> Any:
     """Return a property of an artifact or an execution, custom or not; None where it is not set."""
-    for properties in (one.custom_properties, one.properties):
+    for properties in (node.custom_properties, node.properties):
         if name in properties:
             return getattr(properties[name], properties[name].WhichOneof("value"))
     return None

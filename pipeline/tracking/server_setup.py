@@ -46,8 +46,8 @@ def on_server(store: mlmd.MetadataStore, kind: str, ir: Any) -> Iterator[None]:
     unordered = mlmd.MetadataStore.get_artifacts_by_id
 
     def in_order(self: mlmd.MetadataStore, artifact_ids: Sequence[int], *more: Any, **named: Any) -> list[pb.Artifact]:
-        found = {artifact.id: artifact for artifact in unordered(self, artifact_ids, *more, **named)}
-        return [found[one] for one in artifact_ids if one in found]
+        artifacts = {artifact.id: artifact for artifact in unordered(self, artifact_ids, *more, **named)}
+        return [artifacts[artifact_id] for artifact_id in artifact_ids if artifact_id in artifacts]
 
     mlmd.MetadataStore.get_artifacts_by_id = in_order
     try:

@@ -18,7 +18,7 @@ _MODEL_FILE = "saved_model.pb"
 def front(base: str) -> int:
     """Return the version that is served of the versions below `base`; 0 where there is none."""
     versions = sorted((int(name) for name in files.names(base) if re.fullmatch("[0-9]+", name)), reverse=True)
-    return next((one for one in versions if files.exists(f"{base}/{one}/{_MODEL_FILE}")), 0)
+    return next((version for version in versions if files.exists(f"{base}/{version}/{_MODEL_FILE}")), 0)
 
 
 def destination(pushed: metadata.Artifact) -> str:
@@ -31,14 +31,15 @@ def now(store: mlmd.MetadataStore, base: str) -> dict[str, str] | None:
     version = str(front(base))
     if version == "0":
         return None
-    pushed = [one for one in store.get_artifacts_by_type(PUSHED) if destination(one) == f"{base}/{version}"]
+    artifacts = store.get_artifacts_by_type(PUSHED)
+    pushed = [artifact for artifact in artifacts if destination(artifact) == f"{base}/{version}"]
     again = metadata.property_value(pushed[-1], ROLLED_BACK_TO) if pushed else None
     return {"version": version, "is": str(again or version)}
 
 
 def in_front(store: mlmd.MetadataStore) -> list[metadata.Artifact]:
     """Return the served PushedModel of each model whose folder can be read from here."""
-    pushed = {destination(one): one for one in store.get_artifacts_by_type(PUSHED)}
+    pushed = {destination(artifact): artifact for artifact in store.get_artifacts_by_type(PUSHED)}
     bases = sorted({os.path.dirname(path) for path in pushed if path})
     paths = [f"{base}/{front(base)}" for base in bases]
     return [pushed[path] for path in paths if path in pushed]

@@ -122,12 +122,12 @@ def _thresholds(blessing: ArtifactNode, measured: dict[str, Any], baseline: str)
     checks = []
     for spec in config.get("metrics_specs", []):
         for metric in spec.get("metrics", []):
-            for one in metric.get("per_slice_thresholds", []):
-                by_class = any(f.CLASS_NAME in of.get("feature_keys", []) for of in one.get("slicing_specs", []))
-                threshold = one["threshold"]
+            for gate in metric.get("per_slice_thresholds", []):
+                by_class = any(f.CLASS_NAME in of.get("feature_keys", []) for of in gate.get("slicing_specs", []))
+                threshold = gate["threshold"]
                 if "value_threshold" in threshold:
-                    floor = threshold["value_threshold"].get("lower_bound", 0.0)
-                    checks.append(_recall(floor, measured) if by_class else _accuracy(floor, measured))
+                    least = threshold["value_threshold"].get("lower_bound", 0.0)
+                    checks.append(_recall(least, measured) if by_class else _accuracy(least, measured))
                 if "change_threshold" in threshold and measured.get("baseline"):
                     checks.append(_change(threshold["change_threshold"]["absolute"], measured, baseline))
     return checks

@@ -189,22 +189,24 @@ def _pushed_models_checked() -> Iterator[None]:
     The artifact only tells where the model went. One that was removed or damaged there is pushed again.
     """
     verify = artifact_utils.verify_artifacts
-    found: dict[str, str] = {}  # what is wrong with each version that was looked at
+    damages: dict[str, str] = {}  # what is wrong with each version that was looked at
 
     def verify_pushed(artifacts: Any) -> None:
         verify(artifacts)
-        for one in itertools.chain(*artifacts.values()) if isinstance(artifacts, dict) else []:
-            path = one.get_string_custom_property("pushed_destination")
+        for artifact in itertools.chain(*artifacts.values()) if isinstance(artifacts, dict) else []:
+            path = artifact.get_string_custom_property("pushed_destination")
             if not path:
                 continue
-            if path not in found:
-                found[path] = manifest.damage(path)
-                if found[path] and _observer:
-                    version = one.get_string_custom_property("pushed_version")
-                    _observer.warned(f"version {version}, pushed before, is not whole any more: {path}: {found[path]}")
+            if path not in damages:
+                damages[path] = manifest.damage(path)
+                if damages[path] and _observer:
+                    version = artifact.get_string_custom_property("pushed_version")
+                    _observer.warned(
+                        f"version {version}, pushed before, is not whole any more: {path}: {damages[path]}"
+                    )
             # Nor is an older one enough: it lies behind the one that is damaged.
-            if any(found.values()):
-                raise RuntimeError(f"{path}: {found}")
+            if any(damages.values()):
+                raise RuntimeError(f"{path}: {damages}")
 
     artifact_utils.verify_artifacts = verify_pushed
     try:

@@ -51,23 +51,23 @@ def check(cloud: Cloud, requirements: Requirements) -> list[Finding]:
     Raises:
       CloudFault: Google Cloud does not answer.
     """
-    found = list(_project(cloud, requirements))
-    if any(f.missing for f in found):
-        return found
+    findings = list(_project(cloud, requirements))
+    if any(f.missing for f in findings):
+        return findings
     for probe, subject in CHECKS.items():
-        found += _run_check(probe, subject, cloud, requirements)
-    return found
+        findings += _run_check(probe, subject, cloud, requirements)
+    return findings
 
 
 def _run_check(probe: Check, subject: str, cloud: Cloud, requirements: Requirements) -> list[Finding]:
     """Return what `probe` finds. That something may not be checked is a note, and the job is sent."""
-    found = []
+    findings = []
     try:
         for finding in probe(cloud, requirements):
-            found.append(finding)
+            findings.append(finding)
     except FAILED as error:
-        found.append(Finding(f"could not check {subject} ({explain(error)})", missing=False))
-    return found
+        findings.append(Finding(f"could not check {subject} ({explain(error)})", missing=False))
+    return findings
 
 
 def _project(cloud: Cloud, requirements: Requirements) -> Iterator[Finding]:
@@ -138,10 +138,10 @@ def _data(cloud: Cloud, requirements: Requirements) -> Iterator[Finding]:
     bucket, _, path = requirements.data.removeprefix("gs://").partition("/")
     try:
         prefix = urlencode({"prefix": path, "maxResults": 1, "fields": "items(name)"})
-        there = cloud.get("storage", f"storage/v1/b/{bucket}/o?{prefix}").get("items")
+        objects = cloud.get("storage", f"storage/v1/b/{bucket}/o?{prefix}").get("items")
     except exceptions.NotFound:
-        there = None
-    if not there:
+        objects = None
+    if not objects:
         yield Finding(f"there is no data at {requirements.data}", f"gcloud storage cp -r YOUR_DATA {requirements.data}")
 
 

@@ -43,19 +43,18 @@ def run(config: Config, cron: str, spec: Path | None, parameters: Sequence[tuple
     submit.preflight(config, cloud, job, PERMISSIONS)
     client = cloud.client(ScheduleServiceClient)
     try:
-        there = _same(find(client, cloud, config.name), job, cron)
-        if there is None:
-            there = _create(client, cloud, config.name, job, cron)
+        schedule = _same(find(client, cloud, config.name), job, cron)
+        if schedule is None:
+            schedule = _create(client, cloud, config.name, job, cron)
         else:
             print("it exists already")
     except (exceptions.BadRequest, exceptions.Forbidden, exceptions.NotFound) as error:
         raise UserError(f"Vertex AI refuses the schedule: {explain(error)}") from None
     except FAILED as error:
         raise CloudFault(f"cannot make the schedule: {explain(error)}; the same command looks for it first") from None
-    print(
-        f"schedule  {there.cron}, next at {there.next_run_time}" if there.next_run_time else f"schedule  {there.cron}"
-    )
-    print(f"console   {page(there)}")
+    next_run = f", next at {schedule.next_run_time}" if schedule.next_run_time else ""
+    print(f"schedule  {schedule.cron}{next_run}")
+    print(f"console   {page(schedule)}")
     return 0
 
 
@@ -64,14 +63,14 @@ def delete(config: Config) -> int:
     cloud = connect(config.vertex)
     client = cloud.client(ScheduleServiceClient)
     try:
-        found = find(client, cloud, config.name)
-        for schedule in found:
+        schedules = find(client, cloud, config.name)
+        for schedule in schedules:
             with contextlib.suppress(exceptions.NotFound):  # gone, and the answer to that was lost
                 client.delete_schedule(name=schedule.name, retry=retry_transient(), timeout=TIMEOUT)
             print(f"deleted   {schedule.cron} ({schedule.name})")
     except FAILED as error:
         raise CloudFault(f"cannot delete the schedule: {explain(error)}") from None
-    if not found:
+    if not schedules:
         print(f"the pipeline {config.name!r} has no schedule in {cloud.region}")
     return 0
 
@@ -79,8 +78,8 @@ def delete(config: Config) -> int:
 def find(client: ScheduleServiceClient, cloud: Cloud, pipeline: str) -> list[Schedule]:
     """Return the schedules of a pipeline that are not over."""
     request = ListSchedulesRequest(parent=cloud.parent, filter=f'display_name="{pipeline}"')
-    found = client.list_schedules(request, retry=retry_transient(), timeout=TIMEOUT)
-    return [schedule for schedule in found if schedule.state != Schedule.State.COMPLETED]
+    schedules = client.list_schedules(request, retry=retry_transient(), timeout=TIMEOUT)
+    return [schedule for schedule in schedules if schedule.state != Schedule.State.COMPLETED]
 
 
 def page(schedule: Schedule) -> str:
@@ -88,12 +87,12 @@ def page(schedule: Schedule) -> str:
     return f"{CONSOLE}/vertex-ai/locations/{region}/pipelines/schedules/{name}?project={project}"
 
 
-def _same(found: list[Schedule], job: PipelineJob, cron: str) -> Schedule | None:
-    for schedule in found:
+def _same(schedules: list[Schedule], job: PipelineJob, cron: str) -> Schedule | None:
+    for schedule in schedules:
         if _content(schedule) == job.labels[submit.CONTENT] and schedule.cron == cron:
             return schedule
-    if found:
-        text = f"the pipeline has another schedule already, {found[0].cron!r} ({found[0].name})"
+    if schedules:
+        text = f"the pipeline has another schedule already, {schedules[0].cron!r} ({schedules[0].name})"
         raise UserError(f"{text}; delete it first: python -m pipeline vertex schedule --delete")
     return None
 
@@ -114,8 +113,8 @@ def _create(client: ScheduleServiceClient, cloud: Cloud, pipeline: str, job: Pip
     except FAILED as error:
         if isinstance(error, exceptions.ClientError):
             raise
-        there = _same(find(client, cloud, pipeline), job, cron)
-        if there is None:
+        existing = _same(find(client, cloud, pipeline), job, cron)
+        if existing is None:
             raise
         print("the answer was lost, and the schedule exists")
-        return there
+        return existing

@@ -65,12 +65,12 @@ def run(config: Config, job: str | None, wait: bool) -> int:
     cloud = connect(vertex)
     client = cloud.client(PipelineServiceClient)
     try:
-        found = _find(client, cloud, job, config.name)
+        latest = _find(client, cloud, job, config.name)
     except (exceptions.NotFound, exceptions.BadRequest):
         raise UserError(f"{cloud.project} has no job {job} in {cloud.region}") from None
     except FAILED as error:
         raise CloudFault(f"cannot look at the job: {explain(error)}") from None
-    return follow(cloud, client, found) if wait or found.state in ENDED else announce(found)
+    return follow(cloud, client, latest) if wait or latest.state in ENDED else announce(latest)
 
 
 def cancel(config: Config, job: str) -> int:

@@ -82,7 +82,7 @@ def build(config: Config, cloud: Cloud, spec: Path | None, parameters: Sequence[
             with redirect_output(os.devnull):
                 content = compile.spec(config)
             spec.write_text(json.dumps(content), encoding="utf-8")
-        known = _parameters(spec)
+        declared = _parameters(spec)
         vertex = config.vertex
         if cloud.region not in SUPPORTED_REGIONS:
             near = difflib.get_close_matches(cloud.region, SUPPORTED_REGIONS, n=1) or ["us-central1"]
@@ -92,7 +92,7 @@ def build(config: Config, cloud: Cloud, spec: Path | None, parameters: Sequence[
             built = aiplatform.PipelineJob(
                 display_name=config.name,
                 template_path=str(spec),
-                parameter_values={key: _typed(key, text, known) for key, text in parameters},
+                parameter_values={key: _typed(key, text, declared) for key, text in parameters},
                 # None leaves to each stage what it was compiled with.
                 enable_caching=None if vertex.caching else False,
                 labels=dict(vertex.labels) or None,
@@ -137,11 +137,11 @@ def preflight(config: Config, cloud: Cloud, job: PipelineJob, permissions: tuple
         accelerator=accelerator,
         accelerators=count * trainer.workers,
     )
-    found = check(cloud, requirements)
-    for finding in found:
+    findings = check(cloud, requirements)
+    for finding in findings:
         if not finding.missing:
             print(f"note      {finding}")
-    missing = [str(finding) for finding in found if finding.missing]
+    missing = [str(finding) for finding in findings if finding.missing]
     if missing:
         things = "1 thing is" if len(missing) == 1 else f"{len(missing)} things are"
         raise UserError("\n  ".join([f"nothing was sent, {things} missing in Google Cloud", *missing]))
@@ -156,11 +156,11 @@ def send(client: PipelineServiceClient, cloud: Cloud, job: PipelineJob, job_id: 
             parent=cloud.parent, pipeline_job=job, pipeline_job_id=job_id, retry=retry_transient(), timeout=TIMEOUT
         )
     except exceptions.Conflict:
-        there = client.get_pipeline_job(name=name, retry=retry_transient(), timeout=TIMEOUT)
-        if there.labels.get(CONTENT) != job.labels[CONTENT]:
+        existing = client.get_pipeline_job(name=name, retry=retry_transient(), timeout=TIMEOUT)
+        if existing.labels.get(CONTENT) != job.labels[CONTENT]:
             raise UserError(f"another job is named {job_id}: give it another --job-id") from None
         print("          it exists already")
-        return there
+        return existing
     except exceptions.TooManyRequests as error:
         page = f"{CONSOLE}/iam-admin/quotas?project={cloud.project}"
         raise CloudFault(f"a quota is used up, nothing was started ({explain(error)}); ask for more: {page}") from None
@@ -191,12 +191,12 @@ def _parameters(spec: Path) -> dict[str, str]:
         raise UserError(f"{spec} is not a compiled pipeline; `vertex compile --output {spec}` writes one") from None
 
 
-def _typed(key: str, text: str, known: dict[str, str]) -> Any:
-    if key not in known:
-        near = difflib.get_close_matches(key, known, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(sorted(known)) or 'none'}"
+def _typed(key: str, text: str, declared: dict[str, str]) -> Any:
+    if key not in declared:
+        near = difflib.get_close_matches(key, declared, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(sorted(declared)) or 'none'}"
         raise UserError(f"the pipeline has no parameter {key!r}; {hint}")
-    kind = known[key]
+    kind = declared[key]
     try:
         if "INT" in kind:
             return int(text)

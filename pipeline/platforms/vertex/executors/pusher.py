@@ -68,10 +68,11 @@ def deploy(model: aiplatform.Model, settings: dict[str, Any]) -> aiplatform.Endp
 
     Then the models that it served before are undeployed.
     """
-    found = aiplatform.Endpoint.list(filter=f'display_name="{settings["name"]}"', order_by="create_time")
-    endpoint = (
-        found[0] if found else aiplatform.Endpoint.create(display_name=settings["name"], labels=settings["labels"])
-    )
+    endpoints = aiplatform.Endpoint.list(filter=f'display_name="{settings["name"]}"', order_by="create_time")
+    if endpoints:
+        endpoint = endpoints[0]
+    else:
+        endpoint = aiplatform.Endpoint.create(display_name=settings["name"], labels=settings["labels"])
     served = [deployed.id for deployed in endpoint.list_models()]
     endpoint.deploy(
         model,
