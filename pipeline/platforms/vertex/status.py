@@ -94,7 +94,8 @@ def cancel(config: Config, job: str) -> int:
 def announce(job: PipelineJob) -> int:
     """Print where the job is, and the commands that show and stop it."""
     _header(job)
-    print_table((task.task_name, STATES.get(task.state, task.state.name.lower())) for task in _stages(job))
+    rows = [(task.task_name, STATES.get(task.state, task.state.name.lower())) for task in _stages(job)]
+    print_table(rows, gap=1, least=(17,))
     print(f"the job keeps running; {_back(job)}")
     return 0
 
