@@ -28,6 +28,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from components.contracts import training
+
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -68,9 +70,10 @@ def _preset(name: str, seed: int, changed: list[str], work: Path, peaks: dict[st
     result = _run(name, work, "Evaluator", *settings)
     trainer = Path(result["artifacts"]) / "Trainer"
     newest = max((trainer / "model").iterdir(), key=lambda path: int(path.name))
-    history = json.loads((trainer / "model_run" / newest.name / "history.json").read_text())
-    seconds = sum(epoch["seconds"] for epoch in history)
-    speed = sum(epoch["seconds"] * epoch["pictures_per_second"] for epoch in history) / seconds
+    record = trainer / "model_run" / newest.name
+    epochs = training.read(str(record)).epochs
+    seconds = sum(epoch.seconds for epoch in epochs)
+    speed = sum(epoch.seconds * epoch.pictures_per_second for epoch in epochs) / seconds
 
     import keras
     import tensorflow as tf
@@ -79,7 +82,7 @@ def _preset(name: str, seed: int, changed: list[str], work: Path, peaks: dict[st
     from components.trainer import precision
 
     used = precision.choose("auto", tf.distribute.get_strategy())
-    model = keras.saving.load_model(trainer / "model_run" / newest.name / "model.keras")
+    model = keras.saving.load_model(record / training.MODEL_FILE)
     one, many = _latency(str(newest / "Format-Serving"))
     return {
         "accuracy": result["metrics"]["accuracy"]["value"],

@@ -31,7 +31,7 @@ class GateRefused(Exception):  # noqa: N818 (a verdict, not an error)
     """The data cannot be trusted and the run stops. The message says why, one finding a line, with examples.
 
     Attributes:
-      findings: all that the gate found, warnings too, as components/data_gate/findings.py describes.
+      findings: all that the gate found, warnings too, as components/contracts/findings.py describes.
     """
 
     def __init__(self, message: str, findings: Sequence[Mapping[str, Any]] = ()) -> None:

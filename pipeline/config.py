@@ -23,6 +23,7 @@ from pydantic import (
     model_validator,
 )
 
+from components.contracts import gates as model_gates
 from components.errors import UserError
 from pipeline.platforms.vertex.config import Vertex
 from pipeline.tracking import server_url
@@ -148,10 +149,23 @@ class Evaluator(Section):
     min_class_recall: Fraction = 0.2  # floor for the worst class
     max_drop: Fraction = 0.01  # how much lower than the baseline's the accuracy may be
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95  # of the intervals
+    gates: tuple[
+        model_gates.Gate, ...
+    ] = ()  # more that a model must reach; one of what a setting above holds replaces that
+
+    @model_validator(mode="after")
+    def _hold_each_thing_once(self) -> Evaluator:
+        self.table()
+        return self
+
+    def table(self) -> list[model_gates.Gate]:
+        """Return all gates: those of the short settings, and the listed ones."""
+        return model_gates.table({name: getattr(self, name) for name in model_gates.SHORT}, self.gates)
 
 
 class Serving(Section):
     dir: str | None = None  # where models are pushed; <run_dir>/serving if not set
+    timeout_seconds: Annotated[int, Field(ge=1)] = 3600  # in which the exported model must predict the test split
     keep: Annotated[int, Field(ge=1)] | None = None  # versions of a model that `gc` leaves, the newest; all if not set
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from components import files
+from components.contracts.schema import SCHEMA_FILE
 from pipeline.config import Config
 
 SHIPPED = Path(__file__).resolve().parent / "schema"  # in a checkout a link to schema/
@@ -19,7 +20,7 @@ def path(config: Config) -> str | None:
     if config.schema_file:
         return config.schema_file if files.is_remote(config.schema_file) else str(Path(config.schema_file).resolve())
     for folder in (Path("schema"), SHIPPED):
-        file = folder / config.name / "schema.pbtxt"
+        file = folder / config.name / SCHEMA_FILE
         if file.is_file():
             return str(file.resolve())
     return None
@@ -32,5 +33,5 @@ def describe(config: Config) -> str:
         return "inferred"
     if config.schema_file or files.is_remote(found):
         return found
-    own = Path("schema", config.name, "schema.pbtxt")
+    own = Path("schema", config.name, SCHEMA_FILE)
     return str(own) if Path(found) == own.resolve() else f"the package's own for {config.name}"

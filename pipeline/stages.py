@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import tensorflow as tf
-from google.protobuf import text_format
-from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx import components as tfx
 from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
 from tfx.dsl.components.base.base_node import BaseNode
@@ -16,8 +14,9 @@ from tfx.types import Channel, standard_artifacts
 
 from components import files
 from components.contracts import features
+from components.contracts import schema as schemas
 from components.errors import UserError
-from components.evaluator.config import eval_config
+from components.evaluator.eval_config import eval_config
 from components.evaluator.executor import ImageEvaluator
 from components.example_gen.component import ImageExampleGen
 from components.example_gen.formats.base import Features, Source
@@ -133,7 +132,7 @@ def create_pipeline(config: Config, source: Source, platform: Platform) -> Pipel
         example_splits=[features.TEST],
         model=model,
         baseline_model=baseline.outputs["model"],
-        eval_config=eval_config(**config.evaluator.model_dump(exclude={"confidence"})),
+        eval_config=eval_config(config.evaluator.table(), config.evaluator.confidence),
         module_path="components.evaluator.slices",
     ).with_id("Evaluator")
 
@@ -142,6 +141,7 @@ def create_pipeline(config: Config, source: Source, platform: Platform) -> Pipel
         examples=examples,
         model=model,
         evaluation=evaluator.outputs["evaluation"],
+        timeout_seconds=config.serving.timeout_seconds,
     ).with_id("ServingCheck")
 
     # Copies a model that is blessed twice to where it is served from.
@@ -215,9 +215,9 @@ def read_schema(config: Config) -> str | None:
     if path is None:
         return None
     try:
-        text_format.Parse(files.read_bytes(path).decode(), schema_pb2.Schema())
+        schemas.read(path)
     except (OSError, tf.errors.OpError) as error:
         raise UserError(f"cannot read the schema {path}: {files.why(error)}") from None
-    except (UnicodeDecodeError, text_format.ParseError) as error:
+    except ValueError as error:
         raise UserError(f"the schema {path} is not a text proto of a TFDV schema: line {error}") from None
     return path

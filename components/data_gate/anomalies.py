@@ -7,10 +7,11 @@ from typing import Any
 
 import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import anomalies_pb2
-from tfx.dsl.io import fileio
 
 from components.contracts import features as f
-from components.data_gate.findings import ANOMALIES, KEPT, SHOWN, WARN, Finding, found, one_line, pictures, quote
+from components.contracts import schema as schemas
+from components.contracts.findings import ANOMALIES, KEPT, WARN, Finding
+from components.data_gate.messages import SHOWN, found, one_line, pictures, quote
 
 COMPARABLE = 100  # pictures; the distributions of fewer differ by chance alone
 
@@ -20,12 +21,7 @@ _CORRECT = "Correct the data, or the schema where the data is right"
 def breaches(files: Mapping[str, str], action: str) -> Iterator[Finding]:
     """Every anomaly that ExampleValidator found; `files` holds the path of its output for each split."""
     for split, path in files.items():
-        yield from _in_words(split, _read(path), action)
-
-
-def _read(path: str) -> anomalies_pb2.Anomalies:
-    with fileio.open(path, "rb") as file:
-        return anomalies_pb2.Anomalies.FromString(file.read())
+        yield from _in_words(split, schemas.read_anomalies(path), action)
 
 
 def distances(statistics: Mapping[str, str], schema: str, previous: str | None, action: str) -> Iterator[Finding]:
@@ -38,7 +34,7 @@ def distances(statistics: Mapping[str, str], schema: str, previous: str | None, 
       previous: path of the statistics of the train split that was accepted before; None where there is none.
       action: "stop" or "warn".
     """
-    rules = tfdv.load_schema_text(schema)
+    rules = schemas.read(schema)
     splits = {split: tfdv.load_stats_binary(path) for split, path in statistics.items()}
     train = splits.pop(f.TRAIN)
     if _count(train) < COMPARABLE:

@@ -14,7 +14,7 @@ from components.data_gate.executor import Executor
 
 
 class DataFindings(types.Artifact):
-    """What the gate found in data that it let pass: the two files named in findings.py."""
+    """What the gate found in data that it let pass: the two files named in contracts/findings.py."""
 
     TYPE_NAME = "DataFindings"
 
@@ -60,7 +60,7 @@ class DataGate(base_beam_component.BaseBeamComponent):
           statistics: of StatisticsGen, of all splits.
           anomalies: of ExampleValidator, of all splits.
           schema: the one that the anomalies were found by.
-          actions: "stop", "warn" or "off" for each of findings.KINDS.
+          actions: "stop", "warn" or "off" for each of contracts.findings.KINDS.
           max_rejected: fraction of the pictures that may be left out before it is a finding.
           previous: the findings of the data accepted before (see previous.py), to measure drift against.
         """

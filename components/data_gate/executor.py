@@ -13,11 +13,8 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 
 from components.contracts import features as f
+from components.contracts import findings, schema, statistics
 from components.data_gate import gate
-from components.data_gate.findings import FINDINGS_FILE, TRAIN_STATISTICS_FILE
-
-# The names under which StatisticsGen, ExampleValidator and SchemaGen write.
-_STATISTICS_FILE, _ANOMALIES_FILE, _SCHEMA_FILE = "FeatureStats.pb", "SchemaDiff.pb", "schema.pbtxt"
 
 
 class Executor(base_beam_executor.BaseBeamExecutor):
@@ -34,37 +31,28 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         Raises:
           GateRefused: a finding of a kind that is set to "stop" was made.
         """
-
-        def files(key: str, name: str) -> dict[str, str]:
-            return {
-                split: os.path.join(artifact_utils.get_split_uri(input_dict[key], split), name) for split in f.SPLITS
-            }
-
-        statistics = files("statistics", _STATISTICS_FILE)
-        previous = input_dict.get("previous")
+        uris = {key: artifacts[0].uri for key, artifacts in input_dict.items() if artifacts}
         data = gate.Data(
-            examples=artifact_utils.get_single_uri(input_dict["examples"]),
-            files={split: _list(folder) for split, folder in files("examples", "").items()},
-            statistics=statistics,
-            anomalies=files("anomalies", _ANOMALIES_FILE),
-            schema=os.path.join(artifact_utils.get_single_uri(input_dict["schema"]), _SCHEMA_FILE),
-            previous=os.path.join(previous[0].uri, TRAIN_STATISTICS_FILE) if previous else None,
+            examples=uris["examples"],
+            files={split: _list(artifact_utils.get_split_uri(input_dict["examples"], split)) for split in f.SPLITS},
+            statistics={split: statistics.path(uris["statistics"], split) for split in f.SPLITS},
+            anomalies={split: schema.anomalies_path(uris["anomalies"], split) for split in f.SPLITS},
+            schema=schema.path(uris["schema"]),
+            previous=f"{uris['previous']}/{findings.TRAIN_STATISTICS_FILE}" if "previous" in uris else None,
         )
         out = artifact_utils.get_single_uri(output_dict["findings"])
-        findings = gate.examine(
+        found = gate.examine(
             data,
             json.loads(exec_properties["actions"]),
             exec_properties["max_rejected"],
             self._make_beam_pipeline(),
             scratch=os.path.join(out, "same_pixels"),
         )
-        for finding in findings:
+        for finding in found:
             logging.warning("%s: %s", finding.kind, finding.message)
-        gate.refuse(findings)
-        fileio.makedirs(out)
-        with fileio.open(os.path.join(out, FINDINGS_FILE), "w") as file:
-            file.write(json.dumps([finding.to_json() for finding in findings], indent=1))
-        fileio.copy(statistics[f.TRAIN], os.path.join(out, TRAIN_STATISTICS_FILE))
+        gate.refuse(found)
+        findings.write(out, found)
+        fileio.copy(data.statistics[f.TRAIN], os.path.join(out, findings.TRAIN_STATISTICS_FILE))
 
 
 def _list(folder: str) -> list[str]:

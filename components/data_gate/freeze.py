@@ -10,6 +10,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components import files
 from components.contracts import features as f
+from components.contracts import schema as schemas
 from components.errors import UserError
 
 _HEADER = """\
@@ -92,9 +93,9 @@ def freeze(
     if not class_names:
         raise UserError("A schema needs at least one class name; none was given.")
     try:
+        schema = schemas.read(str(source))
         text = files.read_bytes(str(source)).decode()
-        schema = text_format.Parse(text, schema_pb2.Schema())
-    except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
+    except (OSError, ValueError) as error:
         raise UserError(f"{source} is not the schema of a run: {files.why(error)}") from error
     if not curated:
         text = _curated(schema, sorted(class_names))

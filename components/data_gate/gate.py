@@ -8,8 +8,7 @@ from collections.abc import Iterator, Mapping
 import apache_beam as beam
 
 from components.contracts import counts
-from components.data_gate import anomalies, rejected, same_pixels
-from components.data_gate.findings import (
+from components.contracts.findings import (
     ANOMALIES,
     CONFLICTS,
     DUPLICATES,
@@ -19,6 +18,7 @@ from components.data_gate.findings import (
     STOP,
     Finding,
 )
+from components.data_gate import anomalies, rejected, same_pixels
 from components.errors import GateRefused
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from components.contracts import rejects
 from components.contracts.counts import Counts
-from components.data_gate.findings import KEPT, REJECTED, Finding, for_example, found, one_line, quote
+from components.contracts.findings import KEPT, REJECTED, Finding
+from components.data_gate.messages import for_example, found, one_line, quote
 
 _REASONS = 3  # named in the message
 

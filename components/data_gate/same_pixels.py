@@ -19,17 +19,8 @@ import tensorflow as tf
 from tfx.dsl.io import fileio
 
 from components.contracts import features as f
-from components.data_gate.findings import (
-    CONFLICTS,
-    DUPLICATES,
-    KEPT,
-    LEAKS,
-    Finding,
-    for_example,
-    found,
-    pictures,
-    quote,
-)
+from components.contracts.findings import CONFLICTS, DUPLICATES, KEPT, LEAKS, Finding
+from components.data_gate.messages import for_example, found, pictures, quote
 
 _COLUMNS = (f.PIXELS_SHA256, f.CLASS_NAME, f.SOURCE)
 _BATCH = 1024  # records decoded at once

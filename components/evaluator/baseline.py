@@ -11,6 +11,8 @@ from tfx.dsl.io import fileio
 from tfx.types import Artifact
 from tfx.utils import path_utils
 
+from components.contracts.model import SAVED_MODEL_FILE
+
 
 class LatestOtherBlessedModelStrategy(ResolverStrategy):
     """Resolves to the model that was blessed last, of those that are not the candidate and whose files exist.
@@ -45,4 +47,4 @@ class LatestOtherBlessedModelStrategy(ResolverStrategy):
 
 def _has_files(model: Artifact) -> bool:
     exported = path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model))
-    return bool(fileio.exists(os.path.join(exported, "saved_model.pb")))
+    return bool(fileio.exists(os.path.join(exported, SAVED_MODEL_FILE)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
+import json
 from typing import Any
 
 from tfx import types
@@ -10,15 +10,14 @@ from tfx.components.evaluator import component as tfx_component
 from tfx.components.evaluator import executor as tfx_evaluator
 from tfx.dsl.components.base import executor_spec
 from tfx.types import artifact_utils, standard_component_specs
-from tfx.utils import proto_utils
 
-from components.contracts import counts
+from components.contracts import counts, gates
 from components.contracts import features as f
-from components.evaluator.config import eval_config
+from components.evaluator.eval_config import with_limits
 
 
 class Executor(tfx_evaluator.Executor):
-    """TFX's; execution properties with the names of `eval_config`'s arguments go before the configuration."""
+    """TFX's; an execution property with the key of a gate overrides the gate's bound."""
 
     def Do(
         self,
@@ -32,10 +31,11 @@ class Executor(tfx_evaluator.Executor):
           Damaged: the test split has lost records.
         """
         counts.verify(artifact_utils.get_single_uri(input_dict[standard_component_specs.EXAMPLES_KEY]), [f.TEST])
-        names = [name for name in inspect.signature(eval_config).parameters if name in exec_properties]
-        if names:
-            config = proto_utils.proto_to_json(eval_config(**{name: exec_properties[name] for name in names}))
-            exec_properties = exec_properties | {standard_component_specs.EVAL_CONFIG_KEY: config}
+        config = exec_properties[standard_component_specs.EVAL_CONFIG_KEY]
+        keys = [gate.key for gate in gates.of_eval_config(json.loads(config))]
+        if limits := {key: exec_properties[key] for key in keys if key in exec_properties}:
+            changed = {standard_component_specs.EVAL_CONFIG_KEY: with_limits(config, limits)}
+            exec_properties = exec_properties | changed
         super().Do(input_dict, output_dict, exec_properties)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import uuid
@@ -17,11 +16,11 @@ from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils, proto_utils
 
 from components import files
+from components.contracts.model import SAVED_MODEL_FILE, Pushed, write_pushed
 from components.errors import UserError
 from components.pusher import incoming, manifest
 
 CLAIM = ".claim-"  # <base_directory>/.claim-<version>-<uuid>: on object stores, who is writing the version
-PUSHED_FILE = "pushed.json"  # in the PushedModel artifact: {"destination", "version"}
 
 
 class Executor(tfx_pusher.Executor):
@@ -64,8 +63,7 @@ class Executor(tfx_pusher.Executor):
                 f"cannot push to {base!r}: {error.strerror}; set serving.dir to a folder that can be written"
             ) from error
         target = os.path.join(base, str(version))
-        record = json.dumps({"destination": target, "version": version}, ensure_ascii=False)
-        io_utils.write_string_file(os.path.join(pushed.uri, PUSHED_FILE), record)
+        write_pushed(pushed.uri, Pushed(target, version))
         self._MarkPushed(pushed, pushed_destination=target, pushed_version=str(version))
         logging.info("Pushed to %s", target)
 
@@ -85,7 +83,7 @@ def push(model: str, base: str) -> int:
 
 def _front(base: str) -> int:
     """The version that TensorFlow Serving serves, or 0: the highest that is complete."""
-    complete = (one for one in _versions(base) if files.exists(os.path.join(base, str(one), manifest.MODEL_FILE)))
+    complete = (one for one in _versions(base) if files.exists(os.path.join(base, str(one), SAVED_MODEL_FILE)))
     return next(complete, 0)
 
 
@@ -123,7 +121,7 @@ def _push_to_disk(model: str, base: str, contents: manifest.Manifest) -> int:
 
 def _copy(model: str, target: str, contents: manifest.Manifest) -> None:
     """Writes the manifest before the file that makes a version complete, which comes last."""
-    last = manifest.MODEL_FILE
+    last = SAVED_MODEL_FILE
     for name in contents.files:
         if name != last:
             io_utils.copy_file(os.path.join(model, name), os.path.join(target, name))

@@ -8,10 +8,10 @@ import json
 from collections.abc import Mapping
 
 from components import files
+from components.contracts.model import SAVED_MODEL_FILE
 
 # The folder is SavedModel's own for what else belongs to a model; TensorFlow Serving does not look into it.
 MANIFEST_FILE = "assets.extra/manifest.json"  # {"sha256", "files": {path below the version: sha256}}
-MODEL_FILE = "saved_model.pb"  # TensorFlow Serving takes a version for complete once it has this file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,8 +68,8 @@ def difference(folder: str, manifest: Manifest) -> str:
 
 def damage(folder: str) -> str:
     """What is wrong with a pushed version, in words; "" where it is as it was pushed."""
-    if not files.exists(f"{folder}/{MODEL_FILE}"):
-        return f"{MODEL_FILE} is missing" if files.exists(folder) else "the folder is missing"
+    if not files.exists(f"{folder}/{SAVED_MODEL_FILE}"):
+        return f"{SAVED_MODEL_FILE} is missing" if files.exists(folder) else "the folder is missing"
     try:
         manifest = read(folder)
         return difference(folder, manifest) if manifest else ""

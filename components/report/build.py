@@ -68,7 +68,7 @@ def build(run: Run, path: Path) -> None:
         lineage=lineage(run),
         splits=f.SPLITS,
         largest_matrix=LARGEST_MATRIX,
-        seconds=sum(run.result["seconds"].values()),
+        seconds=sum(run.result.seconds.values()),
     )
 
 

@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from components.contracts import features as f
-from components.report import page, predictions
+from components.contracts.checks import GateCheck
+from components.contracts.predictions import Predictions
+from components.contracts.statistics import Moments
+from components.report import page
 
 FEW = 30  # test pictures of a class; the interval of fewer is so wide that the class was hardly measured
 CONFUSIONS = 5  # pairs of classes listed
@@ -32,10 +35,10 @@ class Card:
       libraries: their versions when it was trained.
       source, fingerprint, files: where the pictures came from, the hash of their bytes, and how many files that were.
       counts: pictures by split and class.
-      measures: {measure: {split: (mean, standard deviation)}} of the pictures.
+      measures: by measure and split, of the images.
       metrics: as in result.json.
       baseline: the version that it was measured beside; None without one.
-      checks: {"name", "needed", "measured", "passed", "note"} of each thing that it had to reach.
+      checks: each thing that it had to reach.
       recorded: the answers that ServingCheck recorded; None where there are none.
       lineage: {"id", "key", "stage", "run_id", "read"} of each artifact that it was made from, the nearest first.
       lost: a line for each artifact that could not be read.
@@ -54,11 +57,11 @@ class Card:
     fingerprint: str
     files: int
     counts: dict[str, dict[str, int]]
-    measures: dict[str, dict[str, tuple[float, float]]]
+    measures: dict[str, dict[str, Moments]]
     metrics: dict[str, Any]
     baseline: str | None
-    checks: list[dict[str, Any]]
-    recorded: predictions.Predictions | None
+    checks: list[GateCheck]
+    recorded: Predictions | None
     lineage: list[dict[str, Any]]
     lost: list[str] = dataclasses.field(default_factory=list)
 
@@ -71,7 +74,6 @@ def write(card: Card, text: Path, html: Path) -> None:
     mixed_up = confusions(card.recorded)
     values = {
         "card": card,
-        "shares": {name: card.metrics[name] for name in sorted(card.metrics) if name.endswith("accuracy")},
         "splits": f.SPLITS,
         "uses": intended_use(card),
         "limits": limits(card, mixed_up),
@@ -87,7 +89,7 @@ def intended_use(card: Card) -> list[str]:
     ranges = [
         f"{name} {mean:.3g} ± {deviation:.2g}"
         for name, by_split in card.measures.items()
-        for mean, deviation in [by_split.get(f.TRAIN, (0.0, 0.0))]
+        for mean, deviation in [by_split.get(f.TRAIN, Moments(0.0, 0.0))]
     ]
     said = [
         f"Says which of {len(classes):,} classes a picture shows, with a probability for each class.",
@@ -134,7 +136,7 @@ def limits(card: Card, mixed_up: list[tuple[str, str, int]]) -> list[str]:
     return said
 
 
-def confusions(answers: predictions.Predictions | None) -> list[tuple[str, str, int]]:
+def confusions(answers: Predictions | None) -> list[tuple[str, str, int]]:
     """(class, what it was taken for, pictures) of every kind of mistake, the most frequent first."""
     if answers is None:
         return []

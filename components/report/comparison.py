@@ -1,12 +1,4 @@
-"""Two runs side by side: what differs in configuration, code, data and results, and what cannot be compared.
-
-How sure a difference of accuracy is:
-- on pictures that both models answered, McNemar's exact test (McNemar, 1947: the binomial test of those that only one
-  got right) and the interval of Agresti and Min, "Simple improved confidence intervals for comparing matched
-  proportions" (2005).
-- on other pictures each, the interval of two independent proportions: method 10 of Newcombe, "Interval estimation for
-  the difference between independent proportions" (1998), from Wilson's interval of each.
-"""
+"""Two runs side by side: what differs in configuration, code, data and results, and what cannot be compared."""
 
 from __future__ import annotations
 
@@ -17,15 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from components.contracts import counts
+from components.contracts import counts, predictions, statistics
 from components.contracts import features as f
-from components.report import moments, predictions
+from components.contracts.metrics import METRICS, Metric
+from components.contracts.run_result import Result
+from components.intervals import Estimate, mcnemar, paired_difference, unpaired_difference
 from components.report.lost import Lost
 
 MOVED = 0.1  # standard deviations; by more a statistic is said to have moved (Cohen calls 0.2 a small effect)
 MEASURES = (f.HEIGHT, f.WIDTH, f.CHANNELS, f.NUM_BYTES, f.BRIGHTNESS, f.CONTRAST, f.SHARPNESS, f.COLOURFULNESS)
 
-Moments = dict[str, dict[str, tuple[float, float]]]  # mean and deviation by split and measure
+Moments = dict[str, dict[str, statistics.Moments]]  # by split and measure
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,14 +27,14 @@ class Side:
     """One of the two runs.
 
     Attributes:
-      result: the object of the run's result.json.
+      result: of the run.
       config: of the run, flat: {"trainer.epochs": 20}.
       code: the fingerprint of each stage's code.
       fingerprint: of the content of the data; empty if it was not read.
       artifacts: URIs of `examples`, `statistics` and `predictions`, as far as the run has them.
     """
 
-    result: dict[str, Any]
+    result: Result
     config: dict[str, Any]
     code: dict[str, str]
     fingerprint: str
@@ -48,7 +42,7 @@ class Side:
 
     @property
     def classes(self) -> list[str]:
-        return [one["name"] for one in (self.result["metrics"] or {}).get("classes", [])]
+        return [one["name"] for one in (self.result.metrics or {}).get("classes", [])]
 
 
 def compare(a: Side, b: Side) -> dict[str, Any]:
@@ -57,10 +51,10 @@ def compare(a: Side, b: Side) -> dict[str, Any]:
     data = _data(a, b, cannot)
     metrics = _metrics(a, b, cannot)
     return {
-        "runs": [side.result["run_id"] for side in (a, b)],
-        "seconds": [round(sum(side.result["seconds"].values()), 1) for side in (a, b)],
+        "runs": [side.result.run_id for side in (a, b)],
+        "seconds": [round(sum(side.result.seconds.values()), 1) for side in (a, b)],
         "config": _changed(a.config, b.config),
-        "libraries": _changed(a.result.get("versions", {}), b.result.get("versions", {})),
+        "libraries": _changed(a.result.versions, b.result.versions),
         "code": sorted(stage for stage in a.code.keys() & b.code.keys() if a.code[stage] != b.code[stage]),
         "data": data,
         "metrics": metrics,
@@ -77,14 +71,14 @@ def _changed(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[dict[str, Any]]
 # ------------------------------------------------------------------------------------------------------------- the data
 def _data(a: Side, b: Side, cannot: list[str]) -> dict[str, Any] | None:
     uris = [side.artifacts.get("examples") for side in (a, b)]
-    missing = [side.result["run_id"] for side, uri in zip((a, b), uris) if uri is None]
+    missing = [side.result.run_id for side, uri in zip((a, b), uris) if uri is None]
     if missing:
         cannot.append(f"the data: {' and '.join(missing)} read none")
         return None
     lost = Lost()
     counted = [one for one in (lost.read("the data", str(uri), counts.read) for uri in uris) if one]
     measured = [side.artifacts.get("statistics") for side in (a, b)]
-    statistics = [(lost.read("the statistics", uri, _moments) if uri else None) or {} for uri in measured]
+    moments = [(lost.read("the statistics", uri, _moments) if uri else None) or {} for uri in measured]
     cannot += lost.notes
     if len(counted) < 2:
         return None
@@ -99,13 +93,13 @@ def _data(a: Side, b: Side, cannot: list[str]) -> dict[str, Any] | None:
         "only_a": sorted(names[0] - names[1]),
         "only_b": sorted(names[1] - names[0]),
         "classes": [] if same == "artifact" else _class_counts(counted, sorted(names[0] & names[1])),
-        "statistics": [] if same == "artifact" else _statistics(*statistics),
+        "statistics": [] if same == "artifact" else _statistics(*moments),
         "moved_by": MOVED,
     }
 
 
 def _moments(uri: str) -> Moments:
-    return {split: moments.of_split(uri, split) for split in f.SPLITS}
+    return {split: statistics.moments(uri, split) for split in f.SPLITS}
 
 
 def _class_counts(counted: list[counts.Counts], names: list[str]) -> list[dict[str, Any]]:
@@ -139,10 +133,11 @@ def _statistics(a: Moments, b: Moments) -> list[dict[str, Any]]:
 
 # ---------------------------------------------------------------------------------------------------------- the results
 def _metrics(a: Side, b: Side, cannot: list[str]) -> dict[str, Any] | None:
-    missing = [side.result["run_id"] for side in (a, b) if not side.result["metrics"]]
+    missing = [side.result.run_id for side in (a, b) if not side.result.metrics]
     if missing:
         cannot.append(f"the models: {' and '.join(missing)} evaluated none")
         return None
+    numbers = [side.result.metrics or {} for side in (a, b)]
     lost = Lost()
     both = _both(a, b, lost)
     same_task = set(a.classes) == set(b.classes)
@@ -151,21 +146,15 @@ def _metrics(a: Side, b: Side, cannot: list[str]) -> dict[str, Any] | None:
     elif both["pictures"] == "other":
         cannot.append("answers picture by picture: the two tests share no picture; what differs may be the pictures")
     elif both["pictures"] == "some":
-        tests = " and ".join(f"{side.result['metrics']['pictures']:,}" for side in (a, b))
+        tests = " and ".join(f"{one['pictures']:,}" for one in numbers)
         cannot.append(f"all answers picture by picture: the tests of {tests} pictures share {both['shared']:,}")
     elif both["pictures"] == "unknown":
         cannot += lost.notes or ["answers picture by picture: ServingCheck did not record those of both runs"]
     if both["by_name"] and both["shared"]:
         cannot.append("the bytes of the shared pictures: path and class are the same, in data that differs otherwise")
-    rows = []
-    numbers = [side.result["metrics"] for side in (a, b)]
-    for name in [key for key in numbers[0] if key == "accuracy" or key.startswith("top_") or key == "cross_entropy"]:
-        if numbers[1].get(name):
-            rows.append(_row(name, numbers[0][name], numbers[1][name], same_task))
-    calibration = [{"value": one["expected_calibration_error"]} for one in numbers]
-    rows.append(_row("expected_calibration_error", calibration[0], calibration[1], same_task))
+    shared = [metric for metric in METRICS.values() if all(metric.name in one for one in numbers)]
     return {
-        "rows": sorted(rows, key=lambda row: row["name"] != "accuracy"),
+        "rows": [_row(metric, numbers[0][metric.name], numbers[1][metric.name], same_task) for metric in shared],
         "confidence": numbers[0]["confidence"],
         "pictures": [one["pictures"] for one in numbers],
         "same_classes": same_task,
@@ -175,10 +164,12 @@ def _metrics(a: Side, b: Side, cannot: list[str]) -> dict[str, Any] | None:
     }
 
 
-def _row(name: str, a: dict[str, float], b: dict[str, float], comparable: bool) -> dict[str, Any]:
+def _row(metric: Metric, a: Any, b: Any, comparable: bool) -> dict[str, Any]:
+    """Put a metric of both runs beside each other: each {"value", "low", "high"}, or without an interval {"value"}."""
+    a, b = (one if isinstance(one, dict) else {"value": one} for one in (a, b))
     difference = b["value"] - a["value"] if comparable else None
-    better = None if not difference else (difference > 0) == name.endswith("accuracy")
-    return {"name": name, "a": a, "b": b, "difference": difference, "better": better}
+    better = metric.is_better(b["value"], a["value"]) if difference else None
+    return {"name": metric.name, "a": a, "b": b, "difference": difference, "better": better}
 
 
 def _recalls(numbers: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -209,7 +200,7 @@ def _both(a: Side, b: Side, lost: Lost) -> dict[str, Any]:
         "b_right": int(now.sum()),
         "gained": gained,
         "lost": given_up,
-        "p": _mcnemar(gained, given_up) if shared else None,
+        "p": mcnemar(gained, given_up) if shared else None,
     }
 
 
@@ -221,37 +212,13 @@ def _right(recorded: str | None, lost: Lost) -> dict[tuple[str, str], bool]:
     return dict(zip(zip(answers.source.tolist(), answers.class_name.tolist()), answers.right.tolist()))
 
 
-def _mcnemar(gained: int, lost: int) -> float:
-    from scipy.stats import binomtest
-
-    return float(binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0
-
-
 def _interval(numbers: list[dict[str, Any]], both: dict[str, Any]) -> dict[str, Any] | None:
     """Of accuracy b - a, where the tests are of the same pictures, or share none."""
     level = numbers[0]["confidence"]
     if both["pictures"] == "same":
-        low, high = paired_interval(both["gained"], both["lost"], both["shared"], level)
+        low, high = paired_difference(both["gained"], both["lost"], both["shared"], level)
         return {"low": low, "high": high, "method": "Agresti and Min"}
     if both["pictures"] == "other" and level == numbers[1]["confidence"]:
-        low, high = unpaired_interval(numbers[0]["accuracy"], numbers[1]["accuracy"])
+        low, high = unpaired_difference(*(Estimate(**one["accuracy"]) for one in numbers))
         return {"low": low, "high": high, "method": "Newcombe"}
     return None
-
-
-def paired_interval(gained: int, lost: int, pictures: int, confidence: float) -> tuple[float, float]:
-    """Of the difference of two accuracies on the same pictures: `gained` are right in the second alone."""
-    from scipy.stats import norm
-
-    n, up, down = pictures + 2, gained + 0.5, lost + 0.5
-    middle = (up - down) / n
-    margin = float(norm.ppf((1 + confidence) / 2)) * math.sqrt(up + down - (up - down) ** 2 / n) / n
-    return max(middle - margin, -1.0), min(middle + margin, 1.0)
-
-
-def unpaired_interval(a: dict[str, float], b: dict[str, float]) -> tuple[float, float]:
-    """Of the difference b - a of two proportions, each {"value", "low", "high"} by Wilson."""
-    difference = b["value"] - a["value"]
-    low = math.hypot(b["value"] - b["low"], a["high"] - a["value"])
-    high = math.hypot(b["high"] - b["value"], a["value"] - a["low"])
-    return difference - low, difference + high

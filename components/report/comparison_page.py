@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from components.contracts.metrics import METRICS
 from components.names import printable
 from components.report import page
 from components.report.comparison import Side
@@ -35,9 +36,7 @@ def change(row: dict[str, Any]) -> str:
         return ""
     if row["better"] is None:
         return "the same"
-    share = row["name"].endswith("accuracy") or row["name"] == "expected_calibration_error"
-    size = f"{row['difference'] * 100:+.2f} points" if share else f"{row['difference']:+.4f}"
-    return f"{size}, {'better' if row['better'] else 'worse'}"
+    return f"{METRICS[row['name']].format_difference(row['difference'])}, {'better' if row['better'] else 'worse'}"
 
 
 def value(of: Any) -> str:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import itertools
-import os
 from typing import Any
 
-from google.protobuf import text_format
-from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
-from tfx.dsl.io import fileio
+from tensorflow_metadata.proto.v0 import schema_pb2
 
+from components import files
 from components.contracts import counts, rejects
 from components.contracts import features as f
+from components.contracts import schema as schemas
 from components.report import findings, statistics, thumbnails
 from components.report.run import ANOMALIES, PICTURES, PREVIOUS, SCHEMA, STATISTICS, Run
 
@@ -46,11 +45,6 @@ def view(run: Run) -> dict[str, Any] | None:
     }
 
 
-def _read(path: str) -> bytes:
-    with fileio.open(path, "rb") as file:
-        return file.read()
-
-
 def _rejected(examples: str, count: int) -> dict[str, Any]:
     _, reasons, rows = rejects.summarise(examples, REJECTED) if count else (0, [], [])
     return {"count": count, "reasons": reasons, "rows": rows}
@@ -62,9 +56,9 @@ def _anomalies(anomalies: str | None) -> dict[str, list[dict[str, str]]] | None:
         return None
     found: dict[str, list[dict[str, str]]] = {}
     for split in f.SPLITS:
-        path = os.path.join(anomalies, f"Split-{split}", "SchemaDiff.pb")
-        if fileio.exists(path):
-            parsed = anomalies_pb2.Anomalies.FromString(_read(path))
+        path = schemas.anomalies_path(anomalies, split)
+        if files.exists(path):
+            parsed = schemas.read_anomalies(path)
             found[split] = [
                 {"feature": ".".join(info.path.step) or name, "text": f"{info.short_description}: {info.description}"}
                 for name, info in sorted(parsed.anomaly_info.items())
@@ -77,7 +71,7 @@ def _anomalies(anomalies: str | None) -> dict[str, list[dict[str, str]]] | None:
 def _schema(schema: str | None) -> list[dict[str, str]]:
     if schema is None:
         return []
-    parsed = text_format.Parse(_read(os.path.join(schema, "schema.pbtxt")), schema_pb2.Schema())
+    parsed = schemas.read(schemas.path(schema))
     domains = {domain.name: list(domain.value) for domain in parsed.string_domain}
     rows = []
     for feature in parsed.feature:

@@ -13,13 +13,11 @@ from tfx.dsl.components.base import base_executor
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 
-from components.contracts import counts
-from components.evaluator import results
-from components.report import build, facts
+from components.contracts import counts, evaluation, findings, serving, tuning
+from components.contracts.run_result import REPORT_FILE, STILL_RUNNING, Result
+from components.report import build
 from components.report.run import PICTURES, Run
 from components.versions import versions
-
-REPORT_FILE = "report.html"
 
 
 class Executor(base_executor.BaseExecutor):
@@ -35,27 +33,28 @@ class Executor(base_executor.BaseExecutor):
         uris = {key: artifacts[0].uri for key, artifacts in input_dict.items() if artifacts}
         told = {key: value for key, value in sorted(exec_properties.items()) if key != "code_fingerprint"}
         name, seed, confidence, config = (told.pop(key) for key in ("name", "seed", "confidence", "config"))
-        evaluation = results.read(uris["evaluation"], confidence).to_dict()
-        why = results.failures(uris["evaluation"]) + facts.not_served(uris["infra_blessing"])
-        findings = facts.findings(uris["findings"])
-        result = {
-            "run_id": "",
-            "name": name,
-            "source": told["data"],
-            "exit_code": 3 if why else None,  # the run goes on
-            "stages": {stage: {"state": "done"} for stage in ("DataGate", "ServingCheck")},
-            "seconds": {},
-            "counts": counts.read(uris[PICTURES]).totals(),
-            "metrics": facts.metrics(evaluation),
-            "blessed": not why,
-            "why": why,
-            "warnings": [finding["message"] for finding in findings],
-            "findings": findings,
-            "trials": facts.trials(uris["trials"]) if "trials" in uris else [],
-        }
+        measured = evaluation.read(uris["evaluation"], confidence)
+        why = evaluation.failures(uris["evaluation"]) + serving.read(uris["infra_blessing"]).reasons
+        found = findings.with_few_examples(findings.read(uris["findings"]))
+        result = Result(
+            run_id="",
+            name=name,
+            source=told["data"],
+            exit_code=3 if why else STILL_RUNNING,
+            log="",
+            artifacts="",
+            stages={stage: {"state": "done", "seconds": 0.0} for stage in ("DataGate", "ServingCheck")},
+            counts=counts.read(uris[PICTURES]).totals(),
+            metrics=measured.summary(),
+            blessed=not why,
+            why=why,
+            warnings=[finding.message for finding in found],
+            findings=found,
+            trials=tuning.read_trials(uris["trials"]) if "trials" in uris else [],
+        )
         run = Run(
             result=result,
-            evaluation=evaluation,
+            evaluation=measured,
             artifacts=uris,
             steps=[],
             config="# The parameters of this run:\n"

@@ -17,17 +17,16 @@ def view(run: Run) -> list[dict[str, Any]]:
 
     The pictures of a group have the same pixels, so that any of them will do; that of the smallest split is shown.
     """
-    findings = run.result["findings"]
     groups: list[dict[str, Any]] = []
     shown = []
-    for finding in findings:
+    for finding in run.result.findings:
         own = [
             {"uri": None, "pictures": example["pictures"]}
-            for example in finding["examples"][:GROUPS]
+            for example in finding.examples[:GROUPS]
             if "pictures" in example
         ]
         groups += own
-        shown.append({key: finding[key] for key in ("kind", "action", "message")} | {"groups": own})
+        shown.append({"kind": finding.kind, "action": finding.action, "message": finding.message, "groups": own})
     examples = run.artifacts.get(PICTURES)
     for split in reversed(f.SPLITS) if examples else ():
         sources = {

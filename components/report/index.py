@@ -8,14 +8,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from components.contracts.run_result import Result
 from components.report import charts, page
 
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """A run that has ended: the object of its result.json, and the pages that were made of it."""
+    """A run that has ended: what came of it, and the pages that were made of it."""
 
-    result: dict[str, Any]
+    result: Result
     when: datetime | None = None  # it began, local time
     report: Path | None = None
     card: Path | None = None
@@ -36,8 +37,8 @@ def build(
     """
     measured: dict[str, list[dict[str, float]]] = {}
     for entry in entries:
-        if entry.result["metrics"]:
-            measured.setdefault(entry.result["name"], []).append(entry.result["metrics"]["accuracy"])
+        if entry.result.metrics:
+            measured.setdefault(entry.result.name, []).append(entry.result.metrics["accuracy"])
     rows = [
         {
             "result": entry.result,
@@ -45,7 +46,7 @@ def build(
             "verdict": page.verdict(entry.result),
             "report": entry.report and page.link(str(entry.report), path.parent),
             "card": entry.card and page.link(str(entry.card), path.parent),
-            "seconds": sum(entry.result["seconds"].values()),
+            "seconds": sum(entry.result.seconds.values()),
         }
         for entry in reversed(entries)
     ]

@@ -12,6 +12,8 @@ from urllib.parse import quote
 import jinja2
 
 from components import files
+from components.contracts.metrics import METRICS
+from components.contracts.run_result import STILL_RUNNING, Result
 from components.names import printable
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -27,6 +29,7 @@ def write(template: str, path: Path, **values: Any) -> None:
         lstrip_blocks=True,
     )
     environment.filters |= {"pct": percent, "count": count, "printable": printable, "size": size, "md": markdown}
+    environment.globals["METRICS"] = METRICS
     environment.globals["link"] = lambda uri: link(uri, path.parent)
     script = _text("report.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -36,24 +39,21 @@ def write(template: str, path: Path, **values: Any) -> None:
     files.write_atomic(path, page)
 
 
-def verdict(result: dict[str, Any]) -> dict[str, str]:
-    """How the run ended: {"kind": one of good, refused, failed, plain; "badge": a word; "title": a few words}.
-
-    `result` is the object of the run's result.json.
-    """
-    stopped = next((name for name, stage in result["stages"].items() if stage["state"] in ("refused", "failed")), None)
-    code = result["exit_code"]
-    if code is None:  # the report is a stage itself: the gates are passed, and the model may or may not be pushed yet
+def verdict(result: Result) -> dict[str, str]:
+    """Say how the run ended: {"kind": one of good, refused, failed, plain; "badge": a word; "title": a few words}."""
+    stopped = next((name for name, stage in result.stages.items() if stage["state"] in ("refused", "failed")), None)
+    code = result.exit_code
+    if code == STILL_RUNNING:  # the gates are passed, and the model may or may not be pushed yet
         return {"kind": "good", "badge": "blessed", "title": "passed every gate"}
-    if code == 0 and result["pushed"]:
-        version, served = result["pushed"]["version"], result.get("served")
+    if code == 0 and result.pushed:
+        version, served = result.pushed["version"], result.served
         if served and served["is"] != version:
             title = f"version {version} was pushed, version {served['version']} is served"
         else:
             title = f"served as version {served['version'] if served else version}"
         return {"kind": "good", "badge": "pushed", "title": title}
     if code == 0:
-        last = next(reversed(result["stages"]), "nothing")
+        last = next(reversed(result.stages), "nothing")
         return {"kind": "plain", "badge": "part", "title": f"ran as far as {last}, as asked"}
     if code == 3 and stopped == "DataGate":
         return {"kind": "refused", "badge": "stopped", "title": "the data cannot be trusted"}

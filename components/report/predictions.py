@@ -1,52 +1,14 @@
-"""What the served model answered for every test picture, as the serving check recorded it."""
+"""Sort the recorded answers: the surest, the mistakes, the cells of the confusion matrix, and what changed sides."""
 
 from __future__ import annotations
 
-import dataclasses
-import io
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from components import files
-from components.contracts import features as f
-
-
-@dataclasses.dataclass(frozen=True)
-class Predictions:
-    """A row a picture: `source` and `class_name` str [N], `label` and `predicted` int64 [N], `probabilities`
-    float32 [N, K]."""
-
-    source: np.ndarray
-    class_name: np.ndarray
-    label: np.ndarray
-    predicted: np.ndarray
-    probabilities: np.ndarray
-
-    @property
-    def right(self) -> np.ndarray:
-        return self.label == self.predicted
-
-    @property
-    def confidence(self) -> np.ndarray:
-        return self.probabilities.max(axis=1)
-
-    def __len__(self) -> int:
-        return len(self.source)
-
-
-def read(folder: str) -> Predictions | None:
-    """The artifact of the serving check; None where the model answered nothing."""
-    parts: dict[str, list[np.ndarray]] = {}
-    for path in files.matching(folder, "predictions-*.npz"):
-        with np.load(io.BytesIO(files.read_bytes(path)), allow_pickle=False) as columns:
-            for key in columns.files:
-                parts.setdefault(key, []).append(columns[key])
-    if not parts:
-        return None
-    keys = (f.SOURCE, f.CLASS_NAME, f.LABEL, f.CLASS_INDEX, f.PROBABILITIES)
-    return Predictions(*(np.concatenate(parts[key]) for key in keys))
+from components.contracts.predictions import Predictions
+from components.intervals import mcnemar
 
 
 def coverage(answers: Predictions) -> list[dict[str, float]]:
@@ -99,10 +61,6 @@ def changes(candidate: Predictions, baseline: Predictions) -> dict[str, Any] | N
     rows = [theirs.get(source, -1) for source in candidate.source.tolist()]
     if len(theirs) != len(candidate) or min(rows) < 0 or (baseline.label[rows] != candidate.label).any():
         return None
-    from scipy.stats import binomtest
-
     before, now = baseline.right[rows], candidate.right
     gained, lost = np.flatnonzero(now & ~before), np.flatnonzero(before & ~now)
-    changed = len(gained) + len(lost)
-    p = float(binomtest(len(gained), changed).pvalue) if changed else 1.0
-    return {"gained": gained.tolist(), "lost": lost.tolist(), "p": p}
+    return {"gained": gained.tolist(), "lost": lost.tolist(), "p": mcnemar(len(gained), len(lost))}

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from components.contracts import checks, gates
 from components.contracts import features as f
+from components.contracts import predictions as recorded
+from components.contracts.evaluation import CalibrationBin, Evaluation, SliceResult
+from components.contracts.metrics import METRICS, value_of
+from components.contracts.predictions import Predictions
 from components.report import charts, predictions, thumbnails
-from components.report.predictions import Predictions
-from components.report.run import BASELINE_PREDICTIONS, PICTURES, PREDICTIONS, Run
+from components.report.run import BASELINE_PREDICTIONS, EVALUATION, PICTURES, PREDICTIONS, Run
 
 EACH_CELL = 24  # pictures of a cell of the confusion matrix, at most
 ROOM = 2_800_000  # characters of pictures in all of them
@@ -23,20 +27,21 @@ def view(run: Run) -> dict[str, Any] | None:
     measured = run.evaluation
     if measured is None:
         return None
-    names = [one["name"] for one in measured["classes"]]
+    names = [one.name for one in measured.classes]
     shown: dict[str, Any] = {
         "measured": measured,
         "names": names,
-        "classes": sorted(measured["classes"], key=lambda one: (one["recall"] or {"value": 2})["value"]),
+        "classes": sorted(measured.classes, key=lambda one: one.recall.value if one.recall else 2),
         "slices": _slices(measured),
-        "confusions": _confusions(names, measured["confusion_matrix"]),
-        "calibration": _calibration(measured["calibration"]),
+        "confusions": _confusions(names, measured.confusion_matrix),
+        "calibration": _calibration(measured.calibration),
         "comparison": _comparison(measured),
+        "checks": _checks(run, measured),
         "pictures": {"cells": {}, "pictures": []},
         "changes": None,
     }
     folder = run.artifacts.get(PREDICTIONS)
-    answers = predictions.read(folder) if folder else None
+    answers = recorded.read(folder) if folder else None
     if answers is not None:
         shown |= _pictures(run, answers, names)
         steps = predictions.coverage(answers)
@@ -48,16 +53,11 @@ def view(run: Run) -> dict[str, Any] | None:
     return shown
 
 
-def _slices(measured: dict[str, Any]) -> list[dict[str, Any]]:
-    """Classes and bins, by how many more mistakes they have than the same pictures would at the overall accuracy."""
-    rows = [
-        {"by": "class", "name": one["name"], "pictures": one["pictures"], "accuracy": one["recall"]}
-        for one in measured["classes"]
-        if one["recall"]
-    ]
-    rows += [one for one in measured["slices"] if one["pictures"] < measured["pictures"]]
-    for row in rows:
-        row["excess"] = row["pictures"] * (measured["accuracy"]["value"] - row["accuracy"]["value"])
+def _slices(measured: Evaluation) -> list[dict[str, Any]]:
+    """Rank classes and bins by how many more mistakes they have than as many images would at the overall accuracy."""
+    slices = [SliceResult("class", one.name, one.pictures, one.recall) for one in measured.classes if one.recall]
+    slices += [one for one in measured.slices if one.pictures < measured.pictures]
+    rows = [vars(one) | {"excess": one.pictures * (measured.accuracy.value - one.accuracy.value)} for one in slices]
     return sorted(rows, key=lambda row: -row["excess"])
 
 
@@ -67,7 +67,7 @@ def _pictures(run: Run, answers: Predictions, names: Sequence[str]) -> dict[str,
     in_cells = list(predictions.cells(answers, EACH_CELL))
     changes = None
     if folder := run.artifacts.get(BASELINE_PREDICTIONS):
-        before = predictions.read(folder)
+        before = recorded.read(folder)
         changes = predictions.changes(answers, before) if before is not None else None
     changed = [row for key in ("gained", "lost") for row in changes[key][:CHANGED]] if changes else []
     wanted = {str(answers.source[row]) for row in (*wrong, *changed, *(row for _, _, row in in_cells))}
@@ -126,32 +126,30 @@ def _confusions(names: Sequence[str], matrix: Sequence[Sequence[int]]) -> list[d
     return sorted(pairs, key=lambda pair: -pair["count"])[:CONFUSIONS]  # type: ignore[operator]
 
 
-def _calibration(bins: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-    filled = [one for one in bins if one["pictures"]]
+def _calibration(bins: Sequence[CalibrationBin]) -> dict[str, Any] | None:
+    filled = [one for one in bins if one.pictures]
     if not filled:
         return None
-    columns = ([one[key] for one in filled] for key in ("confidence", "accuracy", "pictures"))
+    columns = ([getattr(one, key) for one in filled] for key in ("confidence", "accuracy", "pictures"))
     return {"svg": charts.calibration("accuracy by confidence", *columns), "bins": filled}
 
 
-def _comparison(measured: dict[str, Any]) -> list[dict[str, Any]] | None:
-    """Candidate beside baseline, a row a metric; None without a baseline."""
-    before = measured["baseline"]
+def _checks(run: Run, measured: Evaluation) -> list[checks.GateCheck]:
+    """Hold the model against the gates that it was judged by; none where it is not known what they were."""
+    folder = run.artifacts.get(EVALUATION)
+    return checks.check(gates.read(folder), measured.summary(), "the baseline") if folder else []
+
+
+def _comparison(measured: Evaluation) -> list[dict[str, Any]] | None:
+    """Put candidate beside baseline, a row a metric; None without a baseline."""
+    before = measured.baseline
     if before is None:
         return None
-    now = {
-        "accuracy": measured["accuracy"]["value"],
-        **{name: estimate["value"] for name, estimate in measured["top_k"].items()},
-        "cross_entropy": measured["cross_entropy"]["value"],
-        "expected_calibration_error": measured["expected_calibration_error"],
-    }
-    return [
-        {
-            "name": name,
-            "candidate": value,
-            "baseline": before[name],
-            "better": (value - before[name]) * (1 if name.endswith("accuracy") else -1),
-        }
-        for name, value in now.items()
-        if name in before
-    ]
+    rows = []
+    for metric in METRICS.values():
+        if metric.name in before and metric.name in measured.metrics:
+            value = value_of(measured.metrics[metric.name])
+            better = value != before[metric.name] and metric.is_better(value, before[metric.name])
+            row = {"metric": metric, "candidate": value, "baseline": before[metric.name], "better": better}
+            rows.append(row | {"difference": value - before[metric.name]})
+    return rows

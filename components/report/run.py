@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+
+from components.contracts.evaluation import Evaluation
+from components.contracts.run_result import Result
 
 PICTURES, STATISTICS, SCHEMA, ANOMALIES, PREVIOUS, TRAINING, PREDICTIONS, BASELINE_PREDICTIONS = (
     "examples",
@@ -42,8 +44,8 @@ class Run:
     """A run that has ended, in whatever way, or one that has come to its stage Report.
 
     Attributes:
-      result: the object of the run's result.json; of a stage Report what executor.py knows of it.
-      evaluation: the Evaluator's results as nested dicts: components/evaluator/results.py; None if not evaluated.
+      result: what came of it; of a stage Report what executor.py knows of it.
+      evaluation: what the Evaluator measured; None if not evaluated.
       artifacts: the URI of each of the constants above that the run has, by name.
       steps: the stages that ML Metadata knows of, in the order in which they ran.
       config: the whole configuration as YAML.
@@ -53,8 +55,8 @@ class Run:
       lost: of each of the artifacts that could not be read before the page was made, a line that says so, by name.
     """
 
-    result: dict[str, Any]
-    evaluation: dict[str, Any] | None
+    result: Result
+    evaluation: Evaluation | None
     artifacts: dict[str, str]
     steps: list[Step]
     config: str

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
 from markupsafe import Markup
-from tensorflow_metadata.proto.v0 import statistics_pb2
-from tfx.dsl.io import fileio
 
+from components import files
 from components.contracts import features as f
+from components.contracts import statistics as stats
+from components.contracts.findings import TRAIN_STATISTICS_FILE
 from components.report import charts
 
 MEASURES = {
@@ -22,7 +22,6 @@ MEASURES = {
     f.SHARPNESS: "sharpness (difference of neighbours)",
     f.COLOURFULNESS: "colourfulness",
 }
-BEFORE_FILE = "train_statistics.pb"  # of the data that was accepted before, as the gate keeps it
 NOW, BEFORE = "now", "before"
 
 Numbers = dict[str, Any]  # NumericStatistics by feature
@@ -30,27 +29,16 @@ Numbers = dict[str, Any]  # NumericStatistics by feature
 
 def by_split(folder: str) -> list[dict[str, Any]]:
     """Of each measure its numbers by split, and a chart unless every picture has the same."""
-    paths = {split: _of_split(folder, split) for split in f.SPLITS}
-    return _compared({split: _read(path) for split, path in paths.items() if fileio.exists(path)}, "by split")
+    paths = {split: stats.path(folder, split) for split in f.SPLITS}
+    return _compared({split: stats.numeric(path) for split, path in paths.items() if files.exists(path)}, "by split")
 
 
 def drift(folder: str, previous: str) -> list[dict[str, Any]]:
     """The same of the train split, now and in the data that passed the gate before (the artifact at `previous`)."""
-    paths = {BEFORE: os.path.join(previous, BEFORE_FILE), NOW: _of_split(folder, f.TRAIN)}
-    if not all(fileio.exists(path) for path in paths.values()):
+    paths = {BEFORE: f"{previous}/{TRAIN_STATISTICS_FILE}", NOW: stats.path(folder, f.TRAIN)}
+    if not all(files.exists(path) for path in paths.values()):
         return []
-    return _compared({name: _read(path) for name, path in paths.items()}, "before and now")
-
-
-def _of_split(folder: str, split: str) -> str:
-    return os.path.join(folder, f"Split-{split}", "FeatureStats.pb")
-
-
-def _read(path: str) -> Numbers:
-    with fileio.open(path, "rb") as file:
-        listed = statistics_pb2.DatasetFeatureStatisticsList.FromString(file.read())
-    features = listed.datasets[0].features
-    return {feature.path.step[0]: feature.num_stats for feature in features if feature.HasField("num_stats")}
+    return _compared({name: stats.numeric(path) for name, path in paths.items()}, "before and now")
 
 
 def _compared(sets: Mapping[str, Numbers], words: str) -> list[dict[str, Any]]:

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import base64
-import json
 import math
-import os
-import re
 from typing import Any
 
-from tfx.dsl.io import fileio
-
+from components.contracts import training
 from components.report import charts
 from components.report.run import TRAINING, Run
-
-HISTORY_FILE, SUMMARY_FILE, SAMPLES_FILE = "history.json", "model_summary.txt", "augmentation.png"
 
 
 def view(run: Run) -> dict[str, Any] | None:
@@ -22,9 +16,8 @@ def view(run: Run) -> dict[str, Any] | None:
     folder = run.artifacts.get(TRAINING)
     if folder is None:
         return None
-    epochs = json.loads(_read(os.path.join(folder, HISTORY_FILE)))
-    summary = _read(os.path.join(folder, SUMMARY_FILE))
-    parameters = re.search(r"Total params:\s*([\d,]+)", summary)
+    record = training.read(folder)
+    epochs = [epoch.measured() for epoch in record.epochs]
     rows: list[tuple[int, dict[str, float]]] = []
     for number, epoch in enumerate(epochs, start=1):
         if rows and epoch["epoch"] == 1:
@@ -40,12 +33,12 @@ def view(run: Run) -> dict[str, Any] | None:
     return {
         "epochs": epochs,
         "networks": epochs[-1].get("network", 1),
-        "trials": run.result.get("trials", []),
-        "best": max(epochs, key=lambda epoch: epoch.get("val_accuracy", 0)),
+        "trials": run.result.trials,
+        "best": max(epochs, key=lambda epoch: epoch["val_accuracy"]),
         "seconds": sum(epoch["seconds"] for epoch in epochs),
-        "parameters": int(parameters[1].replace(",", "")) if parameters else None,
-        "summary": summary.strip(),
-        "augmentation": _picture(os.path.join(folder, SAMPLES_FILE)),
+        "parameters": record.parameters,
+        "summary": record.summary.strip(),
+        "augmentation": _data_uri(training.read_samples(folder)),
         "charts": [
             chart("Accuracy", percent=True, train="accuracy", validation="val_accuracy"),
             chart("Loss", train="loss", validation="val_loss"),
@@ -55,14 +48,5 @@ def view(run: Run) -> dict[str, Any] | None:
     }
 
 
-def _read(path: str) -> str:
-    with fileio.open(path, "rb") as file:
-        return file.read().decode()
-
-
-def _picture(path: str) -> str | None:
-    """A PNG file as a data URI; None where the training left none, as one before this file was thought of."""
-    if not fileio.exists(path):
-        return None
-    with fileio.open(path, "rb") as file:
-        return f"data:image/png;base64,{base64.b64encode(file.read()).decode()}"
+def _data_uri(png: bytes | None) -> str | None:
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}" if png else None

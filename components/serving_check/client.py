@@ -1,14 +1,12 @@
 """A client of the exported model: a process of its own with TensorFlow alone, as a server would have it.
 
 `python -m components.serving_check.client` reads the JSON of a `Request` from standard input, and writes to its
-folder `answers.json` (an `Answers`) and `predictions-00000.npz`, ...: an array a column, a row a picture:
-`source` and `class_name` (str), `label` and `class_index` (int64), `probabilities` (float32 [N, K]).
+folder ANSWERS_FILE (an `Answers`) and the files of contracts/predictions.py.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import io
 import itertools
 import json
 import os
@@ -20,6 +18,8 @@ from typing import Any
 import numpy as np
 
 from components.contracts import features as f
+from components.contracts import predictions
+from components.contracts.predictions import Predictions
 from components.imports import uncollected
 
 INPUTS = {f.SERVING_DEFAULT: "examples", f.SERVE_IMAGES: "images", f.SERVE_TENSORS: "pixels"}
@@ -113,7 +113,7 @@ def check(request: Request) -> Answers:
     try:
         client = Client(request.model)
         for part, rows in enumerate(_parts(_answered(client, request.examples, answers, pairs))):
-            _save(rows, request.output, part)
+            predictions.write(request.output, part, predictions.concatenate(rows))
         if not answers.pictures:
             raise Unfit("the split has no picture to send to the model")
     except Unfit as refusal:
@@ -127,8 +127,8 @@ def check(request: Request) -> Answers:
 
 def _answered(
     client: Client, files: list[str], answers: Answers, pairs: Counter[tuple[str, str]]
-) -> Iterator[dict[str, np.ndarray]]:
-    """Yields the columns of the predictions, batch by batch, and counts them in `answers` and `pairs`."""
+) -> Iterator[Predictions]:
+    """Yield the predictions, batch by batch, and count them in `answers` and `pairs`."""
     for records, batch in _batches(files):
         names, probabilities = client.ask(f.SERVE_IMAGES, batch[f.IMAGE])
         index = probabilities.argmax(axis=1)
@@ -145,17 +145,12 @@ def _answered(
         best = np.sort(probabilities, axis=1)[:, -2:]
         answers.ties += int((best[:, -1] - best[:, 0] < TIE).sum()) if len(names) > 1 else 0
         answers.pictures += len(classes)
-        yield {
-            f.SOURCE: np.array([source.decode(errors="replace") for source in batch[f.SOURCE]]),
-            f.CLASS_NAME: np.array(classes),
-            f.LABEL: batch[f.LABEL],
-            f.CLASS_INDEX: index,
-            f.PROBABILITIES: probabilities,
-        }
+        sources = np.array([source.decode(errors="replace") for source in batch[f.SOURCE]])
+        yield Predictions(sources, np.array(classes), batch[f.LABEL], index, probabilities)
 
 
-def _parts(batches: Iterator[dict[str, np.ndarray]]) -> Iterator[list[dict[str, np.ndarray]]]:
-    """Batches in groups of about ROWS pictures."""
+def _parts(batches: Iterator[Predictions]) -> Iterator[list[Predictions]]:
+    """Yield batches in groups of about ROWS pictures."""
     while group := list(itertools.islice(batches, ROWS // BATCH)):
         yield group
 
@@ -211,16 +206,6 @@ def _batches(files: list[str]) -> Iterator[tuple[Any, dict[str, Any]]]:
         dataset = tf.data.TFRecordDataset(file, compression_type="GZIP" if file.endswith(".gz") else "")
         for records in dataset.batch(BATCH):
             yield records, {key: value.numpy() for key, value in tf.io.parse_example(records, wanted).items()}
-
-
-def _save(rows: list[dict[str, np.ndarray]], folder: str, part: int) -> None:
-    import tensorflow as tf
-
-    columns = {key: np.concatenate([row[key] for row in rows]) for key in rows[0]}
-    packed = io.BytesIO()
-    np.savez_compressed(packed, **columns)
-    with tf.io.gfile.GFile(os.path.join(folder, f"predictions-{part:05d}.npz"), "wb") as file:
-        file.write(packed.getvalue())
 
 
 def _one_line(error: Exception) -> str:

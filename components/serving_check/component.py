@@ -27,9 +27,9 @@ class ServingCheck(base_component.BaseComponent):
     """Serves the test split from a clean process; compares the answers with each other and the Evaluator's.
 
     Outputs:
-      blessing: `blessed` is 1 or 0, as TFX's Pusher reads it; why is in its file executor.REPORT_FILE. A
+      blessing: `blessed` is 1 or 0, as TFX's Pusher reads it; why is in its file contracts.serving.REPORT_FILE. A
         model that does not pass is not blessed, and nothing is raised.
-      predictions: the answer for every picture, as client.py writes it.
+      predictions: the answer for every picture, as contracts/predictions.py has them.
     """
 
     SPEC_CLASS = ServingCheckSpec

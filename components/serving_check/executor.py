@@ -11,7 +11,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import tensorflow_model_analysis as tfma
 from absl import logging
 from tfx import types
 from tfx.dsl.components.base import base_executor
@@ -20,11 +19,9 @@ from tfx.types import artifact_utils
 from tfx.utils import io_utils, path_utils
 
 import components
-from components.contracts import counts
+from components.contracts import counts, evaluation, serving
 from components.contracts import features as f
 from components.serving_check import client
-
-REPORT_FILE = "serving_check.json"  # in the blessing: {"blessed", "reasons", "pictures", "compared", "ties"}
 
 Pairs = Counter[tuple[str, str]]  # (class, predicted class): pictures
 
@@ -55,19 +52,12 @@ class Executor(base_executor.BaseExecutor):
             output=predictions,
         )
         answers = _served(request, exec_properties["timeout_seconds"])
-        evaluation = artifact_utils.get_single_uri(input_dict["evaluation"])
-        reasons = answers.problems or _differences(answers, _evaluated(evaluation))
+        evaluated = artifact_utils.get_single_uri(input_dict["evaluation"])
+        reasons = answers.problems or _differences(answers, evaluation.confusion(evaluated))
         for reason in reasons:
             logging.info("Not fit to serve: %s", reason)
-        report = {
-            "blessed": not reasons,
-            "reasons": reasons,
-            "pictures": answers.pictures,
-            "compared": answers.compared,
-            "ties": answers.ties,
-        }
-        text = json.dumps(report, ensure_ascii=False, indent=1)
-        io_utils.write_string_file(os.path.join(blessing.uri, REPORT_FILE), text)
+        report = serving.ServingReport(not reasons, reasons, answers.pictures, answers.compared, answers.ties)
+        serving.write(blessing.uri, report)
         # The marker and the property are what TFX's InfraValidator writes and its Pusher reads.
         marker = "INFRA_NOT_BLESSED" if reasons else "INFRA_BLESSED"
         io_utils.write_string_file(os.path.join(blessing.uri, marker), "")
@@ -98,25 +88,6 @@ def _served(request: client.Request, timeout_seconds: int) -> client.Answers:
         return client.Answers([f"the client of the model ended with exit code {process.returncode}: {last}"])
     with fileio.open(os.path.join(request.output, client.ANSWERS_FILE), "r") as file:
         return client.Answers(**json.loads(file.read()))
-
-
-def _evaluated(evaluation_uri: str) -> Pairs:
-    """The confusion matrix that the Evaluator measured of the candidate, over the whole split."""
-    names: list[str] = []
-    for of_slice in tfma.load_metrics(evaluation_uri):
-        for item in [] if of_slice.slice_key.single_slice_keys else of_slice.metric_keys_and_values:
-            if item.key.name == f.CLASS_NAMES and item.key.model_name != tfma.BASELINE_KEY:
-                names = json.loads(item.value.bytes_value)
-    pairs: Pairs = Counter()
-    for of_slice in tfma.load_plots(evaluation_uri):
-        for item in [] if of_slice.slice_key.single_slice_keys else of_slice.plot_keys_and_values:
-            if item.key.model_name != tfma.BASELINE_KEY:
-                for matrix in item.value.multi_class_confusion_matrix_at_thresholds.matrices:
-                    for entry in matrix.entries:
-                        answer = entry.predicted_class_id  # below zero: the model gave none
-                        pair = (names[entry.actual_class_id], names[answer] if answer >= 0 else "")
-                        pairs[pair] += round(entry.num_weighted_examples)
-    return pairs
 
 
 def _differences(answers: client.Answers, evaluated: Pairs) -> list[str]:

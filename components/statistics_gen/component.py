@@ -5,18 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import tensorflow_data_validation as tfdv
-from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
+from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx import types
 from tfx.components import StatisticsGen
 from tfx.components.statistics_gen import executor as tfx_statistics_gen
 from tfx.dsl.components.base import executor_spec
 from tfx.types import artifact_utils, standard_component_specs
 
-from components import files
-from components.contracts import counts
+from components.contracts import counts, statistics
 from components.contracts import features as f
-
-STATISTICS_FILE = "FeatureStats.pb"  # of each split; the name is TFX's
 
 
 def stats_options() -> tfdv.StatsOptions:
@@ -50,16 +47,11 @@ class Executor(tfx_statistics_gen.Executor):
     ) -> None:
         options = {standard_component_specs.STATS_OPTIONS_JSON_KEY: stats_options().to_json()}
         super().Do(input_dict, output_dict, exec_properties | options)
+        written = artifact_utils.get_single_uri(output_dict["statistics"])
         counts.check(
             artifact_utils.get_single_uri(input_dict[standard_component_specs.EXAMPLES_KEY]),
-            {split: _examples(artifact_utils.get_split_uri(output_dict["statistics"], split)) for split in f.SPLITS},
+            {split: int(statistics.read(statistics.path(written, split)).num_examples) for split in f.SPLITS},
         )
-
-
-def _examples(folder: str) -> int:
-    """How many the statistics of a split are of."""
-    statistics = statistics_pb2.DatasetFeatureStatisticsList.FromString(files.read_bytes(f"{folder}/{STATISTICS_FILE}"))
-    return int(sum(dataset.num_examples for dataset in statistics.datasets))
 
 
 class PictureStatisticsGen(StatisticsGen):

@@ -7,11 +7,11 @@ import os
 
 import tensorflow as tf
 
+from components.contracts.training import SAMPLES_FILE
 from components.trainer.augment import augment, cutout, mixing
 from components.trainer.input import Split
 from components.trainer.settings import Settings
 
-SAMPLES_FILE = "augmentation.png"  # a row a picture: itself, then VARIATIONS of it
 PICTURES, VARIATIONS = 6, 7
 SIDE = 64  # pixels, at most, of a picture in the file
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 from typing import NamedTuple
 
@@ -14,6 +13,7 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.contracts import counts
 from components.contracts import features as f
+from components.contracts import training as records
 from components.errors import UserError
 from components.trainer import checkpoint, precision, samples, warm_start
 from components.trainer import input as data
@@ -26,11 +26,6 @@ from components.trainer.optimizer import build_optimizer
 from components.trainer.progress import Record
 from components.trainer.settings import Settings
 from components.trainer.transform_graph import TransformGraph
-
-HISTORY_FILE = "history.json"  # one object an epoch, as `Record.history` has them; of an ensemble with its `network`
-SUMMARY_FILE = "model_summary.txt"
-MODEL_FILE = "model.keras"  # the network alone, from normalised pictures to logits, its views included
-TENSORBOARD_DIR = "tensorboard"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,8 +51,8 @@ class Training(NamedTuple):
 def run_fn(fn_args: FnArgs) -> None:
     """Trains on the `train` split, watches `validation`, writes the model and the record of its training.
 
-    Into `fn_args.serving_model_dir` goes the SavedModel, into `fn_args.model_run_dir` the files named above. On several
-    machines each runs it, the chief alone writes, and all return when it has written.
+    Into `fn_args.serving_model_dir` goes the SavedModel, into `fn_args.model_run_dir` the files of
+    contracts/training.py. On several machines each runs it, the chief alone writes, and all return when it has written.
 
     Raises:
       UserError: the wanted accelerator is not there, or the loss turns into something that is not a number.
@@ -78,7 +73,9 @@ def train_and_export(fn_args: FnArgs, settings: Settings, strategy: tf.distribut
     trainings = []
     for network in range(settings.ensemble):
         several = settings.ensemble > 1
-        logs = os.path.join(fn_args.model_run_dir, TENSORBOARD_DIR, *([f"network-{network + 1}"] if several else []))
+        logs = os.path.join(
+            fn_args.model_run_dir, records.TENSORBOARD_DIR, *([f"network-{network + 1}"] if several else [])
+        )
         title = f"network {network + 1}/{settings.ensemble}, " if several else ""
         trainings.append(train(inputs, settings, strategy, logs if chief else None, title, network))
         trainings[-1].checkpoints.save()  # what is trained stays, should a later one be stopped
@@ -102,15 +99,14 @@ def _write_results(fn_args: FnArgs, settings: Settings, inputs: Inputs, training
     logging.info("logits scaled by %.3f", factor)
     lines: list[str] = []
     trained.summary(line_length=100, expand_nested=True, print_fn=lambda line, **_: lines.append(line))
-    tf.io.gfile.makedirs(fn_args.model_run_dir)
-    _write(fn_args.model_run_dir, SUMMARY_FILE, "\n".join(lines) + "\n")
-    history = [
-        {"network": number, **epoch} if settings.ensemble > 1 else epoch
+    epochs = [
+        records.Epoch(network=number if settings.ensemble > 1 else None, **epoch)
         for number, training in enumerate(trainings, 1)
         for epoch in training.record.history
     ]
-    _write(fn_args.model_run_dir, HISTORY_FILE, json.dumps(history, indent=1) + "\n")
-    trained.save(os.path.join(fn_args.model_run_dir, MODEL_FILE))
+    record = records.Training(epochs, "\n".join(lines) + "\n", trained.count_params())
+    records.write(fn_args.model_run_dir, record)
+    trained.save(os.path.join(fn_args.model_run_dir, records.MODEL_FILE))
     samples.write(inputs.train, settings, fn_args.model_run_dir)
     export(trained, inputs.graph, inputs.class_names, fn_args.serving_model_dir)
 
@@ -203,8 +199,3 @@ def read_class_names(train_files: list[str]) -> list[str]:
 def _examples(train_files: list[str]) -> str:
     """The root of the artifact that ExampleGen wrote."""
     return os.path.dirname(os.path.dirname(train_files[0]))
-
-
-def _write(directory: str, name: str, text: str) -> None:
-    with tf.io.gfile.GFile(os.path.join(directory, name), "w") as file:
-        file.write(text)

@@ -10,6 +10,7 @@ import warnings
 from pathlib import Path
 
 from components import files
+from components.contracts.training import TENSORBOARD_DIR
 from components.errors import UserError
 from pipeline.cli.options import add_config, load_config
 from pipeline.config import Config
@@ -17,7 +18,6 @@ from pipeline.output import redirect_output
 from pipeline.runs import run_dir
 from pipeline.tracking import metadata
 
-LOGS = "tensorboard"  # in the model_run artifact of a Trainer
 LOOK_AGAIN = 20  # seconds; a run that goes on beside the board is shown too
 
 
@@ -63,7 +63,7 @@ def logs(config: Config) -> dict[str, Path]:
     store = metadata.open_store(config)
     folders = {}
     for artifact in store.get_artifacts_by_type("ModelRun"):
-        path = Path(artifact.uri) / LOGS
+        path = Path(artifact.uri) / TENSORBOARD_DIR
         runs = [context for context in store.get_contexts_by_artifact(artifact.id) if context.type == "pipeline_run"]
         if runs and path.is_dir():
             folders[min(runs, key=lambda context: context.id).name] = path

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import re
 import webbrowser
 from typing import Any
 
-from components import files
 from components.contracts import features as f
+from components.contracts import predictions, training
+from components.contracts import statistics as stats
 from components.errors import UserError
 from components.report import card as cards
-from components.report import moments, predictions
 from pipeline.cli.options import add_config, load_config
 from pipeline.config import Config
 from pipeline.output import short
 from pipeline.runs import report, run_dir
-from pipeline.runs.result import Result
+from pipeline.runs import result as results
 from pipeline.tracking import verdicts
 from pipeline.tracking.graph import ArtifactNode
 from pipeline.tracking.queries import RunStore, Version
 from pipeline.tracking.verdicts import Verdict
-
-SUMMARY_FILE = "model_summary.txt"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -87,7 +83,7 @@ def collect(run_store: RunStore, version: Version) -> cards.Card:
         measures=_measures(run_store, verdict),
         metrics=verdict.metrics,
         baseline=_baseline(verdict),
-        checks=[dataclasses.asdict(check) for check in verdict.checks],
+        checks=verdict.checks,
         recorded=run_store.lost.read("answers", recorded.artifact.uri, predictions.read) if recorded else None,
         lineage=[_row(node) for node in (version.node, *graph.ancestors(version.node.id))],
         lost=run_store.lost.notes,
@@ -98,24 +94,18 @@ def _parameters(run_store: RunStore, verdict: Verdict) -> int | None:
     record = run_store.graph.sibling(verdict.model, "model_run")
     if record is None:
         return None
-
-    def read(uri: str) -> str:
-        return files.read_bytes(f"{uri}/{SUMMARY_FILE}").decode()
-
-    summary = run_store.lost.read("number of parameters", record.artifact.uri, read) or ""
-    total = re.search(r"Total params:\s*([\d,]+)", summary)
-    return int(total[1].replace(",", "")) if total else None
+    return run_store.lost.read("number of parameters", record.artifact.uri, training.read_parameters)
 
 
 def _libraries(config: Config, run_id: str) -> dict[str, str]:
     """Return the versions in the result of the run that trained the model; none without that result."""
     try:
-        return Result.read(run_dir.of_run(config, run_id) / run_dir.RESULT_FILE).versions
+        return results.read(run_dir.of_run(config, run_id) / run_dir.RESULT_FILE).versions
     except run_dir.DamagedRun:  # or of another run directory
         return {}
 
 
-def _measures(run_store: RunStore, verdict: Verdict) -> dict[str, dict[str, tuple[float, float]]]:
+def _measures(run_store: RunStore, verdict: Verdict) -> dict[str, dict[str, stats.Moments]]:
     if verdict.data is None:
         return {}
     made = run_store.graph.made_from(verdict.data.node.id, "examples")
@@ -123,8 +113,8 @@ def _measures(run_store: RunStore, verdict: Verdict) -> dict[str, dict[str, tupl
     if uri is None:
         return {}
 
-    def read(at: str) -> dict[str, dict[str, tuple[float, float]]]:
-        return {split: moments.of_split(at, split) for split in f.SPLITS}
+    def read(at: str) -> dict[str, dict[str, stats.Moments]]:
+        return {split: stats.moments(at, split) for split in f.SPLITS}
 
     by_split = run_store.lost.read("statistics", uri, read) or {}
     named = {name: {split: of[name] for split, of in by_split.items() if name in of} for name in cards.MEASURES}

@@ -12,6 +12,7 @@ from typing import Any
 import ml_metadata as mlmd
 from rich.console import Console
 
+from components.contracts.metrics import METRICS
 from components.errors import UserError
 from components.names import printable
 from components.report import comparison_page
@@ -20,8 +21,8 @@ from components.report.page import verdict
 from pipeline.cli.options import add_config, load_config
 from pipeline.config import Config, flatten
 from pipeline.output import short
+from pipeline.runs import result as results
 from pipeline.runs import run_dir
-from pipeline.runs.result import Result
 from pipeline.tables import print_table
 from pipeline.tracking import graph, metadata
 
@@ -96,7 +97,7 @@ def _side(store: mlmd.MetadataStore, folder: Path) -> Side:
     examples = artifacts["examples"]
     config = flatten(run_dir.read_config(folder))
     return Side(
-        result=Result.read(folder / run_dir.RESULT_FILE).to_json(),
+        result=results.read(folder / run_dir.RESULT_FILE),
         config={key: value for key, value in config.items() if key != "run_dir"},
         code={name: code for name, stage in stages.items() if (code := _code(store, stage))},
         fingerprint=str(metadata.property_value(examples, "input_fingerprint") or "") if examples else "",
@@ -138,8 +139,8 @@ def _print(sides: Sequence[Side], differences: dict[str, Any]) -> None:
 
 def _head(side: Side) -> str:
     result = side.result
-    ended = f"pushed as version {result['pushed']['version']}" if result["pushed"] else verdict(result)["badge"]
-    return f"{result['name']}, {ended}"
+    ended = f"pushed as version {result.pushed['version']}" if result.pushed else verdict(result)["badge"]
+    return f"{result.name}, {ended}"
 
 
 def _changed(rows: Sequence[dict[str, Any]]) -> list[tuple[str, str, str]]:
@@ -178,14 +179,21 @@ def _print_metrics(metrics: dict[str, Any]) -> None:
     if both["pictures"] == "same":
         on = f"the same {counts[0]:,} test images"
     _say("metrics", f"on {on}, intervals at {metrics['confidence']:.0%}")
-    rows = [
-        (row["name"].replace("_", " "), *(_estimate(row, key) for key in "ab"), comparison_page.change(row))
+    rows: list[Sequence[str]] = [
+        (metric.label, metric.words(row["a"]), metric.words(row["b"]), comparison_page.change(row))
         for row in metrics["rows"]
+        for metric in [METRICS[row["name"]]]
     ]
     changed = [row for row in metrics["classes"] if row["difference"]]
     for row in changed[:ROWS]:
         points = f"{row['difference'] * 100:+.2f} points"
-        rows.append((f"recall of {printable(row['name'], 40)!r}", *(_share(row[key]) for key in "ab"), points))
+        rows.append(
+            (
+                f"recall of {printable(row['name'], 40)!r}",
+                *(METRICS["accuracy"].words(row[key]) for key in "ab"),
+                points,
+            )
+        )
     _table(rows)
     if len(changed) > ROWS:
         _say("", f"and {len(changed) - ROWS} more classes; --json has all")
@@ -195,19 +203,6 @@ def _print_metrics(metrics: dict[str, Any]) -> None:
         _say("", f"The accuracy changed by between {low} and {high} points ({ends['method']})")
     if both["shared"]:
         _say("", comparison_page.in_words(both, 1 - metrics["confidence"]))
-
-
-def _estimate(row: dict[str, Any], key: str) -> str:
-    estimate = row[key]
-    if row["name"].endswith("accuracy"):
-        return _share(estimate)
-    if "low" not in estimate:
-        return f"{estimate['value']:.2%}"
-    return f"{estimate['value']:.4f} ({estimate['low']:.4f} to {estimate['high']:.4f})"
-
-
-def _share(estimate: dict[str, float]) -> str:
-    return f"{estimate['value']:.2%} ({estimate['low']:.2%} to {estimate['high']:.2%})"
 
 
 def _signed(row: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from components.contracts import features as f
+from components.contracts.metrics import METRICS
 from components.errors import UserError
 from components.names import printable
 from pipeline.cli.options import add_config, load_config
@@ -106,7 +107,7 @@ def _print_artifact(run_store: RunStore, start: ArtifactNode) -> None:
             print(f"  is        version {version.again}, which `rollback` put in front again")
         print(f"  served    {short(version.path)}")
         verdict = verdicts.for_version(run_store, version)
-        accuracy = f", accuracy {verdicts.interval(verdict.metrics['accuracy'])}" if verdict.metrics else ""
+        accuracy = f", accuracy {METRICS['accuracy'].words(verdict.metrics['accuracy'])}" if verdict.metrics else ""
         print(f"  blessed   by run {verdict.run_id}{accuracy}; --why says more")
     elif kind == PUSHED:
         print(f"run {_when(start.run_id)} pushed nothing; --why says more")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.contracts import features
+from components.contracts.model import SAVED_MODEL_FILE
 from components.errors import Damaged, UserError
 from components.files import exists, is_description, is_folder, read_bytes, walk
 from components.imports import uncollected
@@ -52,7 +53,7 @@ def run(config: Config, paths: list[str], name: str | None, model: str | None, t
       model: the folder of one, wherever it was pushed; the latest that ML Metadata knows if None.
     """
     files = _files(paths)
-    if model is not None and not exists(f"{model}/saved_model.pb"):
+    if model is not None and not exists(f"{model}/{SAVED_MODEL_FILE}"):
         raise UserError(f"--model {model}: there is no SavedModel; name the folder of a version, .../NAME/VERSION")
     model_path = model or latest_pushed(config, name)
     if wrong := manifest.damage(model_path):

@@ -19,8 +19,9 @@ from components.names import printable
 from pipeline.cli.options import add_config, load_config
 from pipeline.config import Config
 from pipeline.output import short
+from pipeline.runs import result as results
 from pipeline.runs import run_dir
-from pipeline.runs.result import FAULT, MISTAKE, PUSHED, REFUSED, STOPPED, Result
+from pipeline.runs.result import FAULT, MISTAKE, PUSHED, REFUSED, STOPPED
 from pipeline.tracking import metadata, serving
 
 ENDS = {PUSHED: "done", FAULT: "failed", MISTAKE: "mistake", REFUSED: "refused"}
@@ -120,7 +121,7 @@ def _served(store: mlmd.MetadataStore) -> dict[str, dict[str, str]]:
 def _of_result(file: Path) -> dict[str, Any]:
     """Return what the result.json of a run says, or that it is damaged."""
     try:
-        result = Result.read(file)
+        result = results.read(file)
     except run_dir.DamagedRun:
         return {"ended": "damaged", "damaged": str(file)}
     return {

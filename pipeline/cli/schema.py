@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from components import files
-from components.contracts import counts
+from components.contracts import counts, schema
 from components.errors import UserError
 from pipeline.cli.options import add_config, load_config
 from pipeline.config import Config
@@ -36,7 +36,7 @@ def freeze(config: Config, output: str | None, force: bool) -> int:
     Raises:
       UserError: no run has made a schema yet; the file exists and `force` is not set.
     """
-    destination = Path(output) if output else Path("schema") / config.name / "schema.pbtxt"
+    destination = Path(output) if output else Path("schema") / config.name / schema.SCHEMA_FILE
     store = metadata.open_store(config) if metadata.exists(config) else None
     for run in metadata.runs(store) if store else []:
         if run.pipeline != config.name:
@@ -50,8 +50,7 @@ def freeze(config: Config, output: str | None, force: bool) -> int:
             from components.data_gate import freeze as data_gate_freeze
 
             curated = "ImportSchemaGen" in stages["SchemaGen"].execution.type
-            schema = f"{uris[0]}/schema.pbtxt"
-            data_gate_freeze.freeze(schema, counts.read(uris[1]).class_names, destination, force, curated)
+            data_gate_freeze.freeze(schema.path(uris[0]), counts.read(uris[1]).class_names, destination, force, curated)
             own = ", which validated by a curated schema: this is a copy of it" if curated else ""
             print(f"{destination} written from run {run.id}{own}")
             taken = f"with --set schema_file={destination}" if output else "when started in this folder"

@@ -10,8 +10,8 @@ from components.names import printable
 from pipeline.cli import summary
 from pipeline.cli.options import A_RUN, add_config, load_config
 from pipeline.config import Config
+from pipeline.runs import result as results
 from pipeline.runs import run_dir
-from pipeline.runs.result import Result
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +29,7 @@ def command(args: argparse.Namespace) -> int:
 
 def show(config: Config, run_id: str | None, as_json: bool) -> int:
     """Print the stages of a run and its last lines, as they were on the screen."""
-    result = Result.read(run_dir.find_run(config, run_id) / run_dir.RESULT_FILE)
+    result = results.read(run_dir.find_run(config, run_id) / run_dir.RESULT_FILE)
     if as_json:
         print(json.dumps(result.to_json(), indent=2))
         return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import ml_metadata as mlmd
 import yaml
@@ -13,11 +13,12 @@ from ml_metadata.proto import metadata_store_pb2 as pb
 from pydantic import ValidationError
 
 from components import files
+from components.contracts.evaluation import Evaluation
 from components.errors import UserError
 from components.report.lost import Lost
 from pipeline.config import Config
+from pipeline.runs import result as results
 from pipeline.runs import run_dir
-from pipeline.runs.result import Result
 from pipeline.tracking import graph, metadata, server_setup, server_url
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def make(config: Config, run_id: str) -> Path:
 
     folder = run_dir.of_run(config, run_id)
     path = folder / run_dir.REPORT_FILE
-    result = Result.read(folder / run_dir.RESULT_FILE).to_json()
+    result = results.read(folder / run_dir.RESULT_FILE)
     store = metadata.known_store(config)
     run = metadata.find_run(store, run_id)
     stages = metadata.stages(store, run) if run else {}
@@ -61,7 +62,7 @@ def make(config: Config, run_id: str) -> Path:
             config=yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
             seed=config.seed,
             command=_command(config, folder),
-            versions=result["versions"],
+            versions=result.versions,
             lost=lost,
         ),
         path,
@@ -82,7 +83,7 @@ def make_index(config: Config) -> None:
     entries, damaged = [], []
     for file in run_dir.results(config):
         try:
-            result = Result.read(file).to_json()
+            result = results.read(file)
         except run_dir.DamagedRun as error:
             damaged.append(str(error))
             continue
@@ -126,15 +127,15 @@ def _steps(store: mlmd.MetadataStore, stages: dict[str, metadata.Stage]) -> list
     return steps
 
 
-def _evaluation(uri: str | None, confidence: float) -> tuple[dict[str, Any] | None, dict[str, str]]:
+def _evaluation(uri: str | None, confidence: float) -> tuple[Evaluation | None, dict[str, str]]:
     """Return the results in the artifact, and a line that says so if they are damaged."""
     if uri is None or not files.exists(uri):
         return None, {}
-    from components.evaluator import results
+    from components.contracts import evaluation
 
     missed = Lost()
-    evaluation = missed.read("evaluation", uri, lambda at: results.read(at, confidence).to_dict())
-    return evaluation, ({"evaluation": missed.notes[0]} if missed.notes else {})
+    measured = missed.read("evaluation", uri, lambda at: evaluation.read(at, confidence))
+    return measured, ({"evaluation": missed.notes[0]} if missed.notes else {})
 
 
 def _baseline_predictions(store: mlmd.MetadataStore, stages: dict[str, metadata.Stage]) -> metadata.Artifact | None:

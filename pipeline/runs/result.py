@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
-import json
 import logging
 import os
 import signal
@@ -12,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import ml_metadata as mlmd
-from pydantic import TypeAdapter
 
-from components import files
-from components.contracts import counts
+from components.contracts import counts, evaluation, findings, run_result, tuning
+from components.contracts import serving as serving_report
+from components.contracts.run_result import Result
 from components.errors import Damaged, GateRefused, UserError
-from components.report import facts
 from components.versions import versions
 from pipeline import ALL_STAGES
 from pipeline.config import Config
@@ -42,63 +39,18 @@ class Outcome:
     signal: int | None = None  # that ended it
 
 
-@dataclasses.dataclass
-class Result:
-    """Of one run; `to_json` is what scripts rely on."""
+def read(path: Path) -> Result:
+    """Read the result of a run.
 
-    run_id: str
-    name: str
-    source: str
-    exit_code: int
-    log: str
-    artifacts: str
-    stages: dict[str, dict[str, Any]]
-    preset: str = ""
-    counts: dict[str, int] | None = None  # pictures a split, and rejected
-    notes: list[str] = dataclasses.field(default_factory=list)  # how the source was understood
-    metrics: dict[str, Any] | None = None  # {name: {"value", "low", "high"}}, `classes` and more
-    blessed: bool | None = None  # None: not evaluated
-    why: list[str] = dataclasses.field(default_factory=list)  # it was refused or failed
-    warnings: list[str] = dataclasses.field(default_factory=list)
-    trials: list[dict[str, float]] = dataclasses.field(default_factory=list)  # of the Tuner, the best first
-    findings: list[dict[str, Any]] = dataclasses.field(default_factory=list)  # of the gate, with a few examples each
-    pushed: dict[str, str] | None = None  # {"version", "path"}
-    # What is served in the end: {"version", "is": the version that it is a copy of, after a rollback}
-    served: dict[str, str] | None = None
-    report: str | None = None  # path of the page; None where it could not be made
-    versions: dict[str, str] = dataclasses.field(default_factory=dict)  # of Python and the libraries
-
-    def to_json(self) -> dict[str, Any]:
-        result = dict(vars(self))
-        result["seconds"] = {name: stage["seconds"] for name, stage in self.stages.items()}
-        result["cached"] = [name for name, stage in self.stages.items() if stage["state"] == "cached"]
-        return result
-
-    def write(self, path: Path) -> None:
-        files.write_atomic(path, json.dumps(self.to_json(), indent=2) + "\n")
-
-    @classmethod
-    def read(cls, path: Path) -> Result:
-        """Load a result written by `write`.
-
-        Raises:
-          run_dir.DamagedRun: it is not readable as that.
-        """
-        known = {field.name for field in dataclasses.fields(cls)}
-        try:
-            stored = json.loads(path.read_text(encoding="utf-8"))
-            result = _validator().validate_python({key: value for key, value in stored.items() if key in known})
-            _ = [(stage["state"], stage["seconds"]) for stage in result.stages.values()]
-        except OSError as error:
-            raise run_dir.DamagedRun(path, error.strerror or str(error)) from None
-        except (ValueError, AttributeError, KeyError, TypeError):
-            raise run_dir.DamagedRun(path, "its end is missing, or it was written over") from None
-        return result
-
-
-@functools.cache
-def _validator() -> TypeAdapter[Result]:
-    return TypeAdapter(Result)
+    Raises:
+      run_dir.DamagedRun: it is not readable as that.
+    """
+    try:
+        return run_result.read(path)
+    except OSError as error:
+        raise run_dir.DamagedRun(path, error.strerror or str(error)) from None
+    except ValueError:
+        raise run_dir.DamagedRun(path, "its end is missing, or it was written over") from None
 
 
 def collect(config: Config, outcome: Outcome) -> Result:
@@ -126,10 +78,10 @@ def collect(config: Config, outcome: Outcome) -> Result:
         result.exit_code = 128 + number
         result.why = [f"{by}; run the same command to resume", *more]
     elif isinstance(outcome.error, GateRefused):
-        result.findings = facts.few(outcome.error.findings)
+        result.findings = findings.with_few_examples(outcome.error.findings)
         result.exit_code = REFUSED
-        result.why = [finding["message"] for finding in result.findings if finding["action"] == "stop"]
-        result.warnings = [finding["message"] for finding in result.findings if finding["action"] != "stop"]
+        result.why = [finding.message for finding in result.findings if finding.action == findings.STOP]
+        result.warnings = [finding.message for finding in result.findings if finding.action != findings.STOP]
     elif isinstance(outcome.error, UserError):
         result.exit_code, result.why = MISTAKE, str(outcome.error).splitlines()
     elif isinstance(outcome.error, Damaged):
@@ -164,38 +116,29 @@ def _add_counts(result: Result, made: dict[str, metadata.Stage]) -> None:
 
 
 def _add_findings(result: Result, made: dict[str, metadata.Stage]) -> None:
-    findings = metadata.live(made, "DataGate", "findings")
-    if findings is not None:
-        result.findings = facts.findings(findings.uri)
-        result.warnings = [finding["message"] for finding in result.findings]
+    found = metadata.live(made, "DataGate", "findings")
+    if found is not None:
+        result.findings = findings.with_few_examples(findings.read(found.uri))
+        result.warnings = [finding.message for finding in result.findings]
 
 
 def _add_trials(result: Result, made: dict[str, metadata.Stage]) -> None:
     found = metadata.live(made, "Tuner", "tuner_results")
     if found is not None:
-        result.trials = facts.trials(found.uri)
-
-
-def metrics(evaluation_uri: str, confidence: float) -> dict[str, Any]:
-    """Return the numbers of an evaluation, with intervals of this level and without its tables."""
-    from components.evaluator import results
-
-    return facts.metrics(results.read(evaluation_uri, confidence).to_dict())
+        result.trials = tuning.read_trials(found.uri)
 
 
 def _add_verdict(result: Result, store: mlmd.MetadataStore, made: dict[str, metadata.Stage], config: Config) -> None:
     blessing = metadata.live(made, "Evaluator", "blessing")
-    evaluation = metadata.live(made, "Evaluator", "evaluation")
-    if blessing is not None and evaluation is not None:
-        from components.evaluator import results
-
+    evaluated = metadata.live(made, "Evaluator", "evaluation")
+    if blessing is not None and evaluated is not None:
         result.blessed = metadata.property_value(blessing, "blessed") == 1
-        result.metrics = metrics(evaluation.uri, config.evaluator.confidence)
+        result.metrics = evaluation.read(evaluated.uri, config.evaluator.confidence).summary()
         if not result.blessed:
-            result.why = results.failures(evaluation.uri)
+            result.why = evaluation.failures(evaluated.uri)
     served = metadata.live(made, "ServingCheck", "blessing")
     if served is not None and metadata.property_value(served, "blessed") != 1:
-        result.why += facts.not_served(served.uri)
+        result.why += serving_report.read(served.uri).reasons
         result.blessed = False
     pushed = metadata.live(made, "Pusher", "pushed_model")
     if pushed is not None and metadata.property_value(pushed, "pushed") == 1:

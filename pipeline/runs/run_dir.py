@@ -25,6 +25,7 @@ from typing import Any
 import yaml
 
 from components import files
+from components.contracts import run_result
 from components.errors import UserError
 from pipeline.config import Config
 from pipeline.output import short
@@ -33,8 +34,7 @@ SQLITE_FILE = "metadata.sqlite"
 LOCK_FILE = "lock"
 CONFIG_FILE = "config.yaml"
 LOG_FILE = "run.log"
-RESULT_FILE = "result.json"
-REPORT_FILE = "report.html"
+RESULT_FILE, REPORT_FILE = run_result.RESULT_FILE, run_result.REPORT_FILE
 CARD_FILE = "card.html"
 
 

@@ -9,8 +9,7 @@ from typing import Any
 
 import ml_metadata as mlmd
 
-from components import files
-from components.contracts import counts
+from components.contracts import counts, tuning
 from components.errors import UserError
 from components.report.lost import Lost
 from pipeline.config import Config
@@ -127,8 +126,7 @@ class RunStore:
         """Return the settings that the model was trained with; tuned hyperparameters override configured ones."""
         settings = json.loads(trained.parameter("custom_config") or "{}")
         for tuned in trained.inputs("hyperparameters"):
-            path = f"{self.graph.node(tuned).artifact.uri}/best_hyperparameters.txt"
-            settings |= json.loads(files.read_bytes(path))["values"] if files.exists(path) else {}
+            settings |= tuning.read_best(self.graph.node(tuned).artifact.uri)
         return {key: value for key, value in settings.items() if value != "" and key != "checkpoints"}
 
     def models_of(self, *examples: int) -> list[ArtifactNode]:

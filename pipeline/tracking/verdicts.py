@@ -8,30 +8,16 @@ import json
 import os
 from typing import Any
 
-from components import files
-from components.contracts import features as f
+from components.contracts import checks, gates, serving
+from components.contracts import evaluation as evaluations
+from components.contracts.checks import GateCheck
 from components.errors import UserError
-from components.names import printable
 from pipeline.output import redirect_output
+from pipeline.runs import result as results
 from pipeline.runs import run_dir
-from pipeline.runs.result import Result
-from pipeline.runs.result import metrics as read_metrics
 from pipeline.tracking import metadata
 from pipeline.tracking.graph import ArtifactNode
 from pipeline.tracking.queries import Data, RunStore, Version
-
-SERVING_CHECK_FILE = "serving_check.json"
-
-
-@dataclasses.dataclass(frozen=True)
-class GateCheck:
-    """A threshold of a gate, and whether the model reached it. `needed` and `measured` are in words."""
-
-    name: str
-    needed: str
-    measured: str
-    passed: bool
-    note: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,8 +68,9 @@ def _explain(run_store: RunStore, blessing: ArtifactNode, infra: ArtifactNode | 
     evaluation = graph.sibling(blessing, "evaluation")
     measured = _measured(run_store, evaluation) if evaluation else {}
     named = f"version {versions[-1].version}" if versions else f"model #{baseline.id}" if baseline else ""
-    checks = _thresholds(blessing, measured, named) if measured else []
-    checks += [_serving_check(run_store, infra)] if infra else []
+    held = gates.of_eval_config(json.loads(blessing.parameter("eval_config") or "{}"))
+    reached = checks.check(held, measured, named) if measured else []
+    reached += [_serving_check(run_store, infra)] if infra else []
     return Verdict(
         blessed=all(metadata.property_value(node.artifact, "blessed") == 1 for node in (blessing, infra) if node),
         run_id=blessing.run_id,
@@ -93,7 +80,7 @@ def _explain(run_store: RunStore, blessing: ArtifactNode, infra: ArtifactNode | 
         baseline=baseline,
         baseline_versions=versions,
         metrics=measured,
-        checks=checks,
+        checks=reached,
         versions=run_store.versions_of(model.id),
         training=run_store.settings_of(model),
     )
@@ -105,70 +92,22 @@ def _measured(run_store: RunStore, evaluation: ArtifactNode) -> dict[str, Any]:
     Empty where the artifact is lost too.
     """
     with contextlib.suppress(run_dir.DamagedRun):
-        noted = Result.read(run_dir.of_run(run_store.config, evaluation.run_id) / run_dir.RESULT_FILE).metrics
+        noted = results.read(run_dir.of_run(run_store.config, evaluation.run_id) / run_dir.RESULT_FILE).metrics
         if noted:
             return noted
 
     def read(uri: str) -> dict[str, Any]:
         with redirect_output(os.devnull):
-            return read_metrics(uri, run_store.config.evaluator.confidence)
+            return evaluations.read(uri, run_store.config.evaluator.confidence).summary()
 
     return run_store.lost.read("metrics", evaluation.artifact.uri, read) or {}
 
 
-def _thresholds(blessing: ArtifactNode, measured: dict[str, Any], baseline: str) -> list[GateCheck]:
-    """Return the thresholds of the Evaluator's config; see components/evaluator/config.py."""
-    config = json.loads(blessing.parameter("eval_config") or "{}")
-    checks = []
-    for spec in config.get("metrics_specs", []):
-        for metric in spec.get("metrics", []):
-            for gate in metric.get("per_slice_thresholds", []):
-                by_class = any(f.CLASS_NAME in of.get("feature_keys", []) for of in gate.get("slicing_specs", []))
-                threshold = gate["threshold"]
-                if "value_threshold" in threshold:
-                    least = threshold["value_threshold"].get("lower_bound", 0.0)
-                    checks.append(_recall(least, measured) if by_class else _accuracy(least, measured))
-                if "change_threshold" in threshold and measured.get("baseline"):
-                    checks.append(_change(threshold["change_threshold"]["absolute"], measured, baseline))
-    return checks
-
-
-def _accuracy(least: float, measured: dict[str, Any]) -> GateCheck:
-    return _at_least("accuracy", least, measured["accuracy"], interval(measured["accuracy"]))
-
-
-def _recall(least: float, measured: dict[str, Any]) -> GateCheck:
-    classes = [row for row in measured["classes"] if row["recall"]]  # at least one: else there was no evaluation
-    lowest = min(classes, key=lambda row: float(row["recall"]["value"]))
-    message = f"lowest {interval(lowest['recall'])}, class {printable(lowest['name'])!r}"
-    return _at_least("recall of each class", least, lowest["recall"], message)
-
-
-def _at_least(name: str, least: float, estimate: dict[str, float], message: str) -> GateCheck:
-    passed = estimate["value"] >= least
-    note = f"the interval reaches below {least:.2%}" if passed and least > estimate["low"] else ""
-    return GateCheck(name, f"at least {least:.2%}", message, passed, note)
-
-
-def _change(absolute: float, measured: dict[str, Any], baseline: str) -> GateCheck:
-    before, now = measured["baseline"]["accuracy"], measured["accuracy"]["value"]
-    needed = f"at most {-round(absolute, 6) * 100:.2f} points below {baseline}"
-    message = f"{(now - before) * 100:+.2f} points: {now:.2%} against {before:.2%}"
-    return GateCheck("accuracy beside the baseline", needed, message, now - before >= absolute)
-
-
 def _serving_check(run_store: RunStore, infra: ArtifactNode) -> GateCheck:
-    def read(uri: str) -> dict[str, Any]:
-        return dict(json.loads(files.read_bytes(f"{uri}/{SERVING_CHECK_FILE}")))
-
-    report = run_store.lost.read("answers of ServingCheck", infra.artifact.uri, read) or {}
-    message = "; ".join(report.get("reasons", [])) or (
-        f"{report.get('pictures', 0):,} images served, {report.get('compared', 0):,} by all three signatures"
-    )
+    report = run_store.lost.read("answers of ServingCheck", infra.artifact.uri, serving.read)
+    message = "; ".join(report.reasons) if report else ""
+    if not message:
+        images, compared = (report.pictures, report.compared) if report else (0, 0)
+        message = f"{images:,} images served, {compared:,} by all three signatures"
     passed = metadata.property_value(infra.artifact, "blessed") == 1
     return GateCheck("ServingCheck", "answers as the Evaluator's, in a clean process", message, passed)
-
-
-def interval(estimate: dict[str, float]) -> str:
-    """Return a share with its interval, in words."""
-    return f"{estimate['value']:.2%} ({estimate['low']:.2%} to {estimate['high']:.2%})"

@@ -18,10 +18,10 @@ from tfx.types import standard_artifacts
 
 from components.contracts import features as f
 from components.contracts.counts import COUNTS_FILE
+from components.contracts.findings import KINDS
 from components.contracts.rejects import REJECTED_FILE
 from components.data_gate import executor
 from components.data_gate.component import DataFindings
-from components.data_gate.findings import KINDS
 from components.statistics_gen.component import stats_options
 from tests.examples import BEAM_ARGS, DIGITS, digit_pictures, example
 

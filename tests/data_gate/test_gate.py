@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from components.contracts import features as f
-from components.data_gate.findings import FINDINGS_FILE, KINDS, TRAIN_STATISTICS_FILE
+from components.contracts.findings import FINDINGS_FILE, KINDS, TRAIN_STATISTICS_FILE
 from components.errors import GateRefused
 from tests.data_gate.stages import STOP, Stages, digits, edited, write
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tfx.utils import io_utils
 
 from components.contracts import features as f
-from components.data_gate.findings import FINDINGS_FILE
+from components.contracts.findings import FINDINGS_FILE
 from components.data_gate.freeze import freeze
 from components.errors import GateRefused, UserError
 from tests.data_gate.stages import STOP, Stages, digits, edited, write

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.contracts import features as f
-from components.data_gate.findings import CONFLICTS, DUPLICATES, KEPT, LEAKS, Finding
+from components.contracts.findings import CONFLICTS, DUPLICATES, KEPT, LEAKS, Finding
 from components.data_gate.same_pixels import _compare, same_pixels
 from tests.data_gate.stages import digits, edited, write
 from tests.examples import BEAM_ARGS

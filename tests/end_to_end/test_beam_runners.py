@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from benchmarks import clusters
+from components.contracts import evaluation
 from components.contracts import features as f
 from components.contracts.counts import COUNTS_FILE
 from components.contracts.rejects import REJECTED_FILE
-from components.evaluator import results
 from tests.end_to_end.support import QUICK, artifact, executed, run, write_folder
 from tests.needs import missing
 
@@ -116,15 +116,15 @@ def transform(runs: Path) -> dict[str, list[Any]]:
     return {"constants": sorted(str((value.dtype, value.tolist())) for value in values)}
 
 
-def evaluation(runs: Path) -> dict[str, Any]:
-    return dict(results.read(artifact(runs, "Evaluator", "evaluation").uri, 0.95).to_dict())
+def evaluated(runs: Path) -> dict[str, Any]:
+    return dict(evaluation.read(artifact(runs, "Evaluator", "evaluation").uri, 0.95).to_dict())
 
 
 MADE: dict[str, Callable[[Path], dict[str, Any]]] = {
     "examples": examples,
     "statistics": statistics,
     "transform": transform,
-    "evaluation": evaluation,
+    "evaluation": evaluated,
 }
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from components.contracts import features as f
 from components.contracts.counts import COUNTS_FILE
+from components.contracts.gates import Gate, table
 from tests.examples import BEAM_ARGS
 
 
@@ -36,6 +38,7 @@ def evaluate(
     min_accuracy: float = 0.5,
     min_class_recall: float = 0.2,
     max_drop: float = 0.01,
+    gates: Sequence[Gate] = (),
 ) -> tuple[str, bool]:
     """(uri of the ModelEvaluation, blessed)."""
     from tfx.components.evaluator.executor import Executor
@@ -43,14 +46,15 @@ def evaluate(
     from tfx.utils import proto_utils
 
     from components.evaluator import slices
-    from components.evaluator.config import eval_config
+    from components.evaluator.eval_config import eval_config
 
     inputs = {"examples": [examples_artifact(examples)], "model": [model_artifact(model, 2)]}
     if baseline:
         inputs["baseline_model"] = [model_artifact(baseline, 1)]
     evaluation, blessing = standard_artifacts.ModelEvaluation(), standard_artifacts.ModelBlessing()
     evaluation.uri, blessing.uri = str(out / "evaluation"), str(out / "blessing")
-    config = eval_config(min_accuracy, min_class_recall, max_drop)
+    short = {"min_accuracy": min_accuracy, "min_class_recall": min_class_recall, "max_drop": max_drop}
+    config = eval_config(table(short, gates), confidence=0.95)
     properties = {
         "eval_config": proto_utils.proto_to_json(config),
         "example_splits": f'["{f.TEST}"]',

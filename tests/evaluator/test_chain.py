@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from components.evaluator import results
+from components.contracts import evaluation
+from components.contracts.gates import table
 from tests.examples import BEAM_ARGS
 
 STAGES = ("Digits", "Standin", "Baseline", "Evaluator", "ServingCheck", "Pusher")
@@ -27,11 +28,12 @@ def run(folder: Path, sharpness: float = 20.0, min_accuracy: float = 0.5) -> lis
     from tfx.types.standard_artifacts import Model, ModelBlessing
 
     from components.evaluator.baseline import LatestOtherBlessedModelStrategy
-    from components.evaluator.config import eval_config
+    from components.evaluator.eval_config import eval_config
     from components.pusher.executor import Executor as PusherExecutor
     from components.serving_check.component import ServingCheck
     from tests.evaluator.chain import Digits, Standin
 
+    short = {"min_accuracy": min_accuracy, "min_class_recall": 0.2, "max_drop": 0.01}
     data = Digits()
     trainer = Standin(sharpness=sharpness)
     baseline = Resolver(
@@ -45,7 +47,7 @@ def run(folder: Path, sharpness: float = 20.0, min_accuracy: float = 0.5) -> lis
         example_splits=["test"],
         model=trainer.outputs["model"],
         baseline_model=baseline.outputs["model"],
-        eval_config=eval_config(min_accuracy, min_class_recall=0.2, max_drop=0.01),
+        eval_config=eval_config(table(short, []), confidence=0.95),
         module_path="components.evaluator.slices",
     )
     serving_check = ServingCheck(
@@ -103,19 +105,19 @@ def test_push_cache_compare_refuse(tmp_path: Path) -> None:
     everything = [stage for stage in STAGES if stage != "Baseline"]  # which TFX always marks as cached
     assert run(tmp_path) == everything
     assert os.listdir(tmp_path / "serving") == ["1"]
-    assert results.read(str(only(tmp_path, "Evaluator/evaluation"))).baseline is None
+    assert evaluation.read(str(only(tmp_path, "Evaluator/evaluation"))).baseline is None
 
     assert run(tmp_path) == []  # neither a new baseline nor anything else
 
     assert run(tmp_path, sharpness=30.0) == everything[1:]
     assert sorted(os.listdir(tmp_path / "serving")) == ["1", "2"]
-    read = results.read(str(only(tmp_path, "Evaluator/evaluation")))
+    read = evaluation.read(str(only(tmp_path, "Evaluator/evaluation")))
     assert read.baseline is not None
     assert read.baseline["accuracy"] == pytest.approx(read.accuracy.value)
 
     assert run(tmp_path, sharpness=30.0, min_accuracy=0.999) == ["Evaluator", "ServingCheck", "Pusher"]
     assert sorted(os.listdir(tmp_path / "serving")) == ["1", "2"]
-    (reason,) = results.failures(str(only(tmp_path, "Evaluator/evaluation")))
+    (reason,) = evaluation.failures(str(only(tmp_path, "Evaluator/evaluation")))
     assert reason.startswith("accuracy ")
     assert json.loads((only(tmp_path, "ServingCheck/blessing") / "serving_check.json").read_text())["blessed"]
     assert list(only(tmp_path, "Pusher/pushed_model").glob("*")) == []

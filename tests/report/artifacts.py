@@ -7,14 +7,16 @@ import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from components.contracts import features as f
 from components.contracts.counts import COUNTS_FILE
+from components.contracts.evaluation import CalibrationBin, ClassResult, Evaluation, SliceResult
+from components.contracts.findings import ANOMALIES, DUPLICATES, LEAKS, STOP, WARN, Finding
 from components.contracts.rejects import REJECTED_FILE
-from components.report import facts
+from components.contracts.run_result import Result
+from components.intervals import f1_score, mean, proportion
 from components.report.run import Artifact, Run, Step
 from tests.examples import example, png
 
@@ -27,25 +29,27 @@ EPOCHS = 3
 def stopped_at_the_gate(root: Path, names: Sequence[str]) -> Run:
     """The data was read, and the gate refused it."""
     result = _result(STAGES[:5], exit_code=3)
-    result["stages"]["DataGate"]["state"] = "refused"
-    result["why"] = ["1 picture is in train and in test, e.g. '<b>copy</b>.png'."]
+    result.stages["DataGate"]["state"] = "refused"
+    result.why = ["1 picture is in train and in test, e.g. '<b>copy</b>.png'."]
     places = [(f.TRAIN, "<b>copy</b>.png"), (f.TEST, f"{f.TEST}/{names[0]}/1.png")]
     leak = {"pictures": [{"split": split, "class_name": names[0], "source": source} for split, source in places]}
     twins = [f"{f.TRAIN}/{names[0]}/{i}.png" for i in (0, 3)]
     copies = {"pictures": [{"split": f.TRAIN, "class_name": names[0], "source": source} for source in twins]}
-    result["findings"] = [
-        {"kind": "leaks", "action": "stop", "message": result["why"][0], "count": 1, "examples": [leak]},
-        {"kind": "duplicates", "action": "warn", "message": "1 picture is a copy.", "count": 1, "examples": [copies]},
-        {"kind": "anomalies", "action": "warn", "message": "odd", "count": 1, "examples": [{"feature": "width"}]},
+    result.findings = [
+        Finding(LEAKS, STOP, result.why[0], 1, [leak]),
+        Finding(DUPLICATES, WARN, "1 picture is a copy.", 1, [copies]),
+        Finding(ANOMALIES, WARN, "odd", 1, [{"feature": "width"}]),
     ]
-    result["warnings"] = ["1 picture is a copy.", "odd"]
-    result["counts"] = {**{split: each * len(names) for split, each in EACH.items()}, "rejected": 2}
+    result.warnings = ["1 picture is a copy.", "odd"]
+    result.counts = {**{split: each * len(names) for split, each in EACH.items()}, "rejected": 2}
     return _run(result, _data(root, names), None)
 
 
 def failed_at_once() -> Run:
     """Nothing was made: the source could not be read."""
-    return _run({**_result((), exit_code=2), "why": ["there is no folder 'pictures'"]}, {}, None)
+    result = _result((), exit_code=2)
+    result.why = ["there is no folder 'pictures'"]
+    return _run(result, {}, None)
 
 
 def evaluated(root: Path, names: Sequence[str], pushed: bool = True, baseline: bool = False) -> Run:
@@ -63,44 +67,33 @@ def evaluated(root: Path, names: Sequence[str], pushed: bool = True, baseline: b
         before = {"accuracy": float((theirs == labels).mean()), "cross_entropy": 1.5}
     evaluation = _evaluation(names, labels, predicted, before)
     result = _result(STAGES, exit_code=0 if pushed else 3)
-    result |= {
-        "counts": {**{split: each * len(names) for split, each in EACH.items()}, "rejected": 2},
-        "metrics": facts.metrics(evaluation),
-        "blessed": pushed,
-        "why": [] if pushed else ["accuracy 0.6000 is under the floor 0.9000 (by 0.3000)"],
-        "pushed": {"version": "7", "path": "/models/7"} if pushed else None,
-    }
+    result.counts = {**{split: each * len(names) for split, each in EACH.items()}, "rejected": 2}
+    result.metrics = evaluation.summary()
+    result.blessed = pushed
+    result.why = [] if pushed else ["accuracy 0.6000 is under the floor 0.9000 (by 0.3000)"]
+    result.pushed = {"version": "7", "path": "/models/7"} if pushed else None
     return _run(result, artifacts, evaluation)
 
 
-def _result(stages: Sequence[str], exit_code: int) -> dict[str, Any]:
+def _result(stages: Sequence[str], exit_code: int) -> Result:
     costs = {"state": "done", "seconds": 1.25, "cpu_seconds": 2.5, "peak_bytes": 800_000_000}
-    return {
-        "run_id": "20260102-030405.678",
-        "name": "shapes",
-        "source": "data/<i>shapes</i>",
-        "exit_code": exit_code,
-        "log": "run.log",
-        "artifacts": "artifacts",
-        "stages": {stage: dict(costs) for stage in stages},
-        "seconds": dict.fromkeys(stages, 1.25),
-        "cached": [],
-        "counts": None,
-        "metrics": None,
-        "blessed": None,
-        "why": [],
-        "warnings": [],
-        "findings": [],
-        "pushed": None,
-    }
+    return Result(
+        run_id="20260102-030405.678",
+        name="shapes",
+        source="data/<i>shapes</i>",
+        exit_code=exit_code,
+        log="run.log",
+        artifacts="artifacts",
+        stages={stage: dict(costs) for stage in stages},
+    )
 
 
-def _run(result: dict[str, Any], artifacts: dict[str, str], evaluation: dict[str, Any] | None) -> Run:
+def _run(result: Result, artifacts: dict[str, str], evaluation: Evaluation | None) -> Run:
     outputs = {"ExampleGen": "examples", "StatisticsGen": "statistics", "SchemaGen": "schema", "Trainer": "model"}
     made = {name: Artifact(i, key, key, f"/somewhere/{key}") for i, (name, key) in enumerate(outputs.items())}
     steps = [
         Step(name, [made["ExampleGen"]] if i else [], [made[name]] if name in made else [])
-        for i, name in enumerate(result["stages"])
+        for i, name in enumerate(result.stages)
     ]
     versions = {"python": "3.10.0", "keras": "3.12.0"}
     return Run(result, evaluation, artifacts, steps, "name: shapes\n", 5, "python -m pipeline run", versions)
@@ -176,6 +169,7 @@ def _training(root: Path) -> dict[str, str]:
     ]
     (folder / "history.json").write_text(json.dumps(history))
     (folder / "model_summary.txt").write_text("│ dense │\n Total params: 12,345 (48 KB)\n")
+    (folder / "model_size.json").write_text('{"parameters": 12345}')
     (folder / "augmentation.png").write_bytes(png(np.zeros((64, 128, 3), np.uint8)))
     return {"model_run": str(folder)}
 
@@ -200,17 +194,7 @@ def _predictions(folder: Path, names: Sequence[str], labels: np.ndarray, predict
 
 def _evaluation(
     names: Sequence[str], labels: np.ndarray, predicted: np.ndarray, baseline: dict[str, float] | None
-) -> dict[str, Any]:
-    from components.evaluator.results import (
-        CalibrationBin,
-        ClassResult,
-        Results,
-        SliceResult,
-        f1_score,
-        mean,
-        proportion,
-    )
-
+) -> Evaluation:
     matrix = np.zeros((len(names), len(names)), int)
     np.add.at(matrix, (labels, predicted), 1)
     classes = []
@@ -227,13 +211,15 @@ def _evaluation(
             )
         )
     right = int((labels == predicted).sum())
-    return Results(
+    return Evaluation(
         pictures=len(labels),
         confidence=0.95,
-        accuracy=proportion(right, len(labels), 0.95),
-        top_k={"top_2_accuracy": proportion(len(labels), len(labels), 0.95)},
-        cross_entropy=mean(0.9, 0.05, 0.95),
-        expected_calibration_error=0.0625,
+        metrics={
+            "accuracy": proportion(right, len(labels), 0.95),
+            "top_2_accuracy": proportion(len(labels), len(labels), 0.95),
+            "cross_entropy": mean(0.9, 0.05, 0.95),
+            "expected_calibration_error": 0.0625,
+        },
         classes=classes,
         slices=[
             SliceResult("brightness", "0.4 to 0.5", 1, proportion(0, 1, 0.95)),
@@ -247,4 +233,4 @@ def _evaluation(
             CalibrationBin(0, 1, 0, None, None),
         ],
         baseline=baseline,
-    ).to_dict()
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -11,10 +12,10 @@ from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from components.contracts import features as f
 from components.contracts.counts import COUNTS_FILE
+from components.contracts.findings import TRAIN_STATISTICS_FILE
 from components.report import findings, index, thumbnails
 from components.report.build import build, lineage
 from components.report.run import Artifact, Run, Step
-from components.report.statistics import BEFORE_FILE
 from tests.report import artifacts
 from tests.report.page import Page
 
@@ -43,23 +44,24 @@ def test_every_figure_is_the_artifacts(tmp_path: Path) -> None:
     figures = page_of(run, tmp_path).figures
     measured = run.evaluation
     assert measured is not None
-    by_recall = sorted(measured["classes"], key=lambda one: one["recall"]["value"])
+    assert measured.baseline is not None
+    by_recall = sorted(measured.classes, key=lambda one: one.recall.value)  # type: ignore[union-attr]
     for key in ("recall", "precision", "f1"):
-        shown = [one[key] for one in by_recall if one[key]]
+        shown = [getattr(one, key) for one in by_recall if getattr(one, key)]
         for end, name in (("value", ""), ("low", ".low"), ("high", ".high")):
-            assert figures[f"class.{key}{name}"] == [one[end] for one in shown]
+            assert figures[f"class.{key}{name}"] == [getattr(one, end) for one in shown]
     for end, name in (("value", ""), ("low", ".low"), ("high", ".high")):
-        assert set(figures[f"accuracy{name}"]) == {measured["accuracy"][end]}
-    assert set(figures["ece"]) == {measured["expected_calibration_error"]}
-    assert figures["cross_entropy"] == [measured["cross_entropy"]["value"]]
-    assert figures["top_2_accuracy"] == [measured["top_k"]["top_2_accuracy"]["value"]]
-    assert set(figures["test.pictures"]) == {measured["pictures"]}
-    assert set(figures["baseline.accuracy"]) == {measured["baseline"]["accuracy"]}
-    assert figures["calibration.accuracy"] == [measured["calibration"][0]["accuracy"]]
-    assert figures["calibration.pictures"] == [measured["pictures"]]
-    assert figures["mistakes"] == [round(measured["pictures"] * (1 - measured["accuracy"]["value"]))]
+        assert set(figures[f"accuracy{name}"]) == {getattr(measured.accuracy, end)}
+    assert set(figures["ece"]) == {measured.metrics["expected_calibration_error"]}
+    assert figures["cross_entropy"] == [measured.metrics["cross_entropy"].value]
+    assert figures["top_2_accuracy"] == [measured.metrics["top_2_accuracy"].value]
+    assert set(figures["test.pictures"]) == {measured.pictures}
+    assert set(figures["baseline.accuracy"]) == {measured.baseline["accuracy"]}
+    assert figures["calibration.accuracy"] == [measured.calibration[0].accuracy]
+    assert figures["calibration.pictures"] == [measured.pictures]
+    assert figures["mistakes"] == [round(measured.pictures * (1 - measured.accuracy.value))]
     # What the candidate won and lost against the baseline is the difference of the two accuracies.
-    change = (measured["accuracy"]["value"] - measured["baseline"]["accuracy"]) * measured["pictures"]
+    change = (measured.accuracy.value - measured.baseline["accuracy"]) * measured.pictures
     assert figures["gained"][0] - figures["lost"][0] == pytest.approx(change)
 
     counts = json.loads((tmp_path / "examples" / COUNTS_FILE).read_text())
@@ -75,7 +77,7 @@ def test_every_figure_is_the_artifacts(tmp_path: Path) -> None:
     for key in history[0]:
         assert figures[f"epoch.{key}"] == [epoch[key] for epoch in history]
     assert figures["parameters"] == [12345]
-    assert figures["stage.seconds"] == [stage["seconds"] for stage in run.result["stages"].values()]
+    assert figures["stage.seconds"] == [stage["seconds"] for stage in run.result.stages.values()]
 
 
 def test_an_ensemble_is_told_from_one_long_training(tmp_path: Path) -> None:
@@ -107,7 +109,7 @@ def test_the_matrix_has_the_counts_of_the_artifact_and_their_pictures(tmp_path: 
     run = artifacts.evaluated(tmp_path, NAMES)
     page = page_of(run, tmp_path)
     assert run.evaluation is not None
-    matrix = run.evaluation["confusion_matrix"]
+    matrix = run.evaluation.confusion_matrix
     buttons = {of["data-cell"]: int(str(of["data-count"])) for of in page.tags("button") if "data-cell" in of}
     wanted = {f"{i}-{j}": n for i, row in enumerate(matrix) for j, n in enumerate(row) if n}
     assert buttons == wanted
@@ -146,14 +148,14 @@ def test_a_first_run_has_no_baseline_to_show(tmp_path: Path) -> None:
 def test_the_trials_of_a_tuner_are_shown_the_best_marked(tmp_path: Path) -> None:
     run = artifacts.evaluated(tmp_path, NAMES)
     assert "Trials" not in page_of(run, tmp_path).text
-    run.result["trials"] = [
+    run.result.trials = [
         {"score": 0.9, "learning_rate": 0.0831, "width": 48},
         {"score": 0.85, "learning_rate": 0.4, "width": 16},
         {"score": 0.0, "learning_rate": 12345.0, "width": 8},  # it diverged
     ]
     page = page_of(run, tmp_path)
     for name in ("score", "learning_rate", "width"):
-        assert page.figures[f"trial.{name}"] == [trial[name] for trial in run.result["trials"]]
+        assert page.figures[f"trial.{name}"] == [trial[name] for trial in run.result.trials]
     assert re.findall(r'best</span> <data value="([^"]+)"', page.source) == ["0.9"]
 
 
@@ -162,7 +164,7 @@ def test_a_run_that_ended_after_the_evaluator_has_its_figures_but_no_pictures(tm
     del run.artifacts["predictions"]
     page = page_of(run, tmp_path)
     assert run.evaluation is not None
-    assert page.figures["test.pictures"][0] == run.evaluation["pictures"]
+    assert page.figures["test.pictures"][0] == run.evaluation.pictures
     assert "The surest mistakes" not in page.source
 
 
@@ -206,7 +208,10 @@ def test_the_search_for_training_pictures_has_an_end(tmp_path: Path, monkeypatch
 
 def test_drift_is_shown_against_the_data_before(tmp_path: Path) -> None:
     page = page_of(artifacts.evaluated(tmp_path, NAMES, baseline=True), tmp_path)
-    for when, folder in (("now", f"statistics/Split-{f.TRAIN}/FeatureStats.pb"), ("before", f"previous/{BEFORE_FILE}")):
+    for when, folder in (
+        ("now", f"statistics/Split-{f.TRAIN}/FeatureStats.pb"),
+        ("before", f"previous/{TRAIN_STATISTICS_FILE}"),
+    ):
         statistics = statistics_pb2.DatasetFeatureStatisticsList.FromString((tmp_path / folder).read_bytes())
         for feature in statistics.datasets[0].features:
             name, numbers = feature.path.step[0], feature.num_stats
@@ -220,16 +225,16 @@ def test_slices_begin_with_what_hurts_most(tmp_path: Path) -> None:
     run = artifacts.evaluated(tmp_path, NAMES)
     figures = page_of(run, tmp_path).figures
     assert run.evaluation is not None
-    overall = run.evaluation["accuracy"]["value"]
+    overall = run.evaluation.accuracy.value
     pictures, accuracy = figures["slice.pictures"], figures["slice.accuracy"]
     # All but the size that every picture has.
-    assert len(pictures) == len(NAMES) + len(run.evaluation["slices"]) - 1
+    assert len(pictures) == len(NAMES) + len(run.evaluation.slices) - 1
     assert figures["slice.excess"] == [n * (overall - value) for n, value in zip(pictures, accuracy)]
     assert figures["slice.excess"] == sorted(figures["slice.excess"], reverse=True)
-    measured = [(one["pictures"], one["recall"]) for one in run.evaluation["classes"]]
-    measured += [(one["pictures"], one["accuracy"]) for one in run.evaluation["slices"] if one["by"] != "size"]
+    measured = [(one.pictures, one.recall) for one in run.evaluation.classes]
+    measured += [(one.pictures, one.accuracy) for one in run.evaluation.slices if one.by != "size"]
     shown = zip(pictures, accuracy, figures["slice.accuracy.low"], figures["slice.accuracy.high"])
-    assert sorted(shown) == sorted((n, one["value"], one["low"], one["high"]) for n, one in measured)
+    assert sorted(shown) == sorted((n, one.value, one.low, one.high) for n, one in measured if one)
 
 
 def test_a_run_that_never_started(tmp_path: Path) -> None:
@@ -273,7 +278,7 @@ def test_beyond_a_readable_matrix_the_pairs_are_left(tmp_path: Path) -> None:
 def test_lineage_knows_what_this_run_made_and_what_came_from_earlier_ones() -> None:
     model, old = Artifact(1, "model", "Model", "/m/1"), Artifact(9, "baseline", "Model", "/m/0")
     steps = [Step("Trainer", [], [model]), Step("Evaluator", [model, old], [])]
-    drawn = lineage(Run({}, None, {}, steps, "", 0, "", {}))
+    drawn = lineage(Run(artifacts.failed_at_once().result, None, {}, steps, "", 0, "", {}))
     assert [name for name, _, _ in drawn["rows"]] == ["earlier runs", "Trainer", "Evaluator"]
     assert [(arc["text"], arc["earlier"]) for arc in drawn["arcs"]] == [
         ("Trainer to Evaluator: model", False),
@@ -286,12 +291,13 @@ def test_the_index_lists_every_run_the_newest_first(tmp_path: Path) -> None:
     runs.append(artifacts.evaluated(tmp_path / "b", NAMES, pushed=False))
     report = tmp_path / "runs" / "0" / "report.html"
     entries = [
-        index.Entry({**run.result, "run_id": f"run-{i}"}, report=None if i else report) for i, run in enumerate(runs)
+        index.Entry(dataclasses.replace(run.result, run_id=f"run-{i}"), report=None if i else report)
+        for i, run in enumerate(runs)
     ]
     index.build(entries, tmp_path / "index.html")
     page = Page(tmp_path / "index.html")
     assert page.text.index("run-2") < page.text.index("run-1") < page.text.index("run-0")
     assert [of["href"] for of in page.tags("a")] == ["runs/0/report.html"]
     assert all(badge in page.text for badge in ("pushed", "mistake", "refused"))
-    accuracies = [run.evaluation["accuracy"]["value"] for run in (runs[2], runs[0]) if run.evaluation]
+    accuracies = [run.evaluation.accuracy.value for run in (runs[2], runs[0]) if run.evaluation]
     assert page.figures["accuracy"] == accuracies

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from components.contracts import evaluation, predictions
 from components.contracts import features as f
-from components.evaluator import results
+from components.contracts.checks import GateCheck
 from components.report import card as cards
-from components.report import predictions
 from components.report.page import markdown
 from pipeline.cli import main
 from tests.end_to_end.support import artifact
@@ -40,10 +40,9 @@ def made_up(root: Path, names: tuple[str, ...]) -> cards.Card:
         files=12,
         counts={split: dict.fromkeys(names, each) for split, each in artifacts.EACH.items()},
         measures={f.BRIGHTNESS: dict.fromkeys(f.SPLITS, (0.5, 0.1))},
-        metrics=run.result["metrics"]
-        | {"slices": [{"by": "size", "name": names[0], "pictures": 3, "accuracy": share}]},
+        metrics=run.result.metrics | {"slices": [{"by": "size", "name": names[0], "pictures": 3, "accuracy": share}]},
         baseline="version 6",
-        checks=[{"name": "accuracy", "needed": "at least 50%", "measured": "66%", "passed": True, "note": "close"}],
+        checks=[GateCheck("accuracy", "at least 50%", "66%", True, "close")],
         recorded=predictions.read(run.artifacts["predictions"]),
         lineage=[{"id": 9, "key": "model", "stage": "Trainer", "run_id": "run-1", "read": {1: "examples"}}],
     )
@@ -66,9 +65,9 @@ def test_hostile_names_are_shown_and_do_nothing(tmp_path: Path) -> None:
 def test_what_goes_wrong_most_is_a_limit(tmp_path: Path) -> None:
     card = made_up(tmp_path, ("circle", "square", "triangle"))
     pairs = cards.confusions(card.recorded)
-    matrix = artifacts.evaluated(tmp_path / "again", ("circle", "square", "triangle"), baseline=True).evaluation[  # type: ignore[index]
-        "confusion_matrix"
-    ]
+    again = artifacts.evaluated(tmp_path / "again", ("circle", "square", "triangle"), baseline=True).evaluation
+    assert again is not None
+    matrix = again.confusion_matrix
     wrong = {(i, j): n for i, row in enumerate(matrix) for j, n in enumerate(row) if i != j and n}
     names = ("circle", "square", "triangle")
     assert {(a, b): n for a, b, n in pairs} == {(names[i], names[j]): n for (i, j), n in wrong.items()}
@@ -91,9 +90,9 @@ def test_the_figures_are_those_of_the_evaluation(history: History, capsys: pytes
     html, text = (Path(line) for line in capsys.readouterr().out.splitlines())
     assert html == history.folder / "runs" / history.first.run_id / "card.html"
     figures: dict[str, Any] = Page(html).figures
-    measured = results.read(artifact(history.folder, "Evaluator", "evaluation", history.first.run_id).uri)
+    measured = evaluation.read(artifact(history.folder, "Evaluator", "evaluation", history.first.run_id).uri)
     assert set(figures["accuracy"]) == {measured.accuracy.value}
-    assert figures["ece"] == [measured.expected_calibration_error]
+    assert figures["metric.expected_calibration_error"] == [measured.metrics["expected_calibration_error"]]
     assert figures["class.recall"] == [one.recall.value for one in measured.classes if one.recall]
     assert figures["total.train"] == [history.first.counts["train"]]  # type: ignore[index]
     said = text.read_text()

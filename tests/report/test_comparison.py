@@ -8,14 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from components.contracts import features as f
-from components.evaluator.results import proportion
 from components.report import comparison
-from components.report.comparison import Side, paired_interval, unpaired_interval
+from components.report.comparison import Side
 from pipeline.cli import main
 from pipeline.config import Trainer
 from pipeline.runs.result import Result
@@ -36,29 +33,6 @@ def side(root: Path, names: tuple[str, ...] = NAMES, fingerprint: str = "sha256:
 @pytest.fixture(scope="module")
 def first(tmp_path_factory: pytest.TempPathFactory) -> Side:
     return side(tmp_path_factory.mktemp("first"))
-
-
-def test_newcombe_s_own_example() -> None:
-    """56 of 70 less 48 of 80: method 10 gives 0.0524 to 0.3339 (Newcombe 1998, table II)."""
-    a, b = (proportion(*counts, 0.95) for counts in ((48, 80), (56, 70)))
-    low, high = unpaired_interval(vars(a), vars(b))
-    assert (low, high) == pytest.approx((0.0524, 0.3339), abs=5e-5)
-
-
-@given(st.integers(0, 50), st.integers(0, 50), st.integers(0, 100))
-def test_the_paired_interval_turns_round_with_the_pair(gained: int, lost: int, more: int) -> None:
-    pictures = gained + lost + more or 1
-    low, high = paired_interval(gained, lost, pictures, 0.95)
-    assert -1 <= low <= high <= 1
-    assert (-high, -low) == pytest.approx(paired_interval(lost, gained, pictures, 0.95))
-
-
-def test_the_paired_interval_covers_as_often_as_it_says() -> None:
-    rng = np.random.default_rng(0)
-    for up, down in ((0.1, 0.05), (0.02, 0.02), (0.3, 0.1)):
-        draws = rng.multinomial(100, (up, down, 1 - up - down), 2000)
-        ends = [paired_interval(int(gained), int(lost), 100, 0.95) for gained, lost, _ in draws]
-        assert np.mean([low <= up - down <= high for low, high in ends]) > 0.93
 
 
 def test_other_data_is_told_apart_and_its_statistics_too(first: Side, tmp_path: Path) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from components.contracts.predictions import Predictions
 from components.report import predictions
-from components.report.predictions import Predictions
 
 
 def answers(label: list[int], predicted: list[int], confidence: list[float]) -> Predictions:

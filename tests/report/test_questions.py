@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from components.evaluator import results
+from components.contracts import evaluation
 from components.example_gen import driver
 from pipeline.cli import main
 from tests.end_to_end.support import artifact
@@ -90,7 +90,7 @@ def test_a_version_of_two_models_must_be_named(history: History, capsys: pytest.
 
 def test_why_tells_each_threshold_with_what_was_measured(history: History, ask: Any) -> None:
     why = ask("lineage", "--why", "pictures/1", "--json")
-    measured = results.read(artifact(history.folder, "Evaluator", "evaluation", history.first.run_id).uri)
+    measured = evaluation.read(artifact(history.folder, "Evaluator", "evaluation", history.first.run_id).uri)
     assert why["blessed"] is True
     assert why["metrics"]["accuracy"]["value"] == measured.accuracy.value
     checks = {one["name"]: one for one in why["checks"]}
@@ -120,8 +120,8 @@ def test_why_a_model_was_refused(history: History, ask: Any) -> None:
     failed = [one["name"] for one in why["checks"] if not one["passed"]]
     assert "accuracy" in failed
     # What TFMA itself says of the same thresholds.
-    evaluation = artifact(history.folder, "Evaluator", "evaluation", history.second.run_id).uri
-    said = results.failures(evaluation)
+    uri = artifact(history.folder, "Evaluator", "evaluation", history.second.run_id).uri
+    said = evaluation.failures(uri)
     assert ("accuracy beside the baseline" in failed) == any("below the baseline" in line for line in said)
     assert ("recall of each class" in failed) == any(line.startswith("recall") for line in said)
     beside = next(one for one in why["checks"] if one["name"] == "accuracy beside the baseline")

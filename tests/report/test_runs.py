@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from components.evaluator import results
+from components.contracts import evaluation
 from pipeline.cli import main
 from pipeline.runs import report as reports
+from pipeline.runs import result as results
 from pipeline.runs import run_dir
 from pipeline.runs.result import MISTAKE, REFUSED, Result
 from tests.end_to_end.support import artifact, run, store_of, write_folder
@@ -30,9 +31,9 @@ def test_the_figures_are_those_of_the_evaluation(runs: tuple[Path, Result, Resul
     folder, *both = runs
     for result in both:
         figures = page_of(result).figures
-        measured = results.read(artifact(folder, "Evaluator", "evaluation", result.run_id).uri)
+        measured = evaluation.read(artifact(folder, "Evaluator", "evaluation", result.run_id).uri)
         assert set(figures["accuracy"]) == {measured.accuracy.value}
-        assert set(figures["ece"]) == {measured.expected_calibration_error}
+        assert set(figures["ece"]) == {measured.metrics["expected_calibration_error"]}
         by_recall = sorted((one for one in measured.classes if one.recall), key=lambda one: one.recall.value)  # type: ignore[union-attr]
         assert figures["class.recall"] == [one.recall.value for one in by_recall if one.recall]
         assert figures["counts.train"] == [result.counts["train"]] * 2  # type: ignore[index]
@@ -97,7 +98,7 @@ def test_show_prints_what_came_of_a_run(runs: tuple[Path, Result, Result], capsy
     shown = capsys.readouterr().out
     assert all(line in shown for line in second.why)
     assert "Trainer           done" in shown
-    assert Result.read(folder / "runs" / first.run_id / run_dir.RESULT_FILE) == first
+    assert results.read(folder / "runs" / first.run_id / run_dir.RESULT_FILE) == first
 
 
 def test_lineage_leads_from_the_served_version_to_the_data_and_back(
@@ -138,8 +139,8 @@ def test_data_stopped_at_the_gate(tmp_path: Path) -> None:
     assert "the data cannot be trusted" in page.text
     assert all(line in page.text for line in result.why)
     assert not [of for _, of in page.elements if "onerror" in of]
-    (leak,) = (finding for finding in result.findings if finding["kind"] == "leaks")
-    assert [place["split"] for place in leak["examples"][0]["pictures"]] == ["train", "test"]
+    (leak,) = (finding for finding in result.findings if finding.kind == "leaks")
+    assert [place["split"] for place in leak.examples[0]["pictures"]] == ["train", "test"]
     shown = base64.b64encode(copy.read_bytes()).decode()
     assert any(of["src"] == f"data:image/png;base64,{shown}" for of in page.tags("img"))
     assert {"data", "run"} <= page.ids()

@@ -17,7 +17,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx.utils import io_utils
 
 from components.contracts import features as f
-from components.data_gate.findings import FINDINGS_FILE
+from components.contracts.findings import FINDINGS_FILE
 from tests.data_gate.stages import Stages, edited, write
 from tests.examples import DIGITS, example
 

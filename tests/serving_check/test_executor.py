@@ -38,7 +38,8 @@ def check(out: Path, examples: Path, model: str, evaluation: str, timeout: int =
     """(the InfraBlessing, the report in it)."""
     from tfx.types import standard_artifacts
 
-    from components.serving_check.executor import REPORT_FILE, Executor
+    from components.contracts.serving import REPORT_FILE
+    from components.serving_check.executor import Executor
 
     of_candidate, blessing = standard_artifacts.ModelEvaluation(), standard_artifacts.InfraBlessing()
     predictions = standard_artifacts.InferenceResult()

@@ -12,6 +12,7 @@ import pytest
 
 from components import progress
 from components.contracts import features as f
+from components.contracts import training as records
 from components.errors import UserError
 from components.trainer import train
 from tests.trainer.conftest import Data
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 
 def weights(out: Path) -> list[np.ndarray]:
-    return keras.saving.load_model(out / "run" / train.MODEL_FILE).get_weights()
+    return keras.saving.load_model(out / "run" / records.MODEL_FILE).get_weights()
 
 
 def same(some: list[np.ndarray], others: list[np.ndarray]) -> bool:
@@ -35,14 +36,14 @@ def test_each_network_is_what_it_would_be_alone_from_its_seed(digits: Data, tmp_
         train.run_fn(digits.fn_args(tmp_path / str(seed), epochs=2, seed=seed))
         alone += weights(tmp_path / str(seed))
     assert same(weights(together), alone)
-    history = json.loads((together / "run" / train.HISTORY_FILE).read_text())
+    history = json.loads((together / "run" / records.HISTORY_FILE).read_text())
     assert [(epoch["network"], epoch["epoch"]) for epoch in history] == [(1, 1), (1, 2), (2, 1), (2, 2)]
     assert history[2]["learning_rate"] > history[1]["learning_rate"], "the second begins anew"
-    summary = (together / "run" / train.SUMMARY_FILE).read_text()
+    summary = (together / "run" / records.SUMMARY_FILE).read_text()
     assert "Average" in summary
     assert summary.count("whitening") == 2
     for folder in ("network-1", "network-2"):
-        assert list((together / "run" / train.TENSORBOARD_DIR / folder / f.VALIDATION).iterdir())
+        assert list((together / "run" / records.TENSORBOARD_DIR / folder / f.VALIDATION).iterdir())
 
 
 def test_stopped_in_the_second_network_the_first_is_not_trained_again(digits: Data, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ import pytest
 import tensorflow as tf
 
 from components.contracts import features as f
-from components.trainer import train
+from components.contracts import training as records
 from tests.trainer.conftest import Data
 
 pytestmark = pytest.mark.slow
@@ -101,7 +101,7 @@ def test_one_two_and_four_devices_and_two_machines_learn_the_same(
     assert len(list((tmp_path / "checkpoints").glob("*/*.index"))) == 1
     for code, said in two_workers(tmp_path, stop_at="never"):
         assert code == 0, said[-3000:]
-    history = (tmp_path / "worker0" / "run" / train.HISTORY_FILE).read_text()
+    history = (tmp_path / "worker0" / "run" / records.HISTORY_FILE).read_text()
     assert curve(history) == pytest.approx(one, rel=TOLERANCE)
     assert not (tmp_path / "worker1").exists(), "only the chief writes"
     serve = tf.saved_model.load(str(tmp_path / "worker0" / "serving")).signatures[f.SERVING_DEFAULT]

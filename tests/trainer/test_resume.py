@@ -14,6 +14,7 @@ import keras
 import pytest
 
 from components import progress
+from components.contracts import training as records
 from components.errors import UserError
 from components.trainer import checkpoint, train
 from components.trainer.settings import Settings
@@ -56,11 +57,11 @@ def settings(root: Path, **more: Any) -> dict[str, Any]:
 
 
 def model_bytes(out: Path) -> list[bytes]:
-    return [weight.tobytes() for weight in keras.saving.load_model(out / "run" / train.MODEL_FILE).get_weights()]
+    return [weight.tobytes() for weight in keras.saving.load_model(out / "run" / records.MODEL_FILE).get_weights()]
 
 
 def without_times(out: Path) -> list[dict[str, Any]]:
-    history = json.loads((out / "run" / train.HISTORY_FILE).read_text())
+    history = json.loads((out / "run" / records.HISTORY_FILE).read_text())
     timed = ("seconds", "pictures_per_second", "waiting")
     return [{name: value for name, value in epoch.items() if name not in timed} for epoch in history]
 
@@ -101,7 +102,7 @@ def test_ctrl_c_stops_after_a_step_and_the_same_call_goes_on_while_streaming(
     finally:
         progress.listen(None)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    assert not (stopped / "run" / train.MODEL_FILE).exists()
+    assert not (stopped / "run" / records.MODEL_FILE).exists()
     train.run_fn(digits.fn_args(stopped, **settings(stopped, **more)))
     assert model_bytes(stopped) == model_bytes(whole)
     assert without_times(stopped) == without_times(whole)

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from components import progress
 from components.contracts import features as f
+from components.contracts import training as records
 from components.contracts.counts import COUNTS_FILE
 from components.errors import UserError
 from components.trainer import samples, train
@@ -22,11 +23,11 @@ pytestmark = pytest.mark.slow
 
 
 def weights(out: Path) -> list[np.ndarray]:
-    return keras.saving.load_model(out / "run" / train.MODEL_FILE).get_weights()
+    return keras.saving.load_model(out / "run" / records.MODEL_FILE).get_weights()
 
 
 def test_the_history_tells_every_epoch(trained: Trained) -> None:
-    history = json.loads((trained.run / train.HISTORY_FILE).read_text())
+    history = json.loads((trained.run / records.HISTORY_FILE).read_text())
     assert [epoch["epoch"] for epoch in history] == list(range(1, DIGITS_PRESET["epochs"] + 1))
     assert set(history[0]) == {
         "epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds", "pictures_per_second",
@@ -43,23 +44,23 @@ def test_tensorboard_has_the_scalars_of_both_splits(trained: Trained) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     for split in (f.TRAIN, f.VALIDATION):
-        events = EventAccumulator(str(trained.run / train.TENSORBOARD_DIR / split), {"tensors": 0})
+        events = EventAccumulator(str(trained.run / records.TENSORBOARD_DIR / split), {"tensors": 0})
         events.Reload()
         assert {"epoch_loss", "epoch_accuracy"} <= set(events.Tags()["tensors"])
         assert len(events.Tensors("epoch_accuracy")) == DIGITS_PRESET["epochs"]
 
 
 def test_the_summary_and_the_model_are_readable(trained: Trained) -> None:
-    summary = (trained.run / train.SUMMARY_FILE).read_text()
+    summary = (trained.run / records.SUMMARY_FILE).read_text()
     assert "Conv2D" in summary
     assert "Total params" in summary
-    model = keras.saving.load_model(trained.run / train.MODEL_FILE)
+    model = keras.saving.load_model(trained.run / records.MODEL_FILE)
     assert isinstance(model, keras.Sequential)
     assert model.output_shape == (None, len(DIGITS))
 
 
 def test_the_samples_begin_with_the_training_pictures_as_they_are(trained: Trained, digits: Data) -> None:
-    png = tf.io.read_file(str(trained.run / samples.SAMPLES_FILE))
+    png = tf.io.read_file(str(trained.run / records.SAMPLES_FILE))
     grid = tf.io.decode_png(png).numpy()
     side = DIGITS_PRESET["size"]
     assert grid.shape == (side * samples.PICTURES, side * (1 + samples.VARIATIONS), 3)
@@ -85,7 +86,7 @@ def test_streaming_trains_too_and_says_how_far_it_is(digits: Data, tmp_path: Pat
         train.run_fn(digits.fn_args(tmp_path, cache_bytes=0, epochs=3))
     finally:
         progress.listen(None)
-    history = json.loads((tmp_path / "run" / train.HISTORY_FILE).read_text())
+    history = json.loads((tmp_path / "run" / records.HISTORY_FILE).read_text())
     assert history[-1]["loss"] < history[0]["loss"]
     assert any(line.startswith("epoch 1/3, step 21/21, loss ") and "pictures/s" in line for line in said)
     assert "validation accuracy" in said[-1]
@@ -118,4 +119,4 @@ def test_the_test_split_is_never_read_and_a_small_set_is_one_batch(digits: Data,
     arguments.train_files = [str(copy / f"Split-{f.TRAIN}" / "*")]
     arguments.eval_files = [str(copy / f"Split-{f.VALIDATION}" / "*")]
     train.run_fn(arguments)
-    assert len(json.loads((tmp_path / "run" / train.HISTORY_FILE).read_text())) == 2
+    assert len(json.loads((tmp_path / "run" / records.HISTORY_FILE).read_text())) == 2

@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import pytest
 
+from components.contracts import training as records
 from components.errors import UserError
-from components.trainer import train
 from components.trainer.model import build_model
 from components.trainer.settings import Settings
 from components.trainer.warm_start import begin_with
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_all_weights_are_those_of_the_exported_model(trained: Trained) -> None:
-    exported = keras.saving.load_model(trained.run / train.MODEL_FILE)
+    exported = keras.saving.load_model(trained.run / records.MODEL_FILE)
     model = keras.models.clone_model(exported)
     begin_with(model, DIGITS, trained.model, 0, 1)
     for weight, expected in zip(model.get_weights(), exported.get_weights(), strict=True):

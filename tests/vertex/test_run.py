@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import tensorflow as tf
 
+from components.contracts import evaluation
 from components.contracts import features as f
 from components.contracts.counts import COUNTS_FILE
-from components.data_gate.findings import FINDINGS_FILE
-from components.evaluator import results
-from components.trainer.train import HISTORY_FILE
+from components.contracts.findings import FINDINGS_FILE
+from components.contracts.training import HISTORY_FILE
 from pipeline import config as configs
 from pipeline.platforms.vertex import compile
 from tests.report.page import Page
@@ -77,7 +77,7 @@ def test_the_model_is_judged_pushed_and_served(ran: Cloud) -> None:
 
 def test_the_report_shows_the_artifacts(ran: Cloud) -> None:
     page = report(ran)
-    measured = results.read(ran.made["Evaluator"]["evaluation"]["uri"])
+    measured = evaluation.read(ran.made["Evaluator"]["evaluation"]["uri"])
     assert set(page.figures["accuracy"]) == {measured.accuracy.value}
     assert set(page.figures["test.pictures"]) == {179}
     assert page.figures["counts.train"] == [1438, 1438]

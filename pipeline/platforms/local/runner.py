@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import yaml
 
 from components import files, progress
+from components.contracts import run_result
 from components.errors import Damaged, GateRefused, UserError
 from components.example_gen import sources
 from components.imports import uncollected
@@ -99,7 +100,7 @@ def _end(config: Config, outcome: Outcome, lock: run_dir.Lock) -> Result:
 
 def _write(config: Config, result: Result, lock: run_dir.Lock) -> None:
     try:
-        result.write(run_dir.of_run(config, result.run_id) / run_dir.RESULT_FILE)
+        run_result.write(run_dir.of_run(config, result.run_id) / run_dir.RESULT_FILE, result)
     except OSError as error:
         lock.mark = True
         if result.exit_code == PUSHED:

@@ -26,16 +26,14 @@ class Parameter(NamedTuple):
 
 def parameters(config: Config) -> dict[str, Parameter]:
     """Return the run parameters by name. UserError if the data cannot be read from Vertex AI."""
-    trainer, evaluator = config.trainer, config.evaluator
+    trainer = config.trainer
     return {
         "data": Parameter("ExampleGen", "input_base", names.data(config)),
         "max_rejected": Parameter("DataGate", "max_rejected", config.gate.max_rejected),
         "epochs": Parameter("Trainer", "epochs", trainer.epochs),
         "batch_size": Parameter("Trainer", "batch_size", trainer.batch_size),
         "learning_rate": Parameter("Trainer", "learning_rate", trainer.learning_rate),
-        "min_accuracy": Parameter("Evaluator", "min_accuracy", evaluator.min_accuracy),
-        "min_class_recall": Parameter("Evaluator", "min_class_recall", evaluator.min_class_recall),
-        "max_drop": Parameter("Evaluator", "max_drop", evaluator.max_drop),
+        **{gate.key: Parameter("Evaluator", gate.key, gate.limit) for gate in config.evaluator.table()},
     }
 
 

@@ -1,29 +1,22 @@
-"""A finished evaluation in plain numbers, and in plain words what a model failed.
+"""What the Evaluator measured, in plain numbers, and in plain words what a model failed.
 
-The intervals are of the test pictures as a random sample of all pictures:
-- accuracy, top-k accuracy, recall, precision: Wilson's score interval of a proportion (Wilson, 1927).
-- F1: TP / (TP + FP + FN) is a proportion p, and F1 = 2p / (1 + p) grows with it, so that Wilson's interval of
-  p carries over (the "Wilson indirect" method; Lam, Gopal and Qian, "Confidence intervals for the F1 score: a
-  comparison of four methods", arXiv:2309.14621).
-- cross entropy: a mean over pictures, so normal by the central limit theorem, with its standard error.
-TFMA's own intervals, by jackknife or bootstrap, compute every metric on twenty resamples.
+TFMA's own intervals, by jackknife or bootstrap, compute every metric on twenty resamples; components/intervals.py
+computes them from the counts.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-
-@dataclasses.dataclass(frozen=True)
-class Estimate:
-    """A metric and its confidence interval."""
-
-    value: float
-    low: float
-    high: float
+from components.contracts import features as f
+from components.contracts import metrics
+from components.contracts.gates import BINS
+from components.contracts.metrics import METRICS
+from components.intervals import Estimate, f1_score, proportion
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,15 +53,12 @@ class CalibrationBin:
 
 
 @dataclasses.dataclass(frozen=True)
-class Results:
+class Evaluation:
     """What the Evaluator measured of the candidate on the test split."""
 
     pictures: int
     confidence: float  # of the intervals, in (0, 1)
-    accuracy: Estimate
-    top_k: dict[str, Estimate]  # "top_2_accuracy", "top_3_accuracy", as far as there are more classes than k
-    cross_entropy: Estimate  # nats
-    expected_calibration_error: float
+    metrics: dict[str, Estimate | float]  # of contracts/metrics.py, as far as they have a meaning here
     classes: list[ClassResult]
     slices: list[SliceResult]  # by brightness, then by size
     confusion_matrix: list[list[int]]  # [class][predicted class], in the order of `classes`
@@ -76,44 +66,56 @@ class Results:
     calibration: list[CalibrationBin]
     baseline: dict[str, float] | None  # the baseline's metrics by name, where there was one
 
+    @property
+    def accuracy(self) -> Estimate:
+        """The accuracy with its interval."""
+        accuracy = self.metrics[metrics.ACCURACY]
+        assert isinstance(accuracy, Estimate)
+        return accuracy
+
     def to_dict(self) -> dict[str, Any]:
-        """The same as nested dicts and lists, ready for JSON."""
+        """Return the same as nested dicts and lists, ready for JSON."""
         return dataclasses.asdict(self)
 
+    def summary(self) -> dict[str, Any]:
+        """Return what the result of a run keeps of it: all but the tables."""
+        kept = self.to_dict()
+        measured: dict[str, Any] = kept.pop("metrics")
+        return measured | {key: kept[key] for key in kept if key not in ("confusion_matrix", "calibration")}
 
-def read(evaluation_uri: str, confidence: float = 0.95) -> Results:
+
+def read(evaluation_uri: str, confidence: float = 0.95) -> Evaluation:
     """Reads the ModelEvaluation artifact at `evaluation_uri`; the intervals have the level `confidence`.
 
     Raises:
       ValueError: the artifact holds no metrics of the whole split: it had no picture.
     """
-    import tensorflow_model_analysis as tfma
-
-    metrics = {model: values for model, values in _whole_split(evaluation_uri).items() if values}
-    candidate = metrics.get("candidate") or metrics.get("")
+    models = {model: values for model, values in _whole_split(evaluation_uri).items() if values}
+    candidate = models.get("candidate") or models.get("")
     if candidate is None:
         raise ValueError(f"{evaluation_uri} holds no metrics of the test split")
     names: list[str] = json.loads(candidate["class_names"])
-    matrix, unanswered, bins = _plots(tfma, evaluation_uri, len(names))
-    pictures = int(candidate["example_count"])
-
-    def share(metric: str) -> Estimate:
-        return proportion(round(candidate[metric] * pictures), pictures, confidence)
-
-    return Results(
-        pictures=pictures,
+    matrix, unanswered, bins = _plots(evaluation_uri, len(names))
+    return Evaluation(
+        pictures=int(candidate[metrics.COUNT]),
         confidence=confidence,
-        accuracy=share("accuracy"),
-        top_k={name: share(name) for name in sorted(candidate) if name.startswith("top_")},
-        cross_entropy=mean(candidate["cross_entropy"], candidate["cross_entropy_standard_error"], confidence),
-        expected_calibration_error=candidate["expected_calibration_error"],
+        metrics={name: one.estimate(candidate, confidence) for name, one in METRICS.items() if name in candidate},
         classes=[_class_result(name, i, matrix, unanswered[i], confidence) for i, name in enumerate(names)],
         slices=_slices(evaluation_uri, confidence),
         confusion_matrix=matrix,
         unanswered=sum(unanswered),
         calibration=bins,
-        baseline=_numbers(metrics.get("baseline")),
+        baseline=_numbers(models.get("baseline")),
     )
+
+
+def confusion(evaluation_uri: str) -> Counter[tuple[str, str]]:
+    """Count the images of the whole split by class and predicted class; "" is where the model gave no answer."""
+    models = _whole_split(evaluation_uri)
+    names: list[str] = json.loads((models.get("candidate") or models.get("") or {}).get("class_names", "[]"))
+    matrix, unanswered, _ = _plots(evaluation_uri, len(names))
+    counts = {(name, other): count for name, row in zip(names, matrix) for other, count in zip(names, row)}
+    return +Counter(counts | {(name, ""): count for name, count in zip(names, unanswered)})
 
 
 def failures(evaluation_uri: str) -> list[str]:
@@ -124,54 +126,50 @@ def failures(evaluation_uri: str) -> list[str]:
     if result.validation_ok:
         return []
     models = _whole_split(evaluation_uri)
-    reasons = []
-    # The whole split first, then the classes by name: the order in the artifact is the runner's.
-    for of_slice in sorted(result.metric_validations_per_slice, key=lambda v: _slice_values(v.slice_key)):
-        where = "".join(f" of class {value!r}" for value in _slice_values(of_slice.slice_key))
-        for failure in of_slice.failures:
-            name = failure.metric_key.name.replace("_", " ")
-            name = "recall" if where and name == "accuracy" else name
-            threshold = failure.metric_threshold
-            if failure.message:
-                reasons.append(f"{name}{where}: {' '.join(failure.message.split())}")
-            elif threshold.HasField("change_threshold"):
-                value, before = (models[m][failure.metric_key.name] for m in ("candidate", "baseline"))
-                allowed = abs(threshold.change_threshold.absolute.value)
-                reasons.append(
-                    f"{name} {value:.4f}{where} is {before - value:.4f} below the baseline's {before:.4f}; "
-                    f"at most {allowed:.4f} is allowed"
-                )
-            else:
-                value, floor = (
-                    failure.metric_value.double_value.value,
-                    threshold.value_threshold.lower_bound.value,
-                )
-                reasons.append(f"{name} {value:.4f}{where} is under the floor {floor:.4f} (by {floor - value:.4f})")
-    if not reasons:  # thresholds that no picture was measured against
-        reasons.append("the test split has no picture to evaluate the model on")
-    return reasons
+    # The whole split first, then the slices by name: the order in the artifact is the runner's.
+    reasons = [
+        _failure(failure, _where(of_slice.slice_key), models)
+        for of_slice in sorted(result.metric_validations_per_slice, key=lambda v: _slice_values(v.slice_key))
+        for failure in of_slice.failures
+    ]
+    # Thresholds that no image was measured against.
+    return reasons or ["the test split has no picture to evaluate the model on"]
 
 
-def proportion(hits: int, trials: int, confidence: float) -> Estimate:
-    """`hits` of `trials` (at least one) with Wilson's score interval."""
-    from scipy.stats import binomtest
+def _failure(failure: Any, where: str, models: dict[str, dict[str, Any]]) -> str:
+    """Word what a model missed; `where` is of which slice."""
+    key, threshold = failure.metric_key.name, failure.metric_threshold
+    ends = {metrics.bound_name(name, "low"): name for name in METRICS}
+    ends |= {metrics.bound_name(name, "high"): name for name in METRICS}
+    metric = metrics.find(ends.get(key, key))
+    name = metric.of_class if where.startswith(" of class") and metric.of_class else metric.label
+    if failure.message:
+        return f"{name}{where}: {' '.join(failure.message.split())}"
+    if threshold.HasField("change_threshold"):
+        value, before = (models[model][key] for model in ("candidate", "baseline"))
+        worse, way = (before - value, "below") if metric.higher_is_better else (value - before, "above")
+        allowed = abs(threshold.change_threshold.absolute.value)
+        return (
+            f"{name} {value:.4f}{where} is {worse:.4f} {way} the baseline's {before:.4f}; "
+            f"at most {allowed:.4f} is allowed"
+        )
+    value, bounds = failure.metric_value.double_value.value, threshold.value_threshold
+    if key in ends:
+        name = f"the {'lower' if bounds.HasField('lower_bound') else 'upper'} end of the interval of the {name},"
+        value_and_where = f"{name} {value:.4f}{where},"
+    else:
+        value_and_where = f"{name} {value:.4f}{where}"
+    if bounds.HasField("upper_bound"):
+        ceiling = bounds.upper_bound.value
+        return f"{value_and_where} is over the maximum {ceiling:.4f} (by {value - ceiling:.4f})"
+    floor = bounds.lower_bound.value
+    return f"{value_and_where} is under the floor {floor:.4f} (by {floor - value:.4f})"
 
-    interval = binomtest(hits, trials).proportion_ci(confidence, method="wilson")
-    return Estimate(hits / trials, float(interval.low), float(interval.high))
 
-
-def f1_score(hits: int, pictures: int, predicted: int, confidence: float) -> Estimate:
-    """F1 of a class: `hits` right answers, `pictures` in it and `predicted` put into it (not both zero)."""
-    share = proportion(hits, pictures + predicted - hits, confidence)
-    return Estimate(*(2 * p / (1 + p) for p in (share.value, share.low, share.high)))
-
-
-def mean(value: float, standard_error: float, confidence: float) -> Estimate:
-    """A mean that cannot be negative, with the normal interval of its standard error."""
-    from scipy.stats import norm
-
-    margin = float(norm.ppf((1 + confidence) / 2)) * standard_error
-    return Estimate(value, max(value - margin, 0.0), value + margin)
+def _where(slice_key: Any) -> str:
+    kinds = {**BINS, f.CLASS_NAME: "class"}
+    values = zip(slice_key.single_slice_keys, _slice_values(slice_key))
+    return "".join(f" of {kinds.get(key.column, key.column)} {value!r}" for key, value in values)
 
 
 def _class_result(name: str, i: int, matrix: list[list[int]], unanswered: int, confidence: float) -> ClassResult:
@@ -200,17 +198,16 @@ def _slices(evaluation_uri: str, confidence: float) -> list[SliceResult]:
     """The candidate in every bin that has a picture."""
     import tensorflow_model_analysis as tfma
 
-    by = {"brightness_bin": "brightness", "size_bin": "size"}
     found = []
     for of_slice in tfma.load_metrics(evaluation_uri):
         keys = of_slice.slice_key.single_slice_keys
-        if len(keys) == 1 and keys[0].column in by:
+        if len(keys) == 1 and keys[0].column in BINS:
             models = _by_model(of_slice)
-            metrics = models.get("candidate") or models[""]
-            pictures = int(metrics["example_count"])
-            accuracy = proportion(round(metrics["accuracy"] * pictures), pictures, confidence)
+            numbers = models.get("candidate") or models[""]
+            accuracy = METRICS[metrics.ACCURACY].estimate(numbers, confidence)
+            assert isinstance(accuracy, Estimate)
             (name,) = _slice_values(of_slice.slice_key)
-            found.append(SliceResult(by[keys[0].column], name, pictures, accuracy))
+            found.append(SliceResult(BINS[keys[0].column], name, int(numbers[metrics.COUNT]), accuracy))
     return sorted(found, key=lambda one: (one.by, float(one.name.split()[0])))
 
 
@@ -224,8 +221,10 @@ def _by_model(of_slice: Any) -> dict[str, dict[str, Any]]:
     return models
 
 
-def _plots(tfma: Any, evaluation_uri: str, classes: int) -> tuple[list[list[int]], list[int], list[CalibrationBin]]:
+def _plots(evaluation_uri: str, classes: int) -> tuple[list[list[int]], list[int], list[CalibrationBin]]:
     """The candidate's confusion matrix, unanswered pictures by class, and calibration: overall slice."""
+    import tensorflow_model_analysis as tfma
+
     matrix, unanswered = [[0] * classes for _ in range(classes)], [0] * classes
     bins: list[CalibrationBin] = []
     for of_slice in tfma.load_plots(evaluation_uri):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from components.contracts import checks, evaluation, gates, metrics
 from components.contracts import features as f
-from components.evaluator import results
+from components.contracts.gates import Gate
 from tests.evaluator.runs import digit_rows, evaluate, write_examples
 from tests.evaluator.standin import digit_centroids, save_standin
 from tests.examples import DIGITS
@@ -43,8 +45,8 @@ def first(examples: Path, model: str, tmp_path_factory: pytest.TempPathFactory) 
 def test_a_good_model_without_a_baseline_is_blessed(first: tuple[str, bool]) -> None:
     uri, blessed = first
     assert blessed
-    assert results.failures(uri) == []
-    assert results.read(uri).baseline is None
+    assert evaluation.failures(uri) == []
+    assert evaluation.read(uri).baseline is None
 
 
 def test_the_results_are_what_the_model_answers(first: tuple[str, bool], model: str) -> None:
@@ -57,13 +59,13 @@ def test_the_results_are_what_the_model_answers(first: tuple[str, bool], model: 
     answers = loaded.signatures[f.SERVE_TENSORS](pixels=tf.constant(pixels))
     predicted = answers[f.CLASS_INDEX].numpy()
 
-    read = results.read(first[0])
+    read = evaluation.read(first[0])
     assert read.pictures == len(rows)
     assert read.accuracy.value == pytest.approx((predicted == labels).mean())
     assert read.accuracy.low < read.accuracy.value < read.accuracy.high
-    assert set(read.top_k) == {"top_2_accuracy", "top_3_accuracy"}
-    assert read.accuracy.value <= read.top_k["top_2_accuracy"].value <= read.top_k["top_3_accuracy"].value
-    assert read.cross_entropy.low < read.cross_entropy.value < read.cross_entropy.high
+    assert {name for name in read.metrics if name.startswith("top_")} == {"top_2_accuracy", "top_3_accuracy"}
+    assert read.accuracy.value <= read.metrics["top_2_accuracy"].value <= read.metrics["top_3_accuracy"].value
+    assert read.metrics["cross_entropy"].low < read.metrics["cross_entropy"].value < read.metrics["cross_entropy"].high
     np.testing.assert_array_equal(read.confusion_matrix, confusion_matrix(labels, predicted))
     assert [c.name for c in read.classes] == list(DIGITS)
     for metric, values in (
@@ -77,7 +79,7 @@ def test_the_results_are_what_the_model_answers(first: tuple[str, bool], model: 
             assert 0 <= estimate.low <= estimate.value <= estimate.high <= 1
     assert sum(b.pictures for b in read.calibration) == len(rows)
     error = sum(abs(b.confidence - b.accuracy) * b.pictures for b in read.calibration if b.pictures)
-    assert read.expected_calibration_error == pytest.approx(error / len(rows))
+    assert read.metrics["expected_calibration_error"] == pytest.approx(error / len(rows))
     assert json.loads(json.dumps(read.to_dict(), allow_nan=False))["classes"][3]["name"] == "3"
 
 
@@ -92,7 +94,7 @@ def test_slices_by_brightness_and_size_hold_every_picture_once(first: tuple[str,
     right = loaded.signatures[f.SERVE_TENSORS](pixels=tf.constant(pixels))[f.CLASS_INDEX].numpy() == labels
     bins = np.array([brightness_bin(float(np.float32(picture.mean() / 255))) for picture in pixels])
 
-    slices = results.read(first[0]).slices
+    slices = evaluation.read(first[0]).slices
     (whole,) = (one for one in slices if one.by == "size")
     assert (whole.name, whole.pictures, whole.accuracy.value) == ("32 to 63 pixels", len(rows), right.mean())
     brightness = {one.name: one for one in slices if one.by == "brightness"}
@@ -106,8 +108,8 @@ def test_slices_by_brightness_and_size_hold_every_picture_once(first: tuple[str,
 def test_every_floor_that_is_missed_is_named(examples: Path, worse: str, tmp_path: Path) -> None:
     uri, blessed = evaluate(tmp_path, examples, worse, min_accuracy=0.9, min_class_recall=0.3)
     assert not blessed
-    whole, three, eight = results.failures(uri)
-    read = results.read(uri)
+    whole, three, eight = evaluation.failures(uri)
+    read = evaluation.read(uri)
     short = 0.9 - read.accuracy.value
     assert whole == f"accuracy {read.accuracy.value:.4f} is under the floor 0.9000 (by {short:.4f})"
     assert three.startswith("recall ")
@@ -118,10 +120,10 @@ def test_every_floor_that_is_missed_is_named(examples: Path, worse: str, tmp_pat
 def test_a_model_worse_than_its_baseline_is_refused(examples: Path, model: str, worse: str, tmp_path: Path) -> None:
     uri, blessed = evaluate(tmp_path, examples, worse, baseline=model, min_class_recall=0)
     assert not blessed
-    read = results.read(uri)
+    read = evaluation.read(uri)
     assert read.baseline is not None
     value, before = read.accuracy.value, read.baseline["accuracy"]
-    assert results.failures(uri) == [
+    assert evaluation.failures(uri) == [
         f"accuracy {value:.4f} is {before - value:.4f} below the baseline's {before:.4f}; at most 0.0100 is allowed"
     ]
 
@@ -129,13 +131,13 @@ def test_a_model_worse_than_its_baseline_is_refused(examples: Path, model: str, 
 def test_a_model_like_its_baseline_is_blessed_with_no_margin(examples: Path, model: str, tmp_path: Path) -> None:
     uri, blessed = evaluate(tmp_path, examples, model, baseline=model, max_drop=0)
     assert blessed
-    assert results.read(uri).baseline is not None
+    assert evaluation.read(uri).baseline is not None
 
 
 def test_a_baseline_with_other_classes_is_measured_by_its_answers(examples: Path, model: str, tmp_path: Path) -> None:
     backwards = save_standin(tmp_path / "9 to 1", DIGITS[:0:-1], digit_centroids()[:0:-1])
     uri, blessed = evaluate(tmp_path, examples, model, baseline=backwards)
-    read = results.read(uri)
+    read = evaluation.read(uri)
     assert blessed
     assert read.baseline is not None
     # Better than chance by far, whatever the order of its classes; it cannot know a 0.
@@ -150,10 +152,10 @@ def test_two_classes_with_hostile_names(tmp_path: Path) -> None:
     swapped = save_standin(tmp_path / "model", names, digit_centroids()[[1, 0]])
     uri, blessed = evaluate(tmp_path, examples, swapped, min_accuracy=0)
     assert not blessed
-    read = results.read(uri)
+    read = evaluation.read(uri)
     assert [c.name for c in read.classes] == list(names)
-    assert read.top_k == {}
-    reasons = results.failures(uri)
+    assert not [name for name in read.metrics if name.startswith("top_")]
+    reasons = evaluation.failures(uri)
     assert [" of class '<script>\\n' is " in reasons[0], f" of class {names[1]!r} is " in reasons[1]] == [True] * 2
     assert all("\n" not in reason for reason in reasons)
 
@@ -162,7 +164,7 @@ def test_a_model_that_answers_with_no_numbers_is_refused(examples: Path, tmp_pat
     broken = save_standin(tmp_path / "model", centroids=digit_centroids() * np.nan)
     uri, blessed = evaluate(tmp_path, examples, broken)
     assert not blessed
-    read = results.read(uri)
+    read = evaluation.read(uri)
     assert (read.accuracy.value, read.unanswered) == (0, read.pictures)
     assert read.classes[0].recall is not None
     assert read.classes[0].precision is None
@@ -171,29 +173,68 @@ def test_a_model_that_answers_with_no_numbers_is_refused(examples: Path, tmp_pat
 def test_an_empty_split_is_refused(model: str, tmp_path: Path) -> None:
     uri, blessed = evaluate(tmp_path, write_examples(tmp_path / "examples", []), model)
     assert not blessed
-    assert results.failures(uri) == ["the test split has no picture to evaluate the model on"]
+    assert evaluation.failures(uri) == ["the test split has no picture to evaluate the model on"]
     with pytest.raises(ValueError, match="no metrics"):
-        results.read(uri)
+        evaluation.read(uri)
 
 
-def test_wilson_interval_of_a_known_case() -> None:
-    estimate = results.proportion(8, 10, 0.95)
-    assert (estimate.low, estimate.high) == (pytest.approx(0.4902, abs=1e-4), pytest.approx(0.9433, abs=1e-4))
-    assert results.proportion(0, 10, 0.95).low == 0
+def test_a_model_that_misses_listed_gates_is_refused_by_their_names(
+    examples: Path, model: str, worse: str, tmp_path: Path
+) -> None:
+    held = [
+        Gate(metric="macro_f1", minimum=0.9),
+        Gate(metric="expected_calibration_error", maximum=0.01),
+        Gate(metric="accuracy", minimum=0.7, on="interval"),
+        Gate(metric="accuracy", scope="slice", minimum=1),
+        Gate(metric="cross_entropy", max_drop=0),
+    ]
+    uri, blessed = evaluate(
+        tmp_path, examples, worse, baseline=model, min_accuracy=0, min_class_recall=0, max_drop=1, gates=held
+    )
+    assert not blessed
+    read = evaluation.read(uri)
+    assert read.accuracy.value > 0.7 > read.accuracy.low
+    said = evaluation.failures(uri)
+    starts = [
+        f"macro F1 {read.metrics['macro_f1']:.4f} is under the floor 0.9000",
+        f"expected calibration error {read.metrics['expected_calibration_error']:.4f} is over the maximum 0.0100",
+        f"the lower end of the interval of the accuracy, {read.accuracy.low:.4f}, is under the floor 0.7000",
+        f"cross entropy {read.metrics['cross_entropy'].value:.4f} is ",  # type: ignore[union-attr]
+        "accuracy ",
+    ]
+    assert all(any(line.startswith(start) for line in said) for start in starts), said
+    assert any(" above the baseline's " in line for line in said)
+    assert any(" of size '32 to 63 pixels' is under the floor 1.0000" in line for line in said)
+    rows = checks.check(gates.read(uri), read.summary(), "the baseline")
+    failed = {row.name for row in rows if not row.passed}
+    assert failed == {
+        "macro F1",
+        "expected calibration error",
+        "accuracy",
+        "accuracy of each slice",
+        "cross entropy beside the baseline",
+    }
+    assert len(rows) == len(held) + 3
 
 
-def test_normal_interval_of_a_known_case() -> None:
-    estimate = results.mean(1.0, 0.1, 0.95)
-    assert (estimate.low, estimate.high) == (pytest.approx(0.804, abs=1e-3), pytest.approx(1.196, abs=1e-3))
-    assert results.mean(0.1, 0.1, 0.95).low == 0
+def test_a_model_that_passes_listed_gates_is_blessed(examples: Path, model: str, tmp_path: Path) -> None:
+    held = [Gate(metric="macro_f1", minimum=0.8), Gate(metric="accuracy", minimum=0.7, on="interval")]
+    uri, blessed = evaluate(tmp_path, examples, model, gates=held)
+    assert blessed
+    assert all(row.passed for row in checks.check(gates.read(uri), evaluation.read(uri).summary(), ""))
 
 
-def test_f1_interval_covers_as_often_as_it_says() -> None:
-    random = np.random.default_rng(0)
-    p = np.array([0.15, 0.05, 0.04, 0.76])  # TP, FP, FN, TN
-    truth = 2 * p[0] / (2 * p[0] + p[1] + p[2])
-    covered = 0
-    for hits, false_positives, false_negatives, _ in random.multinomial(300, p, size=1000):
-        estimate = results.f1_score(int(hits), int(hits + false_negatives), int(hits + false_positives), 0.95)
-        covered += estimate.low <= truth <= estimate.high
-    assert 0.93 <= covered / 1000 <= 0.97
+def test_a_new_metric_is_a_row_of_the_table(
+    examples: Path, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a user adds to contracts/metrics.py is measured, gated, and told by its label."""
+    error_rate = metrics.Metric(
+        "error_rate", "error rate", lambda tally: 1 - metrics.METRICS["accuracy"].compute(tally)
+    )
+    monkeypatch.setitem(metrics.METRICS, "error_rate", dataclasses.replace(error_rate, higher_is_better=False))
+    uri, blessed = evaluate(tmp_path, examples, model, gates=[Gate(metric="error_rate", maximum=0.001)])
+    assert not blessed
+    measured = evaluation.read(uri)
+    assert measured.metrics["error_rate"] == pytest.approx(1 - measured.accuracy.value)
+    (said,) = evaluation.failures(uri)
+    assert said.startswith(f"error rate {measured.metrics['error_rate']:.4f} is over the maximum 0.0010")

@@ -1,0 +1,90 @@
+"""Say of each gate what it asks for and what was measured: for `lineage --why`, the report and the model card."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from components.contracts import metrics
+from components.contracts.gates import ROUNDING, Gate
+from components.names import printable
+
+
+@dataclasses.dataclass(frozen=True)
+class GateCheck:
+    """One thing that a model had to reach. `needed` and `measured` are in words."""
+
+    name: str
+    needed: str
+    measured: str
+    passed: bool
+    note: str = ""
+
+
+def check(gates: Iterable[Gate], measured: Mapping[str, Any], baseline: str) -> list[GateCheck]:
+    """Hold a measured model against the gates.
+
+    Args:
+      measured: the metrics in result.json: the summary of contracts/evaluation.py.
+      baseline: how the baseline is called; gates of a drop are left out where there was none.
+    """
+    checks = []
+    for gate in gates:
+        if gate.max_drop is None:
+            checks.append(_bound(gate, measured))
+        elif gate.metric in (measured.get("baseline") or {}) and gate.metric in measured:
+            checks.append(_drop(gate, measured, baseline))
+    return checks
+
+
+def _bound(gate: Gate, measured: Mapping[str, Any]) -> GateCheck:
+    metric, least = metrics.find(gate.metric), gate.bound == "minimum"
+    words = "at least" if least else "at most"
+    needed = f"{words} {metric.format(gate.limit)}"
+    if gate.on == "interval":
+        needed = f"{'lower' if least else 'upper'} end of the interval {needed}"
+    name, which, estimate = _worst(gate, measured)
+    if estimate is None:
+        return GateCheck(name, needed, "not measured", False)
+    value = metrics.value_of(estimate)
+    end = estimate["low" if least else "high"] if isinstance(estimate, Mapping) else value
+    held = end if gate.on == "interval" else value
+    reaches = value >= gate.limit > end if least else value <= gate.limit < end
+    note = f"the interval reaches {'below' if least else 'above'} {metric.format(gate.limit)}" if reaches else ""
+    text = metric.words(estimate)
+    return GateCheck(
+        name,
+        needed,
+        f"lowest {text}, {which}" if which else text,
+        held >= gate.limit if least else held <= gate.limit,
+        "" if gate.on == "interval" else note,
+    )
+
+
+def _worst(gate: Gate, measured: Mapping[str, Any]) -> tuple[str, str, Any]:
+    """Return how the metric is called, where it is lowest, and the metric there; None where it was not measured."""
+    metric = metrics.find(gate.metric)
+    if gate.scope == "overall":
+        return metric.label, "", measured.get(gate.metric)
+    if gate.scope == "class":
+        name, rows, key = f"{metric.of_class} of each class", measured["classes"], "recall"
+    else:
+        name, rows, key = f"{metric.label} of each slice", measured.get("slices", []), "accuracy"
+    rows = [row for row in rows if row[key]]
+    if not rows:
+        return name, "", None
+    end = "value" if gate.on == "value" else "low"
+    worst = min(rows, key=lambda row: float(row[key][end]))
+    return name, f"{worst.get('by', 'class')} {printable(worst['name'])!r}", worst[key]
+
+
+def _drop(gate: Gate, measured: Mapping[str, Any], baseline: str) -> GateCheck:
+    metric = metrics.find(gate.metric)
+    before, now = measured["baseline"][gate.metric], metrics.value_of(measured[gate.metric])
+    worse = before - now if metric.higher_is_better else now - before
+    way = "below" if metric.higher_is_better else "above"
+    limit = metric.format_difference(gate.limit).lstrip("+")
+    text = f"{metric.format_difference(now - before)}: {metric.format(now)} against {metric.format(before)}"
+    passed = worse <= gate.limit + ROUNDING
+    return GateCheck(f"{metric.label} beside the baseline", f"at most {limit} {way} {baseline}", text, passed)

@@ -1,0 +1,63 @@
+"""What DataGate found in data that it let pass, and the statistics by which the next data is compared with it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from components.contracts import stored
+
+STOP, WARN, OFF = "stop", "warn", "off"
+KINDS = ANOMALIES, REJECTED, LEAKS, CONFLICTS, DUPLICATES = (
+    "anomalies",
+    "rejected",
+    "leaks",
+    "conflicts",
+    "duplicates",
+)
+
+KEPT = 100  # examples in FINDINGS_FILE
+_FEW = 12  # examples in what is kept of a run
+
+FINDINGS_FILE = "findings.json"  # a list of Finding
+TRAIN_STATISTICS_FILE = "train_statistics.pb"  # of the accepted data, as contracts/statistics.py reads it
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """One reason to distrust the data.
+
+    Attributes:
+      kind: one of KINDS.
+      action: "stop" or "warn".
+      message: one line for people: what was found, where, with examples, and what to do.
+      count: images concerned; of an anomaly, 1.
+      examples: up to KEPT of what was found, names as they are; the keys depend on the kind.
+    """
+
+    kind: str
+    action: str
+    message: str
+    count: int
+    examples: Sequence[dict[str, Any]] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields, as they are stored."""
+        return dataclasses.asdict(self)
+
+
+def read(folder: str) -> list[Finding]:
+    """Read the findings in the artifact at `folder`."""
+    return stored.read(list[Finding], f"{folder}/{FINDINGS_FILE}")
+
+
+def write(folder: str, findings: Sequence[Finding]) -> None:
+    """Write the findings into the artifact at `folder`."""
+    stored.write(list(findings), f"{folder}/{FINDINGS_FILE}")
+
+
+def with_few_examples(findings: Iterable[Mapping[str, Any] | Finding]) -> list[Finding]:
+    """Return the findings, or the JSON of findings, as the result of a run keeps them: with a few examples each."""
+    made = [one if isinstance(one, Finding) else Finding(**one) for one in findings]
+    return [dataclasses.replace(one, examples=one.examples[:_FEW]) for one in made]

@@ -1,0 +1,174 @@
+"""What a model must reach to be blessed: a table of gates, and how TFMA is told of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, field_validator, model_validator
+
+from components.contracts import features as f
+from components.contracts import metrics, stored
+from components.contracts.metrics import METRICS
+
+EVAL_CONFIG_FILE = "eval_config.json"  # in the ModelEvaluation; the name is TFMA's
+BINS = {"brightness_bin": "brightness", "size_bin": "size"}  # what TFMA slices by, beside the classes, in words
+ROUNDING = 1e-9  # a drop of exactly `max_drop` is allowed, whatever binary fractions make of it
+
+Bound = Literal["minimum", "maximum", "max_drop"]
+
+
+class Gate(BaseModel):
+    """A bound that a metric of the candidate must keep."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    metric: str
+    scope: Literal["overall", "class", "slice"] = "overall"
+    minimum: float | None = None
+    maximum: float | None = None
+    max_drop: float | None = None
+    on: Literal["value", "interval"] = "value"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _on_is_no_boolean(cls, fields: Any) -> Any:
+        """Read the key `on` of YAML 1.1, which takes it for True."""
+        return (
+            {"on" if key is True else key: value for key, value in fields.items()}
+            if isinstance(fields, dict)
+            else fields
+        )
+
+    @field_validator("metric")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        if name not in METRICS:
+            raise ValueError(f"no such metric; the metrics are {', '.join(METRICS)}")
+        return name
+
+    @model_validator(mode="after")
+    def _has_a_meaning(self) -> Gate:
+        metric = METRICS[self.metric]
+        bounds = [name for name in ("minimum", "maximum", "max_drop") if getattr(self, name) is not None]
+        if len(bounds) != 1:
+            raise ValueError(f"a gate of {self.metric} needs one of minimum, maximum and max_drop")
+        right, wrong = ("minimum", "maximum") if metric.higher_is_better else ("maximum", "minimum")
+        if bounds == [wrong]:
+            way = "higher" if metric.higher_is_better else "lower"
+            raise ValueError(f"{self.metric} is better when {way}: set a {right}, not a {wrong}")
+        if self.scope != "overall" and not metric.of_class:
+            single = ", ".join(name for name, one in METRICS.items() if one.of_class)
+            raise ValueError(f"{self.metric} has the scope overall only; by {self.scope} a gate can hold {single}")
+        if self.scope != "overall" and self.max_drop is not None:
+            raise ValueError("max_drop has the scope overall only")
+        if self.on == "interval" and (self.max_drop is not None or not metric.has_interval):
+            single = ", ".join(name for name, one in METRICS.items() if one.has_interval)
+            raise ValueError(f"on: interval holds a minimum or a maximum of {single}")
+        if self.limit < 0 or (metric.percent and self.limit > 1):
+            allowed = "a fraction from 0 to 1" if metric.percent else "0 or more"
+            raise ValueError(f"{bounds[0]} of {self.metric} must be {allowed}, not {self.limit:g}")
+        return self
+
+    @property
+    def bound(self) -> Bound:
+        """Which of the bounds is set."""
+        return "minimum" if self.minimum is not None else "maximum" if self.maximum is not None else "max_drop"
+
+    @property
+    def limit(self) -> float:
+        """The bound's value."""
+        limit: float = getattr(self, self.bound)
+        return limit
+
+    @property
+    def key(self) -> str:
+        """The name of the gate: of its short setting, or made of its fields; no two gates of a table share one."""
+        for name, short in SHORT.items():
+            if short.with_limit(self.limit) == self:
+                return name
+        parts = [self.metric, self.scope if self.scope != "overall" else "", self.on if self.on != "value" else ""]
+        return "_".join(part for part in (*parts, self.bound) if part)
+
+    @property
+    def measured_as(self) -> str:
+        """The name of the number that TFMA holds against the bound."""
+        if self.on == "value":
+            return self.metric
+        return metrics.bound_name(self.metric, "low" if self.bound == "minimum" else "high")
+
+    def with_limit(self, limit: float) -> Gate:
+        """Return the same gate with another bound."""
+        return self.model_copy(update={self.bound: limit})
+
+
+# The gates that have a short setting, by its name.
+SHORT = {
+    "min_accuracy": Gate(metric=metrics.ACCURACY, minimum=0),
+    "min_class_recall": Gate(metric=metrics.ACCURACY, scope="class", minimum=0),
+    "max_drop": Gate(metric=metrics.ACCURACY, max_drop=0),
+}
+
+
+def table(short: Mapping[str, float], listed: Iterable[Gate]) -> list[Gate]:
+    """Return all gates: of the short settings, by name, and the listed ones, which replace a short one of the same key.
+
+    Raises:
+      ValueError: two of the listed gates have the same key.
+    """
+    gates = {name: SHORT[name].with_limit(limit) for name, limit in short.items()}
+    seen: set[str] = set()
+    for gate in listed:
+        if gate.key in seen:
+            raise ValueError(f"two gates hold the same: {gate.key.replace('_', ' ')}; leave one of them")
+        seen.add(gate.key)
+        gates[gate.key] = gate
+    return list(gates.values())
+
+
+def read(evaluation: str) -> list[Gate]:
+    """Read the gates that the ModelEvaluation at `evaluation` was held against."""
+    return of_eval_config(stored.read(dict[str, Any], f"{evaluation}/{EVAL_CONFIG_FILE}")["evalConfig"])
+
+
+def of_eval_config(config: Mapping[str, Any]) -> list[Gate]:
+    """Return the gates in the JSON of a TFMA EvalConfig, as this or an earlier version of the Evaluator made it."""
+    gates: list[Gate] = []
+    for spec in _snake(config).get("metrics_specs", []):
+        for metric in spec.get("metrics", []):  # of earlier versions
+            for threshold in metric.get("per_slice_thresholds", []):
+                gates += _of_threshold(metrics.ACCURACY, threshold)
+        for name, thresholds in spec.get("per_slice_thresholds", {}).items():
+            for threshold in thresholds.get("thresholds", []):
+                gates += _of_threshold(name, threshold)
+    order = ["min_accuracy", "max_drop", "min_class_recall", *(gate.key for gate in gates)]
+    return sorted(gates, key=lambda gate: order.index(gate.key))
+
+
+def _of_threshold(name: str, threshold: Mapping[str, Any]) -> Iterator[Gate]:
+    ends = {metrics.bound_name(metric, end): metric for metric in METRICS for end in ("low", "high")}
+    keys = {key for spec in threshold.get("slicing_specs", []) for key in spec.get("feature_keys", [])}
+    fields = {
+        "metric": ends.get(name, name),
+        "on": "interval" if name in ends else "value",
+        "scope": "overall" if not keys else "class" if f.CLASS_NAME in keys else "slice",
+    }
+    bounds: dict[str, float] = {}
+    of = threshold["threshold"]
+    if "value_threshold" in of:
+        low, high = (of["value_threshold"].get(end) for end in ("lower_bound", "upper_bound"))
+        bounds |= {"maximum": high} if high is not None else {"minimum": low or 0.0}
+    if "change_threshold" in of:
+        bounds["max_drop"] = round(abs(of["change_threshold"]["absolute"]), 6)
+    for bound, limit in bounds.items():
+        # Not validated: it was, and the metric may have left the table since.
+        every = {"minimum": None, "maximum": None, "max_drop": None, bound: limit}
+        yield Gate.model_construct(**fields, **every)  # type: ignore[arg-type]
+
+
+def _snake(config: Any) -> Any:
+    """Return the JSON of a proto with the keys as the proto has them."""
+    if isinstance(config, Mapping):
+        return {re.sub(r"[A-Z]", lambda match: f"_{match[0].lower()}", key): _snake(of) for key, of in config.items()}
+    return [_snake(one) for one in config] if isinstance(config, list) else config

@@ -1,0 +1,232 @@
+"""The metrics of a classifier: the name, the label, the format, which way is better, and how each is computed.
+
+Whatever shows, compares or gates metrics goes through METRICS: a new one is a function and a row here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from components.intervals import Estimate, mean, proportion
+
+if TYPE_CHECKING:
+    import numpy as np
+
+COUNT = "example_count"  # images, beside the metrics
+ACCURACY = "accuracy"  # in the slice of a class this is the recall of the class
+TOP_K = (2, 3)  # left out where there are not more than k classes
+BINS = 15  # of equal width over the confidence: Guo et al., "On calibration of modern neural networks" (2017)
+
+
+class Answer(NamedTuple):
+    """What a model answered to one image."""
+
+    class_name: str  # the right one
+    class_names: list[str]  # of the model, in the order of its outputs; one list for all its answers
+    predicted: int  # index; below zero if the probabilities are not finite
+    confidence: float  # the probability of `predicted`
+    rank: int | None  # of the right class, from 0; None where the model does not know it or gives no answer
+    loss: float  # cross entropy
+
+
+def _no_bins() -> np.ndarray:
+    import numpy as np  # the configuration knows the metrics, and is read before anything heavy is imported
+
+    return np.zeros((BINS, 3))
+
+
+@dataclasses.dataclass
+class Tally:
+    """What metrics are computed from: sums over the answers to the images seen so far."""
+
+    class_names: list[str] = dataclasses.field(default_factory=list)  # of the model, in the order of its outputs
+    pairs: Counter[tuple[str, int]] = dataclasses.field(default_factory=Counter)  # (class, predicted index)
+    top_k: Counter[int] = dataclasses.field(default_factory=Counter)
+    losses: float = 0.0
+    squared_losses: float = 0.0
+    bins: np.ndarray = dataclasses.field(default_factory=_no_bins)  # images, confidence, hits
+
+    @property
+    def count(self) -> int:
+        """Images."""
+        return self.pairs.total()
+
+    def add(self, answer: Answer) -> None:
+        """Count an answer."""
+        self.class_names = answer.class_names
+        self.pairs[answer.class_name, answer.predicted] += 1
+        for k in TOP_K:
+            self.top_k[k] += answer.rank is not None and answer.rank < k
+        self.losses += answer.loss
+        self.squared_losses += answer.loss * answer.loss
+        self.bins[min(int(answer.confidence * BINS), BINS - 1)] += (1, answer.confidence, answer.rank == 0)
+
+    def merge(self, other: Tally) -> None:
+        """Add what another tally counted."""
+        self.class_names = self.class_names or other.class_names
+        self.pairs += other.pairs
+        self.top_k += other.top_k
+        self.losses += other.losses
+        self.squared_losses += other.squared_losses
+        self.bins = self.bins + other.bins
+
+    def all_names(self) -> list[str]:
+        """Return the model's classes, then those that only the data has."""
+        return self.class_names + sorted({name for name, _ in self.pairs} - set(self.class_names))
+
+
+def _accuracy(tally: Tally) -> float:
+    return float(tally.bins[:, 2].sum() / tally.count)
+
+
+def _top(k: int) -> Callable[[Tally], float | None]:
+    return lambda tally: tally.top_k[k] / tally.count if k < len(tally.class_names) else None
+
+
+def _cross_entropy(tally: Tally) -> float:
+    return tally.losses / tally.count
+
+
+def _cross_entropy_error(tally: Tally) -> float:
+    variance = max(tally.squared_losses / tally.count - _cross_entropy(tally) ** 2, 0.0)
+    return math.sqrt(variance / tally.count)
+
+
+def _calibration_error(tally: Tally) -> float:
+    _, confidence, hits = tally.bins.T
+    return float(abs(confidence - hits).sum() / tally.count)
+
+
+def _macro_f1(tally: Tally) -> float:
+    """Average F1 over the classes that have an image or an answer."""
+    of_class, answered, hits = Counter[str](), Counter[str](), Counter[str]()
+    for (name, index), count in tally.pairs.items():
+        predicted = tally.class_names[index] if index >= 0 else None
+        of_class[name] += count
+        if predicted is not None:
+            answered[predicted] += count
+            hits[predicted] += count * (predicted == name)
+    names = of_class.keys() | answered.keys()
+    return sum(2 * hits[name] / (of_class[name] + answered[name]) for name in names) / len(names)
+
+
+@dataclasses.dataclass(frozen=True)
+class Metric:
+    """A metric that is one number.
+
+    Attributes:
+      name: in artifacts, in result.json and in `evaluator.gates`.
+      label: for people.
+      compute: None where it has no meaning.
+      standard_error: of a metric that is a mean over images; its interval is made of it.
+      share: a fraction of the images, which has Wilson's interval.
+      percent: shown in percent; its differences are in points.
+      higher_is_better: else lower is.
+      of_class: what it is called in the slice of a class; empty where it is measured over the whole split alone.
+    """
+
+    name: str
+    label: str
+    compute: Callable[[Tally], float | None]
+    standard_error: Callable[[Tally], float] | None = None
+    share: bool = False
+    percent: bool = True
+    higher_is_better: bool = True
+    of_class: str = ""
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether it is estimated with a confidence interval."""
+        return self.share or self.standard_error is not None
+
+    def numbers(self, tally: Tally) -> dict[str, float]:
+        """Compute it, and what its interval is made of; empty where it has no meaning."""
+        value = self.compute(tally)
+        if value is None:
+            return {}
+        error = self.standard_error
+        return {self.name: value} | ({f"{self.name}_standard_error": error(tally)} if error else {})
+
+    def estimate(self, numbers: Mapping[str, Any], confidence: float) -> Estimate | float:
+        """Return its value with the interval, where it has one, from the numbers of all metrics."""
+        value = numbers[self.name]
+        if self.share:
+            return proportion(round(value * numbers[COUNT]), int(numbers[COUNT]), confidence)
+        if self.standard_error:
+            return mean(value, numbers[f"{self.name}_standard_error"], confidence)
+        return float(value)
+
+    def format(self, value: float) -> str:
+        """Write a value for people."""
+        return f"{value:.2%}" if self.percent else f"{value:.4f}"
+
+    def format_difference(self, difference: float) -> str:
+        """Write a difference of two values for people."""
+        return f"{difference * 100:+.2f} points" if self.percent else f"{difference:+.4f}"
+
+    def words(self, measured: Any) -> str:
+        """Write a measured value, as `value_of` knows it, with its interval where it has one."""
+        value = self.format(value_of(measured))
+        if not isinstance(measured, Mapping) or "low" not in measured:
+            return value
+        return f"{value} ({self.format(measured['low'])} to {self.format(measured['high'])})"
+
+    def is_better(self, value: float, other: float) -> bool:
+        """Return True if `value` is better than `other`."""
+        return value > other if self.higher_is_better else value < other
+
+
+METRICS = {
+    metric.name: metric
+    for metric in (
+        Metric(ACCURACY, "accuracy", _accuracy, share=True, of_class="recall"),
+        *(Metric(f"top_{k}_accuracy", f"top {k} accuracy", _top(k), share=True) for k in TOP_K),
+        Metric("macro_f1", "macro F1", _macro_f1),
+        Metric(
+            "cross_entropy",
+            "cross entropy",
+            _cross_entropy,
+            standard_error=_cross_entropy_error,
+            percent=False,
+            higher_is_better=False,
+        ),
+        Metric("expected_calibration_error", "expected calibration error", _calibration_error, higher_is_better=False),
+    )
+}
+
+
+def find(name: str) -> Metric:
+    """Return the metric; one that is no longer in the table is shown by its name."""
+    return METRICS.get(name) or Metric(name, name.replace("_", " "), lambda tally: None, percent=False)
+
+
+def numbers(tally: Tally, bounds: Mapping[str, float] | None = None) -> dict[str, float]:
+    """Compute all metrics.
+
+    Args:
+      tally: of at least one image.
+      bounds: the metrics whose interval is to be computed as well, and its confidence level. TFMA holds a model against
+        numbers alone, so that an end of an interval is a number of its own: see `bound_name`.
+    """
+    found: dict[str, float] = {COUNT: tally.count}
+    for metric in METRICS.values():
+        found |= metric.numbers(tally)
+    for name, confidence in (bounds or {}).items():
+        estimate = METRICS[name].estimate(found, confidence) if name in found else None
+        if isinstance(estimate, Estimate):
+            found |= {bound_name(name, "low"): estimate.low, bound_name(name, "high"): estimate.high}
+    return found
+
+
+def bound_name(metric: str, end: Literal["low", "high"]) -> str:
+    """Return the name under which an end of the metric's interval is stored."""
+    return f"{metric}_{end}"
+
+
+def value_of(measured: Any) -> float:
+    """Return the value of a metric in result.json, which is a number, or an estimate with its interval."""
+    return float(measured["value"] if isinstance(measured, Mapping) else getattr(measured, "value", measured))

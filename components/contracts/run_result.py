@@ -1,0 +1,97 @@
+"""What came of a run: the object of `run --json` and of its result.json."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import os
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from components import files
+from components.contracts.findings import Finding
+
+RESULT_FILE = "result.json"
+REPORT_FILE = "report.html"  # the page of the run
+STILL_RUNNING = -1  # in place of an exit code; never stored
+
+
+@dataclasses.dataclass
+class Result:
+    """Of one run; `to_json` is what scripts rely on.
+
+    Attributes:
+      exit_code: of the command; STILL_RUNNING where one of the run's stages makes its page.
+      stages: of each that ran {"state", "seconds", "cpu_seconds", "peak_bytes"}.
+      counts: images a split, and rejected.
+      notes: how the source was understood.
+      metrics: the summary of contracts/evaluation.py; None: not evaluated.
+      blessed: None: not evaluated.
+      why: it was refused or failed.
+      trials: of the Tuner, the best first, as contracts/tuning.py reads them.
+      findings: of the gate, with a few examples each.
+      pushed: {"version", "path"}
+      served: what is served in the end: {"version", "is": the version that it is a copy of, after a rollback}
+      report: path of the page; None where it could not be made.
+      versions: of Python and the libraries.
+    """
+
+    run_id: str
+    name: str
+    source: str
+    exit_code: int
+    log: str
+    artifacts: str
+    stages: dict[str, dict[str, Any]]
+    preset: str = ""
+    counts: dict[str, int] | None = None
+    notes: list[str] = dataclasses.field(default_factory=list)
+    metrics: dict[str, Any] | None = None
+    blessed: bool | None = None
+    why: list[str] = dataclasses.field(default_factory=list)
+    warnings: list[str] = dataclasses.field(default_factory=list)
+    trials: list[dict[str, float]] = dataclasses.field(default_factory=list)
+    findings: list[Finding] = dataclasses.field(default_factory=list)
+    pushed: dict[str, str] | None = None
+    served: dict[str, str] | None = None
+    report: str | None = None
+    versions: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """How long each stage took."""
+        return {name: stage["seconds"] for name, stage in self.stages.items()}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as they are stored, and what scripts would compute of them."""
+        cached = [name for name, stage in self.stages.items() if stage["state"] == "cached"]
+        return dataclasses.asdict(self) | {"seconds": self.seconds, "cached": cached}
+
+
+def write(path: str | os.PathLike[str], result: Result) -> None:
+    """Write the result to `path`, whole or not at all."""
+    files.write_atomic(path, json.dumps(result.to_json(), indent=2) + "\n")
+
+
+def read(path: str | os.PathLike[str]) -> Result:
+    """Read what `write` wrote; keys that earlier versions stored and this one does not know are left out.
+
+    Raises:
+      OSError: there is no such file.
+      ValueError: it is damaged.
+    """
+    with open(path, encoding="utf-8") as file:
+        stored = json.load(file)
+    try:
+        result = _validator().validate_python(stored)
+        _ = result.to_json()
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(str(error)) from None
+    return result
+
+
+@functools.cache
+def _validator() -> TypeAdapter[Result]:
+    return TypeAdapter(Result)

@@ -1,0 +1,93 @@
+"""The record of a training, as the Trainer leaves it in its ModelRun."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from components import files
+from components.contracts import stored
+
+HISTORY_FILE = "history.json"  # a list of Epoch
+SUMMARY_FILE = "model_summary.txt"  # the network as Keras prints it, for people
+SIZE_FILE = "model_size.json"  # a Size
+SAMPLES_FILE = "augmentation.png"  # a row an image: itself, then variations such as the network trains on
+MODEL_FILE = "model.keras"  # the network alone, from normalised images to logits, its views included
+TENSORBOARD_DIR = "tensorboard"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Epoch:
+    """What an epoch measured.
+
+    Attributes:
+      network: of an ensemble, from 1; None where there is one.
+      epoch: from 1.
+      loss, accuracy: of the training images, as augmented.
+      val_loss, val_accuracy: of the validation images.
+      learning_rate: at its end.
+      seconds, pictures_per_second: of training, without the validation.
+      waiting: the share of the steps' time in which they waited for data; None in records before it was measured.
+    """
+
+    network: int | None = None
+    epoch: int
+    loss: float
+    accuracy: float
+    val_loss: float
+    val_accuracy: float
+    learning_rate: float
+    seconds: float
+    pictures_per_second: float
+    waiting: float | None = None
+
+    def measured(self) -> dict[str, float]:
+        """Return the fields that are known, by name."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+
+@dataclasses.dataclass(frozen=True)
+class Size:
+    """How large the network is."""
+
+    parameters: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """The record of a training.
+
+    Attributes:
+      epochs: of every network of an ensemble, one network after the other.
+      summary: the network as Keras prints it.
+      parameters: of the network; None in records before it was stored as a number.
+    """
+
+    epochs: list[Epoch]
+    summary: str
+    parameters: int | None
+
+
+def read(run: str) -> Training:
+    """Read the record in the ModelRun at `run`."""
+    epochs = stored.read(list[Epoch], f"{run}/{HISTORY_FILE}")
+    return Training(epochs, files.read_bytes(f"{run}/{SUMMARY_FILE}").decode(), read_parameters(run))
+
+
+def read_parameters(run: str) -> int | None:
+    """Read the number of parameters; see Training."""
+    path = f"{run}/{SIZE_FILE}"
+    return stored.read(Size, path).parameters if files.exists(path) else None
+
+
+def read_samples(run: str) -> bytes | None:
+    """Read the PNG image with samples of the augmentation; None in records before there was one."""
+    path = f"{run}/{SAMPLES_FILE}"
+    return files.read_bytes(path) if files.exists(path) else None
+
+
+def write(run: str, training: Training) -> None:
+    """Write the record into the ModelRun at `run`."""
+    stored.write([epoch.measured() for epoch in training.epochs], f"{run}/{HISTORY_FILE}")
+    files.write(f"{run}/{SUMMARY_FILE}", training.summary)
+    if training.parameters is not None:
+        stored.write(Size(training.parameters), f"{run}/{SIZE_FILE}")

@@ -1,0 +1,38 @@
+"""Word the findings: one line each, safe to print whatever a file or a class is called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from components.contracts.findings import STOP, Finding
+
+SHOWN = 5  # examples in a message
+
+
+def found(
+    kind: str, action: str, what: str, advice: str, count: int, examples: Sequence[dict[str, Any]] = ()
+) -> Finding:
+    """Return a finding whose message is `what`, a sentence, then `advice`, a sentence without its full stop."""
+    way_out = f", or set gate.{kind}=warn" if action == STOP else ""
+    return Finding(kind, action, f"{what} {advice}{way_out}.", count, examples)
+
+
+def quote(name: str) -> str:
+    """Return the name in quotes, on one line: control, invisible and direction-changing characters are escaped."""
+    return repr(name if len(name) <= 200 else f"{name[:80]}…{name[-100:]}")
+
+
+def one_line(text: str) -> str:
+    """Return the text of a library, which may hold names, with the same characters escaped."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text.strip())
+
+
+def for_example(words: Iterable[str]) -> str:
+    """Return ", e.g. a; b", or nothing where there is no example."""
+    shown = [word for word, _ in zip(words, range(SHOWN))]
+    return f", e.g. {'; '.join(shown)}" if shown else ""
+
+
+def pictures(count: int) -> str:
+    return "1 picture" if count == 1 else f"{count:,} pictures"
