@@ -149,3 +149,37 @@ def test_any_setting_is_taken_or_refused_in_one_line(key: str, value: str) -> No
 def test_machines_that_vertex_ai_does_not_have(settings: tuple[str, ...], message: str) -> None:
     with pytest.raises(UserError, match=re.escape(message)):
         configs.load("digits", None, tuple(f"vertex.trainer.{setting}" for setting in settings))
+
+
+def test_gates_are_listed_and_a_short_setting_gives_way(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(
+        "evaluator:\n  gates:\n"
+        "  - {metric: macro_f1, minimum: 0.8}\n"
+        "  - {metric: accuracy, minimum: 0.85, on: interval}\n"  # YAML takes `on` for True
+        "  - {metric: accuracy, minimum: 0.7}\n"
+    )
+    config, _ = configs.load("digits", str(file))
+    assert {gate.key: gate.limit for gate in config.evaluator.table()} == {
+        "min_accuracy": 0.7,
+        "min_class_recall": 0.8,
+        "max_drop": 0.01,
+        "macro_f1_minimum": 0.8,
+        "accuracy_interval_minimum": 0.85,
+    }
+    again = configs.Config.model_validate(yaml.safe_load(yaml.safe_dump(config.model_dump(mode="json"))))
+    assert again == config
+
+
+@pytest.mark.parametrize(
+    ("gates", "message"),
+    [
+        ("[{metric: macro, minimum: 0.8}]", r"evaluator\.gates\.0\.metric.*no such metric; the metrics are accuracy"),
+        ("[{metric: accuracy, maximum: 0.8}]", r"evaluator\.gates\.0.*set a minimum, not a maximum"),
+        ("[{metric: macro_f1, minimum: 1}, {metric: macro_f1, minimum: 0}]", "two gates hold the same: macro f1"),
+    ],
+)
+def test_a_gate_that_cannot_be_held_is_refused_by_name(gates: str, message: str) -> None:
+    with pytest.raises(UserError, match=message) as refused:
+        configs.load("digits", None, (f"evaluator.gates={gates}",))
+    assert "\n" not in str(refused.value)

@@ -194,6 +194,15 @@ def test_data_on_this_machine_is_refused(tmp_path: Path) -> None:
         compiled(PROJECT, f"data.source={tmp_path}", preset="folder")
 
 
+def test_a_listed_gate_is_a_parameter_of_the_run() -> None:
+    gates = "[{metric: macro_f1, minimum: 0.75}, {metric: accuracy, minimum: 0.5}]"
+    job = compiled(PROJECT, f"evaluator.gates={gates}")
+    values = job["runtimeConfig"]["parameterValues"]
+    assert (values["macro_f1_minimum"], values["min_accuracy"]) == (0.75, 0.5)
+    inputs = job["pipelineSpec"]["root"]["dag"]["tasks"]["Evaluator"]["inputs"]["parameters"]
+    assert inputs["macro_f1_minimum"] == {"componentInputParameter": "macro_f1_minimum"}
+
+
 def test_a_schema_outside_the_image_is_refused(tmp_path: Path) -> None:
     shutil.copy(ROOT / "schema" / "cifar10" / "schema.pbtxt", tmp_path)
     with pytest.raises(UserError, match="is not in the image"):
