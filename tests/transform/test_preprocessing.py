@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_transform as tft
 from PIL import Image
+from tensorflow.core.protobuf import saved_model_pb2
 
 from components.contracts import features as f
 from components.transform.preprocessing import decode
@@ -131,6 +132,21 @@ def test_the_graph_is_the_same_inside_tf_data(digits_graph: str) -> None:
     batches = batches.map(lambda images: layer({f.IMAGE: images[:, None]})[f.IMAGE], tf.data.AUTOTUNE)
     inside = np.concatenate(list(batches.as_numpy_iterator()))
     np.testing.assert_allclose(inside, apply(digits_graph, encoded), atol=1e-6)
+
+
+def test_images_are_decoded_on_the_host_whatever_else_answers(digits_graph: str) -> None:
+    saved = saved_model_pb2.SavedModel()
+    saved.ParseFromString(
+        (Path(tft.TFTransformOutput(digits_graph).transform_savedmodel_dir) / "saved_model.pb").read_bytes()
+    )
+    functions = saved.meta_graphs[0].graph_def.library.function
+    by_image = [
+        function
+        for function in functions
+        if {node.op for node in function.node_def} & {"DecodeImage", "ScaleAndTranslate"}
+    ]
+    assert len(by_image) == 4, "decoding and resizing, analysed and served"
+    assert {node.device for function in by_image for node in function.node_def} == {"/device:CPU:0"}
 
 
 def test_what_is_no_picture_is_refused() -> None:
