@@ -197,7 +197,7 @@ def _chosen(schema: Any, what: str, wanted: str, given: str, usual: tuple[str, .
             raise UserError(f"{what}: {count} columns are called {printable(name)!r}. Write the file with one.")
         if count:
             return name
-    names = printable(given) if given else f"any of {', '.join(usual)}"
+    names = repr(printable(given)) if given else f"any of {', '.join(usual)}"
     columns = ", ".join(f"{printable(field.name)} ({printable(str(field.type), 40)})" for field in list(schema)[:12])
     more = ", ..." if len(schema) > 12 else ""
     raise UserError(
