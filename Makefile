@@ -8,7 +8,7 @@ IMAGE ?= image-classification$(if $(filter-out cpu,$(ACCELERATOR)),-$(ACCELERATO
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run predict report test test-fast chaos lint format types imports lock sbom audit image bench clean
+.PHONY: help setup run predict report test test-fast chaos lint format types imports docs lock sbom audit image bench clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ imports: ## who imports whom, as pyproject.toml allows it: no stage imports anot
 
 bench: $(READY) ## seconds, CPU seconds and memory a stage, beside the plain TFX pipeline (needs CIFAR10_JPEG)
 	@$(PYTHON) benchmarks/pipeline.py $(ARGS)
+
+docs: $(READY) ## write the generated pages of docs/ again: the index and the command line
+	@$(PYTHON) tools/docs.py
 
 COMPILE = $$(python3 tools/bootstrap.py --tools-only) pip compile --python-version 3.10 --generate-hashes \
   --no-emit-index-url --no-emit-find-links --quiet --upgrade --custom-compile-command "make lock"

@@ -11,6 +11,7 @@ import errno
 import glob
 import hashlib
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -45,6 +46,7 @@ _DESCRIPTION_NAMES = frozenset(
     | {"version", "manifest", "checksums", "md5sums", "sha256sums", "makefile", "dockerfile", "_success"}
 )
 _PART = 1 << 24  # bytes read at a time
+_RECORDS = re.compile(r"(\.(tfrec(ord)?s?|records?|tfr)\b[^/]*|-\d{5}-of-\d{5}(\.gz)?)$", re.IGNORECASE)
 
 
 # File systems that this TensorFlow opens; all others need a package that is not installed.
@@ -68,6 +70,11 @@ def is_description(path: str) -> bool:
     name = path.rpartition("/")[2].casefold().removesuffix(".gz")
     stem, dot, ending = name.rpartition(".")
     return (bool(dot and stem) and ending in _DESCRIPTIONS) or name in _DESCRIPTION_NAMES
+
+
+def is_records(path: str) -> bool:
+    """Whether a file is named as TFRecords are: *.tfrecord*, *.tfrec*, *.record*, or …-00000-of-00005."""
+    return bool(_RECORDS.search(path)) and not is_description(path)
 
 
 def text(name: str | bytes) -> str:

@@ -37,6 +37,13 @@ def test_descriptions_by_their_names() -> None:
         assert not files.is_description(name), name
 
 
+def test_records_by_their_names() -> None:
+    for name in ("a.tfrecord", "a.tfrecords.gz", "00-32x32.tfrec", "a.tfrec.gz", "a.record", "train-00000-of-00002"):
+        assert files.is_records(name), name
+    for name in ("a.tfrecord.idx", "a.tfrecord.json", "a.rec", "record/1.jpg", "records.csv"):
+        assert not files.is_records(name), name
+
+
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(OSError, match="not a regular file"):

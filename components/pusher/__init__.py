@@ -1,0 +1,1 @@
+"""Pusher: publish a blessed model as a new version in one atomic step."""

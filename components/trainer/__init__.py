@@ -1,0 +1,1 @@
+"""Trainer and Tuner: build, train, calibrate and export the network, under any `tf.distribute` strategy."""

@@ -1,0 +1,1 @@
+"""Transform: decode, resize and normalise the images, by one graph for training and serving."""

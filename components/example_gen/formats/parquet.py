@@ -13,7 +13,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from components import files
 from components.errors import UserError
@@ -29,7 +29,6 @@ from components.example_gen.formats.base import (
 )
 from components.example_gen.layout import SplitAndClass
 from components.example_gen.rejected import Rejected
-from components.example_gen.remote_file import RemoteFile
 from components.names import printable
 
 # The names that are usual, tried in this order.
@@ -47,7 +46,7 @@ _NO_CLASS = ""  # of a row without a label, which is rejected
 class _Columns(NamedTuple):
     """The columns of a file that are read."""
 
-    image: str  # where it is {bytes, path}, its bytes alone
+    image: str
     label: str
     class_names: tuple[str, ...]  # by label; empty where the file names none
 
@@ -61,7 +60,6 @@ class _RowGroup(NamedTuple):
     columns: _Columns
     number: int
     first_row: int
-    rows: int
     size: int  # bytes, about
 
 
@@ -110,12 +108,37 @@ def _opened(path: str) -> Iterator[Any]:
 
     try:
         with files.open_binary(path) as file:
-            readable = io.BufferedReader(RemoteFile(file)) if files.is_remote(path) else file
+            readable = io.BufferedReader(_RemoteFile(file)) if files.is_remote(path) else file
             yield pyarrow.parquet.ParquetFile(readable, buffer_size=_BUFFER)
     except UserError:
         raise
     except Exception as error:  # damage makes Arrow raise nearly anything
         raise _damaged(path, error) from error
+
+
+class _RemoteFile(io.RawIOBase):
+    """A file of TensorFlow's, which Arrow does not know, as one of Python's."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._file.seek(offset, whence)
+        return self._file.tell()
+
+    def readinto(self, buffer: Any) -> int:
+        content = self._file.read(len(buffer))
+        buffer[: len(content)] = content
+        return len(content)
 
 
 def _inventory(listing: Listing, features: Features) -> Inventory:
@@ -130,11 +153,8 @@ def _inventory(listing: Listing, features: Features) -> Inventory:
             row = 0
             for number in range(file.metadata.num_row_groups):
                 group = file.metadata.row_group(number)
-                where = (number, row, group.num_rows, group.total_byte_size)
-                groups.append(_RowGroup(name, path, splits[name], columns, *where))
+                groups.append(_RowGroup(name, path, splits[name], columns, number, row, group.total_byte_size))
                 row += group.num_rows
-            if row != file.metadata.num_rows:
-                raise _damaged(path, f"its row groups have {row:,} rows, and it {file.metadata.num_rows:,}")
         if not row:
             empty.append(name)
     if len(empty) == len(names):
@@ -162,8 +182,7 @@ def _columns(schema: Any, path: str, features: Features) -> _Columns:
     what = files.text(path)
     image = _chosen(schema, what, "image", features.image, IMAGE_NAMES)
     kind = schema.field(image).type
-    in_struct = types.is_struct(kind) and kind.get_field_index("bytes") >= 0
-    if in_struct:
+    if types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
         kind = kind.field(kind.get_field_index("bytes")).type
     if not _is_bytes(kind):
         raise _wrong_type(what, schema.field(image), "images are encoded bytes, or {bytes, path}", "image")
@@ -173,8 +192,7 @@ def _columns(schema: Any, path: str, features: Features) -> _Columns:
         kind = kind.value_type
     if not (types.is_integer(kind) or types.is_string(kind) or types.is_large_string(kind) or _is_bytes(kind)):
         raise _wrong_type(what, schema.field(label), "labels are text or whole numbers", "label")
-    names = _class_names(schema.metadata or {}, label) if types.is_integer(kind) else ()
-    return _Columns(f"{image}.bytes" if in_struct else image, label, names)
+    return _Columns(image, label, _class_names(schema.metadata or {}, label) if types.is_integer(kind) else ())
 
 
 def _wrong_type(what: str, field: Any, expected: str, wanted: str) -> UserError:
@@ -197,7 +215,7 @@ def _chosen(schema: Any, what: str, wanted: str, given: str, usual: tuple[str, .
             raise UserError(f"{what}: {count} columns are called {printable(name)!r}. Write the file with one.")
         if count:
             return name
-    names = repr(printable(given)) if given else f"any of {', '.join(usual)}"
+    names = printable(given) if given else f"any of {', '.join(usual)}"
     columns = ", ".join(f"{printable(field.name)} ({printable(str(field.type), 40)})" for field in list(schema)[:12])
     more = ", ..." if len(schema) > 12 else ""
     raise UserError(
@@ -229,42 +247,32 @@ class _Unit:
         del max_bytes  # the rows are in memory before their images' sizes are known
         for group in self.groups:
             columns = group.columns
+            row = group.first_row
             with _opened(group.path) as file:
-                cells = zip(_cells(file, group, columns.image), _cells(file, group, columns.label), strict=True)
-                for row, (image, label) in enumerate(cells, group.first_row):
-                    class_name, content = _class_and_image(label, image, columns.class_names)
-                    yield Record(f"{files.text(group.name)}:{row}", SplitAndClass(group.split, class_name), content)
+                names = [columns.image, columns.label]
+                for batch in file.iter_batches(_BATCH, [group.number], names, use_threads=False):
+                    images, labels = (batch.column(batch.schema.get_field_index(name)) for name in names)
+                    for image, label in zip(images.to_pylist(), _as_bytes(labels).to_pylist()):
+                        class_name, content = _class_and_image(label, image, columns.class_names)
+                        yield Record(f"{files.text(group.name)}:{row}", SplitAndClass(group.split, class_name), content)
+                        row += 1
 
 
-def _cells(file: Any, group: _RowGroup, column: str) -> Iterator[Any]:
-    """Yield the cells of a column. Where two columns of damaged data differ in length, Arrow crashes on both at once.
+def _as_bytes(labels: Any) -> Any:
+    """Return labels that are text as bytes, of which no one says that they are UTF-8; others as they are."""
+    import pyarrow
 
-    Raises:
-      ValueError: there are not as many as the row group has.
-    """
-    cells = 0
-    for batch in file.iter_batches(_BATCH, [group.number], [column], use_threads=False):
-        values = _decoded(batch.column(0)).to_pylist()
-        cells += len(values)
-        yield from values
-    if cells != group.rows:
-        raise ValueError(f"row group {group.number} has {cells:,} of {group.rows:,} rows in {column!r}")
-
-
-def _decoded(values: Any) -> Any:
-    """Return bytes of a struct, and text as bytes, of which no one says that they are UTF-8; others as they are."""
-    import pyarrow.types as types
-
-    if types.is_struct(values.type):
-        values = values.flatten()[0]
-    if types.is_dictionary(values.type):
-        values = values.dictionary_decode()
-    text = types.is_string(values.type) or types.is_large_string(values.type)
-    return values.cast("large_binary") if text else values
+    if pyarrow.types.is_dictionary(labels.type):
+        labels = labels.dictionary_decode()
+    text = pyarrow.types.is_string(labels.type) or pyarrow.types.is_large_string(labels.type)
+    return labels.cast(pyarrow.large_binary()) if text else labels
 
 
 def _class_and_image(label: Any, image: Any, names: tuple[str, ...]) -> tuple[str | int, bytes | Rejected]:
-    content = Rejected("no image: null") if image is None else image
+    content = image["bytes"] if isinstance(image, dict) else image
+    if content is None:
+        only = isinstance(image, dict) and image.get("path")
+        content = Rejected("no image: only a path, and no bytes in the file" if only else "no image: null")
     if label is None:
         return _NO_CLASS, Rejected("no label: null")
     if isinstance(label, bytes):

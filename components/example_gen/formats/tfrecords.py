@@ -43,21 +43,14 @@ _BATCH = 16  # records read at once: a step of tf.data costs more than a small r
 _BLOCK = 1 << 20  # bytes
 _LISTED = 12  # features named in a reason
 
-_NAME = re.compile(r"(\.(tfrec(ord)?s?|records?|tfr)\b[^/]*|-\d{5}-of-\d{5}(\.gz)?)$", re.IGNORECASE)
-
 UNLABELLED = ""  # stands for the class of a record that has none; such records are rejected
 
 # How files of images begin; anything else may be pixels as they are.
 _ENCODED = re.compile(rb"\xff[\xd8O]|\x89PNG|GIF8|BM|RIFF|II\*\0|MM\0\*|P[1-7]\s|....(ftyp|jP  )", re.DOTALL)
 
 
-def is_named(path: str) -> bool:
-    """Return whether a file is named as TFRecords are: *.tfrecord*, *.tfrec, *.record*, or …-00000-of-00005."""
-    return bool(_NAME.search(path)) and not files.is_description(path)
-
-
 def _is_file(path: str) -> bool:
-    return is_named(path) and file_types.archive_type(path) is None
+    return files.is_records(path) and file_types.archive_type(path) is None
 
 
 def _inventory(listing: Listing, features: Features) -> Inventory:
@@ -217,7 +210,7 @@ FORMAT = Format(
     "tfrecords",
     "TFRecords (*.tfrecord*)",
     _inventory,
-    is_named=is_named,
+    is_named=files.is_records,
     is_file=_is_file,
     file="TFRecord file",
     several="TFRecords",

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import random
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +108,7 @@ def test_rows_without_an_image_or_a_label_are_rejected_each_with_its_reason(tmp_
     outcome = datasets.run(path, tmp_path / "out")
     assert outcome.reasons() == {
         "a.parquet:0": "no image: null",
-        "a.parquet:1": "no image: null",
+        "a.parquet:1": "no image: only a path, and no bytes in the file",
         "a.parquet:2": "empty file",
         "a.parquet:3": "not an image but text",
         "a.parquet:10": "no label: null",
@@ -242,26 +240,6 @@ def test_every_cut_is_named_before_the_run(tmp_path: Path) -> None:
         with pytest.raises(UserError, match=r"a\.parquet: damaged, or not Parquet") as caught:
             sources.locate(str(path), "")
         assert "\n" not in str(caught.value)
-
-
-def test_damaged_files_lose_no_row_in_silence(tmp_path: Path) -> None:
-    """Bits altered in the pages and in the footer: all rows are read, or the file is refused in one line."""
-    columns = {"image": images(20), "label": ["cat", "dog"] * 10}
-    whole = datasets.parquet(tmp_path / "whole", columns, compression="none", row_group_size=7).read_bytes()
-    path, rng, results = tmp_path / "a.parquet", random.Random(0), Counter[int]()
-    for _ in range(300):
-        raw = bytearray(whole)
-        for _ in range(rng.choice((1, 2, 4))):
-            raw[rng.randrange(4, len(raw) - 4)] ^= 1 << rng.randrange(8)
-        path.write_bytes(raw)
-        try:
-            results[len(records(path))] += 1
-        except UserError as error:
-            message = str(error)
-            assert "a.parquet: " in message
-            assert "\n" not in message
-            results[-1] += 1
-    assert set(results) == {20, -1}
 
 
 def test_a_pickle_in_the_schema_is_not_loaded(tmp_path: Path) -> None:

@@ -21,13 +21,6 @@ def read(path: Path) -> list[tuple[str | int, bytes | str]]:
     return [(name, raw.reason if isinstance(raw, Rejected) else raw) for name, raw in tfrecords.read(str(path))]
 
 
-def test_records_by_their_names() -> None:
-    for name in ("a.tfrecord", "a.tfrecords.gz", "00-32x32.tfrec", "a.tfrec.gz", "a.record", "train-00000-of-00002"):
-        assert tfrecords.is_named(name), name
-    for name in ("a.tfrecord.idx", "a.tfrecord.json", "a.rec", "record/1.jpg", "records.csv"):
-        assert not tfrecords.is_named(name), name
-
-
 @pytest.mark.parametrize(
     ("values", "class_name"),
     [
