@@ -48,7 +48,7 @@ print("heavy:", [name for name in {HEAVY!r} if name in sys.modules])
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (("run", "--set", "trainer.epoch=3"), "error: unknown config key 'trainer.epoch' (--set); did you mean"),
         (("run", "--config", "none.yaml"), "error: cannot read the config file none.yaml: No such file"),
@@ -64,11 +64,11 @@ print("heavy:", [name for name in {HEAVY!r} if name in sys.modules])
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
-def test_a_mistake_ends_in_one_line_and_exit_code_2(words: tuple[str, ...], said: str, tmp_path: Path) -> None:
+def test_a_mistake_ends_in_one_line_and_exit_code_2(words: tuple[str, ...], message: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     done = pipeline(*words, cwd=tmp_path)
     assert done.returncode == 2
-    assert said in done.stderr
+    assert message in done.stderr
     assert done.stderr.count("\n") == 1
     assert done.stdout == ""
 

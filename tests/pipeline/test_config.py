@@ -66,7 +66,7 @@ def test_the_preset_follows_the_data(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("setting", "said"),
+    ("setting", "message"),
     [
         ("trainer.epoch=3", "unknown config key 'trainer.epoch' (--set); did you mean trainer.epochs?"),
         ("zzz=1", "unknown config key 'zzz' (--set); known: name,"),
@@ -90,23 +90,23 @@ def test_the_preset_follows_the_data(tmp_path: Path) -> None:
         ("seed=[1", "config key 'seed'"),
     ],
 )
-def test_a_mistake_is_named(setting: str, said: str) -> None:
+def test_a_mistake_is_named(setting: str, message: str) -> None:
     with pytest.raises(UserError) as raised:
         configs.load("digits", None, (setting,))
-    assert said in str(raised.value)
+    assert message in str(raised.value)
     assert "\n" not in str(raised.value)
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [("- a\n", "must hold `key: value` lines"), ("a: [\n", "is not valid YAML"), ("trainer:\n  lr: 1\n", "trainer.lr")],
 )
-def test_a_bad_file_is_named(tmp_path: Path, content: str, said: str) -> None:
+def test_a_bad_file_is_named(tmp_path: Path, content: str, message: str) -> None:
     file = tmp_path / "bad.yaml"
     file.write_text(content)
     with pytest.raises(UserError, match=r"bad\.yaml") as raised:
         configs.load("digits", str(file))
-    assert said in str(raised.value)
+    assert message in str(raised.value)
 
 
 def test_a_missing_file_and_an_unknown_preset_are_named(tmp_path: Path) -> None:
@@ -132,8 +132,8 @@ def refusal(setting: str) -> str | None:
 
 @given(st.text(string.printable, max_size=40), st.text(string.printable, max_size=40))
 def test_any_setting_is_taken_or_refused_in_one_line(key: str, value: str) -> None:
-    said = refusal(f"{key}={value}")
-    assert said is None or len(said.splitlines()) == 1
+    message = refusal(f"{key}={value}")
+    assert message is None or len(message.splitlines()) == 1
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from components.errors import UserError
 from pipeline.config import Config, load
 from pipeline.runs import consistency, run_dir
 from pipeline.tracking import metadata
-from tests.pipeline.store import add
+from tests.pipeline.factories import add
 
 COMPLETE = pb.Execution.COMPLETE
 

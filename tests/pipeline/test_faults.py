@@ -13,7 +13,7 @@ from pipeline import cli
 from pipeline.config import Config, load
 from pipeline.runs import faults, run_dir
 from pipeline.runs.result import FAULT, MISTAKE, Outcome, collect
-from tests.pipeline.store import add
+from tests.pipeline.factories import add
 
 # As TensorFlow, SQLite by ml-metadata, and Beam, which makes a text of all, tell it.
 FULL = (
@@ -52,7 +52,7 @@ def test_a_full_disk_behind_another_error(config: Config) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "message"),
     [
         (
             PermissionError(errno.EACCES, "Permission denied", "/x/y"),
@@ -64,10 +64,10 @@ def test_a_full_disk_behind_another_error(config: Config) -> None:
         (RuntimeError("database disk image is malformed"), "metadata.sqlite is damaged; put a copy of it back"),
     ],
 )
-def test_other_faults(error: Exception, said: str, config: Config) -> None:
+def test_other_faults(error: Exception, message: str, config: Config) -> None:
     words = faults.in_words(error, config)
     assert words is not None
-    assert said in words
+    assert message in words
     assert "\n" not in words
 
 
@@ -87,7 +87,7 @@ def test_a_damaged_database_is_one_line(command: list[str], config: Config, caps
     Path(config.run_dir, run_dir.SQLITE_FILE).write_bytes(b"no database" * 1000)
     assert cli.main([*command, "--run-dir", config.run_dir]) == 1
     captured = capsys.readouterr()
-    said = captured.out if command == ["doctor"] else captured.err
-    line = next(line for line in said.splitlines() if "is damaged" in line)
+    message = captured.out if command == ["doctor"] else captured.err
+    line = next(line for line in message.splitlines() if "is damaged" in line)
     assert "metadata.sqlite is damaged; put a copy of it back, or move it and" in line
     assert "query" not in line

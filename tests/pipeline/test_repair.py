@@ -16,7 +16,7 @@ from pipeline.cli import main
 from pipeline.config import Config, load
 from pipeline.runs import repair, run_dir
 from pipeline.tracking import metadata
-from tests.pipeline.store import add
+from tests.pipeline.factories import add
 
 
 @pytest.fixture
@@ -42,8 +42,8 @@ def test_only_what_never_ended_is_removed(config: Config) -> None:
     working.mkdir(parents=True)
     fresh = run_dir.of_run(config, "first") / f"{files.FRESH}1"
     fresh.touch()
-    said = "1 execution left RUNNING, 5 incomplete folders, 1 incomplete push, 1 incomplete file"
-    assert repair.fix(config) == said
+    message = "1 execution left RUNNING, 5 incomplete folders, 1 incomplete push, 1 incomplete file"
+    assert repair.fix(config) == message
     assert not fresh.exists()
     assert whole.exists()
     assert elsewhere.exists()
@@ -99,10 +99,10 @@ def test_doctor_names_it_and_mends_it(config: Config, capsys: pytest.CaptureFixt
     lock.write_text("99999999\n")
     doctor = ["doctor", "--run-dir", config.run_dir]
     assert main(doctor) == 1
-    said = capsys.readouterr().out
-    assert "1 execution left RUNNING, 2 incomplete folders" in said
-    assert str(folder) in said
-    assert "left by process 99999999" in said
+    message = capsys.readouterr().out
+    assert "1 execution left RUNNING, 2 incomplete folders" in message
+    assert str(folder) in message
+    assert "left by process 99999999" in message
     assert folder.exists()
     assert main([*doctor, "--fix"]) == 0
     assert not folder.exists()

@@ -62,10 +62,10 @@ def test_what_is_no_url_is_refused_and_not_repeated(
     monkeypatch.setenv("MLMD", url)
     for value in (url, "env:MLMD"):
         assert main(["runs", "--set", f"metadata.url={json.dumps(value)}", "--run-dir", str(tmp_path)]) == 2
-        said = capsys.readouterr().err
-        assert "write it as mysql://USER:PASSWORD@HOST:PORT/DATABASE" in said
-        assert said.count("\n") == 1
-        assert "s3cret" not in said
+        message = capsys.readouterr().err
+        assert "write it as mysql://USER:PASSWORD@HOST:PORT/DATABASE" in message
+        assert message.count("\n") == 1
+        assert "s3cret" not in message
 
 
 @pytest.mark.parametrize("value", ["[s3cret]", "{a: s3cret}", "7331"])
@@ -76,14 +76,14 @@ def test_another_type_of_value_is_not_repeated(value: str) -> None:
 
 
 def test_what_is_not_there_is_named(tmp_path: Path) -> None:
-    for value, said in (
+    for value, message in (
         ("env:NOT_SET_ANYWHERE", "the environment variable NOT_SET_ANYWHERE is not set"),
         (f"file:{tmp_path / 'none'}", "the file cannot be read: No such file or directory"),
         (f"file:{tmp_path}", "the file cannot be read: Is a directory"),
     ):
         with pytest.raises(UserError) as refused:
             metadata.connection(load(value))
-        assert said in str(refused.value)
+        assert message in str(refused.value)
 
 
 def test_a_stored_configuration_says_that_the_password_is_missing(tmp_path: Path) -> None:

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.vertex.standin import PROJECT, GoogleCloud, serving
+from tests.vertex.fakes import PROJECT, GoogleCloud, serving
 
 
-class Said(NamedTuple):
+class Answer(NamedTuple):
     code: int
     out: str
     err: str
@@ -44,14 +44,14 @@ def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[GoogleClo
 
 
 @pytest.fixture
-def vertex(cloud: GoogleCloud, spec: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., Said]:
+def vertex(cloud: GoogleCloud, spec: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
     """`python -m pipeline vertex …` on the stand-in; `submit` and `schedule` with the compiled pipeline."""
     from pipeline.cli import main
 
-    def run(*words: str) -> Said:
+    def run(*words: str) -> Answer:
         more = ["--spec", str(spec)] if words[0] in ("submit", "schedule") else []
         code = main(["vertex", *words, *more, "--preset", "cifar10", "--set", f"vertex.project={PROJECT}"])
         captured = capfd.readouterr()
-        return Said(code, captured.out, captured.err)
+        return Answer(code, captured.out, captured.err)
 
     return run

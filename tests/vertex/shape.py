@@ -13,7 +13,7 @@ from kfp.pipeline_spec import pipeline_spec_pb2 as pb
 
 from pipeline import config as configs
 from pipeline.platforms.vertex import compile
-from tests.vertex.cloud import executors, pipeline_spec, title
+from tests.vertex.spec_runner import executors, pipeline_spec, title
 
 EVERYTHING = (
     "vertex.project=my-project",

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (("submit", "--help"), "--job-id"),
         (("schedule", "--cron", "daily"), "'daily' has 1 fields, not five"),
@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
-def test_an_answer_needs_no_heavy_import(words: tuple[str, ...], said: str) -> None:
+def test_an_answer_needs_no_heavy_import(words: tuple[str, ...], message: str) -> None:
     code = f"""
 import sys
 from pipeline.cli import main
@@ -35,5 +35,5 @@ except SystemExit as ended:
 print(code, [name for name in ("google.auth", "google.cloud.aiplatform", "tensorflow", "tfx") if name in sys.modules])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60)
-    assert said in done.stdout + done.stderr
+    assert message in done.stdout + done.stderr
     assert done.stdout.splitlines()[-1] == ("0 []" if "--help" in words else "2 []")

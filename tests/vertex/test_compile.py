@@ -16,8 +16,8 @@ from google.cloud import aiplatform_v1
 
 from components.errors import UserError
 from pipeline import ALL_STAGES, ROOT, fingerprint
-from tests.vertex.cloud import executors, pipeline_spec
 from tests.vertex.shape import EVERYTHING, compiled, shape
+from tests.vertex.spec_runner import executors, pipeline_spec
 
 pytestmark = pytest.mark.slow  # imports TFX
 
@@ -139,13 +139,13 @@ MACHINES = {
 
 @pytest.mark.parametrize(("settings", "expected"), MACHINES.values(), ids=MACHINES)
 def test_the_machines_of_the_trainer(settings: tuple[str, ...], expected: tuple[Any, ...]) -> None:
-    told, job = custom_job(compiled(PROJECT, *(f"vertex.trainer.{setting}" for setting in settings)))
+    config, job = custom_job(compiled(PROJECT, *(f"vertex.trainer.{setting}" for setting in settings)))
     pools = job.job_spec.worker_pool_specs
     machine = pools[0].machine_spec
     assert all(pool.machine_spec == machine for pool in pools)
     (image,) = {pool.container_spec.image_uri for pool in pools}
     assert expected == (
-        told["strategy"],
+        config["strategy"],
         machine.machine_type,
         machine.accelerator_type.name,
         machine.accelerator_count,
@@ -158,8 +158,12 @@ def test_the_machines_of_the_trainer(settings: tuple[str, ...], expected: tuple[
 def test_a_search_is_on_one_machine_of_the_trainer() -> None:
     settings, _ = MACHINES["workers"]
     job = compiled(PROJECT, "tuner.trials=8", *(f"vertex.trainer.{setting}" for setting in settings))
-    (told, search), (_, training) = custom_job(job, "Tuner"), custom_job(job)
-    assert (told["strategy"], told["trials"], list(told["space"])) == ("gpu", 8, ["label_smoothing", "learning_rate"])
+    (config, search), (_, training) = custom_job(job, "Tuner"), custom_job(job)
+    assert (config["strategy"], config["trials"], list(config["space"])) == (
+        "gpu",
+        8,
+        ["label_smoothing", "learning_rate"],
+    )
     (pool,) = search.job_spec.worker_pool_specs
     assert pool == training.job_spec.worker_pool_specs[0]
     assert pool.replica_count == 1
@@ -180,11 +184,11 @@ def test_a_password_is_not_in_the_spec() -> None:
 def test_where_the_model_goes(to: str, module: str) -> None:
     job = compiled(PROJECT, f"vertex.deploy.to={to}")
     assert f"{module}.Executor" in executors(job).executors["Pusher_executor"].container.args
-    told = constants(job, "Pusher")
-    assert json.loads(told["push_destination"]) == {
+    config = constants(job, "Pusher")
+    assert json.loads(config["push_destination"]) == {
         "filesystem": {"base_directory": "gs://my-project-pipelines/serving/cifar10"}
     }
-    settings = json.loads(told["custom_config"]) or {}
+    settings = json.loads(config["custom_config"]) or {}
     assert bool(settings.get("endpoint")) == (to == "endpoint")
 
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import pytest
 
 from pipeline.platforms.vertex.preflight import metric
-from tests.vertex.conftest import Said
-from tests.vertex.standin import Fault, GoogleCloud, Refused
+from tests.vertex.conftest import Answer
+from tests.vertex.fakes import Fault, GoogleCloud, Refused
 
-Vertex = Callable[..., Said]
+Vertex = Callable[..., Answer]
 ACCOUNT = "runner@my-project.iam.gserviceaccount.com"
 ME = "serviceAccount:me@my-project.iam.gserviceaccount.com"
 IMAGE = "us-central1-docker.pkg.dev/my-project/pipelines/image-classification:latest"
@@ -18,7 +18,7 @@ TPU = ("--set", "vertex.trainer={machine_type: cloud-tpu, accelerator: TPU_V3, a
 
 
 @pytest.mark.parametrize(
-    ("facts", "words", "said"),
+    ("facts", "words", "message"),
     [
         (
             {"permissions": {"aiplatform.pipelineJobs.list"}},
@@ -107,38 +107,38 @@ TPU = ("--set", "vertex.trainer={machine_type: cloud-tpu, accelerator: TPU_V3, a
     ids=lambda value: next(iter(value), "account") if isinstance(value, dict) else "",
 )
 def test_what_is_missing_is_told_with_the_command_that_mends_it(
-    cloud: GoogleCloud, vertex: Vertex, facts: dict[str, object], words: tuple[str, ...], said: str
+    cloud: GoogleCloud, vertex: Vertex, facts: dict[str, object], words: tuple[str, ...], message: str
 ) -> None:
     vars(cloud).update(facts)
-    told = vertex("submit", *words)
-    first, second, *more = told.err.splitlines()
-    assert told.code == 2
+    answer = vertex("submit", *words)
+    first, second, *more = answer.err.splitlines()
+    assert answer.code == 2
     assert first.startswith("error: nothing was sent, ")
-    assert second.startswith(f"  {said}")
-    assert len(more) == ("buckets create" in said)  # with the bucket the data is missing
+    assert second.startswith(f"  {message}")
+    assert len(more) == ("buckets create" in message)  # with the bucket the data is missing
     assert not cloud.jobs
 
 
 def test_all_that_is_missing_is_told_at_once(cloud: GoogleCloud, vertex: Vertex) -> None:
     cloud.off, cloud.buckets, cloud.images = {"compute"}, {}, set()
-    told = vertex("submit")
-    assert told.code == 2
-    lines = told.err.splitlines()
+    answer = vertex("submit")
+    assert answer.code == 2
+    lines = answer.err.splitlines()
     assert lines[0] == "error: nothing was sent, 4 things are missing in Google Cloud"
     assert [line.split()[1] for line in lines[1:]] == ["API", "bucket", "is", "image"]
 
 
 def test_a_bucket_that_hides_its_owner_has_to_be_named(cloud: GoogleCloud, vertex: Vertex) -> None:
     cloud.faults = [Fault("^GET /storage/v1/b/my-project-pipelines$", Refused(403, "no storage.buckets.get"), times=9)]
-    told = vertex("submit", "--no-wait")
-    assert (told.code, "not visibly, one of my-project" in told.err) == (2, True)
+    answer = vertex("submit", "--no-wait")
+    assert (answer.code, "not visibly, one of my-project" in answer.err) == (2, True)
     assert vertex("submit", "--no-wait", "--set", "vertex.bucket=my-project-pipelines").code == 0
 
 
 def test_a_project_that_is_closed_ends_the_look(cloud: GoogleCloud, vertex: Vertex) -> None:
     cloud.faults = [Fault("testIamPermissions", Refused(403, "The caller does not have permission"), times=9)]
-    told = vertex("submit")
-    assert (told.code, told.err.splitlines()[1:]) == (
+    answer = vertex("submit")
+    assert (answer.code, answer.err.splitlines()[1:]) == (
         2,
         [
             "  the project my-project does not exist, or these credentials may not see it "
@@ -154,9 +154,9 @@ def test_what_may_not_be_looked_at_is_no_reason_against_the_job(cloud: GoogleClo
         Fault("repositories", Refused(403, "API off", "SERVICE_DISABLED"), times=9),
     ]
     cloud.buckets["my-project-pipelines"]["location"] = "EUROPE-WEST4"
-    told = vertex("submit", "--no-wait", *TPU)
-    assert told.code == 0, told.err
-    assert told.out.splitlines()[:4] == [
+    answer = vertex("submit", "--no-wait", *TPU)
+    assert answer.code == 0, answer.err
+    assert answer.out.splitlines()[:4] == [
         "note      could not check which APIs are on (403 no)",
         "note      gs://my-project-pipelines is in europe-west4, not us-central1: what crosses is slow and billed",
         "note      could not check the images (403 API off)",
@@ -170,10 +170,10 @@ def test_a_google_that_does_not_answer_ends_the_command(
 ) -> None:
     monkeypatch.setattr("pipeline.platforms.vertex.cloud.SHORT", 0.1)
     cloud.faults = [Fault("testIamPermissions", "drop", times=10**6)]
-    told = vertex("submit")
-    assert told.code == 1
-    assert told.err.startswith("error: Google Cloud does not answer (the connection to 127.0.0.1")
-    assert told.err.count("\n") == 1
+    answer = vertex("submit")
+    assert answer.code == 1
+    assert answer.err.startswith("error: Google Cloud does not answer (the connection to 127.0.0.1")
+    assert answer.err.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -181,8 +181,8 @@ def test_a_google_that_does_not_answer_ends_the_command(
 )
 def test_a_quota_that_is_enough_is_not_told(cloud: GoogleCloud, vertex: Vertex, limits: dict[str, int]) -> None:
     cloud.quotas = {"aiplatform.googleapis.com/custom_model_training_tpu_v3": limits}
-    told = vertex("submit", "--no-wait", *TPU)
-    assert (told.code, "quota" in told.out) == (0, False)
+    answer = vertex("submit", "--no-wait", *TPU)
+    assert (answer.code, "quota" in answer.out) == (0, False)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from components.contracts.training import HISTORY_FILE
 from pipeline import config as configs
 from pipeline.platforms.vertex import compile
 from tests.report.page import Page
-from tests.vertex.cloud import Cloud
+from tests.vertex.spec_runner import Cloud
 
 pytestmark = pytest.mark.slow
 

@@ -6,23 +6,23 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.vertex.conftest import Said
-from tests.vertex.standin import Fault, GoogleCloud, Refused
+from tests.vertex.conftest import Answer
+from tests.vertex.fakes import Fault, GoogleCloud, Refused
 
-Vertex = Callable[..., Said]
+Vertex = Callable[..., Answer]
 CREATE = r"^POST .*/schedules$"
 CRON = ("--cron", "TZ=Europe/Paris 0 3 * * 1")
 
 
 def test_a_schedule_holds_the_whole_job(cloud: GoogleCloud, vertex: Vertex) -> None:
-    said = vertex("schedule", *CRON, "--param", "epochs=3", "--set", "vertex.network=projects/1/global/networks/n")
-    assert said.code == 0, said.err
+    answer = vertex("schedule", *CRON, "--param", "epochs=3", "--set", "vertex.network=projects/1/global/networks/n")
+    assert answer.code == 0, answer.err
     [schedule] = cloud.schedules.values()
     job = schedule.create_pipeline_job_request.pipeline_job
     assert (schedule.display_name, schedule.cron, schedule.max_concurrent_run_count) == ("cifar10", CRON[1], 1)
     assert dict(job.runtime_config.parameter_values)["epochs"] == 3
     assert job.network == "projects/1/global/networks/n"
-    assert said.out.splitlines() == [
+    assert answer.out.splitlines() == [
         f"schedule  {CRON[1]}",
         "console   https://console.cloud.google.com/vertex-ai/locations/us-central1/pipelines/schedules/1?project=123456",
     ]
@@ -30,11 +30,11 @@ def test_a_schedule_holds_the_whole_job(cloud: GoogleCloud, vertex: Vertex) -> N
 
 def test_the_same_schedule_is_made_once_and_another_refused(cloud: GoogleCloud, vertex: Vertex) -> None:
     assert vertex("schedule", *CRON).code == 0
-    said = vertex("schedule", *CRON)
-    assert (said.code, said.out.splitlines()[0]) == (0, "it exists already")
-    said = vertex("schedule", "--cron", "0 4 * * *")
-    assert said.code == 2
-    assert said.err.startswith("error: the pipeline has another schedule already, 'TZ=Europe/Paris 0 3 * * 1'")
+    answer = vertex("schedule", *CRON)
+    assert (answer.code, answer.out.splitlines()[0]) == (0, "it exists already")
+    answer = vertex("schedule", "--cron", "0 4 * * *")
+    assert answer.code == 2
+    assert answer.err.startswith("error: the pipeline has another schedule already, 'TZ=Europe/Paris 0 3 * * 1'")
     assert vertex("schedule", "--delete").code == 0
     assert not cloud.schedules
     assert vertex("schedule", "--cron", "0 4 * * *").code == 0
@@ -43,17 +43,17 @@ def test_the_same_schedule_is_made_once_and_another_refused(cloud: GoogleCloud, 
 
 def test_a_lost_answer_makes_no_second_schedule(cloud: GoogleCloud, vertex: Vertex) -> None:
     cloud.faults = [Fault(CREATE, "lose")]
-    said = vertex("schedule", *CRON)
-    assert said.code == 0, said.err
-    assert "the answer was lost, and the schedule exists" in said.out
+    answer = vertex("schedule", *CRON)
+    assert answer.code == 0, answer.err
+    assert "the answer was lost, and the schedule exists" in answer.out
     assert (cloud.count(CREATE), len(cloud.schedules)) == (1, 1)
 
 
 def test_a_schedule_that_may_have_been_made_is_not_sent_again(cloud: GoogleCloud, vertex: Vertex) -> None:
     cloud.faults = [Fault(CREATE, "drop")]
-    said = vertex("schedule", *CRON)
-    assert said.code == 1
-    assert said.err.endswith("the same command looks for it first\n")
+    answer = vertex("schedule", *CRON)
+    assert answer.code == 1
+    assert answer.err.endswith("the same command looks for it first\n")
     assert cloud.count(CREATE) == 1
     assert vertex("schedule", *CRON).code == 0
     assert len(cloud.schedules) == 1
@@ -61,13 +61,13 @@ def test_a_schedule_that_may_have_been_made_is_not_sent_again(cloud: GoogleCloud
 
 def test_a_refusal_is_one_line(cloud: GoogleCloud, vertex: Vertex) -> None:
     cloud.faults = [Fault(CREATE, Refused(400, "cron is too frequent"))]
-    said = vertex("schedule", *CRON)
-    assert (said.code, said.err) == (2, "error: Vertex AI refuses the schedule: 400 cron is too frequent\n")
+    answer = vertex("schedule", *CRON)
+    assert (answer.code, answer.err) == (2, "error: Vertex AI refuses the schedule: 400 cron is too frequent\n")
 
 
 def test_deleting_none_is_told(cloud: GoogleCloud, vertex: Vertex) -> None:
-    said = vertex("schedule", "--delete")
-    assert (said.code, said.out) == (0, "the pipeline 'cifar10' has no schedule in us-central1\n")
+    answer = vertex("schedule", "--delete")
+    assert (answer.code, answer.out) == (0, "the pipeline 'cifar10' has no schedule in us-central1\n")
 
 
 @pytest.mark.parametrize("cron", ["0 3 * *", "0 3 * * 1 1", "", "0 3 ; * 1", "TZ=Mars/Base 0 3 * * 1"])

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from tests.vertex.conftest import Said
-from tests.vertex.standin import PROJECT, Fault, GoogleCloud, Refused
+from tests.vertex.conftest import Answer
+from tests.vertex.fakes import PROJECT, Fault, GoogleCloud, Refused
 
-Vertex = Callable[..., Said]
+Vertex = Callable[..., Answer]
 ROOT = Path(__file__).resolve().parents[2]
 LOG = (
     "https://console.cloud.google.com/logs/query;query=resource.type%3D%22ml_job%22%0Aresource.labels.job_id%3D%2277%22"
@@ -34,9 +34,9 @@ def blessing(blessed: int) -> tuple[str, dict[str, Any]]:
     return "SUCCEEDED", {"outputs": {"blessing": {"artifacts": [{"metadata": {"blessed": blessed}}]}}}
 
 
-def tail(said: Said) -> list[str]:
+def tail(answer: Answer) -> list[str]:
     """What is said after the way to the job."""
-    lines = said.out.splitlines()
+    lines = answer.out.splitlines()
     return lines[next(i for i, line in enumerate(lines) if line.startswith("console")) + 1 :]
 
 
@@ -49,9 +49,9 @@ def test_stages_are_told_as_they_begin_and_end(cloud: GoogleCloud, vertex: Verte
         {"SchemaGen": "RUNNING", "Trainer": "RUNNING"},
         {"Trainer": "SUCCEEDED", "SchemaGen": "SUCCEEDED", "Evaluator": blessing(1), "job": "SUCCEEDED"},
     ]
-    said = vertex("submit")
-    assert (said.code, said.err) == (0, "")
-    assert tail(said) == [
+    answer = vertex("submit")
+    assert (answer.code, answer.err) == (0, "")
+    assert tail(answer) == [
         "  ExampleGen        running",
         "  ExampleGen        done       62.0 s",
         "  StatisticsGen     cached     62.0 s",
@@ -73,9 +73,9 @@ def test_a_failed_stage_is_told_with_the_exception_in_its_log(cloud: GoogleCloud
     ]
     frame = {"ExampleGen": "SUCCEEDED", "Trainer": failed("exited with status 1"), "Evaluator": "NOT_TRIGGERED"}
     cloud.frames = [{**frame, "job": "FAILED"}]
-    said = vertex("submit")
-    assert said.code == 1
-    lines = tail(said)
+    answer = vertex("submit")
+    assert answer.code == 1
+    lines = tail(answer)
     assert "  Trainer           failed     62.0 s" in lines
     assert lines[-2] == f"failed    Trainer: {cloud.logs['77'][2]}".replace("\x1b", "")
     assert lines[-1].startswith(f"log       {LOG}")
@@ -86,25 +86,25 @@ def test_without_the_log_the_reason_is_what_vertex_ai_knows(cloud: GoogleCloud, 
     cloud.frames = [
         {"Trainer": failed("The replica workerpool0-0 exited\nwith a non-zero status of 1."), "job": "FAILED"}
     ]
-    said = vertex("submit")
-    assert said.code == 1
-    assert tail(said)[-2] == "failed    Trainer: The replica workerpool0-0 exited with a non-zero status of 1."
+    answer = vertex("submit")
+    assert answer.code == 1
+    assert tail(answer)[-2] == "failed    Trainer: The replica workerpool0-0 exited with a non-zero status of 1."
 
 
 def test_a_gate_that_refuses_the_data_is_exit_code_3(cloud: GoogleCloud, vertex: Vertex) -> None:
     cloud.logs["77"] = ["Traceback (most recent call last):\n  …", "components.errors.GateRefused: 12 leaks", "  a.png"]
     cloud.frames = [{"DataGate": failed("exited with status 1"), "job": "FAILED"}]
-    said = vertex("submit")
-    assert said.code == 3
-    assert tail(said)[-2] == "refused   DataGate: components.errors.GateRefused: 12 leaks"
+    answer = vertex("submit")
+    assert answer.code == 3
+    assert tail(answer)[-2] == "refused   DataGate: components.errors.GateRefused: 12 leaks"
 
 
 def test_a_model_that_is_not_blessed_is_exit_code_3(cloud: GoogleCloud, vertex: Vertex) -> None:
     report = "SUCCEEDED", {"outputs": {"report": {"artifacts": [{"uri": "gs://b/artifacts/1/job/Report_2/report"}]}}}
     judged = {"Evaluator": blessing(0), "ServingCheck": blessing(1), "Report": report}
     cloud.frames = [{**judged, "Pusher": "SUCCEEDED", "job": "SUCCEEDED"}]
-    said = vertex("submit")
-    assert (said.code, tail(said)[-2:]) == (
+    answer = vertex("submit")
+    assert (answer.code, tail(answer)[-2:]) == (
         3,
         [
             "report    gcloud storage cp gs://b/artifacts/1/job/Report_2/report/report.html .",
@@ -117,25 +117,25 @@ def test_a_job_that_fails_before_its_stages_says_why(cloud: GoogleCloud, vertex:
     assert vertex("submit", "--no-wait", "--job-id", "mine").code == 0
     cloud.jobs["mine"].error.message = "Service account x\nlacks access"
     cloud.frames = [{"job": "FAILED"}]
-    said = vertex("status", "mine")
-    assert (said.code, tail(said)) == (1, ["failed    Service account x lacks access"])
+    answer = vertex("status", "mine")
+    assert (answer.code, tail(answer)) == (1, ["failed    Service account x lacks access"])
 
 
 def test_a_cancelled_job_is_told(cloud: GoogleCloud, vertex: Vertex) -> None:
     cloud.frames = [{"Trainer": "RUNNING", "job": "RUNNING"}, {"Trainer": "CANCELLED", "job": "CANCELLED"}]
-    said = vertex("submit")
-    assert said.code == 1
-    assert tail(said)[1:] == ["  Trainer           stopped    62.0 s", "cancelled; nothing was pushed after that"]
+    answer = vertex("submit")
+    assert answer.code == 1
+    assert tail(answer)[1:] == ["  Trainer           stopped    62.0 s", "cancelled; nothing was pushed after that"]
 
 
 def test_a_network_that_comes_back_is_waited_for(cloud: GoogleCloud, vertex: Vertex) -> None:
     looks = "^GET .*/pipelineJobs/"
     cloud.faults = [Fault(looks, "lose"), Fault(looks, "drop"), Fault(looks, Refused(503, "away"), times=2)]
     cloud.frames = [{"ExampleGen": "RUNNING"}, {"ExampleGen": "SUCCEEDED", "job": "SUCCEEDED"}]
-    said = vertex("submit")
-    assert said.code == 0
-    assert tail(said)[-1] == "succeeded"
-    assert sum("; retrying" in line for line in tail(said)) == 4
+    answer = vertex("submit")
+    assert answer.code == 0
+    assert tail(answer)[-1] == "succeeded"
+    assert sum("; retrying" in line for line in tail(answer)) == 4
     assert len(cloud.jobs) == 1
 
 
@@ -149,25 +149,25 @@ def test_a_network_that_stays_away_ends_the_look_and_not_the_job(
         cloud.faults = [Fault("pipelineJobs", "drop", times=10**6)]
 
     cloud.on_look = away
-    said = vertex("status", "mine")
-    assert said.code == 1
+    answer = vertex("status", "mine")
+    assert answer.code == 1
     name = "projects/123456/locations/us-central1/pipelineJobs/mine"
-    assert said.err.startswith("error: lost sight of the job (the connection to 127.0.0.1")
-    assert f"python -m pipeline vertex status {name}" in said.err
+    assert answer.err.startswith("error: lost sight of the job (the connection to 127.0.0.1")
+    assert f"python -m pipeline vertex status {name}" in answer.err
     assert not cloud.count(":cancel")
 
 
 def test_the_latest_job_is_found(cloud: GoogleCloud, vertex: Vertex) -> None:
-    said = vertex("status")
-    assert said.code == 2
-    assert said.err == "error: my-project has no job of the pipeline 'cifar10' in us-central1\n"
+    answer = vertex("status")
+    assert answer.code == 2
+    assert answer.err == "error: my-project has no job of the pipeline 'cifar10' in us-central1\n"
     for name in ("first", "second"):
         assert vertex("submit", "--no-wait", "--job-id", name).code == 0
     cloud.frames = [{"ExampleGen": "RUNNING"}]
-    said = vertex("status", "--no-wait")
-    assert said.code == 0
-    assert said.out.splitlines()[0] == "job       second"
-    assert "  ExampleGen        running" in said.out.splitlines()
+    answer = vertex("status", "--no-wait")
+    assert answer.code == 0
+    assert answer.out.splitlines()[0] == "job       second"
+    assert "  ExampleGen        running" in answer.out.splitlines()
 
 
 def test_a_whole_resource_name_needs_no_configuration(cloud: GoogleCloud, vertex: Vertex) -> None:
@@ -181,8 +181,8 @@ def test_a_whole_resource_name_needs_no_configuration(cloud: GoogleCloud, vertex
 
 def test_a_job_that_is_none_is_told(cloud: GoogleCloud, vertex: Vertex) -> None:
     for command in ("status", "cancel"):
-        said = vertex(command, "none")
-        assert (said.code, said.err) == (2, "error: my-project has no job none in us-central1\n")
+        answer = vertex(command, "none")
+        assert (answer.code, answer.err) == (2, "error: my-project has no job none in us-central1\n")
 
 
 def test_cancel_stops_the_job(cloud: GoogleCloud, vertex: Vertex) -> None:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.vertex.conftest import Said
-from tests.vertex.standin import Fault, GoogleCloud, Refused
+from tests.vertex.conftest import Answer
+from tests.vertex.fakes import Fault, GoogleCloud, Refused
 
-Vertex = Callable[..., Said]
+Vertex = Callable[..., Answer]
 CREATE = r"^POST .*/pipelineJobs$"
 
 
@@ -34,10 +34,10 @@ def test_a_job_is_sent_with_all_that_is_configured(cloud: GoogleCloud, vertex: V
         "caching": "false",
     }
     words = [word for name, value in settings.items() for word in ("--set", f"vertex.{name}={value}")]
-    said = vertex(
+    answer = vertex(
         "submit", "--no-wait", "--param", "epochs=3", "--param", "data=gs://my-project-pipelines/data", *words
     )
-    assert said.code == 0, said.err
+    assert answer.code == 0, answer.err
     job = only_job(cloud)
     assert (job.display_name, job.service_account) == ("cifar10", account)
     assert job.network == "projects/123456/global/networks/vpc"
@@ -50,7 +50,7 @@ def test_a_job_is_sent_with_all_that_is_configured(cloud: GoogleCloud, vertex: V
     assert {task["cachingOptions"]["enableCache"] for task in dict(tasks).values()} == {False}
     assert all(re.fullmatch(r"Bearer .{7,}", token) for token in cloud.tokens[1:])  # the first asks for one
     name = job.name.rpartition("/")[2]
-    assert said.out.splitlines() == [
+    assert answer.out.splitlines() == [
         f"sending   {name}",
         "artifacts gs://my-project-pipelines/artifacts/cifar10",
         f"job       {name}",
@@ -69,7 +69,7 @@ def test_stages_keep_the_caching_that_they_were_compiled_with(cloud: GoogleCloud
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "expected"),
     [
         (("--param", "epoch=3"), "the pipeline has no parameter 'epoch'; did you mean epochs?"),
         (("--param", "epochs=many"), "--param epochs=many: it is a whole number"),
@@ -79,24 +79,24 @@ def test_stages_keep_the_caching_that_they_were_compiled_with(cloud: GoogleCloud
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
 def test_a_mistake_is_one_line_and_nothing_is_sent(
-    cloud: GoogleCloud, vertex: Vertex, words: tuple[str, ...], said: str
+    cloud: GoogleCloud, vertex: Vertex, words: tuple[str, ...], expected: str
 ) -> None:
-    told = vertex("submit", *words)
-    assert told.code == 2
-    assert said in told.err
-    assert told.err.count("\n") == 1
+    answer = vertex("submit", *words)
+    assert answer.code == 2
+    assert expected in answer.err
+    assert answer.err.count("\n") == 1
     assert cloud.count(CREATE) == 0
 
 
 @pytest.mark.parametrize("how", ["lose", "drop"])
 def test_a_lost_answer_never_starts_a_job_twice(cloud: GoogleCloud, vertex: Vertex, how: str) -> None:
     cloud.faults = [Fault(CREATE, how)]
-    told = vertex("submit", "--no-wait")
-    assert told.code == 0, told.err
+    answer = vertex("submit", "--no-wait")
+    assert answer.code == 0, answer.err
     assert cloud.count(CREATE) == 2
     assert len(cloud.jobs) == 1
-    assert "broke or was refused; retrying" in told.out
-    assert ("it exists already" in told.out) == (how == "lose")
+    assert "broke or was refused; retrying" in answer.out
+    assert ("it exists already" in answer.out) == (how == "lose")
 
 
 def test_a_service_that_is_away_is_asked_again(cloud: GoogleCloud, vertex: Vertex) -> None:
@@ -110,28 +110,28 @@ def test_without_any_answer_the_same_command_goes_on_later(
 ) -> None:
     monkeypatch.setattr("pipeline.platforms.vertex.cloud.RETRY_DEADLINE", 0.5)
     cloud.faults = [Fault(CREATE, "lose"), Fault("pipelineJobs", "drop", times=10**6)]
-    told = vertex("submit", "--no-wait")
-    assert told.code == 1
-    assert told.err.startswith("error: no answer whether the job was made")
-    assert told.err.count("\n") == 1
-    again = re.search(r"--job-id (\S+?)`", told.err)
+    answer = vertex("submit", "--no-wait")
+    assert answer.code == 1
+    assert answer.err.startswith("error: no answer whether the job was made")
+    assert answer.err.count("\n") == 1
+    again = re.search(r"--job-id (\S+?)`", answer.err)
     assert again
     cloud.faults = []
     monkeypatch.setattr("pipeline.platforms.vertex.cloud.RETRY_DEADLINE", 60.0)
-    told = vertex("submit", "--no-wait", "--job-id", again[1])
-    assert told.code == 0
-    assert "it exists already" in told.out
+    answer = vertex("submit", "--no-wait", "--job-id", again[1])
+    assert answer.code == 0
+    assert "it exists already" in answer.out
     assert len(cloud.jobs) == 1
 
 
 def test_a_name_that_another_job_has_is_refused(cloud: GoogleCloud, vertex: Vertex) -> None:
     assert vertex("submit", "--no-wait", "--job-id", "mine").code == 0
-    told = vertex("submit", "--no-wait", "--job-id", "mine", "--param", "epochs=3")
-    assert (told.code, told.err) == (2, "error: another job is named mine: give it another --job-id\n")
+    answer = vertex("submit", "--no-wait", "--job-id", "mine", "--param", "epochs=3")
+    assert (answer.code, answer.err) == (2, "error: another job is named mine: give it another --job-id\n")
 
 
 @pytest.mark.parametrize(
-    ("code", "message", "exit_code", "said"),
+    ("code", "message", "exit_code", "expected"),
     [
         (429, "The following quota metrics exceed quota limits: custom_model_training_cpus", 1, "a quota is used up"),
         (403, "Permission 'aiplatform.pipelineJobs.create' denied", 2, "Vertex AI refuses the job: 403 Permission"),
@@ -139,13 +139,13 @@ def test_a_name_that_another_job_has_is_refused(cloud: GoogleCloud, vertex: Vert
     ],
 )
 def test_a_refusal_is_one_line_and_not_asked_again(
-    cloud: GoogleCloud, vertex: Vertex, code: int, message: str, exit_code: int, said: str
+    cloud: GoogleCloud, vertex: Vertex, code: int, message: str, exit_code: int, expected: str
 ) -> None:
     cloud.faults = [Fault(CREATE, Refused(code, message), times=9)]
-    told = vertex("submit")
-    assert told.code == exit_code
-    assert said in told.err
-    assert told.err.count("\n") == 1
+    answer = vertex("submit")
+    assert answer.code == exit_code
+    assert expected in answer.err
+    assert answer.err.count("\n") == 1
     assert cloud.count(CREATE) == 1
 
 
@@ -153,16 +153,16 @@ def test_without_credentials_it_says_how_to_get_them(
     cloud: GoogleCloud, vertex: Vertex, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     cloud.faults = [Fault("POST /token", Refused(400, "invalid_grant"), times=9)]
-    told = vertex("submit")
-    assert told.code == 2
-    assert told.err.startswith("error: the credentials for Google Cloud do not hold")
-    assert told.err.endswith("gcloud auth application-default login\n")
+    answer = vertex("submit")
+    assert answer.code == 2
+    assert answer.err.startswith("error: the credentials for Google Cloud do not hold")
+    assert answer.err.endswith("gcloud auth application-default login\n")
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "none.json"))
-    told = vertex("submit")
-    assert told.code == 2
-    assert "none.json was not found" in told.err
-    assert told.err.endswith("gcloud auth application-default login\n")
-    assert told.err.count("\n") == 1
+    answer = vertex("submit")
+    assert answer.code == 2
+    assert "none.json was not found" in answer.err
+    assert answer.err.endswith("gcloud auth application-default login\n")
+    assert answer.err.count("\n") == 1
 
 
 def test_a_spec_that_is_none_is_refused(cloud: GoogleCloud, vertex: Vertex, spec: Path, tmp_path: Path) -> None:
