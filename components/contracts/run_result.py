@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import json
 import os
+from enum import IntEnum
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -16,6 +17,21 @@ from components.contracts.findings import Finding
 RESULT_FILE = "result.json"
 REPORT_FILE = "report.html"  # the page of the run
 STILL_RUNNING = -1  # in place of an exit code; never stored
+
+
+class ExitCode(IntEnum):
+    """How a run ended, for a shell."""
+
+    DONE = 0  # the model was pushed, or all that was asked for was done
+    FAILED = 1
+    USAGE_ERROR = 2
+    REFUSED = 3  # by a gate
+    HUNG_UP = 129  # SIGHUP
+    INTERRUPTED = 130  # Ctrl-C
+    TERMINATED = 143  # SIGTERM
+
+
+STOPPED = (ExitCode.INTERRUPTED, ExitCode.TERMINATED, ExitCode.HUNG_UP)
 
 
 @dataclasses.dataclass

@@ -14,7 +14,7 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 
 from components.contracts import counts, evaluation, findings, serving, tuning
-from components.contracts.run_result import REPORT_FILE, STILL_RUNNING, Result
+from components.contracts.run_result import REPORT_FILE, STILL_RUNNING, ExitCode, Result
 from components.report import build
 from components.report.run import PICTURES, Run
 from components.versions import versions
@@ -40,7 +40,7 @@ class Executor(base_executor.BaseExecutor):
             run_id="",
             name=name,
             source=told["data"],
-            exit_code=3 if why else STILL_RUNNING,
+            exit_code=ExitCode.REFUSED if why else STILL_RUNNING,
             log="",
             artifacts="",
             stages={stage: {"state": "done", "seconds": 0.0} for stage in ("DataGate", "ServingCheck")},

@@ -13,7 +13,7 @@ import jinja2
 
 from components import files
 from components.contracts.metrics import METRICS
-from components.contracts.run_result import STILL_RUNNING, Result
+from components.contracts.run_result import STILL_RUNNING, STOPPED, ExitCode, Result
 from components.names import printable
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -45,24 +45,28 @@ def verdict(result: Result) -> dict[str, str]:
     code = result.exit_code
     if code == STILL_RUNNING:  # the gates are passed, and the model may or may not be pushed yet
         return {"kind": "good", "badge": "blessed", "title": "passed every gate"}
-    if code == 0 and result.pushed:
+    if code == ExitCode.DONE and result.pushed:
         version, served = result.pushed["version"], result.served
         if served and served["is"] != version:
             title = f"version {version} was pushed, version {served['version']} is served"
         else:
             title = f"served as version {served['version'] if served else version}"
         return {"kind": "good", "badge": "pushed", "title": title}
-    if code == 0:
+    if code == ExitCode.DONE:
         last = next(reversed(result.stages), "nothing")
         return {"kind": "plain", "badge": "part", "title": f"ran as far as {last}, as asked"}
-    if code == 3 and stopped == "DataGate":
+    if code == ExitCode.REFUSED and stopped == "DataGate":
         return {"kind": "refused", "badge": "stopped", "title": "the data cannot be trusted"}
-    if code == 3:
+    if code == ExitCode.REFUSED:
         return {"kind": "refused", "badge": "refused", "title": "the model was not pushed"}
-    if code in (130, 143, 129):
+    if code in STOPPED:
         return {"kind": "plain", "badge": "interrupted", "title": "stopped from outside"}
     where = f"in {stopped}" if stopped else "before the first stage"
-    return {"kind": "failed", "badge": "failed" if code == 1 else "mistake", "title": f"the run ended {where}"}
+    return {
+        "kind": "failed",
+        "badge": "failed" if code == ExitCode.FAILED else "mistake",
+        "title": f"the run ended {where}",
+    }
 
 
 def _text(name: str) -> str:

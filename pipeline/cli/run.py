@@ -37,13 +37,13 @@ def command(args: argparse.Namespace) -> int:
     config, _ = load_config(args)
     if args.first and args.last and ALL_STAGES.index(args.first) > ALL_STAGES.index(args.last):
         raise UserError(f"--from {args.first} comes after --to {args.last} in the chain")
+    from components.contracts.run_result import ExitCode
     from pipeline.cli import summary
     from pipeline.platforms.local import runner
-    from pipeline.runs.result import HUNG_UP
 
     screen = sys.stderr if args.json else sys.stdout
     result = runner.run(config, args.first, args.last, screen)
-    with contextlib.suppress(*[OSError] if result.exit_code == HUNG_UP else []):  # the terminal is gone
+    with contextlib.suppress(*[OSError] if result.exit_code == ExitCode.HUNG_UP else []):  # the terminal is gone
         summary.show(result, screen)
         if args.json:
             print(json.dumps(result.to_json()))

@@ -14,6 +14,7 @@ import ml_metadata as mlmd
 from rich.console import Console
 from rich.table import Table
 
+from components.contracts.run_result import STOPPED, ExitCode
 from components.errors import UserError
 from components.names import printable
 from pipeline.cli.options import add_config, load_config
@@ -21,10 +22,14 @@ from pipeline.config import Config
 from pipeline.output import short
 from pipeline.runs import result as results
 from pipeline.runs import run_dir
-from pipeline.runs.result import FAULT, MISTAKE, PUSHED, REFUSED, STOPPED
 from pipeline.tracking import metadata, serving
 
-ENDS = {PUSHED: "done", FAULT: "failed", MISTAKE: "mistake", REFUSED: "refused"}
+ENDS: dict[int, str] = {
+    ExitCode.DONE: "done",
+    ExitCode.FAILED: "failed",
+    ExitCode.USAGE_ERROR: "mistake",
+    ExitCode.REFUSED: "refused",
+}
 ENDS |= dict.fromkeys(STOPPED, "interrupted")
 COLUMNS = ("run_id", "when", "name", "data", "preset", "ended", "accuracy", "blessed", "pushed", "seconds")
 FILTERS = ("name", "data", "preset", "ended", "blessed", "pushed")

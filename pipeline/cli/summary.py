@@ -7,8 +7,8 @@ from typing import Any, TextIO
 from rich.console import Console
 
 from components.contracts import features
+from components.contracts.run_result import STOPPED, ExitCode, Result
 from pipeline.output import short
-from pipeline.runs.result import FAULT, MISTAKE, PUSHED, REFUSED, STOPPED, Result
 from pipeline.tables import print_table
 
 
@@ -31,20 +31,20 @@ def show(result: Result, file: TextIO) -> None:
     if result.metrics:
         for line in metric_lines(result.metrics):
             say(line)
-    if result.pushed and result.exit_code in (PUSHED, *STOPPED):
+    if result.pushed and result.exit_code in (ExitCode.DONE, *STOPPED):
         before = " already, nothing changed" if result.stages["Pusher"]["state"] == "cached" else ""
         say(f"pushed    version {result.pushed['version']}{before}: {short(result.pushed['path'])}", "bold green")
         if line := served_line(result.served, result.pushed["version"]):
             say(line, "bold yellow")
-    if result.exit_code != PUSHED:
-        ends = {
-            FAULT: ("failed", "bold red"),
-            MISTAKE: ("error", "bold red"),
-            REFUSED: ("refused", "bold yellow"),
+    if result.exit_code != ExitCode.DONE:
+        ends: dict[int, tuple[str, str]] = {
+            ExitCode.FAILED: ("failed", "bold red"),
+            ExitCode.USAGE_ERROR: ("error", "bold red"),
+            ExitCode.REFUSED: ("refused", "bold yellow"),
             **dict.fromkeys(STOPPED, ("stopped", "bold yellow")),
         }
         word, style = ends[result.exit_code]
-        first, *more = ["nothing was pushed", *result.why] if result.exit_code == REFUSED else result.why
+        first, *more = ["nothing was pushed", *result.why] if result.exit_code == ExitCode.REFUSED else result.why
         say(f"{word:<9} {first}", style)
         for line in more:
             say(f"          {line}")
@@ -52,7 +52,7 @@ def show(result: Result, file: TextIO) -> None:
         missing = f"not made; `python -m pipeline report {result.run_id}` makes it"
         say(f"report    {short(result.report)}" if result.report else f"report    {missing}")
         say(f"artifacts {short(result.artifacts)}")
-    if result.stages or result.exit_code == FAULT:
+    if result.stages or result.exit_code == ExitCode.FAILED:
         say(f"log       {short(result.log)}")
 
 

@@ -13,7 +13,7 @@ import ml_metadata as mlmd
 
 from components.contracts import counts, evaluation, findings, run_result, tuning
 from components.contracts import serving as serving_report
-from components.contracts.run_result import Result
+from components.contracts.run_result import ExitCode, Result
 from components.errors import Damaged, GateRefused, UserError
 from components.versions import versions
 from pipeline import ALL_STAGES
@@ -21,13 +21,10 @@ from pipeline.config import Config
 from pipeline.runs import faults, run_dir
 from pipeline.tracking import metadata, serving
 
-PUSHED, FAULT, MISTAKE, REFUSED = 0, 1, 2, 3
-INTERRUPTED, TERMINATED, HUNG_UP = STOPPED = (130, 143, 129)  # by Ctrl-C, SIGTERM or SIGHUP
-
 
 @dataclasses.dataclass
-class Outcome:
-    """What is known of a run while it goes on."""
+class RunState:
+    """What is known of a run while it is running."""
 
     run_id: str
     log: Path
@@ -53,48 +50,48 @@ def read(path: Path) -> Result:
         raise run_dir.DamagedRun(path, "its end is missing, or it was written over") from None
 
 
-def collect(config: Config, outcome: Outcome) -> Result:
+def collect_result(config: Config, state: RunState) -> Result:
     """Read from ML Metadata and the artifacts what the run has made, however it ended."""
     result = Result(
-        run_id=outcome.run_id,
+        run_id=state.run_id,
         name=config.name,
         source=config.data.source,
         preset=config.preset,
-        exit_code=PUSHED,
-        log=str(outcome.log),
+        exit_code=ExitCode.DONE,
+        log=str(state.log),
         artifacts=run_dir.artifacts(config),
-        stages={name: outcome.stages[name] for name in ALL_STAGES if name in outcome.stages},
+        stages={name: state.stages[name] for name in ALL_STAGES if name in state.stages},
         versions=versions(),
     )
     try:
         _add_what_was_made(result, config)
     except Exception as error:  # the disk is full, for example: what ended the run before is what is told
         logging.exception("what the run has made cannot be read")
-        outcome.error = outcome.error or error
-    if number := outcome.signal:
-        training = outcome.failed_stage in ("Trainer", "Tuner") and str(outcome.error or "")
-        more = [f"training resumes after {outcome.error}"] if training else []
+        state.error = state.error or error
+    if number := state.signal:
+        training = state.failed_stage in ("Trainer", "Tuner") and str(state.error or "")
+        more = [f"training resumes after {state.error}"] if training else []
         by = "interrupted" if number == signal.SIGINT else f"by {signal.Signals(number).name}"
         result.exit_code = 128 + number
         result.why = [f"{by}; run the same command to resume", *more]
-    elif isinstance(outcome.error, GateRefused):
-        result.findings = findings.with_few_examples(outcome.error.findings)
-        result.exit_code = REFUSED
+    elif isinstance(state.error, GateRefused):
+        result.findings = findings.with_few_examples(state.error.findings)
+        result.exit_code = ExitCode.REFUSED
         result.why = [finding.message for finding in result.findings if finding.action == findings.STOP]
         result.warnings = [finding.message for finding in result.findings if finding.action != findings.STOP]
-    elif isinstance(outcome.error, UserError):
-        result.exit_code, result.why = MISTAKE, str(outcome.error).splitlines()
-    elif isinstance(outcome.error, Damaged):
-        result.exit_code, result.why = FAULT, [str(outcome.error)]
-    elif outcome.error is not None:
-        stage = outcome.failed_stage or "the run"
-        lines = str(outcome.error).strip().splitlines() or [""]
-        said = lines[-1] if lines[0].startswith("Traceback") else lines[0]  # Beam's messages are whole tracebacks
-        why = faults.in_words(outcome.error, config) or f"{type(outcome.error).__name__}: {faults.plain(said)}"
-        result.exit_code, result.why = FAULT, [f"{stage} failed: {why}"]
-    elif result.blessed is False or (result.pushed is None and "Pusher" in outcome.stages):
-        result.exit_code = REFUSED
-    result.warnings += outcome.warnings
+    elif isinstance(state.error, UserError):
+        result.exit_code, result.why = ExitCode.USAGE_ERROR, str(state.error).splitlines()
+    elif isinstance(state.error, Damaged):
+        result.exit_code, result.why = ExitCode.FAILED, [str(state.error)]
+    elif state.error is not None:
+        stage = state.failed_stage or "the run"
+        lines = str(state.error).strip().splitlines() or [""]
+        line = lines[-1] if lines[0].startswith("Traceback") else lines[0]  # Beam's messages are whole tracebacks
+        why = faults.in_words(state.error, config) or f"{type(state.error).__name__}: {faults.plain(line)}"
+        result.exit_code, result.why = ExitCode.FAILED, [f"{stage} failed: {why}"]
+    elif result.blessed is False or (result.pushed is None and "Pusher" in state.stages):
+        result.exit_code = ExitCode.REFUSED
+    result.warnings += state.warnings
     return result
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from components.contracts import features
+from components.contracts.run_result import Result
 from pipeline import config as configs
 from pipeline.platforms.local import runner
-from pipeline.runs.result import Result
 from pipeline.tracking import metadata
 from tests.examples import digit_pictures, png
 

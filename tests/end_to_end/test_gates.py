@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from components.contracts.run_result import ExitCode
 from pipeline.cli import main
-from pipeline.runs.result import MISTAKE, REFUSED
 from tests.end_to_end.support import NAMES, executed, run, screen_of, write_folder
 
 pytestmark = pytest.mark.slow
@@ -21,7 +21,7 @@ def pictures(tmp_path: Path) -> Path:
 
 def test_a_refused_model_is_not_pushed_and_the_screen_says_why(tmp_path: Path, pictures: Path) -> None:
     result, screen = screen_of(tmp_path / "runs", pictures, "evaluator.min_accuracy=1", "trainer.epochs=1")
-    assert result.exit_code == REFUSED
+    assert result.exit_code == ExitCode.REFUSED
     assert result.blessed is False
     assert result.pushed is None
     assert not (tmp_path / "runs" / "serving").exists()
@@ -31,7 +31,7 @@ def test_a_refused_model_is_not_pushed_and_the_screen_says_why(tmp_path: Path, p
     assert "refused   nothing was pushed" in screen
     again = run(tmp_path / "runs", pictures, "evaluator.min_accuracy=1", "trainer.epochs=1")
     assert executed(again) == []
-    assert (again.exit_code, again.why) == (REFUSED, result.why)
+    assert (again.exit_code, again.why) == (ExitCode.REFUSED, result.why)
 
 
 def test_two_runs_the_second_against_the_first_as_baseline(tmp_path: Path, pictures: Path) -> None:
@@ -46,7 +46,7 @@ def test_two_runs_the_second_against_the_first_as_baseline(tmp_path: Path, pictu
         "evaluator.min_class_recall=0",
         "trainer.learning_rate=1e-9",
     )
-    assert worse.exit_code == REFUSED
+    assert worse.exit_code == ExitCode.REFUSED
     assert any("baseline" in line for line in worse.why), worse.why
     second = run(tmp_path / "runs", pictures, *good, "trainer.epochs=8", "seed=5", "evaluator.max_drop=1")
     assert second.exit_code == 0, second.why
@@ -82,7 +82,7 @@ def test_data_that_cannot_be_trusted_stops_the_run_at_the_gate(
 ) -> None:
     spoil(pictures)
     result, screen = screen_of(tmp_path / "runs", pictures)
-    assert result.exit_code == REFUSED
+    assert result.exit_code == ExitCode.REFUSED
     assert result.stages["DataGate"]["state"] == "refused"
     assert "Transform" not in result.stages
     assert "Trainer" not in result.stages
@@ -105,7 +105,7 @@ def test_a_gate_set_to_warn_lets_the_run_go_on_and_says_so(tmp_path: Path, pictu
 
 def test_a_tpu_where_there_is_none_is_a_mistake_in_one_line(tmp_path: Path, pictures: Path) -> None:
     result, screen = screen_of(tmp_path / "runs", pictures, "trainer.strategy=tpu")
-    assert result.exit_code == MISTAKE
+    assert result.exit_code == ExitCode.USAGE_ERROR
     assert len(result.why) == 1
     assert "tpu" in result.why[0].lower()
     assert "Traceback" not in screen
@@ -134,7 +134,7 @@ def test_data_that_breaks_a_frozen_schema_stops_the_run(
     for split in ("train", "test"):
         (pictures / split / "two").rename(pictures / split / "nought")
     result, screen = screen_of(runs, pictures, f"schema_file={schema}")
-    assert result.exit_code == REFUSED
+    assert result.exit_code == ExitCode.REFUSED
     text = "\n".join(result.why)
     assert all(words in text for words in ("class_name", "nought", "gate.anomalies")), text
     assert "Traceback" not in screen
@@ -150,7 +150,7 @@ def test_a_schema_that_cannot_be_read_is_a_mistake(
     if content:
         schema.write_text(content)
     result, _ = screen_of(tmp_path / "runs", pictures, f"schema_file={schema}")
-    assert (result.exit_code, result.stages) == (MISTAKE, {})
+    assert (result.exit_code, result.stages) == (ExitCode.USAGE_ERROR, {})
     assert len(result.why) == 1
     assert f"{schema}" in result.why[0]
     assert said in result.why[0]

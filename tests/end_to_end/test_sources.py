@@ -12,9 +12,9 @@ import pytest
 
 from components.contracts import features
 from components.contracts.counts import COUNTS_FILE
+from components.contracts.run_result import Result
 from pipeline import STAGES
 from pipeline.cli import main
-from pipeline.runs.result import Result
 from tests.end_to_end.support import NAMES, run, write_folder
 from tests.examples import DIGITS, write_splits
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from components.contracts import features as f
+from components.contracts.run_result import ExitCode
 from components.errors import UserError
 from pipeline.cli import compare
 from pipeline.config import load
 from pipeline.runs import consistency, run_dir
-from pipeline.runs.result import FAULT, MISTAKE
 from pipeline.tracking import metadata
 from tests.end_to_end.support import executed, run, store_of, write_folder
 
@@ -31,7 +31,7 @@ def test_lost_records_and_a_lost_database(tmp_path: Path, monkeypatch: pytest.Mo
     (shard,) = (runs / "artifacts" / "pictures" / "ExampleGen").rglob(f"Split-{f.TRAIN}/*")
     os.truncate(shard, shard.stat().st_size // 2)
     for stopped in (run(runs, images, *LENIENT), run(runs, images, *LENIENT, first="Trainer")):
-        assert stopped.exit_code == FAULT
+        assert stopped.exit_code == ExitCode.FAILED
         assert stopped.stages["Trainer"]["state"] == "failed"
         (why,) = stopped.why
         assert str(shard.parent.parent) in why
@@ -53,7 +53,7 @@ def test_lost_records_and_a_lost_database(tmp_path: Path, monkeypatch: pytest.Mo
     with monkeypatch.context() as unchecked:  # as where two run directories write to one folder of artifacts
         unchecked.setattr(consistency, "check", lambda config: None)
         stopped = run(other, images, *LENIENT, f"artifacts_dir={runs}/artifacts")
-    assert stopped.exit_code == MISTAKE
+    assert stopped.exit_code == ExitCode.USAGE_ERROR
     assert "is not empty: another run directory" in stopped.why[0]
     assert contents(runs / "artifacts").items() >= before.items(), "what lay there is left alone"
     shutil.rmtree(runs / "artifacts" / "pictures" / "ExampleGen" / "examples" / "1")  # what the other one made

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from components.contracts.run_result import ExitCode
 from components.errors import UserError
 from pipeline import cli
 from pipeline.config import Config, load
 from pipeline.runs import faults, run_dir
-from pipeline.runs.result import FAULT, MISTAKE, Outcome, collect
+from pipeline.runs.result import RunState, collect_result
 from tests.pipeline.factories import add
 
 # As TensorFlow, SQLite by ml-metadata, and Beam, which makes a text of all, tell it.
@@ -30,16 +31,16 @@ def config(tmp_path: Path) -> Config:
     return config
 
 
-def outcome(config: Config, error: BaseException) -> Outcome:
-    return Outcome("run", Path(config.run_dir, "log"), failed_stage="Transform", error=error)
+def outcome(config: Config, error: BaseException) -> RunState:
+    return RunState("run", Path(config.run_dir, "log"), failed_stage="Transform", error=error)
 
 
 @pytest.mark.parametrize("text", FULL)
 def test_a_full_disk(text: str, config: Config) -> None:
     add(config, "run", "ExampleGen", 3)
-    result = collect(config, outcome(config, RuntimeError(text)))
+    result = collect_result(config, outcome(config, RuntimeError(text)))
     (why,) = result.why
-    assert result.exit_code == FAULT
+    assert result.exit_code == ExitCode.FAILED
     assert why.startswith("Transform failed: no space left on the file system of ")
     assert config.run_dir in why
     assert why.endswith("make room and run the same command to resume")
@@ -77,8 +78,8 @@ def test_the_programs_own_faults_are_told_as_they_are(config: Config) -> None:
 
 def test_what_fails_at_the_end_does_not_hide_what_failed_before(config: Config) -> None:
     Path(config.run_dir, run_dir.SQLITE_FILE).write_bytes(b"no database" * 1000)
-    result = collect(config, outcome(config, UserError("the source is gone")))
-    assert (result.exit_code, result.why) == (MISTAKE, ["the source is gone"])
+    result = collect_result(config, outcome(config, UserError("the source is gone")))
+    assert (result.exit_code, result.why) == (ExitCode.USAGE_ERROR, ["the source is gone"])
 
 
 @pytest.mark.parametrize("command", [["run"], ["runs"], ["lineage"], ["doctor"]])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.runs.result import Result
+from components.contracts.run_result import Result
 from tests.end_to_end.support import run, store_of, write_folder
 
 LENIENT = ("evaluator.min_accuracy=0.3", "evaluator.min_class_recall=0")

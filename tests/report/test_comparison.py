@@ -11,11 +11,11 @@ import pytest
 from scipy.stats import binomtest
 
 from components.contracts import features as f
+from components.contracts.run_result import Result
 from components.report import comparison
 from components.report.comparison import Side
 from pipeline.cli import main
 from pipeline.config import Trainer
-from pipeline.runs.result import Result
 from tests.end_to_end.support import artifact
 from tests.report import artifacts
 from tests.report.conftest import History

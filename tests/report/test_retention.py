@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from components.contracts.run_result import Result
 from pipeline import config as configs
 from pipeline.cli import main, predict
 from pipeline.cli.summary import served_line
 from pipeline.runs import retention, run_dir
-from pipeline.runs.result import Result
 from pipeline.tracking.metadata import Artifact
 from tests.end_to_end.support import executed, run, store_of
 from tests.report.conftest import LENIENT, History, copied

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from components.contracts import evaluation
+from components.contracts.run_result import ExitCode, Result
 from pipeline.cli import main
 from pipeline.runs import report as reports
 from pipeline.runs import result as results
 from pipeline.runs import run_dir
-from pipeline.runs.result import MISTAKE, REFUSED, Result
 from tests.end_to_end.support import artifact, run, store_of, write_folder
 from tests.report.page import Page
 
@@ -42,7 +42,7 @@ def test_the_figures_are_those_of_the_evaluation(runs: tuple[Path, Result, Resul
 def test_the_second_is_compared_with_the_first_picture_by_picture(runs: tuple[Path, Result, Result]) -> None:
     _, first, second = runs
     assert first.exit_code == 0, first.why
-    assert second.exit_code == REFUSED
+    assert second.exit_code == ExitCode.REFUSED
     page = page_of(second)
     change = (second.metrics["accuracy"]["value"] - first.metrics["accuracy"]["value"]) * second.counts["test"]  # type: ignore[index]
     assert page.figures["gained"][0] - page.figures["lost"][0] == pytest.approx(change)
@@ -134,7 +134,7 @@ def test_data_stopped_at_the_gate(tmp_path: Path) -> None:
     copy = pictures / "test" / "zero" / "<img src=x onerror=alert(1)>.png"
     copy.write_bytes((pictures / "train" / "zero" / "0000.png").read_bytes())
     result = run(tmp_path / "runs", pictures)
-    assert result.exit_code == REFUSED
+    assert result.exit_code == ExitCode.REFUSED
     page = page_of(result)
     assert "the data cannot be trusted" in page.text
     assert all(line in page.text for line in result.why)
@@ -162,6 +162,6 @@ def test_a_mistake_has_its_report_too(tmp_path: Path) -> None:
     for file in pictures.rglob("*.png"):
         file.write_bytes(b"broken")
     result = run(tmp_path / "runs", pictures)
-    assert result.exit_code == MISTAKE
+    assert result.exit_code == ExitCode.USAGE_ERROR
     page = page_of(result)
     assert page.text.index("mistake") < page.text.index(result.why[0])

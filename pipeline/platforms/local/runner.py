@@ -14,6 +14,7 @@ import yaml
 
 from components import files, progress
 from components.contracts import run_result
+from components.contracts.run_result import ExitCode, Result
 from components.errors import Damaged, GateRefused, UserError
 from components.example_gen import sources
 from components.imports import uncollected
@@ -23,7 +24,7 @@ from pipeline.output import duplicated_stream, redirect_output
 from pipeline.platforms.local import signals
 from pipeline.platforms.stage_table import StageTable
 from pipeline.runs import consistency, faults, repair, report, run_dir
-from pipeline.runs.result import FAULT, PUSHED, Outcome, Result, collect
+from pipeline.runs.result import RunState, collect_result
 from pipeline.tracking import metadata
 
 if TYPE_CHECKING:
@@ -63,18 +64,18 @@ def run(config: Config, first: str | None, last: str | None, out: TextIO) -> Res
             StageTable(stages_of(config), terminal) as screen,
             redirect_output(log),
         ):
-            outcome = Outcome(run_id, log)
+            state = RunState(run_id, log)
             try:
-                _Watch(screen, outcome, asked).run(config, source, first, last)
+                _Watch(screen, state, asked).run(config, source, first, last)
             except (Exception, KeyboardInterrupt) as error:
-                outcome.error = outcome.error or error  # Beam makes another of it
-                if isinstance(outcome.error, KeyboardInterrupt):
-                    outcome.signal = asked.number or getattr(outcome.error, "number", signal.SIGINT)
+                state.error = state.error or error  # Beam makes another of it
+                if isinstance(state.error, KeyboardInterrupt):
+                    state.signal = asked.number or getattr(state.error, "number", signal.SIGINT)
                 with contextlib.suppress(OSError):  # the disk may be full
                     traceback.print_exception(error)  # into the log
             with asked.deferred():
-                result = _end(config, outcome, lock)
-            if result.stages and not outcome.signal:
+                result = _end(config, state, lock)
+            if result.stages and not state.signal:
                 try:
                     screen.status("writing the report")
                     result.report = report.make_if_possible(config, run_id)
@@ -85,15 +86,15 @@ def run(config: Config, first: str | None, last: str | None, out: TextIO) -> Res
     return result
 
 
-def _end(config: Config, outcome: Outcome, lock: run_dir.Lock) -> Result:
+def _end(config: Config, state: RunState, lock: run_dir.Lock) -> Result:
     """Write and return the result of the run; nothing that fails here hides what failed before."""
-    if outcome.error:
+    if state.error:
         try:
-            repair.fix(config, [outcome.run_id])
+            repair.fix(config, [state.run_id])
         except Exception:
             logging.exception("what the run left incomplete cannot be removed")
             lock.mark = True
-    result = collect(config, outcome)
+    result = collect_result(config, state)
     _write(config, result, lock)
     return result
 
@@ -103,8 +104,8 @@ def _write(config: Config, result: Result, lock: run_dir.Lock) -> None:
         run_result.write(run_dir.of_run(config, result.run_id) / run_dir.RESULT_FILE, result)
     except OSError as error:
         lock.mark = True
-        if result.exit_code == PUSHED:
-            result.exit_code = FAULT
+        if result.exit_code == ExitCode.DONE:
+            result.exit_code = ExitCode.FAILED
         why = faults.in_words(error, config) or str(error)
         result.why += [] if result.why else [f"the result cannot be written: {why}"]
 
@@ -116,10 +117,10 @@ def stages_of(config: Config) -> list[str]:
 
 
 class _Watch:
-    """Hears from the stages while they run, and keeps the screen and the outcome up to date."""
+    """Hears from the stages while they run, and keeps the screen and the state up to date."""
 
-    def __init__(self, screen: StageTable, outcome: Outcome, asked: signals.Signals) -> None:
-        self._screen, self._outcome, self._asked = screen, outcome, asked
+    def __init__(self, screen: StageTable, state: RunState, asked: signals.Signals) -> None:
+        self._screen, self._state, self._asked = screen, state, asked
         self._schema = ""
 
     def run(self, config: Config, source: sources.Source, first: str | None, last: str | None) -> None:
@@ -152,7 +153,7 @@ class _Watch:
         from pipeline.platforms.local import dag_runner
 
         logging.set_verbosity(logging.INFO)  # the log is read when something went wrong: then all of it is wanted
-        runtime_parameter_utils.substitute_runtime_parameter(ir, {"pipeline-run-id": self._outcome.run_id})
+        runtime_parameter_utils.substitute_runtime_parameter(ir, {"pipeline-run-id": self._state.run_id})
         progress.listen(self._screen.progress)
         server: AbstractContextManager[None] = nullcontext()
         connection = metadata.connection(config)
@@ -167,7 +168,7 @@ class _Watch:
             progress.listen(None)
 
     def warned(self, text: str) -> None:
-        self._outcome.warnings.append(text)
+        self._state.warnings.append(text)
 
     def started(self, stage: str) -> None:
         self._asked.check()
@@ -177,13 +178,13 @@ class _Watch:
             progress.report(self._schema)
 
     def ended(self, stage: str, report: StageReport, error: BaseException | None) -> None:
-        self._outcome.stages[stage] = report.to_json()
+        self._state.stages[stage] = report.to_json()
         if error is not None:
-            self._outcome.failed_stage, self._outcome.error = stage, _cause(error)
+            self._state.failed_stage, self._state.error = stage, _cause(error)
             ends = {GateRefused: "refused", KeyboardInterrupt: "stopped"}
-            state = next((end for kind, end in ends.items() if isinstance(self._outcome.error, kind)), "failed")
-            self._outcome.stages[stage]["state"] = state
-        self._screen.ended(stage, self._outcome.stages[stage]["state"], report.seconds)
+            state = next((end for kind, end in ends.items() if isinstance(self._state.error, kind)), "failed")
+            self._state.stages[stage]["state"] = state
+        self._screen.ended(stage, self._state.stages[stage]["state"], report.seconds)
 
 
 @uncollected()
