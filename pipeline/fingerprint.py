@@ -4,7 +4,7 @@ TFX's cache key covers neither, so an edited stage would be served from a stale 
 parameters of each stage, which are part of the key.
 
 The code of a stage is what it names itself, as the class of its executor or the function of a parameter, and all of
-this project that this imports, directly or not.
+this project that this imports, directly or not, but for what only words messages.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tfx.dsl.components.base.base_node import BaseNode
 
 PACKAGES = ("components", "pipeline")  # of this project
+TEXTS = frozenset({"components.names"})  # only word messages and notes: an edit of them must not train anything again
 _NAME = re.compile(rf"({'|'.join(PACKAGES)})(\.\w+)+")
 
 
@@ -70,7 +71,7 @@ def files(names: Iterable[str]) -> dict[str, Path]:
     waiting = list(names)
     while waiting:
         for module, file in _modules(waiting.pop()):
-            if module not in found:
+            if module not in found and module not in TEXTS:
                 found[module] = file
                 waiting += _imports(file.read_bytes(), module if file.stem == "__init__" else module.rpartition(".")[0])
     folders = {file.parent for file in found.values() if file.stem != "__init__"}

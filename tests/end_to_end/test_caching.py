@@ -88,6 +88,8 @@ def test_a_change_of_config_runs_its_stage_and_what_depends_on_it(base: Path, se
         ("serving_check/client.py", ["ServingCheck", "Pusher"]),
         ("pusher/executor.py", ["Pusher"]),
         ("imports.py", ["ServingCheck", "Pusher"]),
+        ("names.py", []),
+        ("report/page.py", []),
     ],
 )
 def test_a_change_of_code_runs_its_stage_and_what_depends_on_it(

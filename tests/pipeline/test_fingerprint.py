@@ -89,6 +89,13 @@ def test_training_hangs_on_no_other_stage_and_no_text() -> None:
     assert {"components.trainer.train", "components.trainer.loop", "components.files"} <= set(found)
     rooms = {name.split(".")[1] for name in found if name.count(".") >= 2}
     assert rooms <= {"trainer", "contracts"}
+    assert not fingerprint.TEXTS & found.keys()
+
+
+def test_what_only_words_messages_is_there_and_does_not_count() -> None:
+    names = ["components.example_gen.executor.Executor", "components.files", *fingerprint.TEXTS]
+    assert not fingerprint.TEXTS & fingerprint.files(names).keys()
+    assert all((fingerprint.ROOT / name.replace(".", "/")).with_suffix(".py").is_file() for name in fingerprint.TEXTS)
 
 
 @pytest.mark.slow  # imports TFX
