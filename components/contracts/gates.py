@@ -142,8 +142,9 @@ def of_eval_config(config: Mapping[str, Any]) -> list[Gate]:
         for name, thresholds in spec.get("per_slice_thresholds", {}).items():
             for threshold in thresholds.get("thresholds", []):
                 gates += _of_threshold(name, threshold)
-    order = ["min_accuracy", "max_drop", "min_class_recall", *(gate.key for gate in gates)]
-    return sorted(gates, key=lambda gate: order.index(gate.key))
+    first = ("min_accuracy", "max_drop", "min_class_recall")
+    order = {key: i for i, key in enumerate((*first, *METRICS))}
+    return sorted(gates, key=lambda gate: (order.get(gate.key, order.get(gate.metric, len(order))), gate.key))
 
 
 def _of_threshold(name: str, threshold: Mapping[str, Any]) -> Iterator[Gate]:

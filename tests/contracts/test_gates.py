@@ -93,6 +93,9 @@ def test_tfma_is_told_of_every_gate_and_tells_it_back() -> None:
     stored = json_format.MessageToJson(config, preserving_proto_field_name=True)
     assert by_key(gates.of_eval_config(json.loads(stored))) == by_key(every)
     assert by_key(gates.of_eval_config(json_format.MessageToDict(config))) == by_key(every), "as TFMA stores it"
+    order = ["min_accuracy", "max_drop", "min_class_recall", "accuracy_interval_minimum", "accuracy_slice_minimum"]
+    order += ["macro_f1_minimum", "cross_entropy_max_drop", "expected_calibration_error_maximum"]
+    assert [gate.key for gate in gates.of_eval_config(json.loads(stored))] == order, "whatever order a map has"
     changed = json.loads(with_limits(stored, {"min_accuracy": 0.3, "macro_f1_minimum": 0.2}))
     limits = {gate.key: gate.limit for gate in gates.of_eval_config(changed)}
     assert limits == {gate.key: gate.limit for gate in every} | {"min_accuracy": 0.3, "macro_f1_minimum": 0.2}
