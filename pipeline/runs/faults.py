@@ -20,6 +20,8 @@ _DENIED = re.compile(
 _BROKEN = re.compile(r"file is not a database|disk image is malformed|no such table", re.IGNORECASE)
 _PATH = re.compile(r"(/[^\s;:'\"]+)['\";:]*\s*(?:permission denied|read-only file system|no space left)", re.IGNORECASE)
 _SQL = re.compile(r"Error when executing query:\s*(.*?)\s*query:.*", re.DOTALL)  # as ml-metadata tells it
+# TensorFlow's, of an error in a graph: the reason is on the line above the first node, below pages of the graph.
+_IN_GRAPH = re.compile(r"^[ \t]*(?:\(0\) [A-Z_]+:\s*)?(?:\{\{.*?\}\} )?(.+)\n\s*\[\[\{\{node ", re.MULTILINE)
 _ROOM = 4 << 20  # bytes; a file system with less is full
 
 
@@ -46,6 +48,14 @@ def damaged_database(config: Config) -> str:
         f"{where} is damaged; put a copy of it back, or move it and {artifacts} away, and everything is made again, or "
         "choose another --run-dir"
     )
+
+
+def reason(error: BaseException) -> str:
+    """Return the one line of an error's text that says what is wrong, without traceback, graph and SQL around it."""
+    if in_graph := _IN_GRAPH.search(str(error)):
+        return in_graph[1].strip()
+    lines = str(error).strip().splitlines() or [""]
+    return plain(lines[-1] if lines[0].startswith("Traceback") else lines[0])  # Beam's messages are whole tracebacks
 
 
 def plain(text: str) -> str:

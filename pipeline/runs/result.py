@@ -85,9 +85,7 @@ def collect_result(config: Config, state: RunState) -> Result:
         result.exit_code, result.why = ExitCode.FAILED, [str(state.error)]
     elif state.error is not None:
         stage = state.failed_stage or "the run"
-        lines = str(state.error).strip().splitlines() or [""]
-        line = lines[-1] if lines[0].startswith("Traceback") else lines[0]  # Beam's messages are whole tracebacks
-        why = faults.in_words(state.error, config) or f"{type(state.error).__name__}: {faults.plain(line)}"
+        why = faults.in_words(state.error, config) or f"{type(state.error).__name__}: {faults.reason(state.error)}"
         result.exit_code, result.why = ExitCode.FAILED, [f"{stage} failed: {why}"]
     elif result.blessed is False or (result.pushed is None and "Pusher" in state.stages):
         result.exit_code = ExitCode.REFUSED

@@ -76,6 +76,33 @@ def test_the_programs_own_faults_are_told_as_they_are(config: Config) -> None:
     assert faults.in_words(ValueError("shapes do not match"), config) is None
 
 
+def test_an_error_in_a_graph_is_told_by_its_reason() -> None:
+    import tensorflow as tf
+
+    @tf.function
+    def cube(size: tf.Tensor) -> tf.Tensor:
+        return tf.zeros([size, size, size])
+
+    with pytest.raises(tf.errors.ResourceExhaustedError) as caught:
+        cube(tf.constant(100_000))
+    assert str(caught.value).startswith("Graph execution error:")
+    assert faults.reason(caught.value).startswith("OOM when allocating tensor with shape[100000,100000,100000]")
+    on_a_gpu = (  # two at once
+        "Graph execution error:\n\nDetected at node Timestamp defined at (most recent call last):\n  File a.py\n\n"
+        "2 root error(s) found.\n"
+        "  (0) FAILED_PRECONDITION:  Timestamp cannot be called\n\t [[{{node Timestamp}}]]\n\t [[Timestamp_1/_43]]\n"
+        "  (1) FAILED_PRECONDITION:  Timestamp cannot be called\n\t [[{{node Timestamp}}]]\n0 successful operations."
+    )
+    assert faults.reason(tf.errors.FailedPreconditionError(None, None, on_a_gpu)) == "Timestamp cannot be called"
+
+
+@pytest.mark.parametrize(
+    "text", ["shapes do not match\nmore", "Traceback (most recent call last):\n\nshapes do not match"]
+)
+def test_another_error_is_told_by_its_first_line_or_behind_a_traceback_by_its_last(text: str) -> None:
+    assert faults.reason(ValueError(text)) == "shapes do not match"
+
+
 def test_what_fails_at_the_end_does_not_hide_what_failed_before(config: Config) -> None:
     Path(config.run_dir, run_dir.SQLITE_FILE).write_bytes(b"no database" * 1000)
     result = collect_result(config, outcome(config, UserError("the source is gone")))
