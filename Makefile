@@ -53,7 +53,7 @@ imports: ## who imports whom, as pyproject.toml allows it: no stage imports anot
 bench: $(READY) ## seconds, CPU seconds and memory a stage, beside the plain TFX pipeline (needs CIFAR10_JPEG)
 	@$(PYTHON) benchmarks/pipeline.py $(ARGS)
 
-docs: $(READY) ## write the generated pages of docs/ again: the index and the command line
+docs: $(READY) ## write the generated pages of docs/ again: the index, the command line and the configuration
 	@$(PYTHON) tools/docs.py
 
 COMPILE = $$(python3 tools/bootstrap.py --tools-only) pip compile --python-version 3.10 --generate-hashes \

@@ -27,7 +27,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 if TYPE_CHECKING:
     import tensorflow as tf
 
-    from components.trainer.settings import Settings
+    from components.trainer.config import Settings
     from components.trainer.train import Inputs
 
 
@@ -38,24 +38,30 @@ def _normalised(kernel: tf.Tensor, _: int) -> tf.Tensor:
     return kernel * (tf.sqrt(float(kernel.shape[-1])) / (tf.norm(kernel) + 1e-7))
 
 
-def _tossed(images: tf.Tensor, *, index: tf.Tensor, step: tf.Tensor, **more: Any) -> tf.Tensor:
+def _tossed(settings: Settings, part: slice) -> Any:
     """The alternating flip, of numbers that are drawn anew for each step."""
     import tensorflow as tf
 
-    from components.trainer.augment import augment
+    from components.trainer.augment import Augmenter
 
-    drawn = tf.random.stateless_uniform(
-        tf.shape(index), tf.stack([tf.constant(77, tf.int64), step]), 0, 2**20, tf.int64
-    )
-    return augment(images, index=drawn, step=step, **more)
+    class Tossed(Augmenter):
+        def apply(self, batch: Any, normalise: Any) -> Any:
+            seed = tf.stack([tf.constant(77, tf.int64), batch.step])
+            drawn = tf.random.stateless_uniform(tf.shape(batch.index), seed, 0, 2**20, tf.int64)
+            return super().apply(dataclasses.replace(batch, index=drawn), normalise)
+
+    return Tossed(settings, part)
 
 
-def _steadier(settings: Settings, steps: int) -> Any:
-    from components.trainer.optimizer import build_optimizer
+def _steadier(learning_rate: float, steps: int) -> Any:
+    import keras
 
-    made = build_optimizer(settings, steps)
-    made.momentum = 0.9
-    return made
+    from components.trainer.networks import airbench
+    from components.trainer.optimizer import Muon
+
+    rate = keras.optimizers.schedules.PolynomialDecay(learning_rate, steps, 0.0)
+    rates = {"vector_rate": airbench._VECTOR_RATE, "matrix_rate": airbench._MATRIX_RATE}
+    return Muon(rate, momentum=0.9, **rates)
 
 
 def _layer(name: str, *args: Any) -> Any:
@@ -76,13 +82,13 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 # By name, what is replaced in components.trainer, and what stands in for it.
 PARTS: dict[str, tuple[str, Callable[..., Any]]] = {
-    "random stem": ("train.whiten", lambda *_: None),
+    "random stem": ("networks.airbench.whiten", lambda *_: None),
     "not orthogonal": ("optimizer.orthogonalised", _normalised),
-    "momentum 0.9": ("train.build_optimizer", _steadier),
-    "coin": ("input.augment", _tossed),
-    "no Dirac": ("model.Dirac", lambda: "he_normal"),
-    "mean pooling": ("model.layers.GlobalMaxPooling2D", lambda: _layer("GlobalAveragePooling2D")),
-    "GELU": ("model.layers.ReLU", lambda: _layer("Activation", "gelu")),
+    "momentum 0.9": ("networks.airbench.optimizer", _steadier),
+    "coin": ("input.Augmenter", _tossed),
+    "no Dirac": ("networks.airbench.Dirac", lambda: "he_normal"),
+    "mean pooling": ("networks.airbench.layers.GlobalMaxPooling2D", lambda: _layer("GlobalAveragePooling2D")),
+    "GELU": ("networks.airbench.layers.ReLU", lambda: _layer("Activation", "gelu")),
 }
 NAMES = [*SETTINGS, *PARTS]
 
@@ -123,17 +129,17 @@ def measured(name: str, seed: int, settings: Settings, inputs: Inputs) -> tuple[
     from components.trainer.model import over_views
 
     tf.get_logger().setLevel("ERROR")  # many models in one process are traced many times
-    settings = dataclasses.replace(settings, seed=seed, **SETTINGS.get(name, {}))
+    settings = settings.model_copy(update={"seed": seed, **SETTINGS.get(name, {})})
     where, stand_in = PARTS.get(name, ("", None))
     began = time.monotonic()
     with mock.patch(f"components.trainer.{where}", stand_in) if where else contextlib.nullcontext():
-        model = train.train(inputs, settings, tf.distribute.get_strategy(), None).model
+        state = train.train(inputs, settings, tf.distribute.get_strategy(), None)
     seconds = time.monotonic() - began
     accuracies = []
     cross_entropy = keras.metrics.CategoricalCrossentropy("cross_entropy", from_logits=True)
     for views in (1, 2, 6):
-        batches = data.validation_batches(inputs.validation, len(inputs.class_names), settings)
-        network = over_views(model, views)
+        batches = data.validation_batches(inputs.validation, state.plan)
+        network = over_views(state.model, views)
         calibrate(network, batches)
         network.compile(loss="mse", weighted_metrics=["accuracy", cross_entropy])  # a loss is demanded, and not used
         judged = network.evaluate(batches, verbose=0, return_dict=True)
@@ -144,7 +150,7 @@ def measured(name: str, seed: int, settings: Settings, inputs: Inputs) -> tuple[
 def _read(preset: str, changed: tuple[str, ...]) -> tuple[Settings, Inputs]:
     from components.errors import UserError
     from components.trainer import train
-    from components.trainer.settings import Settings
+    from components.trainer.config import Settings
     from pipeline import config as configs
     from pipeline.tracking import metadata
 

@@ -18,6 +18,7 @@ import sys
 import tarfile
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -76,32 +77,34 @@ def main() -> None:
 
 
 def _child(kind: str, examples: str, graph_folder: str, steps: int) -> None:
+    import tensorflow as tf
+
     from components.trainer import input as data
-    from components.trainer.settings import Settings
-    from components.trainer.train import Inputs, train
+    from components.trainer import train
+    from components.trainer.config import Settings
+    from components.trainer.plan import resolve
     from components.trainer.transform_graph import TransformGraph
     from pipeline import config as configs
 
     config, _ = configs.load("cifar10")
     plenty = 10**10 if kind == "memory" else 0
-    told = config.trainer.model_dump() | {"epochs": 1, "cache_bytes": plenty, "checkpoint_seconds": 1e9}
+    told = config.trainer.model_dump() | {"epochs": 1, "cache_bytes": plenty, "checkpoint_seconds": 10**9}
     settings = Settings(**told, size=32, seed=0)
+    strategy = tf.distribute.get_strategy()
     graph = TransformGraph(graph_folder, 32)
     split = data.open_split([f"{examples}/Split-train/*"], graph, plenty)
     waiting = None
     if kind == "epoch":
         began, read = time.monotonic(), 0
-        for images, _labels in data.training_batches(split, 10, settings):
+        for images, _labels in data.training_batches(split, resolve(settings, strategy, split.count, 10)):
             read += images.shape[0]
         speed = read / (time.monotonic() - began)
     else:
-        import tensorflow as tf
-
         validation = data.open_split([f"{examples}/Split-validation/*"], graph, plenty)
         # As many steps as are asked for are an epoch.
-        data.steps_per_epoch = lambda *unused: steps  # type: ignore[assignment]
-        inputs = Inputs(graph, [""] * 10, split, validation, base_model=None, fingerprint="")
-        record = train(inputs, settings, tf.distribute.get_strategy(), None).record
+        train.resolve = lambda *args: replace(resolve(*args), steps=steps)
+        inputs = train.Inputs(graph, [""] * 10, split, validation, base_model=None, fingerprint="")
+        record = train.train(inputs, settings, strategy, None).record
         waiting, speed = record.history[-1]["waiting"], record.history[-1]["pictures_per_second"]
     status = Path("/proc/self/status").read_text()
     peak = int(status.split("VmHWM:")[1].split()[0]) * 1024

@@ -36,16 +36,17 @@ def main() -> None:
     from components.trainer import input as data
     from components.trainer import loop, precision
     from components.trainer.checkpoint import Checkpoints
-    from components.trainer.model import build_model
-    from components.trainer.optimizer import build_optimizer
-    from components.trainer.progress import Record
-    from components.trainer.settings import Settings
+    from components.trainer.config import Settings
+    from components.trainer.networks import airbench
+    from components.trainer.plan import resolve
+    from components.trainer.record import Record
     from pipeline import config as configs
 
     config, _ = configs.load("cifar10")
     settings = Settings(**config.trainer.model_dump() | {"epochs": args.rounds}, size=32, seed=0)
     strategy = tf.distribute.get_strategy()
     batch, steps = settings.batch_size, args.steps
+    plan = resolve(settings, strategy, steps * batch, 10)
     pixels, labels = _pictures(steps * batch)
     cache = data.Cache(tf.constant(pixels), tf.constant(labels), tf.fill([3], 1 / 64), tf.fill([3], -2.0))
     graph: Any = SimpleNamespace(size=32)
@@ -55,9 +56,9 @@ def main() -> None:
     )
 
     def made() -> tuple[keras.Model, keras.optimizers.Optimizer]:
-        with precision.computing_in(precision.choose(settings.precision, strategy)):
-            model = build_model(settings, 10)
-            optimizer = build_optimizer(settings, steps * args.rounds)
+        with precision.computing_in(plan.precision):
+            model = airbench.build(settings, 10)
+            optimizer = airbench.optimizer(settings.learning_rate, steps * args.rounds)
             optimizer.build(model.trainable_variables)
         return model, optimizer
 
@@ -77,7 +78,7 @@ def main() -> None:
     def stop(name: str) -> None:
         turns[name].append((time.monotonic() - began[0], time.process_time() - began[1]))
 
-    checked = data.validation_batches(validation, 10, settings)
+    checked = data.validation_batches(validation, plan)
 
     end_epoch = record.end_epoch
 
@@ -86,25 +87,16 @@ def main() -> None:
         stop("loop")
         end_epoch(*measured)
         start()
-        batches = data.training_batches(split, 10, settings, (record.epoch - 1) * steps)
+        batches = data.training_batches(split, plan, (record.epoch - 1) * steps)
         theirs.fit(batches, steps_per_epoch=steps, validation_data=checked, verbose=0)
         stop("fit")
         start()
 
     record.end_epoch = fit_then  # type: ignore[method-assign]
     start()
-    nothing = Checkpoints("", 0, ours, our_optimizer, record)
-    loop.fit(
-        ours,
-        our_optimizer,
-        lambda first, part: data.training_batches(split, 10, settings, first, part),
-        lambda part: checked,
-        batch,
-        settings,
-        strategy,
-        record,
-        nothing,
-    )
+    state = loop.State(plan, ours, our_optimizer, record, Checkpoints("", 0, ours, our_optimizer, record))
+    batches = loop.Data(lambda first, part: data.training_batches(split, plan, first, part), lambda _: checked, batch)
+    loop.fit(state, batches, strategy)
     print(f"{'':<6}{'pictures/s':>12}{'pictures/CPU s':>16}   median of {args.rounds - 1}, {steps} steps of {batch}")
     for name, measured in turns.items():
         seconds, cpu = (statistics.median(values) for values in zip(*measured[1:]))

@@ -1,193 +1,65 @@
-"""One typed, frozen Config: a preset, then a YAML file, then `--set a.b=c`, each over the one before.
+"""One typed, frozen Config: a preset, then a YAML file, then `--set a.b=c`, each overrides the one before.
 
-Every key is declared here, those of the section `vertex` in pipeline/platforms/vertex/config.py, with its unit and its
-range; an unknown key or a bad value is refused by name.
+Each stage declares its section beside its code (`components/<stage>/config.py`), with the meaning, unit and range of
+every key; here they are composed. An unknown key or a bad value is refused by name.
 """
 
 from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import yaml
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationError,
-    field_serializer,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, Field, SecretStr, ValidationError, field_serializer, field_validator, model_validator
 
-from components.contracts import gates as model_gates
+from components.config import Section, first_error
+from components.data_gate.config import Gate
 from components.errors import UserError
+from components.evaluator.config import Evaluator
+from components.example_gen.config import Data
+from components.pusher.config import Serving
+from components.trainer import networks
+from components.trainer.config import Trainer, Tuner, default_space
+from components.transform.config import Transform
 from pipeline.platforms.vertex.config import Vertex
 from pipeline.tracking import server_url
 
 PRESETS = Path(__file__).parent / "presets"
 
-Fraction = Annotated[float, Field(ge=0, le=1)]
-# YAML reads a bare `off` as False.
-Action = Annotated[Literal["stop", "warn", "off"], BeforeValidator(lambda value: "off" if value is False else value)]
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Splits(Section):
-    """Shares of the pictures where the source gives no split; `validation` is taken out of a given `train`."""
-
-    train: Annotated[float, Field(gt=0, lt=1)] = 0.8
-    validation: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    test: Annotated[float, Field(gt=0, lt=1)] = 0.1
-
-    @model_validator(mode="after")
-    def _sum_to_one(self) -> Splits:
-        total = self.train + self.validation + self.test
-        if abs(total - 1) > 1e-6:
-            raise ValueError(f"the three shares must add up to 1, not {total:g}")
-        return self
-
-
-class Features(Section):
-    """Names of the features of TFRecords or columns of Parquet; where they are empty, the usual ones are tried."""
-
-    image: str = ""  # an encoded image, or its pixels beside the features height, width and depth
-    label: str = ""  # its class: text or a whole number
-
-
-class Data(Section):
-    source: str = "digits"  # digits, cifar10, or a path: docs/data.md lists what is read
-    splits: Splits = Splits()
-    features: Features = Features()
-    max_bytes: Annotated[int, Field(gt=0)] = 20_000_000  # of one encoded picture
-    max_pixels: Annotated[int, Field(gt=0)] = 50_000_000  # of one decoded picture, height x width
-    cache_dir: str = "~/.cache/image-classification-pipeline"  # where downloads are kept
-
-
-class Gate(Section):
-    """What DataGate does about each kind of finding: stop the run, only warn, or not look."""
-
-    anomalies: Action = "stop"  # found by ExampleValidator against the schema
-    rejected: Action = "stop"  # more than `max_rejected` of the pictures could not be used
-    leaks: Action = "stop"  # the same pixels in more than one split
-    conflicts: Action = "stop"  # the same pixels under more than one label
-    duplicates: Action = "warn"  # the same pixels more than once in one split
-    max_rejected: Fraction = 0.01
-
-
-class Transform(Section):
-    size: Annotated[int, Field(ge=8, le=1024)] = 32  # pixels; height and width of the model's input
-
-
-class Trainer(Section):
-    strategy: Literal["auto", "cpu", "gpu", "multi_worker", "tpu"] = "auto"
-    tpu: str = ""  # its name or grpc:// address; found from the environment if empty
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 where the devices are fast in it
-    epochs: Annotated[int, Field(ge=1)] = 10
-    batch_size: Annotated[int, Field(ge=1)] = 64  # pictures a step, over all replicas
-    per_replica: bool = False  # batch_size and learning_rate are of one replica, and grow with their number
-    learning_rate: Annotated[float, Field(gt=0)] = 0.08  # of Muon, at the start: it falls to zero in a straight line
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    stem_stride: Literal[1, 2] = 2  # pixels between the patches that the network looks at first; 2 is 4 times as fast
-    width: Annotated[int, Field(ge=4)] = 32  # channels of the first convolutions; later ones have twice as many
-    depth: Annotated[int, Field(ge=1)] = 2  # convolutions between two halvings of the picture
-    flip: bool = True  # left-right mirror images are the same class
-    translate: Annotated[int, Field(ge=0)] = 2  # pixels, at most, in each direction
-    cutout: Annotated[int, Field(ge=0)] = 0  # pixels; side of a square that is blanked in each picture, 0: none
-    mixup: Annotated[float, Field(ge=0, le=1)] = 0.0  # pairs of pictures blended, alpha of the weights; 0: none
-    cutmix: Annotated[float, Field(ge=0, le=1)] = 0.0  # rectangles of one picture pasted into another; 0: none
-    ensemble: Annotated[int, Field(ge=1)] = 1  # networks trained one after the other; an answer is the mean of theirs
-    # An answer is the mean over so many views of the picture, and takes as many times as long. 2: itself and its mirror
-    # image; 6: both of them also moved by a pixel, up left and down right.
-    test_time_views: Literal[1, 2, 6] = 1
-    cache_bytes: Annotated[int, Field(ge=0)] = 1_000_000_000  # decoded pictures kept in memory; else streamed
-    checkpoint_seconds: Annotated[int, Field(ge=0)] = 30  # between two checkpoints, at least
-
-
-_NOT_SOUGHT = ("ensemble", "cache_bytes", "checkpoint_seconds")  # no network learns better by them
-
-
-class Tuner(Section):
-    """The search for better settings of the trainer, before it trains."""
-
-    trials: Annotated[int, Field(ge=0)] = 0  # trainings; 0: no search
-    # Both ends of the range in which each setting of `trainer` is looked for.
-    space: dict[str, tuple[float, float]] = {"learning_rate": (0.02, 0.4), "label_smoothing": (0.05, 0.3)}
-
-    @field_validator("space")
-    @classmethod
-    def _of_the_trainer(cls, space: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
-        numbers = [name for name, field in Trainer.model_fields.items() if field.annotation in (int, float)]
-        sought = [name for name in numbers if name not in _NOT_SOUGHT]
-        for name, ends in space.items():
-            if name not in sought:
-                raise ValueError(f"{name!r} is nothing to look for; of the trainer these are: {', '.join(sought)}")
-            for end in ends:
-                try:
-                    Trainer.model_validate({name: end})
-                except ValidationError as error:
-                    raise ValueError(f"{name} = {end:g}: {error.errors()[0]['msg'].lower()}") from None
-            if ends[0] >= ends[1]:
-                raise ValueError(f"{name}: write it as [low, high], not {list(ends)}")
-        return space
-
-    @model_validator(mode="after")
-    def _something_to_look_for(self) -> Tuner:
-        if self.trials and not self.space:
-            raise ValueError("tuner.trials needs a range in tuner.space, for example learning_rate: [0.02, 0.4]")
-        return self
-
-
-class Evaluator(Section):
-    min_accuracy: Fraction = 0.5  # floor over the whole test split
-    min_class_recall: Fraction = 0.2  # floor for the worst class
-    max_drop: Fraction = 0.01  # how much lower than the baseline's the accuracy may be
-    confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95  # of the intervals
-    gates: tuple[
-        model_gates.Gate, ...
-    ] = ()  # more that a model must reach; one of what a setting above holds replaces that
-
-    @model_validator(mode="after")
-    def _hold_each_thing_once(self) -> Evaluator:
-        self.table()
-        return self
-
-    def table(self) -> list[model_gates.Gate]:
-        """Return all gates: those of the short settings, and the listed ones."""
-        return model_gates.table({name: getattr(self, name) for name in model_gates.SHORT}, self.gates)
-
-
-class Serving(Section):
-    dir: str | None = None  # where models are pushed; <run_dir>/serving if not set
-    timeout_seconds: Annotated[int, Field(ge=1)] = 3600  # in which the exported model must predict the test split
-    keep: Annotated[int, Field(ge=1)] | None = None  # versions of a model that `gc` leaves, the newest; all if not set
-
 
 class Metadata(Section):
-    # mysql://… or postgresql://…, or env:NAME or file:PATH that holds it; SQLite in the run directory if not set
-    url: SecretStr | None = None
+    """Where ML Metadata is kept."""
+
+    url: Annotated[
+        SecretStr | None,
+        Field(
+            description="mysql://… or postgresql://… of a server, or env:NAME or file:PATH that holds it; SQLite in "
+            "the run directory if not set"
+        ),
+    ] = None
 
     @field_validator("url")
     @classmethod
-    def _of_a_server(cls, url: SecretStr | None) -> SecretStr | None:
+    def _is_of_a_server(cls, url: SecretStr | None) -> SecretStr | None:
         if url is not None and not server_url.is_reference(url.get_secret_value()):
             server_url.split(url.get_secret_value())
         return url
 
     @field_serializer("url")
     def _without_password(self, url: SecretStr | None) -> str | None:
-        """What is shown and stored."""
+        """Return what is shown and stored."""
         return None if url is None else server_url.masked(url.get_secret_value())
 
 
 class Beam(Section):
-    args: tuple[str, ...] = ("--runner=FnApiRunner", "--direct_running_mode=in_memory", "--direct_num_workers=1")
+    """How the stages on Apache Beam do their work."""
+
+    args: Annotated[tuple[str, ...], Field(description="Arguments of Beam's pipelines, the runner included")] = (
+        "--runner=FnApiRunner",
+        "--direct_running_mode=in_memory",
+        "--direct_num_workers=1",
+    )
 
 
 class Config(Section):
@@ -196,18 +68,30 @@ class Config(Section):
     Nothing in it refers to a machine but `run_dir` and the paths that the user gives.
     """
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] = "digits"  # of the data set and its model
-    preset: str = "digits"  # what the other values start from: the name of a file in presets/
-    schema_file: str | None = None  # a curated schema; schema/<name>/schema.pbtxt where it exists, else inferred
-    run_dir: str = "output"  # ML Metadata, artifacts, logs and serving
-    artifacts_dir: str | None = None  # may be remote, for workers elsewhere; <run_dir>/artifacts if not set
-    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    name: Annotated[
+        str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="Name of the data set and its model")
+    ] = "digits"
+    preset: Annotated[
+        str, Field(description="What the other values start from: the name of a file in pipeline/presets")
+    ] = "digits"
+    schema_file: Annotated[
+        str | None,
+        Field(description="Path of a curated schema; schema/<name>/schema.pbtxt where it exists, else it is inferred"),
+    ] = None
+    run_dir: Annotated[str, Field(description="Folder of ML Metadata, artifacts, logs and serving")] = "output"
+    artifacts_dir: Annotated[
+        str | None,
+        Field(description="Folder of the artifacts, possibly remote; <run_dir>/artifacts if not set"),
+    ] = None
+    seed: Annotated[int, Field(ge=0, lt=2**31, description="Seed of everything that is drawn at random")] = 0
     data: Data = Data()
     gate: Gate = Gate()
     transform: Transform = Transform()
     trainer: Trainer = Trainer()
     tuner: Tuner = Tuner()
-    warm_start: bool = False  # training begins with the weights of the latest blessed model
+    warm_start: Annotated[
+        bool, Field(description="Whether training begins with the weights of the latest blessed model")
+    ] = False
     evaluator: Evaluator = Evaluator()
     serving: Serving = Serving()
     metadata: Metadata = Metadata()
@@ -215,13 +99,16 @@ class Config(Section):
     vertex: Vertex = Vertex()
 
     @model_validator(mode="after")
-    def _variations_are_possible(self) -> Config:
+    def _sections_fit(self) -> Config:
         size = self.transform.size
         for key, pixels in (("translate", self.trainer.translate), ("cutout", self.trainer.cutout)):
             if pixels >= size:
                 raise ValueError(f"trainer.{key} = {pixels} must be smaller than transform.size = {size}")
         if self.trainer.mixup and self.trainer.cutmix:
-            raise ValueError("trainer.mixup and trainer.cutmix mix each picture with another: set one of them to 0")
+            raise ValueError("trainer.mixup and trainer.cutmix mix each image with another: set one of them to 0")
+        for key, network in networks.settings_of_others(self.trainer.network).items():
+            if key in self.tuner.space:
+                raise ValueError(f"cannot tune {key!r}: only the network {network} reads it")
         return self
 
 
@@ -250,15 +137,40 @@ def load(
 
             layers.insert(0, ("name of the data", {"name": sources.locate(source, "").name}))
     layers.insert(0, (f"preset {preset}", _read_yaml(preset_path(preset)) | {"preset": preset}))
+    network = _fit_network(layers)
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
     for origin, layer in layers:
         _merge(values, layer, origin, origins)
+    values.setdefault("tuner", {}).setdefault("space", default_space(network))
     try:
         config = Config.model_validate(values)
     except ValidationError as error:
         raise UserError(_explain(error, origins)) from None
     return config, {key: origins.get(key, "default") for key in flatten(config.model_dump())}
+
+
+def _fit_network(layers: list[tuple[str, dict[str, Any]]]) -> str:
+    """Take out of the first layer, the preset, what it sets for another network, and return the name of the network.
+
+    Raises:
+      UserError: another layer sets a key that the network does not read.
+    """
+    trainers = [(origin, layer.get("trainer", {})) for origin, layer in layers]
+    named = [str(trainer.get("network", networks.DEFAULT)) for _, trainer in trainers if "network" in trainer]
+    network = named[-1] if named else networks.DEFAULT
+    (_, of_preset), *others = trainers
+    of_others = networks.settings_of_others(network)
+    if network != of_preset.get("network", networks.DEFAULT):
+        for key in ("learning_rate", *of_others):
+            of_preset.pop(key, None)
+    given = {key: (value, origin) for origin, trainer in others for key, value in trainer.items()}
+    for key, other in of_others.items():
+        default = Trainer.model_fields[key].default
+        value, origin = given.get(key, (default, ""))
+        if value != default:
+            raise UserError(f"config key 'trainer.{key}' ({origin}): only the network {other} reads it, not {network}")
+    return network
 
 
 def _source(layer: dict[str, Any]) -> Any:
@@ -340,8 +252,7 @@ def _merge(into: dict[str, Any], layer: dict[str, Any], origin: str, origins: di
 def _explain(error: ValidationError, origins: dict[str, str]) -> str:
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"])
-    message = first["msg"].removeprefix("Value error, ")
-    message = message[:1].lower() + message[1:]
+    message = first_error(error)
     secret = key == "metadata.url"
     given = f" = {first['input']!r}" if not isinstance(first["input"], dict) and not secret else ""
     origin = f" ({origins[key]})" if key in origins else ""

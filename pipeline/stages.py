@@ -22,6 +22,8 @@ from components.example_gen.component import ImageExampleGen
 from components.example_gen.formats.base import Features, Source
 from components.serving_check.component import ServingCheck
 from components.statistics_gen.component import PictureStatisticsGen
+from components.trainer import networks
+from components.trainer.config import Settings
 from components.transform.component import ImageTransform
 from pipeline import curated_schema
 from pipeline.config import Config
@@ -91,8 +93,12 @@ def create_pipeline(config: Config, source: Source, platform: Platform) -> Pipel
         "train_args": trainer_pb2.TrainArgs(splits=[features.TRAIN]),
         "eval_args": trainer_pb2.EvalArgs(splits=[features.VALIDATION]),
     }
-    # components/trainer/settings.py
-    settings = {**config.trainer.model_dump(), "size": config.transform.size, "seed": config.seed}
+    settings = Settings(
+        **config.trainer.model_dump(),
+        network_code=networks.source(config.trainer.network),
+        size=config.transform.size,
+        seed=config.seed,
+    ).model_dump()
     optional: list[BaseNode] = []
 
     # Finds the model whose weights the training begins with.

@@ -1,4 +1,4 @@
-"""Write what is generated: docs/README.md (the index), docs/cli.md, and the table of packages in ARCHITECTURE.md.
+"""Write what is generated: docs/README.md (the index), docs/cli.md, docs/config.md, the packages in ARCHITECTURE.md.
 
 usage: python tools/docs.py            # `make docs`; tests/test_docs.py compares the pages with what this makes
 """
@@ -23,7 +23,7 @@ ROOMS = re.compile(r"(<!-- The rooms.*?-->\n\n).*?(?=\n\n)", re.DOTALL)
 
 def pages() -> dict[str, str]:
     """Return the text of each generated page by its path in the repository."""
-    texts = {"cli.md": command_line()}
+    texts = {"cli.md": command_line(), "config.md": configuration()}
     architecture = (ROOT / "ARCHITECTURE.md").read_text()
     return {
         "ARCHITECTURE.md": ROOMS.sub(lambda match: match[1] + rooms(), architecture),
@@ -62,6 +62,15 @@ def command_line() -> str:
     for command in commands(parser()):
         parts += [f"## {command.prog}", "```text\n" + command.format_help().strip() + "\n```"]
     return "\n\n".join(parts) + "\n"
+
+
+def configuration() -> str:
+    """Return every key of the configuration, as its section describes it."""
+    sys.path.insert(0, str(ROOT))
+    from pipeline import config_reference
+
+    title, text = config_reference.markdown().split("\n\n", 1)
+    return f"{title}\n\n{GENERATED}\n\n{text}"
 
 
 def commands(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:

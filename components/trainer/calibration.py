@@ -1,4 +1,4 @@
-"""How sure the model says it is: one factor of its logits, found on `validation`."""
+"""Calibration of the confidence: one factor of the logits, fitted on the validation split."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from scipy.special import log_softmax
 
 from components.trainer.model import LOGITS
 
-_FACTORS = (0.01, 100.0)  # between which it is looked for
+_FACTORS = (0.01, 100.0)  # between which it is searched
 
 
 def calibrate(model: keras.Sequential, batches: tf.data.Dataset) -> float:
-    """Scales the logits of `model`, in place, so that what it says with 90% is right in 90 of 100 pictures.
+    """Scale the logits of `model`, in place, so that predictions with 90% confidence are correct in 90 of 100 images.
 
-    Smoothed labels and the mean over several views leave a model that is right more often than it says. No answer
+    Smoothed labels and the mean over several views leave a model that is correct more often than it says. No prediction
     changes, for the order of the logits does not. Source: Guo and others, 'On Calibration of Modern Neural Networks',
     2017, 'temperature scaling'; the targets are a little below 1, as in Platt, 'Probabilistic Outputs for Support
-    Vector Machines', 1999, or a model without a mistake on few pictures would never be in doubt.
+    Vector Machines', 1999, or a model without an error on few images would never be in doubt.
 
     Args:
-      model: of `model.build_model` or `model.mean_of`.
+      model: of a network's `build` or `model.mean_of`.
       batches: of `input.validation_batches`.
 
     Returns:
       the factor.
     """
     predict = tf.function(lambda images: model(images, training=False))
-    found = [(predict(images)[weights > 0], labels[weights > 0]) for images, labels, weights in batches]
-    logits, labels = (np.concatenate(values).astype(np.float64) for values in zip(*found))
+    predictions = [(predict(images)[weights > 0], labels[weights > 0]) for images, labels, weights in batches]
+    logits, labels = (np.concatenate(values).astype(np.float64) for values in zip(*predictions))
     doubt = 1 / (len(labels) + 2)
     targets = (1 - doubt) * labels + doubt / labels.shape[1]
 

@@ -1,8 +1,7 @@
-"""What an unfinished training keeps, to go on from after Ctrl-C, a crash or a kill."""
+"""Checkpoints of an unfinished training, to resume from after Ctrl-C, a crash or a kill."""
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import os
@@ -17,8 +16,8 @@ from absl import logging
 
 from components import files
 from components.errors import UserError
-from components.trainer.progress import Record
-from components.trainer.settings import Settings
+from components.trainer.config import Settings
+from components.trainer.record import Record
 
 _HERE = Path(__file__).resolve().parent
 _LIBRARIES = ("keras", "numpy", "tensorflow")
@@ -54,7 +53,7 @@ class Checkpoints:
         self._record, self._writes = record, writes
 
     def restore(self) -> None:
-        """Go on from the latest checkpoint, if there is one.
+        """Resume from the latest checkpoint, if there is one.
 
         Raises:
           UserError: it cannot be read.
@@ -68,7 +67,7 @@ class Checkpoints:
                 f"the unfinished training in {self._directory} cannot be read ({str(error).splitlines()[0]}): "
                 "remove that folder to train from the start"
             ) from error
-        logging.info("training goes on after %s, kept in %s", self._record.where(), self._directory)
+        logging.info("training resumes after %s, kept in %s", self._record.where(), self._directory)
 
     def save_if_due(self) -> None:
         if time.monotonic() - self._saved >= self._seconds:
@@ -80,31 +79,31 @@ class Checkpoints:
             self._saved = time.monotonic()
 
     def delete(self) -> None:
-        """The training is finished and written."""
+        """Remove them: the training is finished and written."""
         if self._manager is not None and tf.io.gfile.exists(self._directory):
             tf.io.gfile.rmtree(self._directory)
 
 
 def key(inputs: str, settings: Settings, precision: str) -> str:
-    """24 hex digits that tell trainings apart: of what they read, the settings, the code and the libraries.
+    """Return 24 hex digits that differ with what a training reads, its settings, the code and the libraries.
 
     Args:
       inputs: the `content` of all files that the training reads.
       precision: what it computes in, since `auto` depends on the machine.
     """
-    known = {name: value for name, value in dataclasses.asdict(settings).items() if name not in _WITHOUT_EFFECT}
-    code = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in _HERE.glob("*.py")}
+    effective = settings.model_dump(exclude=set(_WITHOUT_EFFECT))
+    code = {str(file.relative_to(_HERE)): hashlib.sha256(file.read_bytes()).hexdigest() for file in _HERE.rglob("*.py")}
     libraries = {library: metadata.version(library) for library in _LIBRARIES}
-    whole = json.dumps([inputs, known, precision, code, libraries], sort_keys=True)
+    whole = json.dumps([inputs, effective, precision, code, libraries], sort_keys=True)
     return hashlib.sha256(whole.encode()).hexdigest()[:24]
 
 
 def content(paths: Iterable[str]) -> str:
-    """64 hex digits: of the names and the bytes of files, wherever they lie."""
+    """Return 64 hex digits that differ with the names and the bytes of files, wherever they lie."""
     lines = sorted(f"{os.path.basename(path)} {files.sha256(path)}" for path in paths)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def files_below(directory: str) -> list[str]:
-    """The path of every file in a folder and in those below it."""
+    """Return the path of every file in a folder and in those below it."""
     return [os.path.join(folder, name) for folder, _, names in tf.io.gfile.walk(directory) for name in names]

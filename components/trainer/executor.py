@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import tempfile
 from typing import Any
 
@@ -12,11 +11,11 @@ from tfx.components.tuner import executor as tfx_tuner
 from tfx.types import standard_component_specs
 from tfx.utils import json_utils
 
-from components.trainer.settings import Settings
+from components.trainer.config import Settings, Tuner
 
 
 class Executor(tfx_trainer.GenericExecutor):
-    """TFX's; an execution property with the name of one of the Settings goes before its value in custom_config."""
+    """TFX's; an execution property with the name of one of the Settings overrides its value in custom_config."""
 
     def Do(
         self,
@@ -36,7 +35,7 @@ class TunerExecutor(tfx_tuner.Executor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        custom_config = _custom_config(exec_properties, "trials", "space")
+        custom_config = _custom_config(exec_properties, *Tuner.model_fields)
         super().Do(input_dict, output_dict, exec_properties | custom_config)
 
     def _get_tmp_dir(self) -> str:
@@ -44,8 +43,8 @@ class TunerExecutor(tfx_tuner.Executor):
 
 
 def _custom_config(exec_properties: dict[str, Any], *more: str) -> dict[str, str]:
-    """The Settings, and `more`, without what describes the job."""
+    """Return the Settings, and `more`, without what describes the job."""
     configured = json_utils.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY]) | exec_properties
-    names = [*(field.name for field in dataclasses.fields(Settings)), *more]
+    names = [*Settings.model_fields, *more]
     settings = {name: configured[name] for name in names if name in configured}
     return {standard_component_specs.CUSTOM_CONFIG_KEY: json_utils.dumps(settings)}

@@ -20,13 +20,13 @@ _TENSORFLOWS_IMAGE = "image/encoded"  # what the feature is called in TensorFlow
 
 
 def export(model: keras.Model, graph: TransformGraph, class_names: Sequence[str], directory: str) -> None:
-    """Writes a SavedModel that needs TensorFlow alone, with the three signatures of `components.contracts.features`.
+    """Write a SavedModel that needs TensorFlow alone, with the three signatures of `components.contracts.features`.
 
-    All three end in the same function of encoded pictures: answers cannot differ between them.
+    All three end in the same function of encoded images: predictions cannot differ between them.
 
     Args:
-      model: from pictures, float32 [N, S, S, 3], normalised, to logits [N, K].
-      graph: makes such pictures of encoded ones.
+      model: from images, float32 [N, S, S, 3], normalised, to logits [N, K].
+      graph: makes such images of encoded ones.
       class_names: K names, in the order of the labels.
       directory: where to write; created.
     """
@@ -36,12 +36,12 @@ def export(model: keras.Model, graph: TransformGraph, class_names: Sequence[str]
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="images")])
     def classify(images: tf.Tensor) -> dict[str, tf.Tensor]:
         count = tf.shape(images)[0]
-        known = tf.reduce_any([_begins_with(images, magic) for magic in _MAGIC], axis=0)
+        readable = tf.reduce_any([_begins_with(images, magic) for magic in _MAGIC], axis=0)
         what = "not a JPEG, PNG, BMP or GIF, which are what this model reads: convert it first; number in the request:"
-        with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(known), [what, tf.where(~known)[:, 0]])]):
+        with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(readable), [what, tf.where(~readable)[:, 0]])]):
             # An empty request asks about a blank image, whose answer is dropped: not every layer takes no image at all.
             images = tf.concat([images, tf.fill([tf.maximum(1 - count, 0)], blank)], axis=0)
-        probabilities = tf.nn.softmax(model(graph.pictures(images), training=False))[:count]
+        probabilities = tf.nn.softmax(model(graph.images(images), training=False))[:count]
         return {
             f.CLASS_NAMES: tf.tile(names, [count, 1]),
             f.PROBABILITIES: probabilities,
@@ -51,8 +51,8 @@ def export(model: keras.Model, graph: TransformGraph, class_names: Sequence[str]
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
     def serving_default(examples: tf.Tensor) -> dict[str, tf.Tensor]:
         spec = {name: tf.io.FixedLenFeature([], tf.string, "") for name in (f.IMAGE, _TENSORFLOWS_IMAGE)}
-        found = tf.io.parse_example(examples, spec)
-        images = tf.where(found[f.IMAGE] == "", found[_TENSORFLOWS_IMAGE], found[f.IMAGE])
+        parsed = tf.io.parse_example(examples, spec)
+        images = tf.where(parsed[f.IMAGE] == "", parsed[_TENSORFLOWS_IMAGE], parsed[f.IMAGE])
         what = f"no feature {f.IMAGE} or {_TENSORFLOWS_IMAGE} holds an encoded image; number in the request:"
         missing = tf.where(images == "")[:, 0]
         with tf.control_dependencies([tf.debugging.Assert(tf.size(missing) == 0, [what, missing])]):
@@ -65,8 +65,8 @@ def export(model: keras.Model, graph: TransformGraph, class_names: Sequence[str]
     @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8, name="pixels")])
     def serve_tensors(pixels: tf.Tensor) -> dict[str, tf.Tensor]:
         # Lossless and uncompressed: the price of having one graph instead of two that must agree.
-        def encode(picture: tf.Tensor) -> tf.Tensor:
-            return tf.io.encode_png(picture, compression=0)
+        def encode(image: tf.Tensor) -> tf.Tensor:
+            return tf.io.encode_png(image, compression=0)
 
         count, height, width, _ = tf.unstack(tf.shape(pixels))
         some = tf.logical_or(count == 0, height * width > 0)  # of no pixels, TensorFlow's encoder ends the process

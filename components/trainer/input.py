@@ -9,12 +9,13 @@ import tensorflow as tf
 from absl import logging
 
 from components.contracts import counts
-from components.trainer.augment import WHOLE, augment, cutout, mixing
-from components.trainer.settings import Settings
+from components.trainer.augment import FULL_BATCH, Augmenter, Batch
+from components.trainer.config import Settings
+from components.trainer.plan import Plan
 from components.trainer.transform_graph import TransformGraph
 
-_READ_BATCH = 256  # pictures decoded at once, for the cache
-_SHUFFLE = 4096  # encoded pictures shuffled at a time, when streaming
+_READ_BATCH = 256  # images decoded at once, for the cache
+_SHUFFLE = 4096  # encoded images shuffled at a time, when streaming
 _OPEN_FILES = 16  # read side by side, when streaming
 
 
@@ -22,7 +23,7 @@ _OPEN_FILES = 16  # read side by side, when streaming
 class Cache:
     """A split in memory, in the order of its files."""
 
-    pixels: tf.Tensor  # uint8 [N, S, S, 3]: a quarter of what normalised pictures take
+    pixels: tf.Tensor  # uint8 [N, S, S, 3]: a quarter of what normalised images take
     labels: tf.Tensor  # int64 [N]
     scale: tf.Tensor  # float32 [3]; pixels * scale + shift are what the Transform graph gave
     shift: tf.Tensor  # float32 [3]
@@ -33,103 +34,92 @@ class Split:
     """One split of the data."""
 
     files: list[str]  # TFRecords, sorted
-    counts: list[int]  # pictures in each of them
+    counts: list[int]  # images in each of them
     graph: TransformGraph
     cache: Cache | None  # None: streamed from the files
 
     @property
     def count(self) -> int:
-        """Pictures. Each has a number, from 0, in the order of the files."""
+        """The number of images. Each has a number, from 0, in the order of the files."""
         return sum(self.counts)
 
 
 def open_split(patterns: list[str], graph: TransformGraph, cache_bytes: int) -> Split:
-    """The pictures in the files that match `patterns`, decoded into memory if they take at most `cache_bytes`."""
+    """Open the images in the files that match `patterns`, decoded into memory if they take at most `cache_bytes`."""
     files = sorted(name for pattern in patterns for name in tf.io.gfile.glob(pattern))
     split = Split(files, [counts.of_file(file) for file in files], graph, None)
     if decoded_bytes(split) <= cache_bytes:
-        split = replace(split, cache=_decode(split))
-    logging.info("%d pictures, %s", split.count, "in memory" if split.cache else "streamed")
+        split = replace(split, cache=_build_cache(split))
+    logging.info("%d images, %s", split.count, "in memory" if split.cache else "streamed")
     return split
 
 
 def decoded_bytes(split: Split) -> int:
-    """The memory that `split` takes, or would take, as a cache."""
+    """Return the memory that `split` takes, or would take, as a cache."""
     return split.count * split.graph.size**2 * 3
 
 
-def training_batches(
-    split: Split, classes: int, settings: Settings, first_step: int = 0, part: slice = WHOLE
-) -> tf.data.Dataset:
-    """All batches of all epochs from `first_step` on, shuffled and augmented; of each the pictures of `part`.
+def training_batches(split: Split, plan: Plan, first_step: int = 0, part: slice = FULL_BATCH) -> tf.data.Dataset:
+    """Return all batches of all epochs from `first_step` on, shuffled and augmented; of each the images of `part`.
 
     Every batch depends on the data, the seed and its own number alone, not on threads nor on where it began.
 
     Returns:
-      pictures, float32 [N, S, S, 3], and one-hot labels, float32 [N, classes], the N of batch_size that `part` has;
-      `steps_per_epoch(split, settings)` of them an epoch.
+      images, float32 [N, S, S, 3], and labels, float32 [N, classes], one-hot or mixed, the N of batch_size that `part`
+      has; `plan.steps` of them an epoch.
     """
-    steps = steps_per_epoch(split, settings)
+    settings, steps = plan.settings, plan.steps
     first_epoch, skipped = divmod(first_step, steps)
     shuffled = _shuffled_in_memory if split.cache else _shuffled_on_disk
-    mix = mixing(settings)
-    made = WHOLE if mix else part  # a picture may be mixed with any other of the batch
+    augmenter = Augmenter(settings, part)
+    needed = augmenter.needed
 
     def of_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
         skip = tf.where(epoch == first_epoch, tf.constant(skipped, tf.int64), 0)
-        return shuffled(split, settings, made, epoch, skip)
+        return shuffled(split, plan, needed, epoch, skip)
 
-    def prepare(step: tf.Tensor, batch: tuple[tf.Tensor, tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
-        images, numbers, index = _of_static_shape(batch, settings, made)
-        images = augment(images, index=index, epoch=step // steps, step=step, settings=settings, part=made)
-        images = cutout(_normalised(images, split.cache), step=step, settings=settings, part=made)
-        labels = tf.one_hot(numbers, classes)
-        if mix:
-            images, labels = (mixed[part] for mixed in mix(images, labels, step))
-        return images, labels
+    def augment(step: tf.Tensor, batch: tuple[tf.Tensor, tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+        images, numbers, index = _static_shapes(batch, settings, needed)
+        labels = tf.one_hot(numbers, plan.classes)
+        batch_of_step = Batch(images, labels, index, epoch=step // steps, step=step, part=needed)
+        return augmenter.apply(batch_of_step, lambda images: _normalised(images, split.cache))
 
     batches = tf.data.Dataset.range(first_epoch, settings.epochs).flat_map(of_epoch)
-    return _finished(batches.enumerate(first_step).map(prepare, tf.data.AUTOTUNE))
+    return _with_options(batches.enumerate(first_step).map(augment, tf.data.AUTOTUNE))
 
 
-def validation_batches(split: Split, classes: int, settings: Settings, part: slice = WHOLE) -> tf.data.Dataset:
-    """Every picture once, in the order of the files, in batches of one shape: the last is filled up.
+def validation_batches(split: Split, plan: Plan, part: slice = FULL_BATCH) -> tf.data.Dataset:
+    """Return every image once, in the order of the files, in batches of one shape: the last is filled up.
 
     Returns:
-      pictures and labels as `training_batches` has them, and weights, float32 [N]: 0 for what fills up.
+      images and labels as `training_batches` has them, and weights, float32 [N]: 0 for what fills up.
     """
-    number = -(-split.count // settings.batch_size)
-    more = number * settings.batch_size - split.count
+    settings, size = plan.settings, plan.settings.batch_size
+    number = -(-split.count // size)
+    more = number * size - split.count
     if split.cache:
-        rows = tf.data.Dataset.range(number * settings.batch_size).batch(settings.batch_size, drop_remainder=True)
+        rows = tf.data.Dataset.range(number * size).batch(size, drop_remainder=True)
         batches = rows.map(lambda row: _gather(split, row[part] % split.count), tf.data.AUTOTUNE)
     else:
         records = _records(split.files)
         records = records.concatenate(records.take(1).repeat(more)) if more else records
-        batches = records.batch(settings.batch_size, drop_remainder=True)
+        batches = records.batch(size, drop_remainder=True)
         batches = batches.map(lambda serialized: split.graph.examples(serialized[part]), tf.data.AUTOTUNE)
 
     def weigh(number: tf.Tensor, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        images, labels = _of_static_shape(batch, settings, part)
-        place = number * settings.batch_size + tf.range(settings.batch_size, dtype=tf.int64)[part]
+        images, labels = _static_shapes(batch, settings, part)
+        place = number * size + tf.range(size, dtype=tf.int64)[part]
         weights = tf.cast(place < split.count, tf.float32)
-        return _normalised(images, split.cache), tf.one_hot(labels, classes), weights
+        return _normalised(images, split.cache), tf.one_hot(labels, plan.classes), weights
 
-    return _finished(batches.enumerate().map(weigh, tf.data.AUTOTUNE))
-
-
-def steps_per_epoch(split: Split, settings: Settings) -> int:
-    """Whole batches in an epoch; each epoch leaves out another remainder."""
-    return split.count // settings.batch_size
+    return _with_options(batches.enumerate().map(weigh, tf.data.AUTOTUNE))
 
 
-def _shuffled_in_memory(
-    split: Split, settings: Settings, part: slice, epoch: tf.Tensor, skipped: tf.Tensor
-) -> tf.data.Dataset:
+def _shuffled_in_memory(split: Split, plan: Plan, part: slice, epoch: tf.Tensor, skipped: tf.Tensor) -> tf.data.Dataset:
     numbers = tf.range(split.count, dtype=tf.int64)
-    order = tf.random.experimental.stateless_shuffle(numbers, _epoch_seed(settings, epoch))
-    whole = steps_per_epoch(split, settings) * settings.batch_size
-    batches = tf.reshape(order[:whole], [-1, settings.batch_size])
+    order = tf.random.experimental.stateless_shuffle(numbers, _epoch_seed(plan.settings, epoch))
+    batch_size = plan.settings.batch_size
+    batches = tf.reshape(order[: plan.steps * batch_size], [-1, batch_size])
     rows = tf.data.Dataset.from_tensor_slices(batches[:, part]).skip(skipped)
     return rows.map(lambda row: (*_gather(split, row), row), tf.data.AUTOTUNE)
 
@@ -139,10 +129,8 @@ def _gather(split: Split, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return tf.gather(split.cache.pixels, rows), tf.gather(split.cache.labels, rows)
 
 
-def _shuffled_on_disk(
-    split: Split, settings: Settings, part: slice, epoch: tf.Tensor, skipped: tf.Tensor
-) -> tf.data.Dataset:
-    seed = _epoch_seed(settings, epoch)
+def _shuffled_on_disk(split: Split, plan: Plan, part: slice, epoch: tf.Tensor, skipped: tf.Tensor) -> tf.data.Dataset:
+    seed = _epoch_seed(plan.settings, epoch)
     order = tf.random.experimental.stateless_shuffle(tf.range(len(split.files)), seed)
     names = tf.constant(split.files)
     first_numbers = tf.cumsum(tf.constant(split.counts, tf.int64), exclusive=True)
@@ -162,7 +150,7 @@ def _shuffled_on_disk(
         return tf.gather(records[0], places), tf.gather(records[1], places)
 
     records = records.batch(_SHUFFLE).enumerate().map(shuffle)
-    batches = records.rebatch(settings.batch_size, drop_remainder=True).skip(skipped)
+    batches = records.rebatch(plan.settings.batch_size, drop_remainder=True).skip(skipped)
 
     def decode(index: tf.Tensor, serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         return *split.graph.examples(serialized[part]), index[part]
@@ -174,8 +162,8 @@ def _epoch_seed(settings: Settings, epoch: tf.Tensor) -> tf.Tensor:
     return tf.stack([tf.constant(settings.seed, tf.int64), epoch])
 
 
-def _of_static_shape(batch: tuple[tf.Tensor, ...], settings: Settings, part: slice) -> tuple[tf.Tensor, ...]:
-    """What XLA needs, and what the Transform graph forgets: how many pictures there are."""
+def _static_shapes(batch: tuple[tf.Tensor, ...], settings: Settings, part: slice) -> tuple[tf.Tensor, ...]:
+    """Return `batch` with the number of its images, which XLA needs and the Transform graph forgets."""
     size = len(range(settings.batch_size)[part])
     return tuple(tf.ensure_shape(values, [size, *values.shape[1:]]) for values in batch)
 
@@ -184,8 +172,8 @@ def _normalised(images: tf.Tensor, cache: Cache | None) -> tf.Tensor:
     return tf.cast(images, tf.float32) * cache.scale + cache.shift if cache else images
 
 
-def _decode(split: Split) -> Cache:
-    """Runs every picture through the Transform graph, once.
+def _build_cache(split: Split) -> Cache:
+    """Run every image through the Transform graph, once.
 
     Raises:
       ValueError: the graph does more than scale and shift each channel, so that uint8 cannot hold what it gives.
@@ -219,7 +207,7 @@ def _open(file: tf.Tensor) -> tf.data.Dataset:
     return tf.data.TFRecordDataset(file, tf.where(tf.strings.regex_full_match(file, r".*\.gz"), "GZIP", ""))
 
 
-def _finished(batches: tf.data.Dataset) -> tf.data.Dataset:
+def _with_options(batches: tf.data.Dataset) -> tf.data.Dataset:
     options = tf.data.Options()
     # Under a strategy each worker asks for its part of every batch, not for batches of its own.
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF

@@ -47,10 +47,10 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
 @register
 class Views(keras.layers.Layer):
-    """Several views of each picture: [N, H, W, C] to [views * N, H, W, C], all pictures in the first view, and so on.
+    """Several views of each image: [N, H, W, C] to [views * N, H, W, C], all images in the first view, and so on.
 
     Args:
-      views: 2 are the picture and its left-right mirror image. 6 are these two, and both moved by one pixel, up left
+      views: 2 are the image and its left-right mirror image. 6 are these two, and both moved by one pixel, up left
         and down right, the border filled by reflection.
 
     Source: cifar10-airbench (Jordan, 2024), 'multi-crop evaluation'.
@@ -76,7 +76,7 @@ class Views(keras.layers.Layer):
 
 @register
 class MeanOfViews(Views):
-    """The mean of what was made of the `Views` of each picture: [views * N, K] to [N, K]. Moved ones count half."""
+    """The mean over the `Views` of each image: [views * N, K] to [N, K]. Moved views count half."""
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         both, *moved = tf.split(inputs, self.views // 2)
@@ -89,7 +89,7 @@ class Dirac(keras.initializers.Initializer):
     """Kernels [H, W, in, out] that hand on their inputs: the first min(in, out) outputs are the first inputs.
 
     The other outputs are uniform, as `he_uniform` but narrower. A deep network then begins as a shallow one that sees
-    its picture. Source: Zagoruyko and Komodakis, 'DiracNets', 2017; as used by cifar10-airbench (Jordan, 2024).
+    its image. Source: Zagoruyko and Komodakis, 'DiracNets', 2017; as used by cifar10-airbench (Jordan, 2024).
     """
 
     def __init__(self, seed: int | None = None) -> None:

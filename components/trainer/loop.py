@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import keras
 import tensorflow as tf
@@ -12,48 +13,99 @@ from components.errors import Stopped
 from components.trainer import interrupt
 from components.trainer import strategy as devices
 from components.trainer.checkpoint import Checkpoints
-from components.trainer.progress import Record
-from components.trainer.settings import Settings
+from components.trainer.plan import Plan
+from components.trainer.record import Record
 
 _EXECUTION = 0.5  # seconds that one execution should take: as many steps as fit, and how soon Ctrl-C is heard
-_TOGETHER = 16  # steps an execution on several workers
+_STEPS_OF_WORKERS = 16  # steps an execution on several workers
 
 Step = Callable[..., tuple[tf.Tensor, tf.Tensor]]
-Validation = Callable[[slice], tf.data.Dataset]  # of a part of each batch
-Training = Callable[[int, slice], tf.data.Dataset]  # the same, from the number of the first step on
 
 
-def fit(
-    model: keras.Model,
-    optimizer: keras.optimizers.Optimizer,
-    training: Training,
-    validation: Validation,
-    validation_pictures: int,
-    settings: Settings,
-    strategy: tf.distribute.Strategy,
-    record: Record,
-    checkpoints: Checkpoints,
-) -> None:
-    """Trains from where `record` stands to the last epoch, validating after each.
+@dataclass(frozen=True)
+class State:
+    """A training: what it will do, what it has learned, how far it is, and where that is kept."""
 
-    Args:
-      model: built, under `strategy`, with logits as its output.
-      optimizer: built for the model's trainable variables, under `strategy`.
-      training: gives pictures, float32 [N, S, S, 3], and one-hot labels, float32 [N, K], a step: N of batch_size.
-      validation: the same with weights, float32 [N], 0 for the pictures that fill up the last batch.
-      validation_pictures: how many in `validation` have the weight 1.
+    plan: Plan
+    model: keras.Sequential  # built, under the strategy, with logits as its output
+    optimizer: keras.optimizers.Optimizer  # built for the model's trainable variables, under the strategy
+    record: Record
+    checkpoints: Checkpoints  # to be deleted once the model is written
+
+
+@dataclass(frozen=True)
+class Data:
+    """What is trained and validated on; of each batch the part that is asked for.
+
+    Attributes:
+      training: gives, from a step on, images, float32 [N, S, S, 3], and labels, float32 [N, K], a step.
+      validation: gives the same with weights, float32 [N], 0 for the images that fill up the last batch.
+      validation_images: how many in `validation` have the weight 1.
+    """
+
+    training: Callable[[int, slice], tf.data.Dataset]
+    validation: Callable[[slice], tf.data.Dataset]
+    validation_images: int
+
+
+def fit(state: State, data: Data, strategy: tf.distribute.Strategy) -> None:
+    """Train from where `state` stands to the last epoch, validating after each.
 
     Raises:
       UserError: a loss is not a number.
       Stopped: after Ctrl-C, SIGTERM or SIGHUP, once the step is done and kept; on several machines, on all of them.
     """
-    # ------------------------------------------------------------------------------------------------ on the devices
-    train_step = training_step(model, optimizer, settings, strategy.num_replicas_in_sync)
-    test_step = validation_step(model, settings)
+    record, settings = state.record, state.plan.settings
+    train_steps, test_steps = _train_steps(state, strategy), _test_steps(state, strategy)
+    validation_batches = -(-data.validation_images // settings.batch_size)
+    validation = _distributed(data.validation, settings.batch_size, strategy)
+    training = _distributed(lambda part: data.training(record.step, part), settings.batch_size, strategy)
+    iterator, pace = iter(training), _Pace(strategy)
+    with interrupt.stop_requested() as stop:
+        while True:
+            if record.at_end_of_epoch:
+                if record.step == record.total:
+                    state.optimizer.finalize_variable_values(state.model.trainable_variables)
+                total, right = test_steps(iter(validation), tf.constant(validation_batches))
+                rate = float(keras.ops.convert_to_numpy(state.optimizer.learning_rate))
+                record.end_epoch(float(total) / data.validation_images, float(right) / data.validation_images, rate)
+            if record.epoch == settings.epochs:
+                return
+            if devices.any_worker(strategy, stop.is_set()):
+                state.checkpoints.save()
+                raise Stopped(record.where(), stop.number)
+            count = min(pace.steps, record.left_in_epoch)
+            began = time.monotonic()
+            losses, right, waited, stepping = train_steps(iterator, tf.constant(count))
+            values = losses.numpy()
+            seconds = pace.measure(count, time.monotonic() - began, float(stepping))
+            record.add(values, float(right), seconds, float(waited) / float(stepping))
+            state.checkpoints.save_if_due()
+
+
+class _Pace:
+    """How many steps the next execution has."""
+
+    def __init__(self, strategy: tf.distribute.Strategy) -> None:
+        # The clocks of several workers would not agree on a number, and each would wait for steps the other omits.
+        self._alone = not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+        self.steps, self._compiled = 1, False
+
+    def measure(self, count: int, wall: float, stepping: float) -> float:
+        """Return the seconds that `count` steps took, of `wall` seconds of which `stepping` were in the function."""
+        seconds = wall if self._compiled else stepping  # the first time TensorFlow compiles first
+        self._compiled = True
+        fitting = max(1, min(4 * count, round(_EXECUTION * count / max(seconds, 1e-6))))
+        self.steps = fitting if self._alone else _STEPS_OF_WORKERS
+        return seconds
+
+
+def _train_steps(state: State, strategy: tf.distribute.Strategy) -> Callable[..., tuple[tf.Tensor, ...]]:
+    step = training_step(state.model, state.optimizer, state.plan, strategy.num_replicas_in_sync)
 
     @tf.function
     def train_steps(iterator: tf.data.Iterator, steps: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """(loss of each step, right answers in all, seconds waited for data, seconds in all)"""
+        """Return (loss of each step, correct predictions in all, seconds waited for data, seconds in all)."""
         started = tf.timestamp()
         losses = tf.TensorArray(tf.float32, steps)
         right, waited = tf.constant(0.0), tf.constant(0.0, tf.float64)
@@ -65,65 +117,39 @@ def fit(
                 batch = next(iterator)
             with tf.control_dependencies(tf.nest.flatten(batch, expand_composites=True)):
                 waited += tf.timestamp() - began
-            loss, correct = _sum(strategy, strategy.run(train_step, args=batch))
+            loss, correct = _sum(strategy, strategy.run(step, args=batch))
             losses = losses.write(i, loss)
             right += correct
         with tf.control_dependencies([right]):
             return losses.stack(), right, waited, tf.timestamp() - started
 
+    return train_steps
+
+
+def _test_steps(state: State, strategy: tf.distribute.Strategy) -> Callable[..., tuple[tf.Tensor, ...]]:
+    step = validation_step(state.model, state.plan)
+
     @tf.function
     def test_steps(iterator: tf.data.Iterator, steps: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """(sum of the losses, right answers)"""
+        """Return (sum of the losses, correct predictions)."""
         total, right = tf.constant(0.0), tf.constant(0.0)
         for _ in tf.range(steps):
-            loss, correct = _sum(strategy, strategy.run(test_step, args=next(iterator)))
+            loss, correct = _sum(strategy, strategy.run(step, args=next(iterator)))
             total += loss
             right += correct
         return total, right
 
-    def share(batches: Validation) -> tf.data.Dataset:
-        return strategy.distribute_datasets_from_function(lambda context: _share(batches, settings, context))
-
-    # ------------------------------------------------------------------------------------------------ on the host
-    validation_batches = -(-validation_pictures // settings.batch_size)
-    validating = share(validation)
-    iterator = iter(share(lambda part: training(record.step, part)))
-    count, compiled = 1, False  # steps in the next execution
-    # The clocks of several workers would not agree on a number, and each would wait for steps the other does not do.
-    alone = not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
-    with interrupt.asked() as stop:
-        while True:
-            if record.at_end_of_epoch:
-                if record.step == record.total:
-                    optimizer.finalize_variable_values(model.trainable_variables)
-                total, right = test_steps(iter(validating), tf.constant(validation_batches))
-                rate = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
-                record.end_epoch(float(total) / validation_pictures, float(right) / validation_pictures, rate)
-            if record.epoch == settings.epochs:
-                return
-            if devices.on_any(strategy, stop.is_set()):
-                checkpoints.save()
-                raise Stopped(record.where(), stop.number)
-            count = min(count, record.left_in_epoch)
-            began = time.monotonic()
-            losses, right, waited, stepping = train_steps(iterator, tf.constant(count))
-            values, wall = losses.numpy(), time.monotonic() - began
-            seconds, compiled = wall if compiled else float(stepping), True  # the first time TensorFlow compiles first
-            record.add(values, float(right), seconds, float(waited) / float(stepping))
-            checkpoints.save_if_due()
-            count = max(1, min(4 * count, round(_EXECUTION * count / max(seconds, 1e-6)))) if alone else _TOGETHER
+    return test_steps
 
 
-def training_step(model: keras.Model, optimizer: keras.optimizers.Optimizer, settings: Settings, replicas: int) -> Step:
-    """One step on one replica: (its part of the mean loss, its right answers), each float32 []."""
-    cost = keras.losses.CategoricalCrossentropy(
-        from_logits=True, label_smoothing=settings.label_smoothing, reduction="none"
-    )
+def training_step(model: keras.Model, optimizer: keras.optimizers.Optimizer, plan: Plan, replicas: int) -> Step:
+    """Return one step on one replica: (its part of the mean loss, its correct predictions), each float32 []."""
+    cost, batch_size = _loss(plan), plan.settings.batch_size
 
     def step(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         with tf.GradientTape() as tape:
             logits = tf.cast(model(images, training=True), tf.float32)
-            loss = tf.reduce_sum(cost(labels, logits)) / settings.batch_size
+            loss = tf.reduce_sum(cost(labels, logits)) / batch_size
             objective = tf.add_n([loss, *(term / replicas for term in model.losses)])
         weights = model.trainable_variables
         optimizer.apply(tape.gradient(objective, weights), weights)  # sums the gradients over the replicas
@@ -132,17 +158,20 @@ def training_step(model: keras.Model, optimizer: keras.optimizers.Optimizer, set
     return step
 
 
-def validation_step(model: keras.Model, settings: Settings) -> Step:
-    """One batch on one replica: (sum of the losses, right answers), each float32 []."""
-    cost = keras.losses.CategoricalCrossentropy(
-        from_logits=True, label_smoothing=settings.label_smoothing, reduction="none"
-    )
+def validation_step(model: keras.Model, plan: Plan) -> Step:
+    """Return one batch on one replica: (sum of the losses, correct predictions), each float32 []."""
+    cost = _loss(plan)
 
     def step(images: tf.Tensor, labels: tf.Tensor, weight: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         logits = tf.cast(model(images, training=False), tf.float32)
         return tf.reduce_sum(cost(labels, logits) * weight), _correct(labels, logits, weight)
 
     return step
+
+
+def _loss(plan: Plan) -> keras.losses.Loss:
+    smoothing = plan.settings.label_smoothing
+    return keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=smoothing, reduction="none")
 
 
 def _correct(labels: tf.Tensor, logits: tf.Tensor, weight: tf.Tensor | float = 1.0) -> tf.Tensor:
@@ -153,15 +182,21 @@ def _sum(strategy: tf.distribute.Strategy, values: tuple[tf.Tensor, ...]) -> tup
     return tuple(strategy.reduce(tf.distribute.ReduceOp.SUM, value, axis=None) for value in values)
 
 
-def _share(batches: Validation, settings: Settings, context: tf.distribute.InputContext) -> tf.data.Dataset:
-    """Of every global batch the part of each replica of this worker, one after the other."""
-    size, first = settings.batch_size // context.num_input_pipelines, context.input_pipeline_id
-    mine = batches(slice(first * size, (first + 1) * size))
-    replicas = context.num_replicas_in_sync // context.num_input_pipelines
-    if replicas == 1:
-        return mine
+def _distributed(
+    batches: Callable[[slice], tf.data.Dataset], batch_size: int, strategy: tf.distribute.Strategy
+) -> tf.data.Dataset:
+    """Return, of every global batch, the part of each replica of this worker, one after the other."""
 
-    def split(*batch: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        return tuple(tf.reshape(part, [replicas, size // replicas, *part.shape[1:]]) for part in batch)
+    def of_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:
+        size, first = batch_size // context.num_input_pipelines, context.input_pipeline_id
+        mine = batches(slice(first * size, (first + 1) * size))
+        replicas = context.num_replicas_in_sync // context.num_input_pipelines
+        if replicas == 1:
+            return mine
 
-    return mine.map(split, tf.data.AUTOTUNE).unbatch().prefetch(tf.data.AUTOTUNE)
+        def split(*batch: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            return tuple(tf.reshape(part, [replicas, size // replicas, *part.shape[1:]]) for part in batch)
+
+        return mine.map(split, tf.data.AUTOTUNE).unbatch().prefetch(tf.data.AUTOTUNE)
+
+    return strategy.distribute_datasets_from_function(of_worker)

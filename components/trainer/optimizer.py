@@ -1,4 +1,4 @@
-"""The optimizer: Muon for convolutions, Nesterov SGD for everything else."""
+"""The optimizer Muon: orthogonalised steps for convolutions, Nesterov SGD for everything else."""
 
 from __future__ import annotations
 
@@ -7,19 +7,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from components.trainer.settings import Settings
-
 # Of the quintic whose iteration drives all singular values towards 1 (Jordan, see `Muon`).
 _QUINTIC = (3.4445, -4.7750, 2.0315)
-
-# For logits that are scaled down and classes that are smoothed, as `model.build_model` and the presets have them.
-_VECTOR_RATE, _MATRIX_RATE = 60.0, 8.0
-
-
-def build_optimizer(settings: Settings, steps: int) -> keras.optimizers.Optimizer:
-    """Muon whose learning rate falls from its peak to zero in a straight line over `steps`."""
-    schedule = keras.optimizers.schedules.PolynomialDecay(settings.learning_rate, max(1, steps), end_learning_rate=0.0)
-    return Muon(schedule, vector_rate=_VECTOR_RATE, matrix_rate=_MATRIX_RATE)
 
 
 @keras.saving.register_keras_serializable("image_classification")
@@ -91,7 +80,7 @@ class Muon(keras.optimizers.Optimizer):
 
 
 def orthogonalised(kernel: tf.Tensor, iterations: int) -> tf.Tensor:
-    """`kernel`, float32 [..., out], with the singular values of its [-1, out] matrix brought near to 1.
+    """Return `kernel`, float32 [..., out], with the singular values of its [-1, out] matrix brought near to 1.
 
     By Newton-Schulz iteration: matrix products alone, and no singular value decomposition. The result has singular
     values between about 0.7 and 1.2 where those of `kernel` were not much smaller than its norm.

@@ -16,20 +16,22 @@ _AMPERE = (8, 0)  # the first of NVIDIA's compute capabilities with bfloat16
 
 
 def choose(name: str, strategy: tf.distribute.Strategy) -> str:
-    """`float32` or `bfloat16`: `name`, or where that is `auto` bfloat16 if the devices of `strategy` are fast in it."""
+    """Return `float32` or `bfloat16`: `name`, or for `auto` bfloat16 if the devices of `strategy` are fast in it."""
     if name != "auto":
         return name
     if isinstance(strategy, tf.distribute.TPUStrategy):
         return BFLOAT16
     gpus = tf.config.list_physical_devices("GPU")
-    if gpus and not isinstance(strategy, tf.distribute.OneDeviceStrategy):  # which is the CPU: see strategy.choose
+    if gpus and not isinstance(
+        strategy, tf.distribute.OneDeviceStrategy
+    ):  # which is the CPU: see strategy.make_strategy
         capabilities = [tf.config.experimental.get_device_details(gpu).get("compute_capability") for gpu in gpus]
         return BFLOAT16 if all(c is not None and c >= _AMPERE for c in capabilities) else FLOAT32
     return BFLOAT16 if _cpu_has_bfloat16() else FLOAT32
 
 
 def _cpu_has_bfloat16() -> bool:
-    """Whether it has the instructions and oneDNN, which uses them, is on. Without either it is many times slower."""
+    """Return whether it has the instructions and oneDNN, which uses them, is on: without either it is much slower."""
     on = os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1") not in ("0", "false")
     try:
         flags = Path("/proc/cpuinfo").read_text()
@@ -40,7 +42,7 @@ def _cpu_has_bfloat16() -> bool:
 
 @contextmanager
 def computing_in(name: str) -> Iterator[None]:
-    """Layers made here compute in `name` and keep their weights in float32."""
+    """Let the layers created in this context compute in `name` and keep their weights in float32."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16" if name == BFLOAT16 else FLOAT32)
     try:

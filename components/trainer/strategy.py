@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import glob
 import importlib.util
@@ -14,14 +13,13 @@ import urllib.parse
 import tensorflow as tf
 
 from components.errors import UserError
-from components.trainer.settings import Settings
 
 _CONNECT = 10  # seconds that a TPU has to answer at its address
 
 
 @functools.cache  # a TPU is initialised and a cluster joined once in a process
-def choose(name: str, tpu: str = "") -> tf.distribute.Strategy:
-    """The strategy called `name`. Call it before any tensor exists: a TPU must be initialised first.
+def make_strategy(name: str, tpu: str = "") -> tf.distribute.Strategy:
+    """Return the strategy called `name`. Call it before any tensor exists: a TPU must be initialised first.
 
     Args:
       name: `tpu`, `gpu` (all of this machine's), `multi_worker` (the machines of TF_CONFIG), `cpu`, or `auto`: a TPU,
@@ -48,23 +46,8 @@ def choose(name: str, tpu: str = "") -> tf.distribute.Strategy:
     return tf.distribute.get_strategy()  # one device: TensorFlow takes the GPU if there is one
 
 
-def scaled(settings: Settings, replicas: int, pictures: int) -> Settings:
-    """`settings` with the batch and the learning rate over all replicas.
-
-    The batch is the same whatever trains it, and so is the rate, unless `per_replica` says that both are of one
-    replica: then both grow with their number. Source: Goyal et al., 'Accurate, Large Minibatch SGD', 2017, the linear
-    scaling rule. A batch has no more than the `pictures` there are, and is rounded down to a multiple of the replicas.
-    """
-    if settings.per_replica:
-        settings = dataclasses.replace(
-            settings, batch_size=settings.batch_size * replicas, learning_rate=settings.learning_rate * replicas
-        )
-    batch_size = min(settings.batch_size, pictures)
-    return dataclasses.replace(settings, batch_size=max(1, batch_size // replicas) * replicas)
-
-
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
-    """Whether this process writes what the training makes: all do but the workers beside the chief."""
+    """Return whether this process writes what the training makes: all do but the workers beside the chief."""
     resolver = strategy.cluster_resolver
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy) or resolver is None:
         return True
@@ -72,11 +55,11 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
     return (resolver.task_type, resolver.task_id) == (chief, 0)
 
 
-def on_any(strategy: tf.distribute.Strategy, here: bool) -> bool:
-    """Whether `here` is true on any machine. Each must ask, and waits until all have."""
+def any_worker(strategy: tf.distribute.Strategy, flag: bool) -> bool:
+    """Return True if `flag` is True on any worker. Collective: every worker must call it."""
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
-        return here
-    return float(_sum(strategy, tf.constant(float(here)))) > 0
+        return flag
+    return float(_sum(strategy, tf.constant(float(flag)))) > 0
 
 
 @tf.function
@@ -85,7 +68,7 @@ def _sum(strategy: tf.distribute.Strategy, value: tf.Tensor) -> tf.Tensor:
 
 
 def tpu_address() -> str:
-    """Of the TPU that the environment names, else `local`: attached to this machine, as on a TPU VM.
+    """Return the address of the TPU that the environment names, else `local`: attached to this machine, as on a TPU VM.
 
     TPU_NAME and KUBE_GOOGLE_CLOUD_TPU_ENDPOINTS are set by Google Cloud and Vertex AI, COLAB_TPU_ADDR by Colab's older
     TPU runtimes.
@@ -123,13 +106,13 @@ def _multi_worker() -> tf.distribute.Strategy:
     try:
         cluster = json.loads(text or "{}")
         workers = [*cluster["cluster"].get("chief", []), *cluster["cluster"]["worker"]]
-        known = cluster["task"]["type"] in ("chief", "worker") and int(cluster["task"]["index"]) < len(workers)
+        valid = cluster["task"]["type"] in ("chief", "worker") and int(cluster["task"]["index"]) < len(workers)
     except (ValueError, KeyError, TypeError, AttributeError):
-        workers, known = [], False
-    if not workers or not known:
-        what = f"is {text[:100]!r}" if text else "is not set"
+        workers, valid = [], False
+    if not workers or not valid:
+        state = f"is {text[:100]!r}" if text else "is not set"
         raise UserError(
-            f"trainer.strategy is 'multi_worker', but the environment variable TF_CONFIG {what}: "
+            f"trainer.strategy is 'multi_worker', but the environment variable TF_CONFIG {state}: "
             f"set it to {form} on every machine, each with its own index"
         )
     try:

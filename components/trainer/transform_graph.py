@@ -1,4 +1,4 @@
-"""Transform's output as functions: the same graph makes the pictures that are trained on and those that are served."""
+"""Transform's output as functions: the same graph makes the images that are trained on and those that are served."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _as_written = tf.autograph.experimental.do_not_convert
 
 
 class TransformGraph:
-    """The graph in the TransformGraph artifact at `directory`, for pictures of `size` x `size` pixels."""
+    """The graph in the TransformGraph artifact at `directory`, for images of `size` x `size` pixels."""
 
     def __init__(self, directory: str, size: int) -> None:
         # A layer of legacy Keras: what is exported must track it, and it must be called inside a tf.function.
@@ -20,28 +20,28 @@ class TransformGraph:
         self.size = size
 
     @_as_written
-    def pictures(self, encoded: tf.Tensor) -> tf.Tensor:
-        """Encoded pictures, string [N], to normalised ones, float32 [N, S, S, 3]."""
+    def images(self, encoded: tf.Tensor) -> tf.Tensor:
+        """Turn encoded images, string [N], into normalised ones, float32 [N, S, S, 3]."""
         return self.layer({f.IMAGE: encoded[:, None]})[f.IMAGE]
 
     @_as_written
     def examples(self, serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Serialized tf.Examples, string [N], to normalised pictures, float32 [N, S, S, 3], and labels, int64 [N]."""
+        """Turn serialized tf.Examples, string [N], into normalised images, float32 [N, S, S, 3], and labels, int64."""
         spec = {f.IMAGE: tf.io.FixedLenFeature([1], tf.string), f.LABEL: tf.io.FixedLenFeature([1], tf.int64)}
         transformed = self.layer(tf.io.parse_example(serialized, spec))
         return transformed[f.IMAGE], transformed[f.LABEL]
 
     def scale_and_shift(self) -> tuple[tf.Tensor, tf.Tensor]:
-        """How the graph normalises each channel: uint8 pixels times scale plus shift, both float32 [3].
+        """Return how the graph normalises each channel: uint8 pixels times scale plus shift, both float32 [3].
 
-        Read off what it makes of a black and of a white picture.
+        Read off what it makes of a black and of a white image.
         """
 
         @tf.function
         def black_and_white() -> tf.Tensor:
             shape = [self.size, self.size, 3]
             plain = [tf.io.encode_png(tf.fill(shape, tf.constant(level, tf.uint8))) for level in (0, 255)]
-            return self.pictures(tf.stack(plain))[:, 0, 0]
+            return self.images(tf.stack(plain))[:, 0, 0]
 
         black, white = tf.unstack(black_and_white())
         return (white - black) / 255, black

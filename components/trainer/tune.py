@@ -1,8 +1,7 @@
-"""Looks for better hyperparameters: the Tuner component's `tuner_fn`, by Bayesian optimisation with KerasTuner."""
+"""Search better hyperparameters: the Tuner component's `tuner_fn`, by Bayesian optimisation with KerasTuner."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import tempfile
 from typing import Any
@@ -16,30 +15,30 @@ from tfx.components.tuner.component import TunerFnResult
 
 from components.trainer import checkpoint
 from components.trainer import strategy as devices
-from components.trainer.progress import DivergedError
-from components.trainer.settings import Settings
+from components.trainer.config import Settings, Tuner
+from components.trainer.record import DivergedError
 from components.trainer.train import Inputs, read, train
 
 _LOGARITHMIC = 8  # a range whose ends differ by more than this factor is searched by magnitude
 
 
 def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
-    """A search over `trials` trainings, each as the Trainer would do it; the best has the highest validation accuracy.
+    """Return a search over `trials` trainings, each as the Trainer would do it, for the highest validation accuracy.
 
     Args:
       fn_args: its custom_config is that of the Trainer, with `trials` and `space`: (low, high) for each setting.
     """
-    told = dict(fn_args.custom_config)
-    trials, space = told.pop("trials"), told.pop("space")
-    settings = Settings(**told)
-    strategy = devices.choose(settings.strategy, settings.tpu)
+    given = dict(fn_args.custom_config)
+    tuner = Tuner(**{name: given.pop(name) for name in Tuner.model_fields})
+    settings = Settings(**given)
+    strategy = devices.make_strategy(settings.strategy, settings.tpu)
     inputs = read(fn_args, settings)
-    oracle = chooser(trials, search_space(space, settings), settings.seed)
+    oracle = make_oracle(tuner.trials, search_space(tuner.space, settings), settings.seed)
     return TunerFnResult(Search(oracle, inputs, settings, strategy), {})
 
 
-def chooser(trials: int, space: keras_tuner.HyperParameters, seed: int) -> keras_tuner.Oracle:
-    """Chooses what each trial tries: the first three anywhere in `space`, the others where it promises most."""
+def make_oracle(trials: int, space: keras_tuner.HyperParameters, seed: int) -> keras_tuner.Oracle:
+    """Return what chooses each trial: the first three anywhere in `space`, the others where it promises most."""
     oracle = keras_tuner.oracles.BayesianOptimizationOracle(
         objective=keras_tuner.Objective("val_accuracy", "max"),
         max_trials=trials,
@@ -53,20 +52,20 @@ def chooser(trials: int, space: keras_tuner.HyperParameters, seed: int) -> keras
 
 
 def search_space(space: dict[str, tuple[float, float]], settings: Settings) -> keras_tuner.HyperParameters:
-    """Each setting between its two ends, both included.
+    """Declare each setting between its two ends, both included.
 
     Whole numbers stay whole. What spans more than a factor of 8 is drawn by magnitude.
     """
-    found = keras_tuner.HyperParameters()
+    parameters = keras_tuner.HyperParameters()
     for name, (low, high) in sorted(space.items()):
         sampling = "log" if 0 < low * _LOGARITHMIC < high else "linear"
-        declare = found.Int if isinstance(getattr(settings, name), int) else found.Float
+        declare = parameters.Int if isinstance(getattr(settings, name), int) else parameters.Float
         declare(name, low, high, sampling=sampling)
-    return found
+    return parameters
 
 
 class Search(BaseTuner):
-    """Trains once a trial. A search that was stopped goes on in the trial in which it was stopped."""
+    """Train once a trial. A search that was stopped resumes in the trial in which it was stopped."""
 
     def __init__(
         self, oracle: keras_tuner.Oracle, inputs: Inputs, settings: Settings, strategy: tf.distribute.Strategy
@@ -81,10 +80,10 @@ class Search(BaseTuner):
         tf.io.gfile.rmtree(self.project_dir)
 
     def results_summary(self, num_trials: int = 10) -> None:
-        """Nothing: the run ends with a table of its own."""
+        """Print nothing: the run ends with a table of its own."""
 
     def run_trial(self, trial: Trial, *args: Any, **kwargs: Any) -> dict[str, float]:
-        settings = dataclasses.replace(self._settings, **trial.hyperparameters.values)
+        settings = Settings(**{**self._settings.model_dump(), **trial.hyperparameters.values})
         title = f"trial {int(trial.trial_id) + 1}/{self.oracle.max_trials}, "
         try:
             training = train(self._inputs, settings, self._strategy, None, title)

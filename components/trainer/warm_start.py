@@ -1,4 +1,4 @@
-"""Training that begins with the weights of an earlier model."""
+"""Warm start: training that begins with the weights of an earlier model."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from components.contracts import features as f
 from components.errors import UserError
 
 
-def begin_with(model: keras.Model, class_names: Sequence[str], exported: str, network: int, ensemble: int) -> None:
-    """Gives `model` the weights of an exported one, or of one of its networks.
+def load_weights(model: keras.Model, class_names: Sequence[str], exported: str, network: int, ensemble: int) -> None:
+    """Give `model` the weights of an exported one, or of one of its networks.
 
     Args:
       model: built.
@@ -55,8 +55,8 @@ def begin_with(model: keras.Model, class_names: Sequence[str], exported: str, ne
         place = next((i for i, (a, b) in enumerate(zip(ours, theirs)) if a != b), min(len(ours), len(theirs)))
         which = model.variables[place].path if place < len(ours) else "what follows the last layer"
         raise UserError(
-            f"--warm-start: the architecture of the blessed model in {os.path.normpath(exported)} is another one "
-            f"(the first difference: {which}); use the settings it was trained with, or run without --warm-start"
+            f"--warm-start: the architecture of the blessed model in {os.path.normpath(exported)} differs "
+            f"(first difference: {which}); use the settings it was trained with, or run without --warm-start"
         )
     for variable, weight in zip(model.variables, weights):
         variable.assign(weight)

@@ -11,6 +11,7 @@ from pipeline.cli.options import add_config, load_config
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
     add_config(parser)
+    parser.add_argument("--explain", metavar="KEY", help="print what a key, or each key of a section, means")
     parser.add_argument("--json", action="store_true", help="print it as one JSON object")
 
 
@@ -23,6 +24,11 @@ def command(args: argparse.Namespace) -> int:
     values = flatten(config.model_dump(mode="json"))
     if config.schema_file is None:
         origins["schema_file"] += f": {curated_schema.describe(config)}"
+    if args.explain:
+        from pipeline.config_reference import explain
+
+        print(explain(args.explain, values, origins))
+        return 0
     if args.json:
         print(json.dumps({key: {"value": value, "origin": origins[key]} for key, value in values.items()}, indent=2))
         return 0

@@ -19,6 +19,7 @@ from pipeline.tracking.graph import ArtifactGraph, ArtifactNode
 from pipeline.tracking.serving import PUSHED, ROLLED_BACK_TO
 
 MODEL, EXAMPLES = "Model", "Examples"
+_NOT_SHOWN = ("checkpoints", "network_code")  # settings: a folder, and a whole file
 HELP = "a pushed version as 3 or NAME/3, a run, an artifact as #12, or data as a path or sha256:…"
 
 
@@ -127,7 +128,7 @@ class RunStore:
         settings = json.loads(trained.parameter("custom_config") or "{}")
         for tuned in trained.inputs("hyperparameters"):
             settings |= tuning.read_best(self.graph.node(tuned).artifact.uri)
-        return {key: value for key, value in settings.items() if value != "" and key != "checkpoints"}
+        return {key: value for key, value in settings.items() if value != "" and key not in _NOT_SHOWN}
 
     def models_of(self, *examples: int) -> list[ArtifactNode]:
         """Return the models that were trained on the data."""

@@ -84,7 +84,7 @@ def test_a_change_of_config_runs_its_stage_and_what_depends_on_it(base: Path, se
         ("data_gate/__init__.py", ["DataGate"]),
         ("transform/preprocessing.py", ["Transform", *FROM_TRAINER]),
         ("trainer/model.py", FROM_TRAINER),
-        ("evaluator/config.py", ["Evaluator", "ServingCheck", "Pusher"]),
+        ("evaluator/eval_config.py", ["Evaluator", "ServingCheck", "Pusher"]),
         ("serving_check/client.py", ["ServingCheck", "Pusher"]),
         ("pusher/executor.py", ["Pusher"]),
         ("imports.py", ["ServingCheck", "Pusher"]),

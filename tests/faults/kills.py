@@ -162,7 +162,7 @@ class Runs:
         return {path.name for path in self.serving.iterdir()} if self.serving.is_dir() else set()
 
     def resumed(self) -> int:
-        return sum("training goes on after" in log.read_text() for log in self.runs.glob("runs/*/run.log"))
+        return sum("training resumes after" in log.read_text() for log in self.runs.glob("runs/*/run.log"))
 
     def weights(self) -> list[bytes]:
         """Every variable of the version in front, to the bit, sorted: their order in the file means nothing."""

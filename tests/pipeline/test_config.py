@@ -34,10 +34,11 @@ def test_every_preset_is_valid(name: str) -> None:
     assert config.trainer.epochs > 0
 
 
+@pytest.mark.parametrize("network", ["airbench", "my_networks.py:small_cnn"])
 @pytest.mark.parametrize("name", configs.preset_names())
-def test_the_configuration_that_a_run_writes_is_the_same_to_the_letter(name: str, tmp_path: Path) -> None:
+def test_the_configuration_that_a_run_writes_is_the_same_to_the_letter(name: str, network: str, tmp_path: Path) -> None:
     """For the cache compares letters: a default of 30 would be read back as 30.0 where a float is wanted."""
-    config, _ = configs.load(name)
+    config, _ = configs.load(name, None, (f"trainer.network={network}",))
     file = tmp_path / "config.yaml"
     file.write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
     again, _ = configs.load(None, str(file))
@@ -79,9 +80,9 @@ def test_the_preset_follows_the_data(tmp_path: Path) -> None:
         ("gate.leaks=maybe", "input should be 'stop', 'warn' or 'off'"),
         ("trainer.translate=32", "trainer.translate = 32 must be smaller than transform.size = 32"),
         ("trainer.cutout=40", "trainer.cutout = 40 must be smaller than transform.size = 32"),
-        ("trainer={mixup: 0.2, cutmix: 1}", "mix each picture with another: set one of them to 0"),
-        ("tuner.space={strategy: [0, 1]}", "'strategy' is nothing to look for; of the trainer these are: epochs"),
-        ("tuner.space={ensemble: [1, 3]}", "'ensemble' is nothing to look for"),
+        ("trainer={mixup: 0.2, cutmix: 1}", "mix each image with another: set one of them to 0"),
+        ("tuner.space={strategy: [0, 1]}", "cannot tune 'strategy'; tunable settings: epochs"),
+        ("tuner.space={ensemble: [1, 3]}", "cannot tune 'ensemble'; tunable settings"),
         ("tuner.space={epochs: [0, 9]}", "epochs = 0: input should be greater than or equal to 1"),
         ("tuner.space={width: [4, 4.5]}", "width = 4.5: input should be a valid integer"),
         ("tuner.space={learning_rate: [1, 0.1]}", "learning_rate: write it as [low, high], not [1.0, 0.1]"),
@@ -183,3 +184,32 @@ def test_a_gate_that_cannot_be_held_is_refused_by_name(gates: str, message: str)
     with pytest.raises(UserError, match=message) as refused:
         configs.load("digits", None, (f"evaluator.gates={gates}",))
     assert "\n" not in str(refused.value)
+
+
+OWN = "trainer.network=my_networks.py:small_cnn"
+
+
+def test_a_network_of_the_users_has_rates_of_its_own() -> None:
+    """Those of a preset are of the network that the preset names, as are its width and depth."""
+    for preset in ("digits", "cifar10"):
+        config, origins = configs.load(preset, None, (OWN,))
+        assert config.trainer.learning_rate == 0.001
+        assert config.tuner.space["learning_rate"] == (0.0002, 0.005)
+        assert (config.trainer.width, origins["trainer.width"]) == (32, "default")
+    assert configs.load("digits")[0].trainer.learning_rate == 0.08
+    assert configs.load("cifar10")[0].trainer.learning_rate == 0.12
+    assert configs.load("cifar10", None, (OWN, "trainer.learning_rate=0.01"))[0].trainer.learning_rate == 0.01
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (("trainer.network=resnet",), "unknown network; known: airbench, or a function of your own, as my_networks.py"),
+        (("trainer.network=my_networks.py",), "unknown network"),
+        ((OWN, "trainer.width=64"), "'trainer.width' (--set): only the network airbench reads it, not my_networks.py:"),
+        ((OWN, "tuner.space={width: [8, 64]}"), "cannot tune 'width': only the network airbench reads it"),
+    ],
+)
+def test_what_a_network_does_not_read_is_refused(settings: tuple[str, ...], message: str) -> None:
+    with pytest.raises(UserError, match=re.escape(message)):
+        configs.load("digits", None, settings)

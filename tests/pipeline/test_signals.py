@@ -58,7 +58,9 @@ def test_after_a_signal_what_must_be_done_is_done_as_well() -> None:
             pass
 
 
-@pytest.mark.parametrize("heard", ["pipeline.platforms.local.signals.heard", "components.trainer.interrupt.asked"])
+@pytest.mark.parametrize(
+    "heard", ["pipeline.platforms.local.signals.heard", "components.trainer.interrupt.stop_requested"]
+)
 def test_the_second_signal_ends_the_process_at_once(heard: str) -> None:
     module, _, name = heard.rpartition(".")
     program = f"""
@@ -83,7 +85,7 @@ def _defaults() -> None:
 def test_an_ignored_signal_stays_ignored() -> None:
     """As under nohup."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    with signals.heard() as asked, interrupt.asked() as stop:
+    with signals.heard() as asked, interrupt.stop_requested() as stop:
         signal.raise_signal(signal.SIGHUP)
     assert asked.number is None
     assert not stop.is_set()
@@ -91,7 +93,7 @@ def test_an_ignored_signal_stays_ignored() -> None:
 
 def test_a_training_stops_at_a_moment_of_its_own_choice() -> None:
     with signals.heard() as asked:
-        with interrupt.asked() as stop:
+        with interrupt.stop_requested() as stop:
             os.kill(os.getpid(), signal.SIGTERM)
             assert stop.wait(5)
             assert stop.number == signal.SIGTERM
@@ -102,7 +104,7 @@ def test_outside_the_main_thread_nothing_is_changed() -> None:
     seen = []
 
     def look() -> None:
-        with signals.heard(), interrupt.asked():
+        with signals.heard(), interrupt.stop_requested():
             seen.append(signal.getsignal(signal.SIGTERM))
 
     thread = threading.Thread(target=look)

@@ -17,29 +17,26 @@ from tfx.utils import path_utils
 
 from components.contracts import features as f
 from components.contracts.counts import COUNTS_FILE
+from components.trainer.config import Settings
+from components.trainer.plan import Plan, resolve
+from pipeline.config import load
 from tests.examples import DIGITS, write_splits
 from tests.transform.support import examples_artifact, run_transform
 
-DIGITS_PRESET: dict[str, Any] = {
-    "strategy": "cpu",
-    "epochs": 8,
-    "batch_size": 64,
-    "learning_rate": 0.08,
-    "label_smoothing": 0.1,
-    "stem_stride": 2,
-    "width": 32,
-    "depth": 2,
-    "flip": False,
-    "translate": 2,
-    "cutout": 0,
-    "mixup": 0.0,
-    "cutmix": 0.0,
-    "ensemble": 1,
-    "test_time_views": 1,
-    "cache_bytes": 1_000_000_000,
-    "seed": 0,
-    "size": 32,
-}
+# The Trainer's custom_config for the preset `digits`, as pipeline/stages.py makes it.
+DIGITS_PRESET: dict[str, Any] = Settings(
+    **load("digits")[0].trainer.model_dump() | {"strategy": "cpu", "precision": "float32"}, size=32, seed=0
+).model_dump()
+
+
+def settings_of(**changes: Any) -> Settings:
+    """Return the settings of the preset `digits` with some changed."""
+    return Settings(**DIGITS_PRESET | changes)
+
+
+def plan_of(images: int = 1400, classes: int = 10, **changes: Any) -> Plan:
+    """Return the plan for the settings of the preset `digits` with some changed, on one CPU."""
+    return resolve(settings_of(**changes), tf.distribute.get_strategy(), images, classes)
 
 
 class Data(NamedTuple):

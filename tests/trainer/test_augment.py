@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.trainer.augment import augment as augment_for
-from components.trainer.augment import cutout as cutout_for
-from components.trainer.augment import mixing
-from components.trainer.settings import Settings
-from tests.trainer.conftest import DIGITS_PRESET
+from components.trainer.augment import Augmenter, Batch
+from tests.trainer.conftest import settings_of
+
+
+def apply(images: tf.Tensor, step: tf.Tensor | int, epoch: int = 0, **changes: Any) -> tuple[tf.Tensor, tf.Tensor]:
+    """What the settings, all other augmentations off, make of a whole batch."""
+    count = images.shape[0]
+    chain = Augmenter(settings_of(**{"flip": False, "translate": 0, "batch_size": count, **changes}))
+    number, step = tf.range(count, dtype=tf.int64), tf.cast(step, tf.int64)
+    return chain.apply(
+        Batch(images, tf.zeros([count, 1]), number, tf.constant(epoch, tf.int64), step), lambda images: images
+    )
 
 
 def augment(images: tf.Tensor, seed: list[int], *, flip: bool, translate: int, epoch: int = 0) -> tf.Tensor:
-    changes = {"batch_size": len(images), "flip": flip, "translate": translate, "seed": int(seed[0])}
-    told = Settings(**{**DIGITS_PRESET, **changes})
-    number = tf.range(images.shape[0], dtype=tf.int64)
-    return augment_for(images, index=number, epoch=tf.constant(epoch, tf.int64), step=seed[1], settings=told)
+    return apply(images, seed[1], epoch=epoch, flip=flip, translate=translate, seed=int(seed[0]))[0]
 
 
 @given(
     st.integers(1, 4), st.integers(5, 9), st.integers(5, 9), st.integers(0, 4), st.booleans(), st.integers(0, 2**31 - 1)
 )
 @settings(max_examples=30, deadline=None)
-def test_every_result_is_a_window_of_the_reflected_picture(
+def test_every_result_is_a_window_of_the_reflected_image(
     count: int, height: int, width: int, translate: int, flip: bool, seed: int
 ) -> None:
     images = np.random.default_rng(seed).integers(0, 256, (count, height, width, 3), np.uint8)
@@ -58,7 +64,7 @@ def test_all_moves_and_mirrors_are_equally_likely() -> None:
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_in_two_epochs_every_picture_is_seen_both_ways(seed: int) -> None:
+def test_in_two_epochs_every_image_is_seen_both_ways(seed: int) -> None:
     images = tf.random.stateless_uniform([1000, 4, 4, 1], [0, 0])
     first, second, third = (
         augment(images, [seed, epoch], flip=True, translate=0, epoch=epoch).numpy() for epoch in range(3)
@@ -67,7 +73,7 @@ def test_in_two_epochs_every_picture_is_seen_both_ways(seed: int) -> None:
     np.testing.assert_array_equal(first, third)
     mirrored = np.any(first != images, axis=(1, 2, 3))
     assert 450 < mirrored.sum() < 550, "half of them begin with the mirror image"
-    assert 450 < np.sum(mirrored[1:] == mirrored[:-1]) < 550, "whatever the order of the pictures"
+    assert 450 < np.sum(mirrored[1:] == mirrored[:-1]) < 550, "whatever the order of the images"
 
 
 def test_depends_on_the_seed_alone() -> None:
@@ -91,8 +97,7 @@ def test_compiles_with_xla(translate: int) -> None:
 
 
 def cutout(images: tf.Tensor, side: int, step: int = 0) -> tf.Tensor:
-    told = Settings(**{**DIGITS_PRESET, "batch_size": len(images), "cutout": side})
-    return cutout_for(images, step=tf.constant(step, tf.int64), settings=told)
+    return apply(images, step, cutout=side)[0]
 
 
 @given(st.integers(1, 9), st.integers(0, 10), st.integers(0, 2**31 - 1))
@@ -116,7 +121,7 @@ def test_cutout_blanks_one_square_that_may_end_at_the_border(size: int, side: in
         assert any(np.array_equal(result, one) for one in expected)
 
 
-def test_cutout_is_somewhere_else_in_each_picture_and_step() -> None:
+def test_cutout_is_somewhere_else_in_each_image_and_step() -> None:
     images = tf.ones([2000, 8, 8, 1])
     first, second = cutout(images, 2, 0).numpy(), cutout(images, 2, 1).numpy()
     assert np.any(first != second)
@@ -127,15 +132,16 @@ def test_cutout_is_somewhere_else_in_each_picture_and_step() -> None:
 
 
 def mixed(step: int, seed: int = 0, **told: float) -> tuple[np.ndarray, np.ndarray]:
-    """100 pictures of one colour each, their number, and their labels, each a class of its own."""
-    mix = mixing(Settings(**{**DIGITS_PRESET, "seed": seed, **told}))
-    assert mix
+    """100 images of one colour each, their number, and their labels, each a class of its own."""
     images = tf.ones([100, 16, 16, 3]) * tf.reshape(tf.range(100.0), [100, 1, 1, 1])
-    results, labels = tf.function(mix)(images, tf.eye(100), tf.constant(step, tf.int64))
+    augmenter = Augmenter(settings_of(flip=False, translate=0, batch_size=100, seed=seed, **told))
+    number, epoch = tf.range(100, dtype=tf.int64), tf.constant(0, tf.int64)
+    mix = tf.function(lambda step: augmenter.apply(Batch(images, tf.eye(100), number, epoch, step), lambda x: x))
+    results, labels = mix(tf.constant(step, tf.int64))
     return results.numpy(), labels.numpy()
 
 
-def test_mixup_blends_two_pictures_and_their_labels_in_the_same_measure() -> None:
+def test_mixup_blends_two_images_and_their_labels_in_the_same_measure() -> None:
     images, labels = mixed(3, mixup=1.0)
     np.testing.assert_allclose(labels.sum(1), 1, rtol=1e-5)
     assert np.all((labels > 0).sum(1) <= 2)

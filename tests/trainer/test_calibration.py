@@ -11,19 +11,19 @@ from components.trainer.calibration import calibrate
 
 
 def says(logit: float) -> keras.Sequential:
-    """A model that names the class that a picture is made of, by that many nats."""
+    """A model that names the class that a image is made of, by that many nats."""
     model = keras.Sequential([keras.Input((1, 1, 3)), keras.layers.Flatten()])
     model.add(keras.layers.Rescaling(logit, name="logits"))
     return model
 
 
 def batches(right: int, of: int) -> tf.data.Dataset:
-    """Pictures of which so many are what they look like, and two that only fill up the last batch."""
+    """Images of which so many are what they look like, and two that only fill up the last batch."""
     looks = np.arange(of + 2) % 3
     labels = np.where(np.arange(of + 2) < right, looks, (looks + 1) % 3)
     weights = np.arange(of + 2) < of
-    pictures = np.eye(3, dtype=np.float32)[looks][:, None, None]
-    rows = pictures, np.eye(3, dtype=np.float32)[labels], weights.astype(np.float32)
+    images = np.eye(3, dtype=np.float32)[looks][:, None, None]
+    rows = images, np.eye(3, dtype=np.float32)[labels], weights.astype(np.float32)
     return tf.data.Dataset.from_tensor_slices(rows).batch(26, drop_remainder=True)
 
 
@@ -44,7 +44,7 @@ def test_it_is_as_sure_as_it_is_right(right: int, logit: float) -> None:
     assert calibrate(model, data) == pytest.approx(1, rel=0.01)
 
 
-def test_a_model_without_a_mistake_on_few_pictures_keeps_some_doubt() -> None:
+def test_a_model_without_a_mistake_on_few_images_keeps_some_doubt() -> None:
     model = says(1.0)
     calibrate(model, batches(24, 24))
     sure = tf.nn.softmax(model(tf.eye(3)[:, None, None])).numpy().max(1)

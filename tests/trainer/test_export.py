@@ -16,11 +16,11 @@ from PIL import Image
 
 from components.contracts import features as f
 from components.trainer.export import export
-from components.trainer.model import build_model, over_views
-from components.trainer.settings import Settings
+from components.trainer.model import over_views
+from components.trainer.networks.airbench import build
 from components.trainer.transform_graph import TransformGraph
 from tests.examples import DIGITS, digit_pictures, png
-from tests.trainer.conftest import DIGITS_PRESET, Data, Trained
+from tests.trainer.conftest import Data, Trained, settings_of
 
 pytestmark = pytest.mark.slow
 
@@ -87,12 +87,12 @@ def record(**features: bytes) -> bytes:
     return tf.train.Example(features=tf.train.Features(feature=values)).SerializeToString()
 
 
-def test_an_example_needs_nothing_but_its_picture(trained: Trained) -> None:
+def test_an_example_needs_nothing_but_its_image(trained: Trained) -> None:
     """Under our name for it or under that of TensorFlow's own records."""
-    pictures = [png(pixels) for pixels in digit_pictures()[0][:2]]
-    records = tf.constant([record(image=pictures[0], label=b"7"), record(image__encoded=pictures[1])])
+    images = [png(pixels) for pixels in digit_pictures()[0][:2]]
+    records = tf.constant([record(image=images[0], label=b"7"), record(image__encoded=images[1])])
     answer = serve(trained.model, f.SERVING_DEFAULT, examples=records)
-    expected = serve(trained.model, f.SERVE_IMAGES, images=tf.constant(pictures))
+    expected = serve(trained.model, f.SERVE_IMAGES, images=tf.constant(images))
     np.testing.assert_array_equal(answer[f.PROBABILITIES], expected[f.PROBABILITIES])
 
 
@@ -100,7 +100,7 @@ def test_an_example_needs_nothing_but_its_picture(trained: Trained) -> None:
 def of_six_views(digits: Data, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A model with the layers that the presets for colour images have; untrained."""
     folder = str(tmp_path_factory.mktemp("views") / "model")
-    model = over_views(build_model(Settings(**{**DIGITS_PRESET, "width": 4}), len(DIGITS)), 6)
+    model = over_views(build(settings_of(width=4), len(DIGITS)), 6)
     export(model, TransformGraph(digits.graph, 32), DIGITS, folder)
     return folder
 
@@ -144,14 +144,14 @@ def test_pixels_of_no_extent_do_not_end_the_server(trained: Trained) -> None:
         serve(trained.model, f.SERVE_TENSORS, pixels=tf.zeros([2, 0, 9, 3], tf.uint8))
 
 
-def test_pixels_of_any_size_are_resized_as_pictures_are(trained: Trained) -> None:
+def test_pixels_of_any_size_are_resized_as_images_are(trained: Trained) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (3, 50, 41, 3), np.uint8)
     answer = serve(trained.model, f.SERVE_TENSORS, pixels=tf.constant(pixels))
     expected = serve(trained.model, f.SERVE_IMAGES, images=tf.constant([png(p) for p in pixels]))
     np.testing.assert_array_equal(answer[f.PROBABILITIES], expected[f.PROBABILITIES])
 
 
-def test_pictures_of_several_kinds_and_sizes_are_served_together(trained: Trained) -> None:
+def test_images_of_several_kinds_and_sizes_are_served_together(trained: Trained) -> None:
     encoded = []
     for form, size in (("JPEG", (32, 32)), ("PNG", (64, 48)), ("BMP", (8, 9)), ("GIF", (32, 32))):
         out = io.BytesIO()
@@ -163,7 +163,7 @@ def test_pictures_of_several_kinds_and_sizes_are_served_together(trained: Traine
 def test_any_class_name_comes_back_as_it_is(digits: Data, tmp_path: Path) -> None:
     names = ["a b", "<b>&\"'", "line\nbreak", "日本語", "-rf", "%s{}"]
     export(
-        build_model(Settings(**{**DIGITS_PRESET, "width": 4}), len(names)),
+        build(settings_of(width=4), len(names)),
         TransformGraph(digits.graph, 32),
         names,
         str(tmp_path / "model"),

@@ -18,18 +18,18 @@ def normal(*shape: int) -> np.ndarray:
 def test_normalises_as_keras_does(settings: dict[str, bool]) -> None:
     ours = BatchNormalization(momentum=0.6, epsilon=1e-5, **settings)
     theirs = keras.layers.BatchNormalization(momentum=0.6, epsilon=1e-5, **settings)
-    pictures = normal(8, 6, 6, 5)
+    images = normal(8, 6, 6, 5)
     for _ in range(3):
-        np.testing.assert_allclose(ours(pictures, training=True), theirs(pictures, training=True), atol=1e-4)
+        np.testing.assert_allclose(ours(images, training=True), theirs(images, training=True), atol=1e-4)
     np.testing.assert_allclose(ours.moving_mean, theirs.moving_mean, rtol=1e-4)
     np.testing.assert_allclose(ours.moving_variance, theirs.moving_variance, rtol=1e-4)
-    np.testing.assert_allclose(ours(pictures), theirs(pictures), atol=1e-4)
+    np.testing.assert_allclose(ours(images), theirs(images), atol=1e-4)
 
 
 def test_normalises_bfloat16_with_sums_in_float32() -> None:
     layer = BatchNormalization(dtype="mixed_bfloat16")
-    pictures = tf.cast(normal(64, 16, 16, 4), tf.bfloat16)
-    result = layer(pictures, training=True)
+    images = tf.cast(normal(64, 16, 16, 4), tf.bfloat16)
+    result = layer(images, training=True)
     assert result.dtype == tf.bfloat16
     assert layer.moving_mean.dtype == "float32"
     np.testing.assert_allclose(np.mean(tf.cast(result, tf.float32), (0, 1, 2)), 0, atol=2e-3)
@@ -43,36 +43,36 @@ def test_learns_nothing_where_it_is_frozen() -> None:
 
 
 def test_gradients_are_those_of_keras() -> None:
-    pictures, weight = tf.constant(normal(8, 4, 4, 3)), tf.constant(normal(8, 4, 4, 3))
+    images, weight = tf.constant(normal(8, 4, 4, 3)), tf.constant(normal(8, 4, 4, 3))
     gradients = []
     for kind in (BatchNormalization, keras.layers.BatchNormalization):
         layer = kind(epsilon=1e-5)
-        layer.build(pictures.shape)
+        layer.build(images.shape)
         with tf.GradientTape() as tape:
-            tape.watch(pictures)
-            loss = tf.reduce_sum(layer(pictures, training=True) * weight)
-        gradients.append(tape.gradient(loss, [pictures, layer.gamma.value, layer.beta.value]))
+            tape.watch(images)
+            loss = tf.reduce_sum(layer(images, training=True) * weight)
+        gradients.append(tape.gradient(loss, [images, layer.gamma.value, layer.beta.value]))
     for ours, theirs in zip(*gradients):
         np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("views", [2, 6])
 def test_the_mean_over_views(views: int) -> None:
-    pictures = normal(3, 4, 5, 2)
-    both = [pictures, pictures[:, :, ::-1]]
+    images = normal(3, 4, 5, 2)
+    both = [images, images[:, :, ::-1]]
     wide = [np.pad(view, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect") for view in both]
     moved = [view[:, 2:, 2:] for view in wide] + [view[:, :-2, :-2] for view in wide]
     expected = sum(both) / 2 if views == 2 else sum(both) / 4 + sum(moved) / 8
     model = keras.Sequential([keras.Input((4, 5, 2)), Views(views), MeanOfViews(views)])
-    np.testing.assert_allclose(model(pictures), expected, rtol=1e-5)
+    np.testing.assert_allclose(model(images), expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize(("inputs", "outputs"), [(3, 5), (5, 3), (4, 4)])
 def test_dirac_hands_on_its_inputs(inputs: int, outputs: int) -> None:
     layer = keras.layers.Conv2D(outputs, 3, padding="same", use_bias=False, kernel_initializer=Dirac(seed=1))
-    pictures = normal(2, 6, 6, inputs)
+    images = normal(2, 6, 6, inputs)
     same = min(inputs, outputs)
-    np.testing.assert_allclose(layer(pictures)[..., :same], pictures[..., :same], rtol=1e-5)
+    np.testing.assert_allclose(layer(images)[..., :same], images[..., :same], rtol=1e-5)
     others = np.abs(layer.kernel[..., same:])
     assert np.all(others <= 1 / np.sqrt(9 * inputs))
     assert others.size == 0 or np.std(layer.kernel[..., same:]) > 0.5 / np.sqrt(27 * inputs)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -14,15 +13,13 @@ import tensorflow as tf
 from components.errors import UserError
 from components.trainer import loop, precision
 from components.trainer.checkpoint import Checkpoints
-from components.trainer.model import build_model
-from components.trainer.optimizer import build_optimizer
-from components.trainer.progress import Record
-from components.trainer.settings import Settings
-from tests.trainer.conftest import DIGITS_PRESET
+from components.trainer.networks import airbench
+from components.trainer.record import Record
+from tests.trainer.conftest import plan_of
 
 pytestmark = pytest.mark.slow
 
-SETTINGS = Settings(**{**DIGITS_PRESET, "size": 16, "batch_size": 32, "epochs": 2})
+PLAN = plan_of(320, size=16, batch_size=32, epochs=2)
 
 
 def batch() -> tuple[tf.Tensor, tf.Tensor]:
@@ -33,8 +30,8 @@ def batch() -> tuple[tf.Tensor, tf.Tensor]:
 def made(computed_in: str = "float32") -> tuple[keras.Model, keras.optimizers.Optimizer]:
     keras.utils.set_random_seed(0)
     with precision.computing_in(computed_in):
-        model = build_model(SETTINGS, 10)
-        optimizer = build_optimizer(SETTINGS, 20)
+        model = airbench.build(PLAN.settings, 10)
+        optimizer = airbench.optimizer(PLAN.settings.learning_rate, 20)
         optimizer.build(model.trainable_variables)
     return model, optimizer
 
@@ -45,9 +42,9 @@ def test_the_whole_step_compiles_with_xla_and_learns_the_same(computed_in: str) 
     losses = []
     for jit in (False, True):
         model, optimizer = made(computed_in)
-        step = tf.function(loop.training_step(model, optimizer, SETTINGS, replicas=1), jit_compile=jit)
+        step = tf.function(loop.training_step(model, optimizer, PLAN, replicas=1), jit_compile=jit)
         losses.append([float(step(*batch())[0]) for _ in range(4)])
-        check = tf.function(loop.validation_step(model, SETTINGS), jit_compile=jit)
+        check = tf.function(loop.validation_step(model, PLAN), jit_compile=jit)
         losses[-1].append(float(check(*batch(), tf.ones([32]))[0]) / 32)
     tolerance = 1e-3 if computed_in == "float32" else 0.05
     assert losses[1] == pytest.approx(losses[0], rel=tolerance)
@@ -62,15 +59,15 @@ def test_bfloat16_keeps_the_weights_in_float32_and_the_policy_as_it_was() -> Non
     assert keras.config.dtype_policy().name == "float32"
 
 
-def run(training: tf.data.Dataset, steps: int, **changes: Any) -> Record:
-    told = Settings(**{**SETTINGS.__dict__, "epochs": 1, **changes})
+def run(training: tf.data.Dataset, steps: int) -> Record:
+    plan = plan_of(32 * steps, size=16, batch_size=32, epochs=1)
     model, optimizer = made()
-    record = Record(told.epochs, steps, told.batch_size)
+    record = Record(1, steps, 32)
     images, labels = batch()
     validation = tf.data.Dataset.from_tensors((images, labels, tf.ones([32])))
-    nothing = Checkpoints("", 0, model, optimizer, record)
-    strategy = tf.distribute.get_strategy()
-    loop.fit(model, optimizer, lambda *_: training, lambda _: validation, 32, told, strategy, record, nothing)
+    state = loop.State(plan, model, optimizer, record, Checkpoints("", 0, model, optimizer, record))
+    batches = loop.Data(lambda *_: training, lambda _: validation, 32)
+    loop.fit(state, batches, tf.distribute.get_strategy())
     return record
 
 
@@ -89,7 +86,7 @@ def test_a_loss_that_is_no_number_is_told_by_its_step(bad: int) -> None:
     """Whatever step of an execution it is: the first executions have 1, 4, 16 and more of them."""
     images, labels = batch()
     good = tf.data.Dataset.from_tensors((images, labels))
-    # Not of pictures: what is no number does not survive a maximum over its neighbours.
+    # Not of images: what is no number does not survive a maximum over its neighbours.
     spoilt = tf.data.Dataset.from_tensors((images, labels * np.nan))
     training = good.repeat(bad - 1).concatenate(spoilt).concatenate(good.repeat())
     with pytest.raises(UserError, match=rf"no longer a number at step {bad} of 40 in epoch 1: try a lower"):
@@ -98,7 +95,7 @@ def test_a_loss_that_is_no_number_is_told_by_its_step(bad: int) -> None:
 
 def test_a_step_has_no_python_of_the_host(tmp_path: Path) -> None:
     model, optimizer = made()
-    graph = tf.function(loop.training_step(model, optimizer, SETTINGS, 1)).get_concrete_function(*batch()).graph
+    graph = tf.function(loop.training_step(model, optimizer, PLAN, 1)).get_concrete_function(*batch()).graph
     kinds = {op.type for op in graph.get_operations()}
     assert not {kind for kind in kinds if "PyFunc" in kind}
     assert all(tensor.shape.is_fully_defined() for op in graph.get_operations() for tensor in op.outputs if op.outputs

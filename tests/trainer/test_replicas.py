@@ -35,7 +35,7 @@ tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 4
 )
 from components.trainer import train
-from components.trainer.settings import Settings
+from components.trainer.config import Settings
 
 fn_args = pickle.load(open(sys.argv[1], "rb"))
 settings = Settings(**fn_args.custom_config)
@@ -49,7 +49,7 @@ for number in map(int, sys.argv[2:]):
 WORKER = """
 import os, pickle, signal, sys
 from components import progress
-from components.trainer import progress as record, train
+from components.trainer import record, train
 
 fn_args, model, stop_at, by = pickle.load(open(sys.argv[1], "rb")), *sys.argv[2:]
 record._EVERY = 0

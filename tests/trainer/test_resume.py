@@ -17,8 +17,7 @@ from components import progress
 from components.contracts import training as records
 from components.errors import UserError
 from components.trainer import checkpoint, train
-from components.trainer.settings import Settings
-from tests.trainer.conftest import DIGITS_PRESET, Data
+from tests.trainer.conftest import Data, settings_of
 
 pytestmark = pytest.mark.slow
 
@@ -88,7 +87,7 @@ def test_ctrl_c_stops_after_a_step_and_the_same_call_goes_on_while_streaming(
     more: dict[str, Any] = {"epochs": 3, "cache_bytes": 0, "flip": True, "batch_size": 33, "checkpoint_seconds": 1000}
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     train.run_fn(digits.fn_args(whole, **settings(whole, **more)))
-    monkeypatch.setattr("components.trainer.progress._EVERY", 0)
+    monkeypatch.setattr("components.trainer.record._EVERY", 0)
     monkeypatch.setattr("components.trainer.loop._EXECUTION", 0)  # one step an execution
 
     def press(text: str) -> None:
@@ -129,13 +128,13 @@ def test_the_key_is_of_content_settings_and_precision(tmp_path: Path) -> None:
     first, second = tmp_path / "a" / "data", tmp_path / "b" / "data"
     for file in (first, second):
         file.parent.mkdir()
-        file.write_bytes(b"pictures")
+        file.write_bytes(b"images")
 
     def key(file: Path, precision: str = "float32", **changes: Any) -> str:
-        return checkpoint.key(checkpoint.content([str(file)]), Settings(**{**DIGITS_PRESET, **changes}), precision)
+        return checkpoint.key(checkpoint.content([str(file)]), settings_of(**changes), precision)
 
     assert key(first) == key(second), "where the files lie does not count"
     assert key(first, checkpoint_seconds=1, checkpoints="elsewhere", cache_bytes=0) == key(first)
-    second.write_bytes(b"Pictures")
+    second.write_bytes(b"Images")
     different = {key(first), key(second), key(first, "bfloat16"), key(first, seed=1), key(first, epochs=21)}
     assert len(different) == 5

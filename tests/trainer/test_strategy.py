@@ -6,21 +6,23 @@ import json
 import os
 import subprocess
 import sys
+from typing import Any
 from unittest import mock
 
 import pytest
 import tensorflow as tf
 
 from components.trainer import precision, strategy
-from components.trainer.settings import Settings
-from tests.trainer.conftest import DIGITS_PRESET
+from components.trainer.config import Settings
+from components.trainer.plan import resolve
+from tests.trainer.conftest import settings_of
 
 PROGRAM = """
 import sys
 from components.errors import UserError
 from components.trainer import strategy
 try:
-    chosen = strategy.choose(sys.argv[1])
+    chosen = strategy.make_strategy(sys.argv[1])
     print(type(chosen).__name__, chosen.num_replicas_in_sync)
 except UserError as error:
     print("UserError", error)
@@ -82,11 +84,14 @@ def test_the_environment_names_the_tpu(environment: dict[str, str], address: str
 
 
 def test_the_batch_is_over_all_replicas_unless_both_it_and_the_rate_grow_with_them() -> None:
-    told = Settings(**{**DIGITS_PRESET, "batch_size": 64, "learning_rate": 0.1})
-    assert strategy.scaled(told, 4, 1000) == told
-    assert strategy.scaled(told, 3, 1000).batch_size == 63, "a multiple of the replicas"
-    assert strategy.scaled(told, 4, 50).batch_size == 48, "no more than there are"
-    grown = strategy.scaled(Settings(**{**told.__dict__, "per_replica": True}), 4, 1000)
+    def resolved(replicas: int, images: int = 1000, **changes: Any) -> Settings:
+        devices = mock.Mock(num_replicas_in_sync=replicas)
+        return resolve(settings_of(batch_size=64, learning_rate=0.1, **changes), devices, images, 10).settings
+
+    assert resolved(4) == settings_of(batch_size=64, learning_rate=0.1)
+    assert resolved(3).batch_size == 63, "a multiple of the replicas"
+    assert resolved(4, 50).batch_size == 48, "no more than there are"
+    grown = resolved(4, per_replica=True)
     assert (grown.batch_size, grown.learning_rate) == (256, 0.4)
 
 

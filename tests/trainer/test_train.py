@@ -59,16 +59,16 @@ def test_the_summary_and_the_model_are_readable(trained: Trained) -> None:
     assert model.output_shape == (None, len(DIGITS))
 
 
-def test_the_samples_begin_with_the_training_pictures_as_they_are(trained: Trained, digits: Data) -> None:
+def test_the_samples_begin_with_the_training_images_as_they_are(trained: Trained, digits: Data) -> None:
     png = tf.io.read_file(str(trained.run / records.SAMPLES_FILE))
     grid = tf.io.decode_png(png).numpy()
     side = DIGITS_PRESET["size"]
-    assert grid.shape == (side * samples.PICTURES, side * (1 + samples.VARIATIONS), 3)
+    assert grid.shape == (side * samples.IMAGES, side * (1 + samples.VARIATIONS), 3)
     path = digits.examples / f"Split-{f.TRAIN}" / "data_tfrecord-00000-of-00001.gz"
-    for row, record in enumerate(tf.data.TFRecordDataset(str(path), "GZIP").take(samples.PICTURES)):
-        picture = tf.train.Example.FromString(record.numpy()).features.feature[f.IMAGE].bytes_list.value[0]
+    for row, record in enumerate(tf.data.TFRecordDataset(str(path), "GZIP").take(samples.IMAGES)):
+        image = tf.train.Example.FromString(record.numpy()).features.feature[f.IMAGE].bytes_list.value[0]
         itself, *variations = np.split(grid[row * side : (row + 1) * side], 1 + samples.VARIATIONS, axis=1)
-        np.testing.assert_array_equal(itself, tf.io.decode_png(picture).numpy())
+        np.testing.assert_array_equal(itself, tf.io.decode_png(image).numpy())
         assert any((one != itself).any() for one in variations)
 
 
@@ -88,7 +88,7 @@ def test_streaming_trains_too_and_says_how_far_it_is(digits: Data, tmp_path: Pat
         progress.listen(None)
     history = json.loads((tmp_path / "run" / records.HISTORY_FILE).read_text())
     assert history[-1]["loss"] < history[0]["loss"]
-    assert any(line.startswith("epoch 1/3, step 21/21, loss ") and "pictures/s" in line for line in said)
+    assert any(line.startswith("epoch 1/3, step 21/21, loss ") and "images/s" in line for line in said)
     assert "validation accuracy" in said[-1]
 
 
@@ -102,7 +102,7 @@ def test_a_loss_that_is_no_number_stops_at_once(digits: Data, tmp_path: Path) ->
 def test_an_empty_split_is_refused(digits: Data, tmp_path: Path) -> None:
     arguments = digits.fn_args(tmp_path)
     arguments.eval_files = [str(tmp_path / "none" / "*")]
-    with pytest.raises(UserError, match="1400 pictures to train on and 0 to validate with"):
+    with pytest.raises(UserError, match="1400 images to train on and 0 to validate with"):
         train.run_fn(arguments)
 
 

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from components.trainer.settings import Settings
-from components.trainer.tune import chooser, search_space
-from tests.trainer.conftest import DIGITS_PRESET
+from components.trainer.tune import make_oracle, search_space
+from tests.trainer.conftest import settings_of
 
 
 @pytest.mark.parametrize(("name", "ends", "kind", "sampling"), [
@@ -20,7 +19,7 @@ from tests.trainer.conftest import DIGITS_PRESET
 def test_a_range_is_drawn_between_its_ends_whole_numbers_staying_whole(
     name: str, ends: tuple[float, float], kind: type, sampling: str
 ) -> None:
-    [found] = search_space({name: ends}, Settings(**DIGITS_PRESET)).space
+    [found] = search_space({name: ends}, settings_of()).space
     assert found.sampling == sampling
     drawn = [found.random_sample(seed) for seed in range(50)]
     assert all(isinstance(value, kind) and ends[0] <= value <= ends[1] for value in drawn)
@@ -29,8 +28,8 @@ def test_a_range_is_drawn_between_its_ends_whole_numbers_staying_whole(
 
 def test_the_seed_decides_what_is_tried(tmp_path: Path) -> None:
     def tried(seed: int, folder: str) -> list[float]:
-        space = search_space({"learning_rate": (0.01, 1.0)}, Settings(**DIGITS_PRESET))
-        oracle = chooser(5, space, seed)
+        space = search_space({"learning_rate": (0.01, 1.0)}, settings_of())
+        oracle = make_oracle(5, space, seed)
         oracle._set_project_dir(str(tmp_path / folder), "search")
         rates = []
         for _ in range(5):

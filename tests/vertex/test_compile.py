@@ -16,6 +16,7 @@ from google.cloud import aiplatform_v1
 
 from components.errors import UserError
 from pipeline import ALL_STAGES, ROOT, fingerprint
+from tests.trainer import my_networks
 from tests.vertex.shape import EVERYTHING, compiled, shape
 from tests.vertex.spec_runner import executors, pipeline_spec
 
@@ -167,6 +168,14 @@ def test_a_search_is_on_one_machine_of_the_trainer() -> None:
     (pool,) = search.job_spec.worker_pool_specs
     assert pool == training.job_spec.worker_pool_specs[0]
     assert pool.replica_count == 1
+
+
+def test_a_network_of_the_users_travels_in_the_spec() -> None:
+    job = compiled(PROJECT, f"trainer.network={my_networks.__file__}:small_cnn", "tuner.trials=2", preset="digits")
+    for stage in ("Trainer", "Tuner"):
+        settings, _ = custom_job(job, stage)
+        assert settings["network_code"] == Path(my_networks.__file__).read_text()
+    assert json.loads(json.dumps(job))["runtimeConfig"]["parameterValues"]["learning_rate"] == 0.001
 
 
 def test_a_password_is_not_in_the_spec() -> None:

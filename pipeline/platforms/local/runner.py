@@ -130,7 +130,7 @@ class _Watch:
             from components.trainer import strategy
 
             # What is not there is missed now, not after the data is read.
-            strategy.choose(config.trainer.strategy, config.trainer.tpu)
+            strategy.make_strategy(config.trainer.strategy, config.trainer.tpu)
         ir = compile_ir(config, source)
         self._schema = curated_schema.describe(config)
         run_options = None

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from components import files
+from components.config import RUN_PARAMETER, Section, marked
 from components.errors import UserError
 from components.imports import uncollected
 from pipeline.config import Config
@@ -25,16 +26,19 @@ class Parameter(NamedTuple):
 
 
 def parameters(config: Config) -> dict[str, Parameter]:
-    """Return the run parameters by name. UserError if the data cannot be read from Vertex AI."""
-    trainer = config.trainer
-    return {
-        "data": Parameter("ExampleGen", "input_base", names.data(config)),
-        "max_rejected": Parameter("DataGate", "max_rejected", config.gate.max_rejected),
-        "epochs": Parameter("Trainer", "epochs", trainer.epochs),
-        "batch_size": Parameter("Trainer", "batch_size", trainer.batch_size),
-        "learning_rate": Parameter("Trainer", "learning_rate", trainer.learning_rate),
-        **{gate.key: Parameter("Evaluator", gate.key, gate.limit) for gate in config.evaluator.table()},
+    """Return the parameters of a run, by name: where the data lies, what the sections mark, and the bounds of gates.
+
+    Raises:
+      UserError: the data cannot be read from Vertex AI.
+    """
+    marks = {
+        name: Parameter(section.stage, name, getattr(section, name))
+        for _, section in config
+        if isinstance(section, Section)
+        for name in marked(type(section), RUN_PARAMETER)
     }
+    gates = {gate.key: Parameter("Evaluator", gate.key, gate.limit) for gate in config.evaluator.table()}
+    return {"data": Parameter("ExampleGen", "input_base", names.data(config)), **marks, **gates}
 
 
 @uncollected()

@@ -5,27 +5,44 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, model_validator
+
+from components.config import Section
 
 
-class Dataflow(BaseModel, frozen=True, extra="forbid"):
+class Dataflow(Section):
     """Where the stages on Apache Beam do their work on Vertex AI."""
 
-    max_workers: Annotated[int, Field(ge=0)] = 0  # 0: no Dataflow, the work is done by the machine of the stage itself
-    machine_type: str = "e2-standard-4"
-    disk_gb: Annotated[int, Field(ge=30)] = 50  # of a worker
-    subnetwork: str | None = None  # regions/REGION/subnetworks/NAME; with it workers have no public addresses
+    max_workers: Annotated[
+        int, Field(ge=0, description="Workers, at most; 0: no Dataflow, the machine of the stage itself does the work")
+    ] = 0
+    machine_type: Annotated[str, Field(description="Machine of a worker")] = "e2-standard-4"
+    disk_gb: Annotated[int, Field(ge=30, description="Disk of a worker in GB")] = 50
+    subnetwork: Annotated[
+        str | None,
+        Field(description="regions/REGION/subnetworks/NAME; with it workers have no public addresses"),
+    ] = None
 
 
-class VertexTrainer(BaseModel, frozen=True, extra="forbid"):
+class VertexTrainer(Section):
     """The custom job that trains on Vertex AI. `trainer.strategy` follows from it."""
 
-    machine_type: str = "n1-standard-8"  # `cloud-tpu` for a TPU v2 or v3; ct5lp-… for a v5e
-    accelerator: str | None = None  # NVIDIA_TESLA_T4, NVIDIA_L4, TPU_V2, TPU_V3, … as Vertex AI names them
-    accelerator_count: Annotated[int, Field(ge=1)] = 1  # GPUs a machine; cores of a TPU
-    tpu_topology: str | None = None  # of a ct5lp-… machine, for example 2x2
-    workers: Annotated[int, Field(ge=1)] = 1  # machines of that kind
-    image: str | None = None  # …/image-classification-gpu:latest or -tpu if not set and there is an accelerator
+    machine_type: Annotated[
+        str, Field(description="Machine that trains; cloud-tpu for a TPU v2 or v3, ct5lp-… for a v5e")
+    ] = "n1-standard-8"
+    accelerator: Annotated[
+        str | None, Field(description="NVIDIA_TESLA_T4, NVIDIA_L4, TPU_V2, TPU_V3, … as Vertex AI names them")
+    ] = None
+    accelerator_count: Annotated[int, Field(ge=1, description="GPUs a machine; cores of a TPU")] = 1
+    tpu_topology: Annotated[str | None, Field(description="Topology of a ct5lp-… machine, for example 2x2")] = None
+    workers: Annotated[int, Field(ge=1, description="Machines of that kind")] = 1
+    image: Annotated[
+        str | None,
+        Field(
+            description="Container image; …/image-classification-gpu:latest or -tpu if not set and there is an "
+            "accelerator"
+        ),
+    ] = None
 
     @property
     def device(self) -> Literal["cpu", "gpu", "tpu"]:
@@ -55,29 +72,46 @@ class VertexTrainer(BaseModel, frozen=True, extra="forbid"):
         return self
 
 
-class Deploy(BaseModel, frozen=True, extra="forbid"):
+class Deploy(Section):
     """What becomes of a pushed model on Vertex AI, besides its version in the bucket."""
 
-    to: Literal["bucket", "registry", "endpoint"] = "bucket"  # an endpoint serves what the Model Registry holds
-    image: str = "us-docker.pkg.dev/vertex-ai/prediction/tf2-cpu.2-15:latest"  # that serves the SavedModel
-    machine_type: str = "n1-standard-2"  # of the endpoint
-    max_replicas: Annotated[int, Field(ge=1)] = 1  # of the endpoint, which begins with one
+    to: Annotated[
+        Literal["bucket", "registry", "endpoint"],
+        Field(description="How far it goes; an endpoint serves what the Model Registry holds"),
+    ] = "bucket"
+    image: Annotated[str, Field(description="Container image that serves the SavedModel")] = (
+        "us-docker.pkg.dev/vertex-ai/prediction/tf2-cpu.2-15:latest"
+    )
+    machine_type: Annotated[str, Field(description="Machine of the endpoint")] = "n1-standard-2"
+    max_replicas: Annotated[int, Field(ge=1, description="Replicas of the endpoint, at most; it begins with one")] = 1
 
 
-class Vertex(BaseModel, frozen=True, extra="forbid"):
+class Vertex(Section):
     """Vertex AI Pipelines: where, as whom and on which machines. Only `project` has to be set."""
 
-    project: str | None = None
-    region: str = "us-central1"
-    bucket: str | None = None  # its name; PROJECT-pipelines if not set
-    image: str | None = None  # REGION-docker.pkg.dev/PROJECT/pipelines/image-classification:latest if not set
-    service_account: str | None = None  # e-mail address that the stages act as; the project's default if not set
-    network: str | None = None  # projects/NUMBER/global/networks/NAME, peered with Vertex AI
-    encryption_key: str | None = None  # projects/…/locations/…/keyRings/…/cryptoKeys/…, in the same region
-    labels: dict[str, str] = {}
-    caching: bool = True  # a stage that has nothing new to do is taken from an earlier run
-    cpu: Annotated[int, Field(ge=1, le=96)] = 4  # cores of the machine of each stage
-    memory_gb: Annotated[int, Field(ge=1, le=624)] = 16
+    project: Annotated[str | None, Field(description="Id of the Google Cloud project")] = None
+    region: Annotated[str, Field(description="Region of all that is used")] = "us-central1"
+    bucket: Annotated[str | None, Field(description="Name of the bucket; PROJECT-pipelines if not set")] = None
+    image: Annotated[
+        str | None,
+        Field(
+            description="Container image of the stages; "
+            "REGION-docker.pkg.dev/PROJECT/pipelines/image-classification:latest if not set"
+        ),
+    ] = None
+    service_account: Annotated[
+        str | None, Field(description="E-mail address that the stages act as; the project's default if not set")
+    ] = None
+    network: Annotated[str | None, Field(description="projects/NUMBER/global/networks/NAME, peered with Vertex AI")] = (
+        None
+    )
+    encryption_key: Annotated[
+        str | None, Field(description="projects/…/locations/…/keyRings/…/cryptoKeys/…, in the same region")
+    ] = None
+    labels: Annotated[dict[str, str], Field(description="Labels of all that is started")] = Field(default_factory=dict)
+    caching: Annotated[bool, Field(description="Whether unchanged stages come from the cache")] = True
+    cpu: Annotated[int, Field(ge=1, le=96, description="Cores of the machine of each stage")] = 4
+    memory_gb: Annotated[int, Field(ge=1, le=624, description="Memory of the machine of each stage in GB")] = 16
     dataflow: Dataflow = Dataflow()
     trainer: VertexTrainer = VertexTrainer()
     deploy: Deploy = Deploy()

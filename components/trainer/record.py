@@ -1,4 +1,4 @@
-"""What a training says while it runs, and what it leaves behind of that."""
+"""The progress and the history of a training."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class DivergedError(UserError):
 
 
 class Record(tf.train.experimental.PythonState):
-    """How far a training is, what it has measured so far, and the TensorBoard logs of it; a part of every checkpoint.
+    """How far a training is, what it has measured so far, and its TensorBoard logs; a part of every checkpoint.
 
     `history` has a dict for each epoch: epoch (from 1), loss, accuracy, val_loss, val_accuracy, learning_rate (at its
     end), seconds and pictures_per_second (of training, without the validation), and waiting (the share of the
@@ -34,9 +34,9 @@ class Record(tf.train.experimental.PythonState):
         Args:
           epochs: to train.
           steps: an epoch.
-          batch_size: pictures a step, over all replicas.
+          batch_size: images a step, over all replicas.
           logs: folder of the TensorBoard logs; none are written if None.
-          title: said before each word of progress.
+          title: precedes each line of progress.
         """
         self.history: list[dict[str, Any]] = []
         self.step = 0  # done, over all epochs
@@ -47,17 +47,17 @@ class Record(tf.train.experimental.PythonState):
 
     @property
     def epoch(self) -> int:
-        """Epochs that are over, their validation included."""
+        """The number of epochs that are complete, their validation included."""
         return len(self.history)
 
     @property
     def total(self) -> int:
-        """Steps in all epochs."""
+        """The number of steps in all epochs."""
         return self._steps * self._epochs
 
     @property
     def left_in_epoch(self) -> int:
-        """Steps."""
+        """The number of steps."""
         return self._steps * (self.epoch + 1) - self.step
 
     @property
@@ -66,16 +66,16 @@ class Record(tf.train.experimental.PythonState):
         return self.epoch < self._epochs and self.left_in_epoch == 0
 
     def where(self) -> str:
-        """`step 12 of 440 (epoch 1 of 20)`, after the title."""
+        """Return `step 12 of 440 (epoch 1 of 20)`, after the title."""
         epoch = f"epoch {min(self.epoch + 1, self._epochs)} of {self._epochs}"
         return f"{self._title}step {self.step:,} of {self.total:,} ({epoch})"
 
     def add(self, losses: np.ndarray, right: float, seconds: float, waiting: float) -> None:
-        """Some steps of one epoch are done.
+        """Record some steps of one epoch.
 
         Args:
           losses: of each step.
-          right: answers, over all of them.
+          right: correct predictions, over all of them.
           seconds: that they took, without what TensorFlow compiles before.
           waiting: the share of that in which they waited for data.
 
@@ -101,11 +101,11 @@ class Record(tf.train.experimental.PythonState):
             self._reported = now
             progress.report(
                 f"{self._title}epoch {self.epoch + 1}/{self._epochs}, step {sums.steps}/{self._steps}, "
-                f"loss {sums.loss / sums.steps:.3f}, accuracy {self._accuracy():.3f}, {self._speed():,.0f} pictures/s"
+                f"loss {sums.loss / sums.steps:.3f}, accuracy {self._accuracy():.3f}, {self._speed():,.0f} images/s"
             )
 
     def end_epoch(self, loss: float, accuracy: float, learning_rate: float) -> None:
-        """The epoch is validated, with this loss and accuracy."""
+        """Record the validation of the epoch, with this loss and accuracy."""
         sums = self._epoch
         self.history.append(
             {
@@ -164,7 +164,7 @@ class Record(tf.train.experimental.PythonState):
 
 
 class _Sums:
-    """Over the steps of an epoch so far."""
+    """Sums over the steps of an epoch so far."""
 
     def __init__(
         self, steps: int = 0, loss: float = 0.0, right: float = 0.0, seconds: float = 0.0, waiting: float = 0.0

@@ -1,0 +1,47 @@
+"""What the sections of the configuration share: their base class, common types, and marks on their fields.
+
+Each stage declares its section beside its code (`components/<stage>/config.py`); `pipeline/config.py` composes them. A
+field says in `description` what it means and in which unit; its type and its bounds say what it may be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Mark(NamedTuple):
+    """What a field is besides a value; a field has it in its `Annotated` type."""
+
+    name: str
+    meaning: str
+
+
+RUN_PARAMETER = Mark("run parameter", "it can differ from run to run of one compiled pipeline on Vertex AI")
+TUNABLE = Mark("tunable", "the Tuner can search it: `tuner.space`")
+
+
+class Section(BaseModel):
+    """A part of the configuration."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    stage: ClassVar[str] = ""  # the one that takes the values, by its id
+
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+def marked(section: type[Section], mark: Mark) -> Iterator[str]:
+    """Yield the name of each field of `section` that has `mark`."""
+    for name, field in section.model_fields.items():
+        if mark in field.metadata:
+            yield name
+
+
+def first_error(error: Any) -> str:
+    """Return what a pydantic ValidationError says first, in lower case and without pydantic's own words."""
+    message = error.errors()[0]["msg"].removeprefix("Value error, ")
+    return str(message[:1].lower() + message[1:])

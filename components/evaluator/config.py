@@ -1,0 +1,41 @@
+"""The section `evaluator` of the configuration."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field, model_validator
+
+from components.config import RUN_PARAMETER, Fraction, Section
+from components.contracts import gates as model_gates
+
+
+class Evaluator(Section):
+    """What a model must reach on the test split to be blessed."""
+
+    stage: ClassVar[str] = "Evaluator"
+
+    min_accuracy: Annotated[
+        Fraction, Field(description="Minimum accuracy over the whole test split"), RUN_PARAMETER
+    ] = 0.5
+    min_class_recall: Annotated[Fraction, Field(description="Minimum recall of every class"), RUN_PARAMETER] = 0.2
+    max_drop: Annotated[
+        Fraction, Field(description="How much lower than the baseline's the accuracy may be"), RUN_PARAMETER
+    ] = 0.01
+    confidence: Annotated[float, Field(gt=0, lt=1, description="Confidence level of the intervals")] = 0.95
+    gates: Annotated[
+        tuple[model_gates.Gate, ...],
+        Field(
+            description="More that a model must reach (docs/gates.md); a gate of what a setting above holds replaces "
+            "it. The bound of each is a run parameter on Vertex AI"
+        ),
+    ] = ()
+
+    @model_validator(mode="after")
+    def _hold_each_thing_once(self) -> Evaluator:
+        self.table()
+        return self
+
+    def table(self) -> list[model_gates.Gate]:
+        """Return all gates: those of the short settings, and the listed ones."""
+        return model_gates.table({name: getattr(self, name) for name in model_gates.SHORT}, self.gates)

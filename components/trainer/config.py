@@ -1,0 +1,173 @@
+"""The sections `trainer` and `tuner` of the configuration, and what the Trainer stage is given."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from components.config import RUN_PARAMETER, TUNABLE, Section, first_error, marked
+from components.trainer import networks
+
+
+def _default_rate(given: dict[str, Any]) -> float:
+    return networks.traits(given.get("network", networks.DEFAULT)).learning_rate
+
+
+class Trainer(Section):
+    """How the network is trained, and which one it is."""
+
+    stage: ClassVar[str] = "Trainer"
+
+    network: Annotated[
+        str,
+        Field(
+            description="The network: airbench, or FILE.py:FUNCTION, a function of yours that takes the input's shape "
+            "(height, width, 3) and the number of classes and returns an uncompiled keras.Sequential (docs/networks.md)"
+        ),
+    ] = networks.DEFAULT
+    strategy: Annotated[
+        Literal["auto", "cpu", "gpu", "multi_worker", "tpu"],
+        Field(description="Devices that train; auto: a TPU, else the GPUs, else the CPU"),
+    ] = "auto"
+    tpu: Annotated[
+        str, Field(description="Name or grpc:// address of the TPU; found from the environment if empty")
+    ] = ""
+    precision: Annotated[
+        Literal["auto", "float32", "bfloat16"],
+        Field(description="What the network computes in; auto: bfloat16 where the devices are fast in it"),
+    ] = "auto"
+    epochs: Annotated[int, Field(ge=1, description="Passes over the training split"), RUN_PARAMETER, TUNABLE] = 10
+    batch_size: Annotated[int, Field(ge=1, description="Images a step, over all replicas"), RUN_PARAMETER, TUNABLE] = 64
+    per_replica: Annotated[
+        bool, Field(description="batch_size and learning_rate are of one replica, and grow with their number")
+    ] = False
+    learning_rate: Annotated[
+        float,
+        Field(
+            gt=0,
+            description="Learning rate at the start, of the network's optimizer (airbench: Muon, your own: Adam); it "
+            "falls to zero in a straight line. The default belongs to the network: airbench 0.08, your own 0.001",
+        ),
+        RUN_PARAMETER,
+        TUNABLE,
+    ] = Field(default_factory=_default_rate)
+    label_smoothing: Annotated[
+        float, Field(ge=0, lt=1, description="Share of each label that is spread over all classes"), TUNABLE
+    ] = 0.1
+    stem_stride: Annotated[
+        Literal[1, 2],
+        Field(
+            description="Pixels between the patches that the network looks at first; 2 is 4 times as fast. Of airbench"
+        ),
+    ] = 2
+    width: Annotated[
+        int,
+        Field(ge=4, description="Channels of the first convolutions; later ones have twice as many. Of airbench"),
+        TUNABLE,
+    ] = 32
+    depth: Annotated[
+        int, Field(ge=1, description="Convolutions between two halvings of the image. Of airbench"), TUNABLE
+    ] = 2
+    flip: Annotated[
+        bool, Field(description="Augmentation: left-right mirror images, where they are of the same class")
+    ] = True
+    translate: Annotated[
+        int, Field(ge=0, description="Augmentation: pixels, at most, that an image is moved in each direction"), TUNABLE
+    ] = 2
+    cutout: Annotated[
+        int,
+        Field(ge=0, description="Augmentation: side in pixels of a square that is blanked in each image; 0: none"),
+        TUNABLE,
+    ] = 0
+    mixup: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=1,
+            description="Augmentation: images are blended in pairs, alpha of the Beta distribution of their weights; "
+            "0: none",
+        ),
+        TUNABLE,
+    ] = 0.0
+    cutmix: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=1,
+            description="Augmentation: a rectangle of one image is pasted into another, alpha of the Beta distribution "
+            "of its area; 0: none",
+        ),
+        TUNABLE,
+    ] = 0.0
+    ensemble: Annotated[
+        int, Field(ge=1, description="Networks trained one after the other; the mean of their logits is the model's")
+    ] = 1
+    test_time_views: Annotated[
+        Literal[1, 2, 6],
+        Field(
+            description="Views of an image over which a prediction is the mean, and takes as many times as long. 2: "
+            "the image and its mirror image; 6: both of them also moved by a pixel, up left and down right"
+        ),
+    ] = 1
+    cache_bytes: Annotated[
+        int, Field(ge=0, description="Bytes of decoded images kept in memory; more are streamed from disk every epoch")
+    ] = 1_000_000_000
+    checkpoint_seconds: Annotated[int, Field(ge=0, description="Seconds between two checkpoints, at least")] = 30
+
+    @field_validator("network")
+    @classmethod
+    def _is_known_or_a_function(cls, network: str) -> str:
+        networks.check_name(network)
+        return network
+
+
+class Settings(Trainer):
+    """What the Trainer stage is given, its custom_config: its section, and what it takes from outside of it."""
+
+    seed: int
+    size: int  # pixels; height and width of the model's input, the same as Transform's
+    network_code: str = ""  # the source of the user's file, where `network` is a function of theirs
+    checkpoints: str = ""  # folder in which an unfinished training is kept; none is kept where empty
+
+
+class Tuner(Section):
+    """The search for better settings of the trainer, before it trains."""
+
+    stage: ClassVar[str] = "Tuner"
+
+    trials: Annotated[int, Field(ge=0, description="Trainings; 0: no search")] = 0
+    space: Annotated[
+        dict[str, tuple[float, float]],
+        Field(
+            description="Both ends of the range in which each setting of `trainer` is searched; the default range of "
+            "the learning rate belongs to the network"
+        ),
+    ] = Field(default_factory=lambda: default_space(networks.DEFAULT))
+
+    @field_validator("space")
+    @classmethod
+    def _is_of_the_trainer(cls, space: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+        tunable = list(marked(Trainer, TUNABLE))
+        for name, ends in space.items():
+            if name not in tunable:
+                raise ValueError(f"cannot tune {name!r}; tunable settings: {', '.join(tunable)}")
+            for end in ends:
+                try:
+                    Trainer.model_validate({name: end})
+                except ValidationError as error:
+                    raise ValueError(f"{name} = {end:g}: {first_error(error)}") from None
+            if ends[0] >= ends[1]:
+                raise ValueError(f"{name}: write it as [low, high], not {list(ends)}")
+        return space
+
+    @model_validator(mode="after")
+    def _has_something_to_search(self) -> Tuner:
+        if self.trials and not self.space:
+            raise ValueError("tuner.trials needs a range in tuner.space, for example learning_rate: [0.02, 0.4]")
+        return self
+
+
+def default_space(network: str) -> dict[str, tuple[float, float]]:
+    """Return the ranges that the Tuner searches where the user names none."""
+    return {"learning_rate": networks.traits(network).learning_rates, "label_smoothing": (0.05, 0.3)}
