@@ -11,7 +11,7 @@ from absl import logging
 
 from components import files
 from components.contracts import features as f
-from components.report import data, page, quality, training
+from components.report import data, evaluation, page, training
 from components.report.lost import Lost
 from components.report.run import (
     ANOMALIES,
@@ -35,7 +35,7 @@ EARLIER = "earlier runs"
 SECTIONS: dict[str, tuple[Callable[[Run], dict[str, Any] | None], tuple[str, ...]]] = {
     "data": (data.view, (PICTURES, STATISTICS, SCHEMA, ANOMALIES, PREVIOUS)),
     "training": (training.view, (TRAINING,)),
-    "test": (quality.view, (EVALUATION, PREDICTIONS, BASELINE_PREDICTIONS, PICTURES)),
+    "evaluation": (evaluation.view, (EVALUATION, PREDICTIONS, BASELINE_PREDICTIONS, PICTURES)),
 }
 
 

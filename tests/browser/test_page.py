@@ -14,7 +14,7 @@ from tests.browser.conftest import NAMES, press, requests, show, violations
 
 pytestmark = pytest.mark.slow
 
-SECTIONS = ("verdict", "data", "training", "test", "run")
+SECTIONS = ("verdict", "data", "training", "evaluation", "run")
 
 
 def cells(page: Any) -> list[Any]:

@@ -178,7 +178,7 @@ def test_a_refused_model_says_why_first(tmp_path: Path) -> None:
 def test_data_stopped_at_the_gate(tmp_path: Path) -> None:
     page = page_of(artifacts.stopped_at_the_gate(tmp_path, NAMES), tmp_path)
     assert {"verdict", "data", "run"} <= page.ids()
-    assert not {"training", "test", "pictures"} & page.ids()
+    assert not {"training", "evaluation", "pictures"} & page.ids()
     assert page.text.index("the data cannot be trusted") < page.text.index("1 picture is in train and in test")
     assert page.text.count("<b>copy</b>.png") == 3  # above, among the findings, and beside its picture
 

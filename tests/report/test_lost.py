@@ -18,14 +18,14 @@ pytestmark = pytest.mark.slow
 
 # The artifacts that pages and answers read, with the sections of the report that do.
 READ = {
-    ("ExampleGen", "examples"): ("data", "test"),
+    ("ExampleGen", "examples"): ("data", "evaluation"),
     ("StatisticsGen", "statistics"): ("data",),
     ("SchemaGen", "schema"): ("data",),
     ("ExampleValidator", "anomalies"): ("data",),
     ("Trainer", "model_run"): ("training",),
-    ("Evaluator", "evaluation"): ("test",),
+    ("Evaluator", "evaluation"): ("evaluation",),
     ("ServingCheck", "blessing"): (),
-    ("ServingCheck", "predictions"): ("test",),
+    ("ServingCheck", "predictions"): ("evaluation",),
 }
 UNREAD = (
     ("DataGate", "findings"),
@@ -94,7 +94,7 @@ def test_without_an_artifact_the_rest_is_told(
         away(uri)
     assert ask("report", first, "--rebuild")[0] == 0
     page = Page(folder / "runs" / first / "report.html")
-    assert {"verdict", "data", "training", "test", "run"} <= page.ids()
+    assert {"verdict", "data", "training", "evaluation", "run"} <= page.ids()
     assert ("Not shown: " in page.text) == bool(READ[which])
     assert page.text.count("Not shown: ") >= (1 if damaged else len(READ[which])) or not READ[which]
     assert str(uri) in page.text or not READ[which]
