@@ -11,6 +11,7 @@ from tfx.utils import proto_utils
 from components.contracts import features as f
 from components.contracts import gates as contract
 from components.contracts.gates import Gate
+from components.contracts.metrics import METRICS
 from components.evaluator import metrics, slices
 
 _SLICES = {
@@ -65,7 +66,7 @@ def _threshold(gate: Gate) -> tfma.MetricThreshold:
         end = "lower_bound" if gate.bound == "minimum" else "upper_bound"
         return tfma.MetricThreshold(value_threshold=tfma.GenericValueThreshold(**{end: {"value": gate.limit}}))
     allowed = gate.max_drop + contract.ROUNDING
-    higher = contract.METRICS[gate.metric].higher_is_better
+    higher = METRICS[gate.metric].higher_is_better
     direction = tfma.MetricDirection.HIGHER_IS_BETTER if higher else tfma.MetricDirection.LOWER_IS_BETTER
     change = tfma.GenericChangeThreshold(absolute={"value": -allowed if higher else allowed}, direction=direction)
     return tfma.MetricThreshold(change_threshold=change)

@@ -17,6 +17,7 @@ from components.contracts import run_result
 from components.contracts.run_result import ExitCode, Result
 from components.errors import Damaged, GateRefused, UserError
 from components.example_gen import sources
+from components.example_gen.formats.base import Source
 from components.imports import uncollected
 from pipeline import ALL_STAGES, curated_schema, fingerprint
 from pipeline.config import Config
@@ -123,7 +124,7 @@ class _Watch:
         self._screen, self._state, self._asked = screen, state, asked
         self._schema = ""
 
-    def run(self, config: Config, source: sources.Source, first: str | None, last: str | None) -> None:
+    def run(self, config: Config, source: Source, first: str | None, last: str | None) -> None:
         sources.fetch(source, partial(self._screen.transfer, f"downloading {source.pattern}"))
         self._screen.status("loading TensorFlow and TFX")
         if config.trainer.strategy not in ("auto", "cpu"):
@@ -188,7 +189,7 @@ class _Watch:
 
 
 @uncollected()
-def compile_ir(config: Config, source: sources.Source) -> Any:
+def compile_ir(config: Config, source: Source) -> Any:
     """Return the pipeline in TFX's intermediate representation, each stage with the fingerprint of its code."""
     from tfx.dsl.compiler import compiler
 

@@ -18,7 +18,7 @@ from google.auth.transport.requests import AuthorizedSession
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from components.errors import UserError
-from pipeline.config import Vertex
+from pipeline.platforms.vertex.config import Vertex
 
 SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 TIMEOUT = 30.0  # seconds that one request waits for its answer
