@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 from components.contracts import features
 from components.contracts.model import SAVED_MODEL_FILE
 from components.errors import Damaged, UserError
+from components.example_gen.config import Data
 from components.files import exists, is_description, is_folder, read_bytes, walk
 from components.imports import uncollected
 from components.names import printable
 from components.pusher import manifest
 from pipeline.cli.options import add_config, load_config
-from pipeline.config import Config, Data
+from pipeline.config import Config
 from pipeline.output import redirect_output
 from pipeline.tracking import metadata
 
