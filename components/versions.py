@@ -8,6 +8,8 @@ LIBRARIES = (
     "keras",
     "numpy",
     "pillow",
+    "pyarrow",
+    "simplejpeg",
     "tensorflow",
     "tensorflow-data-validation",
     "tensorflow-model-analysis",
