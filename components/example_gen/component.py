@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from tfx.components.example_gen.component import FileBasedExampleGen
 from tfx.dsl.components.base import executor_spec
-from tfx.proto import example_gen_pb2, range_config_pb2
+from tfx.proto import example_gen_pb2
 
 from components.contracts import features as f
 from components.example_gen import driver, executor, settings
@@ -29,7 +29,6 @@ class ImageExampleGen(FileBasedExampleGen):
         max_bytes: int,
         max_pixels: int,
         features: Features = USUAL,
-        range_config: range_config_pb2.RangeConfig | None = None,
     ) -> None:
         """Configure the component.
 
@@ -39,7 +38,6 @@ class ImageExampleGen(FileBasedExampleGen):
           max_bytes: of one encoded image; larger ones are rejected.
           max_pixels: of one decoded image, height x width; larger ones are rejected.
           features: those of TFRecords, or columns of Parquet, that hold the image and its label, where not usual ones.
-          range_config: which span to read, where the source's pattern has spans; the latest if not set.
         """
         shares = {split: float(splits[split]) for split in f.SPLITS}
         super().__init__(
@@ -54,5 +52,4 @@ class ImageExampleGen(FileBasedExampleGen):
                 )
             ),
             custom_config=settings.pack(settings.Settings(source.format, shares, max_bytes, max_pixels, *features)),
-            range_config=range_config,
         )

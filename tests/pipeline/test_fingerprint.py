@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from components.trainer import networks
 from pipeline import fingerprint
 
 TRAINER = "components.trainer.train.run_fn"
@@ -87,6 +88,7 @@ def test_content_counts(project: Path) -> None:
 def test_training_hangs_on_no_other_stage_and_no_text() -> None:
     found = fingerprint.files([TRAINER])
     assert {"components.trainer.train", "components.trainer.loop", "components.files"} <= set(found)
+    assert {network.module for network in networks.NETWORKS.values()} <= set(found)
     rooms = {name.split(".")[1] for name in found if name.count(".") >= 2}
     assert rooms <= {"trainer", "contracts"}
     assert not fingerprint.TEXTS & found.keys()
