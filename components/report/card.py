@@ -92,47 +92,49 @@ def intended_use(card: Card) -> list[str]:
         for mean, deviation in [by_split.get(f.TRAIN, Moments(0.0, 0.0))]
     ]
     said = [
-        f"Says which of {len(classes):,} classes a picture shows, with a probability for each class.",
+        f"Classifies an image as one of {len(classes):,} classes, with a probability for each.",
     ]
     if card.counts:
         said.append(
-            f"Made for pictures like the {card.total(f.TRAIN):,} that it was trained on"
+            f"Made for images like the {card.total(f.TRAIN):,} that it was trained on"
             + (f" (mean ± standard deviation: {', '.join(ranges)})." if ranges else ".")
         )
     if card.size:
-        said.append(f"Takes JPEG, PNG, GIF and BMP of any size, and sees them at {card.size} x {card.size} pixels.")
+        said.append(f"Takes JPEG, PNG, GIF and BMP of any size, and scales them to {card.size} x {card.size} pixels.")
     return said
 
 
 def limits(card: Card, mixed_up: list[tuple[str, str, int]]) -> list[str]:
     """Where it should not be relied on, as far as the figures say."""
     metrics = card.metrics
-    said = ["It knows no other class: for a picture of anything else it still names one of its own."]
+    said = ["It knows no other class: an image of anything else is still classified as one of its own."]
     few = [one["name"] for one in metrics["classes"] if one["pictures"] < FEW]
     if few:
-        said.append(f"{_classes(few)} {_was(few)} tested on fewer than {FEW} pictures: their intervals are wide.")
+        said.append(f"{_classes(few)} {_was(few)} tested on fewer than {FEW} images: their intervals are wide.")
     average = metrics["accuracy"]["low"]
     weak = [one["name"] for one in metrics["classes"] if one["recall"] and one["recall"]["high"] < average]
     if weak:
-        said.append(f"{_classes(weak)} {_was(weak)} recognised less often than the average, by more than chance.")
+        said.append(f"{_classes(weak)} {_was(weak)} predicted significantly worse than the average.")
     if mixed_up:
         name, predicted, count = mixed_up[0]
         said.append(
-            f"The most frequent mistake: {name!r} taken for {predicted!r}, {count:,} times on the test pictures."
+            f"The most frequent error: {name!r} predicted as {predicted!r}, {count:,} times on the test images."
         )
     error = metrics["expected_calibration_error"]
-    said.append(f"Its probabilities are off by {error:.1%} on average (expected calibration error).")
-    if metrics.get("unanswered"):
-        said.append(f"{metrics['unanswered']:,} test pictures got no finite answer.")
     said.append(
-        "The test pictures come from where the training pictures come from: on others it may be worse, and the figures "
+        f"Its confidence differs from its accuracy by {error * 100:.1f} points on average (expected calibration error)."
+    )
+    if metrics.get("unanswered"):
+        said.append(f"{metrics['unanswered']:,} test images got no finite prediction.")
+    said.append(
+        "The test images come from the same source as the training images: on others it may be worse, and the metrics "
         "do not say by how much."
     )
     said.append(
         "It does not apply EXIF orientation: photographs that a phone marked as turned must be turned upright "
         "before they are sent."
     )
-    said.append("It was measured by class alone: of people, places or times in the pictures nothing is known.")
+    said.append("No subgroup evaluation (people, location, time) was done.")
     return said
 
 

@@ -23,10 +23,10 @@ def write(found: dict[str, Any], sides: Sequence[Side], reports: Sequence[Path],
 
 def in_words(both: dict[str, Any], level: float) -> str:
     """McNemar's test for people."""
-    chance = "more than chance" if both["p"] < level else "no more than chance would make"
+    verdict = "significant" if both["p"] < level else "not significant"
     return (
-        f"Of {both['shared']:,} pictures that both answered, {both['gained']:,} are right in the second run alone and "
-        f"{both['lost']:,} in the first alone: McNemar's p = {both['p']:.3g}, {chance}"
+        f"Of {both['shared']:,} shared images, {both['gained']:,} only the second run got right and {both['lost']:,} "
+        f"only the first: McNemar's p = {both['p']:.3g}, {verdict}"
     )
 
 

@@ -54,7 +54,7 @@ def test_a_click_on_a_cell_shows_its_pictures(page: Any) -> None:
     press(page, button)
     label, predicted = map(int, str(button.get_attribute("data-cell")).split("-"))
     panel = page.find_element(By.ID, "cell")
-    assert f"{NAMES[label]} taken for {NAMES[predicted]}" in panel.text
+    assert f"{NAMES[label]} predicted as {NAMES[predicted]}" in panel.text
     assert len(panel.find_elements(By.TAG_NAME, "img")) == int(button.text)
     assert button.get_attribute("aria-pressed") == "true"
 

@@ -141,7 +141,7 @@ def test_the_same_run_gives_the_same_bytes(tmp_path: Path) -> None:
 def test_a_first_run_has_no_baseline_to_show(tmp_path: Path) -> None:
     page = page_of(artifacts.evaluated(tmp_path, NAMES), tmp_path)
     assert "There was no earlier model to compare it with." in page.text
-    assert "Beside the baseline" not in page.text
+    assert "Compared with the baseline" not in page.text
     assert "served as version 7" in page.text
 
 
@@ -165,7 +165,7 @@ def test_a_run_that_ended_after_the_evaluator_has_its_figures_but_no_pictures(tm
     page = page_of(run, tmp_path)
     assert run.evaluation is not None
     assert page.figures["test.pictures"][0] == run.evaluation.pictures
-    assert "The surest mistakes" not in page.source
+    assert "Most confident errors" not in page.source
 
 
 def test_a_refused_model_says_why_first(tmp_path: Path) -> None:
@@ -218,7 +218,7 @@ def test_drift_is_shown_against_the_data_before(tmp_path: Path) -> None:
             assert page.figures[f"{name}.{when}.mean"] == [numbers.mean]
             assert page.figures[f"{name}.{when}.max"] == [numbers.max]
     first = page_of(artifacts.evaluated(tmp_path / "first", NAMES), tmp_path)
-    assert "nothing to measure drift against" in first.text
+    assert "Drift: not computed (no earlier data to compare with)" in first.text
 
 
 def test_slices_begin_with_what_hurts_most(tmp_path: Path) -> None:

@@ -73,8 +73,8 @@ def test_what_goes_wrong_most_is_a_limit(tmp_path: Path) -> None:
     assert {(a, b): n for a, b, n in pairs} == {(names[i], names[j]): n for (i, j), n in wrong.items()}
     assert [n for _, _, n in pairs] == sorted(wrong.values(), reverse=True)
     said = " ".join(cards.limits(card, pairs))
-    assert f"{pairs[0][0]!r} taken for {pairs[0][1]!r}" in said
-    assert "tested on fewer than 30 pictures" in said
+    assert f"{pairs[0][0]!r} predicted as {pairs[0][1]!r}" in said
+    assert "tested on fewer than 30 images" in said
 
 
 @pytest.mark.parametrize("text", ["_x_", "[a](b)", "`c`", "<br>", "a|b", "\\", "**x**", "&amp;", "# x", "![a](b)"])

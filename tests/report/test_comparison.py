@@ -111,7 +111,7 @@ def test_the_page_says_what_the_text_says(history: History, capsys: pytest.Captu
     page = Page(path)
     assert main(["compare", first, other, "--run-dir", str(history.folder)]) == 0
     said = capsys.readouterr().out
-    for line in ("the tasks differ", "Of 16 pictures that both answered"):
+    for line in ("the tasks differ", "Of 16 shared images"):
         assert line in said
         assert line in page.text
     assert page.figures["accuracy"] == [one.metrics["accuracy"]["value"] for one in (history.first, history.other)]  # type: ignore[index]

@@ -103,7 +103,7 @@ def test_the_thresholds_of_the_run_decide(ran: Cloud, monkeypatch: pytest.Monkey
     page = report(ran)
     assert "the model was not pushed" in page.text
     assert "is under the floor 1.0000" in page.text
-    assert "Beside the baseline" in page.text
+    assert "Compared with the baseline" in page.text
 
 
 def test_a_search_and_a_warm_start(ran: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,11 +34,11 @@
     document.querySelectorAll("[data-cell][aria-pressed]").forEach((other) => other.removeAttribute("aria-pressed"));
     button.setAttribute("aria-pressed", "true");
     const title = element("p");
-    title.append(element("b", printable(names[label])), label === predicted ? " recognised: " : " taken for ");
+    title.append(element("b", printable(names[label])), label === predicted ? " predicted correctly: " : " predicted as ");
     if (label !== predicted) title.append(element("b", printable(names[predicted])), ": ");
-    title.append(`${count.toLocaleString("en")} ${count === 1 ? "picture" : "pictures"}`);
+    title.append(`${count.toLocaleString("en")} ${count === 1 ? "image" : "images"}`);
     if (shown.length < count)
-      title.append(shown.length ? `, the ${shown.length} surest shown` : ", none kept in this page");
+      title.append(shown.length ? `, the ${shown.length} most confident shown` : ", none kept in this page");
     const gallery = element("ul", undefined, "gallery");
     for (const index of shown) {
       const one = pictures[index];
