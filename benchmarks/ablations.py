@@ -39,7 +39,7 @@ def _normalised(kernel: tf.Tensor, _: int) -> tf.Tensor:
 
 
 def _tossed(settings: Settings, part: slice) -> Any:
-    """The alternating flip, of numbers that are drawn anew for each step."""
+    """Flip at random in place of the alternating flip: numbers are drawn for each step."""
     import tensorflow as tf
 
     from components.trainer.augment import Augmenter

@@ -39,7 +39,7 @@ def portable_args(pool_host: str, job_port: int, pool_port: int) -> list[str]:
 
 @contextlib.contextmanager
 def dask(folder: Path, workers: int = 1) -> Iterator[list[str]]:
-    """A scheduler and workers of one thread each; the arguments with which a pipeline runs there."""
+    """Start a scheduler and workers of one thread each; yield the arguments with which a pipeline runs there."""
     port = free_port()
     address = f"tcp://127.0.0.1:{port}"
     scheduler = ["distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", str(port)]
@@ -53,7 +53,7 @@ def dask(folder: Path, workers: int = 1) -> Iterator[list[str]]:
 
 @contextlib.contextmanager
 def running(folder: Path, command: Sequence[str], port: int | None = None) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that is ended at the end, from when it listens on `port` of this machine.
+    """Start a process, yield once it listens on `port` of this machine, and stop it at the end.
 
     Its workers find `python` and this project: a pool starts them by that name.
     """

@@ -64,7 +64,7 @@ def _unpack(archive: Path, into: Path, per_class: int) -> None:
 
 
 def _write_records(pictures: Path, into: Path) -> None:
-    """What both pipelines read: train.tfrecord and test.tfrecord, `image` and `label`. Not counted."""
+    """Write what both pipelines read: train.tfrecord and test.tfrecord, `image` and `label`. Not counted."""
     import random
 
     from pipeline.output import redirect_output

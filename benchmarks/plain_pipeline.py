@@ -34,14 +34,14 @@ def preprocessing_fn(inputs: dict[str, Any]) -> dict[str, Any]:
 
 
 def run_fn(fn_args: FnArgs) -> None:
-    """This project's training; it reads the class names that our ExampleGen leaves beside the splits."""
+    """Train as this project does, after writing the class names where our ExampleGen leaves them."""
     root = Path(fn_args.train_files[0]).parent.parent
     counts.write(str(root), counts.Counts(class_names=[str(label) for label in range(10)]))
     train.run_fn(fn_args)
 
 
 def create_pipeline(records: Path, work: Path, size: int, training: dict[str, Any]) -> Pipeline:
-    """`records` holds train.tfrecord and test.tfrecord with the features `image` and `label`."""
+    """Return the pipeline; `records` holds train.tfrecord and test.tfrecord with the features `image` and `label`."""
     splits = [
         example_gen_pb2.Input.Split(name=name, pattern=f"{file}.tfrecord")
         for name, file in (("train", "train"), ("eval", "test"))

@@ -32,7 +32,7 @@ RUNNERS = ("in this process", "multi_processing", "portable", "dask")
 
 @contextlib.contextmanager
 def runner(name: str, folder: Path, workers: int) -> Iterator[list[str]]:
-    """The arguments for Beam."""
+    """Yield the arguments for Beam."""
     if name == "portable":
         with clusters.portable(folder, workers) as args:
             yield args

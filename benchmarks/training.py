@@ -95,7 +95,7 @@ def _preset(name: str, seed: int, changed: list[str], work: Path, peaks: dict[st
 
 
 def _run(preset: str, work: Path, last: str, *settings: str) -> dict[str, Any]:
-    """The object that `run --json` prints; CIFAR-10 comes from CIFAR10_JPEG."""
+    """Run the pipeline and return what `run --json` prints; CIFAR-10 comes from CIFAR10_JPEG."""
     command = [sys.executable, "-m", "pipeline", "run", "--json", "--preset", preset, "--to", last]
     command += ["--run-dir", str(work)]
     if preset.startswith("cifar10"):

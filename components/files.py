@@ -78,7 +78,7 @@ def is_records(path: str) -> bool:
 
 
 def text(name: str | bytes) -> str:
-    """A file's name as text that always encodes to UTF-8; bytes that are not UTF-8 are shown as \\xNN."""
+    r"""Return a file's name as text that always encodes to UTF-8; bytes that are not UTF-8 are shown as \xNN."""
     if isinstance(name, bytes):
         return name.decode("utf-8", "backslashreplace")
     try:
@@ -88,7 +88,7 @@ def text(name: str | bytes) -> str:
 
 
 def shown(names: Sequence[str], most: int = 3) -> str:
-    """The first of them on one line, for a message: safe to print."""
+    """Return the first names on one line, for a message: safe to print."""
     return ", ".join(printable(text(name)) for name in names[:most]) + (", ..." if len(names) > most else "")
 
 
@@ -103,7 +103,7 @@ def open_binary(path: str) -> IO[bytes]:
 
 
 def exists(path: str) -> bool:
-    """Raises OSError where a remote path cannot be asked."""
+    """Return True if there is a file or folder; OSError if a remote path cannot be asked."""
     if not is_remote(path):
         return os.path.exists(path)
     with _remote_errors():
@@ -115,7 +115,7 @@ def is_folder(path: str) -> bool:
 
 
 def split_pattern(pattern: str) -> tuple[str, str]:
-    """(the folder in front of the first part that is a pattern, the rest); what is there by its very name is none."""
+    """Return (the folder before the first part that is a pattern, the rest); an existing path is no pattern."""
     base, *parts = pattern.split("/")
     for i, part in enumerate(parts):
         if glob.has_magic(part) and (is_remote(pattern) or not os.path.lexists(f"{base}/{part}")):
@@ -125,7 +125,7 @@ def split_pattern(pattern: str) -> tuple[str, str]:
 
 
 def matches(pattern: str) -> dict[str, str]:
-    """The files that a path with *, ?, [] and ** in any of its parts names, sorted; litter left out.
+    """Return the files that a path with *, ?, [] and ** in any of its parts names, sorted; litter left out.
 
     Returns:
       {name: path}; names are relative to the folder in front of the first part that is a pattern.
@@ -142,7 +142,7 @@ def matches(pattern: str) -> dict[str, str]:
 
 
 def matching(folder: str, pattern: str) -> list[str]:
-    """The files of a folder whose name matches a glob pattern, sorted."""
+    """Return the files of a folder whose name matches a glob pattern, sorted."""
     return list(matches(os.path.join(glob.escape(folder), pattern)).values())
 
 
@@ -152,7 +152,7 @@ def size(path: str) -> int:
 
 
 def read_bytes(path: str, limit: int | None = None) -> bytes:
-    """The whole file; of a file with more than `limit` bytes only the first limit + 1.
+    """Return the whole file; of a file with more than `limit` bytes only the first limit + 1.
 
     Raises:
       OSError: it cannot be read, or is no regular file: a pipe or a device may never end.
@@ -184,7 +184,7 @@ def sha256(path: str) -> str:
 
 @contextlib.contextmanager
 def _remote_errors() -> Iterator[None]:
-    """What TensorFlow raises for a remote path, as the OSError that a local one would give."""
+    """Raise TensorFlow's errors for a remote path as the OSError that a local path would give."""
     import tensorflow as tf
 
     try:
@@ -229,13 +229,13 @@ def write_atomic(path: str | os.PathLike[str], content: str | bytes) -> None:
 
 
 def why(error: BaseException) -> str:
-    """The reason of an OSError, or of what TensorFlow raises for a remote path, on one line."""
+    """Return the reason of an OSError, or of TensorFlow's error for a remote path, on one line."""
     lines = str(getattr(error, "message", error)).splitlines()
     return getattr(error, "strerror", None) or (lines[0] if lines else type(error).__name__)
 
 
 def names(folder: str) -> list[str]:
-    """What lies in a folder, litter too, sorted; nothing where there is none."""
+    """Return the names in a folder, litter too, sorted; none if there is no folder."""
     if is_remote(folder):
         found = _gfile().listdir(folder) if is_folder(folder) else []
     else:
@@ -259,12 +259,12 @@ def below(root: str) -> list[str]:
 
 
 def bytes_below(path: str) -> int:
-    """The size of a file, or of all files in a folder and below it."""
+    """Return the size of a file, or of all files in a folder and below it."""
     return sum(size(f"{path}/{name}") for name in below(path)) if is_folder(path) else size(path)
 
 
 def remove(path: str) -> None:
-    """A file, or a folder with all that is in it."""
+    """Remove a file, or a folder with all that is in it."""
     if is_folder(path):
         remove_folder(path)
     elif is_remote(path):

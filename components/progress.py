@@ -23,7 +23,7 @@ def report(text: str) -> None:
 
 
 def start() -> None:
-    """A stage starts: nothing is counted yet."""
+    """Reset the count at the start of a stage."""
     global _counted
     _counted = 0
 

@@ -115,7 +115,7 @@ class Config(Section):
 def load(
     preset: str | None = None, file: str | None = None, settings: tuple[str, ...] = ()
 ) -> tuple[Config, dict[str, str]]:
-    """The Config and, for each dotted key, its origin: `default`, `preset NAME`, the file's path or `--set`.
+    """Return the Config and, for each dotted key, its origin: `default`, `preset NAME`, the file's path or `--set`.
 
     Without `preset`, the one that a layer names, else the one of the data: `digits`, `cifar10`, or `folder` with the
     name of the folder or archive.

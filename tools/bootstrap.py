@@ -29,7 +29,7 @@ def stop(line):
 
 
 def runs(*command):
-    """True where the command exists and succeeds."""
+    """Return True if the command exists and succeeds."""
     try:
         return subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
     except OSError:

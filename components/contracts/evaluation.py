@@ -85,7 +85,7 @@ class Evaluation:
 
 
 def read(evaluation_uri: str, confidence: float = 0.95) -> Evaluation:
-    """Reads the ModelEvaluation artifact at `evaluation_uri`; the intervals have the level `confidence`.
+    """Read the ModelEvaluation artifact at `evaluation_uri`; the intervals have the level `confidence`.
 
     Raises:
       ValueError: the artifact holds no metrics of the whole split: it had no picture.
@@ -185,7 +185,7 @@ def _class_result(name: str, i: int, matrix: list[list[int]], unanswered: int, c
 
 
 def _whole_split(evaluation_uri: str) -> dict[str, dict[str, Any]]:
-    """The overall slice's metrics by model ("" without a baseline, else "candidate", "baseline") and name."""
+    """Return the overall slice's metrics by model ("" without a baseline, else "candidate", "baseline") and name."""
     import tensorflow_model_analysis as tfma
 
     for of_slice in tfma.load_metrics(evaluation_uri):
@@ -195,7 +195,7 @@ def _whole_split(evaluation_uri: str) -> dict[str, dict[str, Any]]:
 
 
 def _slices(evaluation_uri: str, confidence: float) -> list[SliceResult]:
-    """The candidate in every bin that has a picture."""
+    """Return the candidate's metrics in every bin that has an image."""
     import tensorflow_model_analysis as tfma
 
     found = []
@@ -222,7 +222,7 @@ def _by_model(of_slice: Any) -> dict[str, dict[str, Any]]:
 
 
 def _plots(evaluation_uri: str, classes: int) -> tuple[list[list[int]], list[int], list[CalibrationBin]]:
-    """The candidate's confusion matrix, unanswered pictures by class, and calibration: overall slice."""
+    """Return the candidate's confusion matrix, unanswered images by class, and calibration: overall slice."""
     import tensorflow_model_analysis as tfma
 
     matrix, unanswered = [[0] * classes for _ in range(classes)], [0] * classes

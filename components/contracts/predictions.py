@@ -21,8 +21,10 @@ _COLUMNS = (f.SOURCE, f.CLASS_NAME, f.LABEL, f.CLASS_INDEX, f.PROBABILITIES)
 
 @dataclasses.dataclass(frozen=True)
 class Predictions:
-    """A row an image: `source` and `class_name` str [N], `label` and `predicted` int64 [N], `probabilities`
-    float32 [N, K]."""
+    """The model's predictions, a row an image.
+
+    `source` and `class_name` str [N], `label` and `predicted` int64 [N], `probabilities` float32 [N, K].
+    """
 
     source: np.ndarray
     class_name: np.ndarray

@@ -78,7 +78,7 @@ def _is_comparison(reason: Any) -> bool:
 
 
 def unlearnable(counts: Mapping[str, Mapping[str, int]], action: str) -> Iterator[Finding]:
-    """Splits without pictures, classes that are elsewhere but not in train, and (a warning) those only in train.
+    """Return splits without images, classes that are elsewhere but not in train, and (a warning) those only in train.
 
     `counts` holds the pictures of each class of each split.
 

@@ -53,7 +53,7 @@ class DataGate(base_beam_component.BaseBeamComponent):
         max_rejected: float,
         previous: types.BaseChannel | None = None,
     ) -> None:
-        """Makes the node.
+        """Make the node.
 
         Args:
           examples: of ExampleGen, with the splits of features.SPLITS.

@@ -26,7 +26,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Writes the `findings`.
+        """Write the `findings`.
 
         Raises:
           GateRefused: a finding of a kind that is set to "stop" was made.

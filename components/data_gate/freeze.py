@@ -72,7 +72,7 @@ def freeze(
     force: bool = False,
     curated: bool = False,
 ) -> Path:
-    """Writes a curated schema to edit.
+    """Write a curated schema to edit.
 
     Args:
       source: the schema.pbtxt of a run, local or remote.
@@ -129,7 +129,7 @@ def _curated(schema: schema_pb2.Schema, class_names: list[str]) -> str:
 
 
 def _fields(feature: schema_pb2.Feature) -> str:
-    """A field a line, so that a constraint is read, and compared in review, as one."""
+    """Return a field a line, so that a constraint is read, and compared in review, as one."""
     lines = []
     for field, _ in feature.ListFields():
         alone = schema_pb2.Feature()

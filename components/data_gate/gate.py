@@ -77,7 +77,7 @@ def _by_pixels(data: Data, actions: Mapping[str, str], pipeline: beam.Pipeline, 
 
 
 def refuse(findings: list[Finding]) -> None:
-    """Raises GateRefused where a finding stops the run."""
+    """Raise GateRefused if a finding stops the run."""
     stopping = [finding.message for finding in findings if finding.action == STOP]
     if stopping:
         raise GateRefused("\n".join(stopping), [finding.to_json() for finding in findings])

@@ -35,7 +35,7 @@ Example = tuple[Picture, ...]
 def same_pixels(
     pipeline: beam.Pipeline, files: Mapping[str, list[str]], scratch: str, actions: Mapping[str, str]
 ) -> tuple[list[Finding], dict[str, int]]:
-    """Runs `pipeline` and returns what it found, in a fixed order, and how many records each split has.
+    """Run `pipeline`; return the findings, in a fixed order, and how many records each split has.
 
     Args:
       pipeline: a Beam pipeline that was not used before.
@@ -95,7 +95,7 @@ def _read(split_and_file: tuple[str, str]) -> Iterator[Any]:
 def _compare(
     group: tuple[bytes, Iterable[tuple[str, bytes, bytes]]],
 ) -> Iterator[tuple[Key, tuple[int, Example]]]:
-    """(what, (how many, example)) for each way in which the pictures of one hash are too many."""
+    """Yield (kind of finding, (how many, example)) for each way in which the images of one hash are too many."""
     alike = iter(group[1])
     pair = list(itertools.islice(alike, 2))
     if len(pair) == 1:  # as nearly all are

@@ -69,7 +69,7 @@ class Executor(tfx_pusher.Executor):
 
 
 def push(model: str, base: str) -> int:
-    """Copies the SavedModel folder `model` to the next version below `base`; returns the version (1, 2, ...).
+    """Copy the SavedModel folder `model` to the next version below `base`; return the version (1, 2, ...).
 
     Nothing is copied where the version in front is this very model.
     """
@@ -82,7 +82,7 @@ def push(model: str, base: str) -> int:
 
 
 def _front(base: str) -> int:
-    """The version that TensorFlow Serving serves, or 0: the highest that is complete."""
+    """Return the version that TensorFlow Serving serves, or 0: the highest that is complete."""
     complete = (one for one in _versions(base) if files.exists(os.path.join(base, str(one), SAVED_MODEL_FILE)))
     return next(complete, 0)
 
@@ -120,7 +120,7 @@ def _push_to_disk(model: str, base: str, contents: manifest.Manifest) -> int:
 
 
 def _copy(model: str, target: str, contents: manifest.Manifest) -> None:
-    """Writes the manifest before the file that makes a version complete, which comes last."""
+    """Copy the files; the manifest comes before the file that makes a version complete, which is last."""
     last = SAVED_MODEL_FILE
     for name in contents.files:
         if name != last:
@@ -149,18 +149,18 @@ def _push_to_store(model: str, base: str, contents: manifest.Manifest) -> int:
 
 
 def _latest(base: str) -> int:
-    """The highest version below `base`, complete or not, or 0."""
+    """Return the highest version below `base`, complete or not, or 0."""
     return next(iter(_versions(base)), 0)
 
 
 def _versions(base: str) -> list[int]:
-    """The versions below `base`, the highest first; other names are not TensorFlow Serving's."""
+    """Return the versions below `base`, the highest first; other names are not TensorFlow Serving's."""
     names = [str(name).rstrip("/") for name in fileio.listdir(base)] if fileio.isdir(base) else []
     return sorted((int(name) for name in names if re.fullmatch("[0-9]+", name)), reverse=True)
 
 
 def _flush(folder: str) -> None:
-    """Puts the files on the disk: after a power cut a renamed folder must not hold empty ones."""
+    """Flush the files to the disk: after a power cut a renamed folder must not hold empty ones."""
     for path, _, names in os.walk(folder):
         for name in [*names, ""]:
             _sync(os.path.join(path, name))

@@ -14,7 +14,7 @@ INCOMING = ".incoming-"  # <base_directory>/.incoming-<uuid>: a model being copi
 
 @contextlib.contextmanager
 def folder(base: str) -> Iterator[str]:
-    """A new folder below `base`, locked as long as this process makes it; it is the caller's to rename or remove."""
+    """Yield a new folder below `base`, locked as long as this process writes it; the caller renames or removes it."""
     path = os.path.join(base, INCOMING + uuid.uuid4().hex)
     os.mkdir(path)
     descriptor = os.open(path, os.O_RDONLY)
@@ -27,7 +27,7 @@ def folder(base: str) -> Iterator[str]:
 
 
 def abandoned(served: Path) -> list[str]:
-    """What pushes that died left below <served>/<name>/; those of pushes that are going on are none of them."""
+    """Return the folders below <served>/<name>/ that killed pushes left; those of running pushes are locked."""
     return [str(path) for path in sorted(served.glob(f"*/{INCOMING}*")) if _is_free(path)]
 
 

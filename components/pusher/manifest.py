@@ -31,12 +31,12 @@ class Manifest:
 
 
 def of(folder: str) -> Manifest:
-    """What lies in the folder of a model, whatever its manifest says."""
+    """Return the manifest of the files in a model's folder, whatever the stored one says."""
     return Manifest({name: files.sha256(f"{folder}/{name}") for name in files.below(folder) if name != MANIFEST_FILE})
 
 
 def read(folder: str) -> Manifest | None:
-    """The manifest of a version; None where it has none, as those that were pushed before there were manifests.
+    """Return the manifest of a version; None if it has none, as versions of older releases.
 
     Raises:
       ValueError: it cannot be read.
@@ -56,7 +56,7 @@ def read(folder: str) -> Manifest | None:
 
 
 def difference(folder: str, manifest: Manifest) -> str:
-    """The first file in which the folder differs from the manifest, in words; "" where it has all, unchanged."""
+    """Describe the first file in which the folder differs from the manifest; "" if there is none."""
     for name, sha256 in sorted(manifest.files.items()):
         path = f"{folder}/{name}"
         if not files.exists(path):
@@ -67,7 +67,7 @@ def difference(folder: str, manifest: Manifest) -> str:
 
 
 def damage(folder: str) -> str:
-    """What is wrong with a pushed version, in words; "" where it is as it was pushed."""
+    """Describe what is wrong with a pushed version; "" if it is as it was pushed."""
     if not files.exists(f"{folder}/{SAVED_MODEL_FILE}"):
         return f"{SAVED_MODEL_FILE} is missing" if files.exists(folder) else "the folder is missing"
     try:

@@ -164,7 +164,7 @@ def _check_labels(labels: list[int], classes: list[str], names: list[str]) -> No
 
 
 def _compare(client: Client, records: Any, images: Any, names: list[str], expected: np.ndarray) -> None:
-    """Raises Unfit if the other two signatures do not answer as serve_images does.
+    """Raise Unfit if the other two signatures do not answer as serve_images does.
 
     serve_tensors gets the decoded pixels, and serve_images the same pixels again as PNG: decoders differ in a
     JPEG's last bit, and a model with inputs of one fixed size may resize others in its own way.
@@ -197,7 +197,7 @@ def _agree(name: str, answer: tuple[list[str], np.ndarray], names: list[str], ex
 
 
 def _batches(files: list[str]) -> Iterator[tuple[Any, dict[str, Any]]]:
-    """(serialized tf.Examples string [N], {feature: array [N]}), read as they are needed."""
+    """Yield (serialized tf.Examples string [N], {feature: array [N]}), read as they are needed."""
     import tensorflow as tf
 
     string, integer = tf.io.FixedLenFeature([], tf.string), tf.io.FixedLenFeature([], tf.int64)
@@ -209,7 +209,7 @@ def _batches(files: list[str]) -> Iterator[tuple[Any, dict[str, Any]]]:
 
 
 def _one_line(error: Exception) -> str:
-    """The first line of what TensorFlow has to say, which is often a page."""
+    """Return the first line of TensorFlow's message, which is often a page."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__
 

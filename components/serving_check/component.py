@@ -1,4 +1,4 @@
-"""ServingCheck: does the exported model serve, and does it answer as the model that was evaluated?"""
+"""ServingCheck: check that the exported model serves, and answers as the model that was evaluated."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class ServingCheck(base_component.BaseComponent):
         evaluation: types.BaseChannel,
         timeout_seconds: int = 3600,
     ) -> None:
-        """Makes the node.
+        """Make the node.
 
         Args:
           examples: raw tf.Examples of the data contract; the split `test` is read.

@@ -35,7 +35,7 @@ class Executor(base_executor.BaseExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Writes the `blessing`, with the reasons if it is none, and the `predictions`.
+        """Write the `blessing`, with the reasons if it is none, and the `predictions`.
 
         Raises:
           Damaged: the test split has lost records.
@@ -65,7 +65,7 @@ class Executor(base_executor.BaseExecutor):
 
 
 def _served(request: client.Request, timeout_seconds: int) -> client.Answers:
-    """What the client process says, or that it did not live to say anything."""
+    """Return what the client process reports, or that it died before it reported."""
     # TensorFlow Transform sets the variable for its whole process; a server does not have it.
     environment = {name: value for name, value in os.environ.items() if name != "TF_USE_LEGACY_KERAS"}
     root = str(Path(components.__file__).parent.parent)

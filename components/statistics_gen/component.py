@@ -35,8 +35,9 @@ def stats_options() -> tfdv.StatsOptions:
 
 
 class Executor(tfx_statistics_gen.Executor):
-    """Sets the options here and not as a parameter of the component: their JSON is full of backslashes, which
-    ml-metadata's PostgreSQL client cannot store.
+    """TFX's executor with the options set here, not as a parameter of the component.
+
+    Their JSON is full of backslashes, which ml-metadata's PostgreSQL client cannot store.
     """
 
     def Do(

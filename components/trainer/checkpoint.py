@@ -40,7 +40,8 @@ class Checkpoints:
         record: Record,
         writes: bool = True,
     ) -> None:
-        """
+        """Keep the state of one training.
+
         Args:
           directory: of this training alone; nothing is ever kept if empty.
           seconds: between two checkpoints, at least.

@@ -30,7 +30,8 @@ class Record(tf.train.experimental.PythonState):
     """
 
     def __init__(self, epochs: int, steps: int, batch_size: int, logs: str | None = None, title: str = "") -> None:
-        """
+        """Record a training from its start.
+
         Args:
           epochs: to train.
           steps: an epoch.

@@ -16,7 +16,7 @@ _HOST = "/cpu:0"
 
 
 def preprocessing_fn(inputs: Mapping[str, tf.Tensor], custom_config: Mapping[str, Any]) -> dict[str, tf.Tensor]:
-    """Decodes, resizes and normalises; mean and variance of each channel are those of the analysed split.
+    """Decode, resize and normalise; mean and variance of each channel are those of the analysed split.
 
     Args:
       inputs: the raw features; only `image` (string [N] or [N, 1]) and `label` (int64, likewise) are read.
@@ -44,7 +44,7 @@ def preprocessing_fn(inputs: Mapping[str, tf.Tensor], custom_config: Mapping[str
 
 
 def decode(encoded: tf.Tensor, size: int) -> tf.Tensor:
-    """The picture in `encoded` (string, scalar; JPEG, PNG, BMP or GIF's first frame) as uint8 [size, size, 3].
+    """Return the image in `encoded` (string, scalar; JPEG, PNG, BMP or GIF's first frame) as uint8 [size, size, 3].
 
     Pictures of another size are resized with antialiasing, their proportions not kept.
     """
@@ -61,7 +61,7 @@ def decode(encoded: tf.Tensor, size: int) -> tf.Tensor:
 # Functions of their own: TensorFlow Transform traces preprocessing_fn many times, and these are traced once.
 @tf.function(autograph=False)
 def _pixels(encoded: tf.Tensor, size: int) -> tf.Tensor:
-    """Encoded pictures, string [N], as uint8 [N, size, size, 3]."""
+    """Return encoded images, string [N], as uint8 [N, size, size, 3]."""
     picture = tf.TensorSpec([size, size, 3], tf.uint8)
     with tf.device(_HOST):
         return tf.map_fn(lambda e: decode(e, size), encoded, fn_output_signature=picture)

@@ -39,7 +39,7 @@ CARD_FILE = "card.html"
 
 
 def artifacts(config: Config) -> str:
-    """Return the folder of the artifacts; may be a remote path such as gs://…"""
+    """Return the folder of the artifacts, which may be a remote path (gs://…)."""
     return _below(config.artifacts_dir, config, "artifacts")
 
 
@@ -48,7 +48,7 @@ def checkpoints(config: Config) -> Path:
 
 
 def serving(config: Config) -> str:
-    """Return the folder of the pushed versions; may be a remote path such as gs://…"""
+    """Return the folder of the pushed versions, which may be a remote path (gs://…)."""
     return _below(config.serving.dir, config, "serving")
 
 
@@ -158,13 +158,15 @@ class Lock:
     """Of a run directory, while it is held."""
 
     died: bool  # whether the process that held it last came to no proper end, as after a kill
-    mark: bool = False  # whether this one comes to none: what it left incomplete is the next run's to mend
+    mark: bool = False  # whether this one comes to none: what it left incomplete is the next run's to clean up
 
 
 @contextmanager
 def locked(config: Config) -> Iterator[Lock]:
-    """Hold the run directory's lock. The kernel drops it when the process ends, however it ends;
-    its number stays in the file where that was no proper end.
+    """Hold the run directory's lock.
+
+    The kernel drops it when the process ends, however it ends; the process's number stays in the file if that was no
+    proper end.
 
     Raises:
       UserError: another process holds it, or the file cannot be written.

@@ -58,7 +58,7 @@ def _check_not_a_part(path: str, file: IO[bytes]) -> None:
 
 
 def _name(info: zipfile.ZipInfo) -> str:
-    """Return a member's name: UTF-8 where it is, whatever the flag says (macOS), with / for \\ (.NET, PowerShell)."""
+    r"""Return a member's name: UTF-8 where it is, whatever the flag says (macOS), with / for \ (.NET, PowerShell)."""
     name = info.orig_filename.partition("\0")[0]
     if not info.flag_bits & _UTF8:
         raw = info.orig_filename.encode("cp437")

@@ -149,7 +149,6 @@ def preflight(config: Config, cloud: Cloud, job: PipelineJob, permissions: tuple
 
 def send(client: PipelineServiceClient, cloud: Cloud, job: PipelineJob, job_id: str) -> PipelineJob:
     """Make the job; exactly one, though the answer be lost and the question asked again: its name is ours."""
-
     name = f"{cloud.parent}/pipelineJobs/{job_id}"
     try:
         return client.create_pipeline_job(
