@@ -3,7 +3,7 @@
 usage: CIFAR10_JPEG=cifar10-jpeg.tar.gz python benchmarks/training.py [--presets NAME ...] [--seeds N ...]
        [--set KEY=VALUE]... [--no-tutorial] [--keep FOLDER]
 
-Each training is `python -m pipeline run --preset NAME --to Evaluator` in a process of its own, one after the other; the
+Each training is `image-pipeline run --preset NAME --to Evaluator` in a process of its own, one after the other; the
 accuracy is the Evaluator's, on the test split, through the exported model.
 
     train s    seconds of all training steps, waiting for data included

@@ -1,7 +1,7 @@
 """The SavedModel that is served: three ways in, one Transform graph, one network.
 
 It reads JPEG, PNG, BMP and GIF, and applies no EXIF orientation: who sends it photographs as a phone writes them turns
-them first (`PIL.ImageOps.exif_transpose`), as ExampleGen did with those it was trained on; `python -m pipeline predict`
+them first (`PIL.ImageOps.exif_transpose`), as ExampleGen did with those it was trained on; `image-pipeline predict`
 does, and it reads all that ExampleGen reads.
 """
 

@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def parser(words: Collection[str] = tuple(COMMANDS)) -> argparse.ArgumentParser:
     """Return the parser of the command line, with the arguments of those commands that are among `words`."""
     result = argparse.ArgumentParser(
-        prog="python -m pipeline", description="From labelled images to a pushed model.", epilog=EXIT_CODES
+        prog="image-pipeline", description="From labelled images to a pushed model.", epilog=EXIT_CODES
     )
     result.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = result.add_subparsers(title="commands", required=True, metavar="COMMAND")

@@ -41,7 +41,7 @@ def show(config: Config, port: int | None) -> int:
         )
     folders = logs(config)
     if not folders:
-        raise UserError(f"no training logs in {config.run_dir}; make some with `python -m pipeline run`")
+        raise UserError(f"no training logs in {config.run_dir}; make some with `image-pipeline run`")
     # TensorBoard names runs after folders: one link a run, named as the run is.
     with tempfile.TemporaryDirectory(prefix="board-") as folder:
         _link(folders, Path(folder))

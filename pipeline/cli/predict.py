@@ -59,7 +59,7 @@ def run(config: Config, paths: list[str], name: str | None, model: str | None, t
     model_path = model or latest_pushed(config, name)
     if wrong := manifest.damage(model_path):
         raise Damaged(
-            f"the pushed model {model_path} is damaged: {wrong}; `python -m pipeline run` pushes it again, and --model "
+            f"the pushed model {model_path} is damaged: {wrong}; `image-pipeline run` pushes it again, and --model "
             "names another version"
         )
     with redirect_output(os.devnull):
@@ -90,7 +90,7 @@ def _load(model_path: str) -> Any:
     except Exception as error:  # a damaged folder makes TensorFlow raise nearly anything
         raise UserError(
             f"the model {model_path} cannot be loaded ({_one_line(error)}): name another with --model, or push one "
-            "with `python -m pipeline run`"
+            "with `image-pipeline run`"
         ) from None
     return model
 
@@ -163,7 +163,7 @@ def latest_pushed(config: Config, name: str | None) -> str:
             if path and (name is None or Path(path).parent.name == name) and is_folder(path):
                 return str(path)
     which = f" named '{name}'" if name else ""
-    raise UserError(f"no pushed model{which} in {config.run_dir}; push one with `python -m pipeline run`")
+    raise UserError(f"no pushed model{which} in {config.run_dir}; push one with `image-pipeline run`")
 
 
 def _files(paths: list[str]) -> list[Path]:

@@ -52,9 +52,7 @@ def run(config: Config, what: str | None) -> int:
         with redirect_output(os.devnull), uncollected():
             from components.pusher import executor, manifest
         if not _blessed(run_store, wanted):
-            raise UserError(
-                f"{wanted} was not blessed; name one that was: see `python -m pipeline runs --filter pushed`"
-            )
+            raise UserError(f"{wanted} was not blessed; name one that was: see `image-pipeline runs --filter pushed`")
         if wrong := manifest.damage(wanted.path):
             raise UserError(f"{wanted} is damaged ({wanted.path}): {wrong}; name another version")
         with redirect_output(os.devnull):
@@ -81,7 +79,7 @@ def _before(run_store: RunStore, latest: Version) -> Version:
     earlier = [n for n, v in versions.items() if n < served and not v.again and files.exists(v.path)]
     if not earlier:
         raise UserError(
-            f"{latest.name} has no version before {served} to go back to; push another with `python -m pipeline run`"
+            f"{latest.name} has no version before {served} to go back to; push another with `image-pipeline run`"
         )
     return versions[max(earlier)]
 

@@ -72,7 +72,7 @@ def show(config: Config, filters: Sequence[str], sort: str, as_json: bool) -> in
     if as_json:
         print(json.dumps(rows, indent=2))
     elif not everything:
-        print(f"no runs in {config.run_dir}; make the first with `python -m pipeline run`")
+        print(f"no runs in {config.run_dir}; make the first with `image-pipeline run`")
     elif not rows:
         print(f"none of the {len(everything)} runs in {config.run_dir} is {' and '.join(filters)}")
     else:

@@ -49,7 +49,7 @@ def show(result: Result, file: TextIO) -> None:
         for line in more:
             say(f"          {line}")
     if result.stages:
-        missing = f"not made; `python -m pipeline report {result.run_id}` makes it"
+        missing = f"not made; `image-pipeline report {result.run_id}` makes it"
         say(f"report    {short(result.report)}" if result.report else f"report    {missing}")
         say(f"artifacts {short(result.artifacts)}")
     if result.stages or result.exit_code == ExitCode.FAILED:
@@ -86,4 +86,4 @@ def served_line(served: dict[str, str] | None, pushed: str) -> str:
     if served["is"] == pushed:
         return f"served    as version {served['version']}, which `rollback` made of version {pushed}"
     again = "" if served["is"] == served["version"] else f", which `rollback` made of version {served['is']}"
-    return f"served    is version {served['version']}{again}; `python -m pipeline rollback {pushed}` serves this one"
+    return f"served    is version {served['version']}{again}; `image-pipeline rollback {pushed}` serves this one"

@@ -105,7 +105,7 @@ def make_if_possible(config: Config, run_id: str) -> str | None:
 
 def _command(config: Config, folder: Path) -> str:
     """Return the command that repeats the run; a password is not in its configuration, and has to be given again."""
-    command = f"python -m pipeline run --config {shlex.quote(str(folder / run_dir.CONFIG_FILE))}"
+    command = f"image-pipeline run --config {shlex.quote(str(folder / run_dir.CONFIG_FILE))}"
     secret = config.metadata.url is not None and server_url.has_password(config.metadata.url.get_secret_value())
     return f"{command} --set metadata.url=env:NAME" if secret else command
 

@@ -109,7 +109,7 @@ def known_store(config: Config) -> mlmd.MetadataStore:
     """
     if not exists(config):
         raise UserError(
-            f"no runs in {config.run_dir}; make the first with `python -m pipeline run`, or name the server of its ML "
+            f"no runs in {config.run_dir}; make the first with `image-pipeline run`, or name the server of its ML "
             "Metadata with --set metadata.url=…"
         )
     return open_store(config)

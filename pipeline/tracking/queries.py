@@ -90,13 +90,13 @@ class RunStore:
         versions = self.versions()
         if what is None:
             if not versions:
-                raise UserError(f"no model was pushed yet in {self.config.run_dir}; see `python -m pipeline runs`")
+                raise UserError(f"no model was pushed yet in {self.config.run_dir}; see `image-pipeline runs`")
             return versions[-1]
         name, _, number = what.rpartition("/")
         # Of versions that were removed and pushed again, the newer.
         matches = {v.name: v for v in versions if v.version == number and name in ("", v.name)}
         if not matches:
-            raise UserError(f"there is no version {what!r} in {self.config.run_dir}; see `python -m pipeline runs`")
+            raise UserError(f"there is no version {what!r} in {self.config.run_dir}; see `image-pipeline runs`")
         if len(matches) > 1:
             names = " or ".join(f"{match}/{number}" for match in sorted(matches))
             raise UserError(f"{len(matches)} models have a version {number}; write {names}")

@@ -53,7 +53,7 @@ def for_run(run_store: RunStore, run_id: str) -> Verdict:
     outputs = run_store.outputs(run_id)
     blessing, infra = (outputs.get(stage, {}).get("blessing", []) for stage in ("Evaluator", "ServingCheck"))
     if not blessing:
-        raise UserError(f"run {run_id} evaluated no model; see `python -m pipeline show {run_id}`")
+        raise UserError(f"run {run_id} evaluated no model; see `image-pipeline show {run_id}`")
     graph = run_store.graph
     return _explain(run_store, graph.node(blessing[-1].id), graph.node(infra[-1].id) if infra else None)
 

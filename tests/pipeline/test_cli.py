@@ -83,7 +83,7 @@ def test_predict_without_a_model_says_how_to_make_one(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"x")
     done = pipeline("predict", "a.png", cwd=tmp_path)
     assert done.returncode == 2
-    assert "no pushed model in output; push one with `python -m pipeline run`" in done.stderr
+    assert "no pushed model in output; push one with `image-pipeline run`" in done.stderr
 
 
 def test_config_prints_each_value_with_its_origin() -> None:
@@ -97,7 +97,7 @@ def test_config_prints_each_value_with_its_origin() -> None:
 
 def test_runs_of_an_empty_directory(tmp_path: Path) -> None:
     done = pipeline("runs", cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (0, "no runs in output; make the first with `python -m pipeline run`\n")
+    assert (done.returncode, done.stdout) == (0, "no runs in output; make the first with `image-pipeline run`\n")
     assert json.loads(pipeline("runs", "--json", cwd=tmp_path).stdout) == []
     assert not (tmp_path / "output").exists()
 
@@ -126,6 +126,6 @@ def test_a_question_where_nothing_was_run_is_answered_in_one_line(
     captured = capsys.readouterr()
     assert (captured.out, captured.err.count("\n")) == ("", 1)
     assert f"{tmp_path / folder}" in captured.err
-    assert "`python -m pipeline run" in captured.err
+    assert "`image-pipeline run" in captured.err
     assert not (tmp_path / "none").exists()
     assert not list((tmp_path / "empty").iterdir())

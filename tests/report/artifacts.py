@@ -96,7 +96,7 @@ def _run(result: Result, artifacts: dict[str, str], evaluation: Evaluation | Non
         for i, name in enumerate(result.stages)
     ]
     versions = {"python": "3.10.0", "keras": "3.12.0"}
-    return Run(result, evaluation, artifacts, steps, "name: shapes\n", 5, "python -m pipeline run", versions)
+    return Run(result, evaluation, artifacts, steps, "name: shapes\n", 5, "image-pipeline run", versions)
 
 
 def _data(root: Path, names: Sequence[str]) -> dict[str, str]:

@@ -45,7 +45,7 @@ def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[GoogleClo
 
 @pytest.fixture
 def vertex(cloud: GoogleCloud, spec: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
-    """`python -m pipeline vertex …` on the stand-in; `submit` and `schedule` with the compiled pipeline."""
+    """`image-pipeline vertex …` on the stand-in; `submit` and `schedule` with the compiled pipeline."""
     from pipeline.cli import main
 
     def run(*words: str) -> Answer:

@@ -153,7 +153,7 @@ def test_a_network_that_stays_away_ends_the_look_and_not_the_job(
     assert answer.code == 1
     name = "projects/123456/locations/us-central1/pipelineJobs/mine"
     assert answer.err.startswith("error: lost sight of the job (the connection to 127.0.0.1")
-    assert f"python -m pipeline vertex status {name}" in answer.err
+    assert f"image-pipeline vertex status {name}" in answer.err
     assert not cloud.count(":cancel")
 
 
@@ -213,8 +213,8 @@ def test_ctrl_c_leaves_the_job_and_says_how_to_come_back(cloud: GoogleCloud, ver
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert lines[2] == "  Trainer           running\n"
-    assert "the job keeps running; see it:  python -m pipeline vertex status projects/123456/" in out
+    assert "the job keeps running; see it:  image-pipeline vertex status projects/123456/" in out
     assert err == "interrupted\n"
     assert "not run" not in out
-    assert re.search("stop it: python -m pipeline vertex cancel", out)
+    assert re.search("stop it: image-pipeline vertex cancel", out)
     assert not cloud.count(":cancel")

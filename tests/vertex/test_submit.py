@@ -56,8 +56,8 @@ def test_a_job_is_sent_with_all_that_is_configured(cloud: GoogleCloud, vertex: V
         f"job       {name}",
         "console   https://console.cloud.google.com/vertex-ai/locations/us-central1/pipelines/runs/"
         f"{name}?project=123456",
-        f"the job keeps running; see it:  python -m pipeline vertex status {job.name}",
-        f"stop it: python -m pipeline vertex cancel {job.name}",
+        f"the job keeps running; see it:  image-pipeline vertex status {job.name}",
+        f"stop it: image-pipeline vertex cancel {job.name}",
     ]
 
 

@@ -93,7 +93,7 @@ def _same(schedules: list[Schedule], job: PipelineJob, cron: str) -> Schedule | 
             return schedule
     if schedules:
         text = f"the pipeline has another schedule already, {schedules[0].cron!r} ({schedules[0].name})"
-        raise UserError(f"{text}; delete it first: python -m pipeline vertex schedule --delete")
+        raise UserError(f"{text}; delete it first: image-pipeline vertex schedule --delete")
     return None
 
 

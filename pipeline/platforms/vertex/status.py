@@ -87,7 +87,7 @@ def cancel(config: Config, job: str) -> int:
         raise UserError(f"{job} cannot be stopped: {explain(error)}") from None
     except FAILED as error:
         raise CloudFault(f"cannot stop {job}: {explain(error)}") from None
-    print(f"{name.rpartition('/')[2]} is being stopped; see it end: python -m pipeline vertex status {name}")
+    print(f"{name.rpartition('/')[2]} is being stopped; see it end: image-pipeline vertex status {name}")
     return 0
 
 
@@ -142,7 +142,7 @@ def _header(job: PipelineJob) -> None:
 
 
 def _back(job: PipelineJob) -> str:
-    return f"see it:  python -m pipeline vertex status {job.name}\nstop it: python -m pipeline vertex cancel {job.name}"
+    return f"see it:  image-pipeline vertex status {job.name}\nstop it: image-pipeline vertex cancel {job.name}"
 
 
 def _chain(job: PipelineJob) -> list[str]:

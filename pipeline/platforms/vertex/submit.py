@@ -68,7 +68,7 @@ def run(
         sent = send(client, cloud, job, job_id)
     except KeyboardInterrupt:
         name = f"{cloud.parent}/pipelineJobs/{job_id}"
-        print(f"\nit may have been submitted; python -m pipeline vertex status {name} shows it", flush=True)
+        print(f"\nit may have been submitted; image-pipeline vertex status {name} shows it", flush=True)
         raise
     print(f"artifacts {sent.runtime_config.gcs_output_directory}")
     return status.follow(cloud, client, sent) if wait else status.announce(sent)
