@@ -1,4 +1,4 @@
-"""What a stage's result depends on besides its inputs and parameters: its code and the libraries that it runs on.
+"""Fingerprints of what a stage's result depends on besides its inputs and parameters: its code and its libraries.
 
 TFX's cache key covers neither, so an edited stage would be served from a stale cache. The fingerprint is added to the
 parameters of each stage, which are part of the key.

@@ -1,4 +1,4 @@
-"""What is shown: paths made short, and the libraries' noise kept off the screen, in a file."""
+"""Output: short paths, and redirection of what the libraries print to a file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def duplicated_stream(out: TextIO) -> Iterator[TextIO]:
 
 
 class _Terminal(io.TextIOWrapper):
-    """Text that is dropped once the terminal is closed: the run goes on, or ends by the signal that tells of it."""
+    """A stream that drops its text once the terminal is closed: the run continues, or ends by the signal."""
 
     def write(self, text: str) -> int:
         with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""What `stages.create_pipeline` asks of the platform that the chain runs on; pipeline/platforms/ has one each."""
+"""The interface between `stages.create_pipeline` and the platform that the chain runs on (pipeline/platforms/)."""
 
 from __future__ import annotations
 

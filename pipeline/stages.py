@@ -32,7 +32,7 @@ from pipeline.platform import Platform
 
 def create_pipeline(config: Config, source: Source, platform: Platform) -> Pipeline:
     """Return the pipeline as TFX knows it; what differs between platforms is asked of `platform`."""
-    # Reads the pictures of the source into tf.Examples, in three splits.
+    # Reads the images of the source into tf.Examples, in three splits.
     example_gen = ImageExampleGen(
         source=source,
         splits=config.data.splits.model_dump(),

@@ -18,7 +18,7 @@ from pipeline.output import redirect_output
 from pipeline.runs import run_dir
 from pipeline.tracking import metadata
 
-LOOK_AGAIN = 20  # seconds; a run that goes on beside the board is shown too
+LOOK_AGAIN = 20  # seconds; a run that is still training is shown too
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""`predict`: classes and probabilities of picture files, from the latest pushed model, as a client would ask it."""
+"""`predict`: classes and probabilities of image files, from the latest pushed model, as a client asks it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def command(args: argparse.Namespace) -> int:
 
 
 def run(config: Config, paths: list[str], name: str | None, model: str | None, top: int, as_json: bool) -> int:
-    """Print the classes of every picture; 0, or 2 where a file among them could not be read.
+    """Print the classes of every image; 0, or 2 if a file among them could not be read.
 
     Args:
       name: of the pushed model; of any if None.

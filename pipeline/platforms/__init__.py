@@ -1,1 +1,1 @@
-"""Where the chain runs: this machine or Vertex AI."""
+"""The platforms that the chain runs on: this machine and Vertex AI."""

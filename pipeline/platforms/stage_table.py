@@ -1,4 +1,4 @@
-"""What a person sees of a run: a live table of the stages on a terminal, a plain line a stage elsewhere."""
+"""The progress of a run: a live table of its stages on a terminal, elsewhere a line a stage."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What a run leaves in its run directory, and how that is read, repaired and removed."""
+"""The run directory: its layout and lock, the results and reports in it, its repair and its clean-up."""

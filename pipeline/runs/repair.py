@@ -1,4 +1,4 @@
-"""What a run that was killed leaves behind, and its removal: by the next run, and by `doctor --fix`."""
+"""Find and remove what a killed run left behind: the next run does, and `doctor --fix`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SYSTEM = ".system"  # TFX's own folder below that of a stage
 
 @dataclasses.dataclass(frozen=True)
 class Leftovers:
-    """Only true while no run is going on in the run directory."""
+    """What killed runs left behind. Valid while no run is running in the run directory."""
 
     running: list[metadata.Execution]  # in ML Metadata, and nothing runs them
     folders: list[str]  # of executions that never ended, or failed: nothing ever reads them
@@ -49,7 +49,7 @@ def fix(config: Config, run_ids: Iterable[str] | None = None) -> str:
     """Remove what runs left; what it was, in words, empty where it was nothing. The lock of the run directory is held.
 
     Args:
-      run_ids: None for every run that was started in this run directory; others on the same server may be going on.
+      run_ids: None for every run that was started in this run directory; others may be running on the same server.
     """
     store = metadata.open_store(config) if metadata.exists(config) else None
     left = find(config, store, run_dir.run_ids(config) if run_ids is None else run_ids)

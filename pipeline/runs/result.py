@@ -1,4 +1,4 @@
-"""What came of a run: the object of `run --json` and of result.json."""
+"""Collect and read the result of a run: the object of `run --json` and of result.json."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from pipeline.tracking import metadata, serving
 
 @dataclasses.dataclass
 class RunState:
-    """What is known of a run while it is running."""
+    """The state of a run while it is running."""
 
     run_id: str
     log: Path

@@ -35,7 +35,7 @@ def run(config: Config, keep: int, dry_run: bool) -> int:
     """Remove, or only print, what the `keep` newest runs of each pipeline and the served versions do not need.
 
     Raises:
-      UserError: there are no runs, one is going on, or something cannot be removed.
+      UserError: there are no runs, one is running, or something cannot be removed.
     """
     store = metadata.known_store(config)
     with run_dir.locked(config):
@@ -102,7 +102,7 @@ def _plan(config: Config, store: mlmd.MetadataStore, keep: int) -> list[Removal]
 
 
 class _History:
-    """Who read and made what, all of it, in a few questions."""
+    """The inputs and outputs of all runs, in a few queries."""
 
     def __init__(self, store: mlmd.MetadataStore, runs: list[metadata.Run]) -> None:
         self._runs = runs

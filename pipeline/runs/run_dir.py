@@ -7,7 +7,7 @@ serving/<name>/<version>/  pushed models, in TF Serving's layout
 runs/<run id>/             config.yaml, run.log, result.json, report.html and the model card of each run
 compare/<run>..<run>.html  pages that compare two runs
 index.html                 all runs, with links to their reports
-lock                       held while a run goes on
+lock                       held by a run
 """
 
 from __future__ import annotations
@@ -155,18 +155,17 @@ def create(config: Config) -> None:
 
 @dataclasses.dataclass
 class Lock:
-    """Of a run directory, while it is held."""
+    """The lock of a run directory, while it is held."""
 
-    died: bool  # whether the process that held it last came to no proper end, as after a kill
-    mark: bool = False  # whether this one comes to none: what it left incomplete is the next run's to clean up
+    died: bool  # whether the process that held it last ended without releasing it, as after a kill
+    mark: bool = False  # whether this one must not be released: what it left incomplete is the next run's to fix
 
 
 @contextmanager
 def locked(config: Config) -> Iterator[Lock]:
     """Hold the run directory's lock.
 
-    The kernel drops it when the process ends, however it ends; the process's number stays in the file if that was no
-    proper end.
+    The kernel drops it when the process ends, however it ends; its number stays in the file if it was killed.
 
     Raises:
       UserError: another process holds it, or the file cannot be written.

@@ -1,1 +1,1 @@
-"""What is asked of ML Metadata: runs, stages and artifacts, who made what from what, versions and verdicts."""
+"""ML Metadata: the store and its server, queries for runs and artifacts, their graph, versions and verdicts."""

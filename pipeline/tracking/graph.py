@@ -1,4 +1,4 @@
-"""Who made what from what: the artifacts that executions read and wrote, in ML Metadata."""
+"""The graph of artifacts: which execution read and wrote which, as ML Metadata has it."""
 
 from __future__ import annotations
 

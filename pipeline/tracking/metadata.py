@@ -117,7 +117,7 @@ def known_store(config: Config) -> mlmd.MetadataStore:
 
 @dataclasses.dataclass(frozen=True)
 class Stage:
-    """What one stage did in one run."""
+    """A stage of a run."""
 
     name: str
     execution: Execution

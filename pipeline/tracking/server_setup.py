@@ -1,4 +1,4 @@
-"""What a pipeline registers in ML Metadata before its first stage, so that runs at once share one server.
+"""Registration of types and contexts in ML Metadata before the first stage, so that concurrent runs share a server.
 
 TFX looks a type up by its name and puts it where there is none. On PostgreSQL two runs that do so at once make two
 types of one name, and then each finds a part of the artifacts. The one thing of a type that the server keeps unique is

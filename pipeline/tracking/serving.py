@@ -1,4 +1,4 @@
-"""Which version of a model is served now: the highest complete one in the folder that TensorFlow Serving watches."""
+"""The served version of a model: the highest complete one in the folder that TensorFlow Serving watches."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from pipeline.tracking.queries import Data, RunStore, Version
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """How a model was judged."""
+    """The verdict on a model, and what it rests on."""
 
     blessed: bool
     run_id: str  # that evaluated it

@@ -1,4 +1,4 @@
-"""What the actions of `vertex` share."""
+"""Options and errors that the actions of `vertex` share."""
 
 from __future__ import annotations
 

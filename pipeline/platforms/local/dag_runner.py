@@ -36,7 +36,7 @@ _STATES = metadata_store_pb2.Execution
 
 @dataclass(frozen=True)
 class StageReport:
-    """What one stage did and what it cost."""
+    """The outcome of a stage and its cost."""
 
     state: str  # done, cached or failed
     seconds: float

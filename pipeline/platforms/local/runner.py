@@ -1,4 +1,4 @@
-"""Runs the pipeline here, on TFX's BeamDagRunner, and says what came of it."""
+"""Run the pipeline on this machine, on TFX's BeamDagRunner, and write its result."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def run(config: Config, first: str | None, last: str | None, out: TextIO) -> Res
     run_dir.create(config)
     with signals.heard() as asked, run_dir.locked(config) as lock:
         consistency.check(config)
-        if lock.died and (mended := repair.fix(config)):
-            print(f"cleaned   what a killed run left behind: {mended}", file=out)
+        if lock.died and (cleaned := repair.fix(config)):
+            print(f"cleaned   what a killed run left behind: {cleaned}", file=out)
         if first:
             _check_there_is_a_run_to_go_on_from(config, first)
         if config.warm_start:

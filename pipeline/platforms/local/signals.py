@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP while a run goes on: the first ends it with a result, the second at once."""
+"""Ctrl-C, SIGTERM and SIGHUP during a run: the first ends it with a result, the second at once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from components.errors import Stopped
 
 
 class Signals:
-    """What was heard so far."""
+    """The signals received so far."""
 
     def __init__(self) -> None:
         self.number: int | None = None  # of the first signal

@@ -1,4 +1,4 @@
-"""What things are called on Google Cloud: as configured, else after the project. Imports nothing heavy."""
+"""Names of buckets, images and data on Google Cloud: as configured, else after the project. Imports nothing heavy."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ METRICS = {"NVIDIA_H100_80GB": "nvidia_h100_gpus", "NVIDIA_A100_80GB": "nvidia_a
 
 @dataclass(frozen=True)
 class Requirements:
-    """What the job is going to use."""
+    """The resources and permissions that the job needs."""
 
     bucket: str
     bucket_is_guessed: bool  # nobody named it: another's bucket of that name must not get the data

@@ -108,7 +108,7 @@ def follow(cloud: Cloud, client: PipelineServiceClient, job: PipelineJob) -> int
 
     Raises:
       KeyboardInterrupt: the user has seen enough.
-      CloudFault: Vertex AI no longer answers. The job goes on.
+      CloudFault: Vertex AI no longer answers. The job keeps running.
     """
     _header(job)
     try:
@@ -163,7 +163,7 @@ def _stages(job: PipelineJob) -> Iterator[PipelineTaskDetail]:
 def _watch(client: PipelineServiceClient, job: PipelineJob, screen: StageTable) -> PipelineJob:
     seen: dict[str, Any] = {}
     wait, slowest = PACE
-    screen.left = "waiting"  # the job goes on where the look ends before it
+    screen.left = "waiting"  # the job keeps running if the user stops watching
     while True:
         for task in _stages(job):
             if seen.get(task.task_name) == task.state:

@@ -1,1 +1,1 @@
-"""What runs inside the image on Vertex AI, in place of what TFX has for it."""
+"""The driver and executors that run inside the image on Vertex AI, in place of TFX's."""

@@ -1,7 +1,7 @@
 """ImageExampleGen's driver on Vertex AI Pipelines, which runs before the cache is looked up: `python -m` this module.
 
 TFX has one for Vertex AI, but it knows neither a fingerprint of content nor sources other than patterns of files.
-Here the path of the data is a parameter of the run: what is there is found out now, and told to the executor.
+The path of the data is a run parameter: the driver inspects it when the stage starts, and tells the executor.
 """
 
 from __future__ import annotations
