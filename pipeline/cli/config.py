@@ -11,8 +11,9 @@ from pipeline.cli.options import add_config, load_config
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
     add_config(parser)
-    parser.add_argument("--explain", metavar="KEY", help="print what a key, or each key of a section, means")
-    parser.add_argument("--json", action="store_true", help="print it as one JSON object")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--explain", metavar="KEY", help="print what a key, or each key of a section, means")
+    form.add_argument("--json", action="store_true", help="print it as one JSON object")
 
 
 def command(args: argparse.Namespace) -> int:
