@@ -1,9 +1,9 @@
-"""What each part of the recipe is worth: trainings with one thing changed, compared on validation pictures.
+"""What each part of the recipe is worth: trainings with one thing changed, compared on validation images.
 
 usage: image-pipeline run --data ARCHIVE --preset cifar10-fast --run-dir DIR --to Transform
        python benchmarks/ablations.py --run-dir DIR [--seeds N …] [--set trainer.KEY=VALUE]… [--variants NAME …]
 
-A line a training: accuracies on validation pictures, and the calibrated cross entropy over six views.
+A line a training: accuracies on validation images, and the calibrated cross entropy over six views.
 """
 
 from __future__ import annotations

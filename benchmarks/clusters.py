@@ -47,7 +47,7 @@ def dask(folder: Path, workers: int = 1) -> Iterator[list[str]]:
     with contextlib.ExitStack() as stack:
         for command in (scheduler, [*worker, "--local-directory", str(folder)]):
             stack.enter_context(running(folder, [sys.executable, "-m", *command, "--no-dashboard"], port))
-        # An element a partition: an element is a unit of thousands of pictures.
+        # An element a partition: an element is a unit of thousands of images.
         yield [DASK, f"--dask_client_address={address}", "--dask_partition_size=1"]
 
 

@@ -2,9 +2,9 @@
 
 usage: CIFAR10_JPEG=cifar10-jpeg.tar.gz python benchmarks/input.py [--steps N]
 
-The pictures go through ExampleGen and Transform; then, each in a process of its own: the share of time that a training
+The images go through ExampleGen and Transform; then, each in a process of its own: the share of time that a training
 step waits for data (goal: under 3%) from memory and streamed, and the peak memory of one epoch of batches, streamed, of
-45,000 pictures and of twelve copies of them in as many files, which must not need more.
+45,000 images and of twelve copies of them in as many files, which must not need more.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The training loop beside Keras' own `fit`: the same network, the same pictures, the same process, by turns.
+"""The training loop beside Keras' own `fit`: the same network, the same images, the same process, by turns.
 
 usage: CIFAR10_JPEG=cifar10-jpeg.tar.gz python benchmarks/loop.py [--steps N] [--rounds N]
 
-Prints pictures a second, and pictures a CPU second, which other work on the machine disturbs less.
+Prints images a second, and images a CPU second, which other work on the machine disturbs less.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=39, help="a round; all pictures are in as many batches")
+    parser.add_argument("--steps", type=int, default=39, help="a round; all images are in as many batches")
     parser.add_argument("--rounds", type=int, default=4, help="of each, the first one not counted")
     args = parser.parse_args()
     if "CIFAR10_JPEG" not in os.environ:

@@ -1,4 +1,4 @@
-"""Seconds, CPU seconds and peak memory a stage on real CIFAR-10 (60,000 pictures), beside the plain TFX pipeline.
+"""Seconds, CPU seconds and peak memory a stage on real CIFAR-10 (60,000 images), beside the plain TFX pipeline.
 
 usage: CIFAR10_JPEG=cifar10-jpeg.tar.gz python benchmarks/pipeline.py [--per-class N] [--epochs N]
 
@@ -27,7 +27,7 @@ sys.path.insert(0, str(ROOT))
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--per-class", type=int, default=0, help="training pictures a class; 0 takes all 5,000")
+    parser.add_argument("--per-class", type=int, default=0, help="training images a class; 0 takes all 5,000")
     parser.add_argument("--epochs", type=int, default=1, help="of the training, which is not compared")
     parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
     args = parser.parse_args()

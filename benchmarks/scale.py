@@ -2,7 +2,7 @@
 
 usage: CIFAR10_JPEG=cifar10-jpeg.tar.gz python benchmarks/scale.py [--per-class N] [--runner NAME]
 
-Every row is a run in a process of its own: seconds of each stage on the clock, pictures a second, and last how many
+Every row is a run in a process of its own: seconds of each stage on the clock, images a second, and last how many
 cores of the whole machine were busy meanwhile: more than the workers, and something else slowed the row down.
 ExampleGen alone on Dask: its runner cannot run the others.
 """
@@ -45,7 +45,7 @@ def runner(name: str, folder: Path, workers: int) -> Iterator[list[str]]:
 
 
 def measure(name: str, workers: int, pictures: Path) -> dict[str, tuple[float, int]]:
-    """(seconds, pictures) of each stage."""
+    """(seconds, images) of each stage."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         with runner(name, folder, workers) as args:
@@ -63,7 +63,7 @@ def measure(name: str, workers: int, pictures: Path) -> dict[str, tuple[float, i
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--per-class", type=int, default=0, help="training pictures a class; 0 takes all 5,000")
+    parser.add_argument("--per-class", type=int, default=0, help="training images a class; 0 takes all 5,000")
     parser.add_argument("--runner", choices=RUNNERS, action="append", help="one of them; repeatable")
     args = parser.parse_args()
     if "CIFAR10_JPEG" not in os.environ:

@@ -1,4 +1,4 @@
-"""Accuracy and training time of each preset, beside the CNN of TensorFlow's tutorial on the same pictures.
+"""Accuracy and training time of each preset, beside the CNN of TensorFlow's tutorial on the same images.
 
 usage: CIFAR10_JPEG=cifar10-jpeg.tar.gz python benchmarks/training.py [--presets NAME ...] [--seeds N ...]
        [--set KEY=VALUE]... [--no-tutorial] [--keep FOLDER]
@@ -8,9 +8,9 @@ accuracy is the Evaluator's, on the test split, through the exported model.
 
     train s    seconds of all training steps, waiting for data included
     stage s    of the whole Trainer stage: reading, tracing, validation and export included
-    pictures/s trained
+    images/s trained
     of peak    the arithmetic of training a second, as a share of the fastest convolution measured here
-    answer ms  for one picture of raw pixels, median; in brackets, for each of 256 at once
+    answer ms  for one image of raw pixels, median; in brackets, for each of 256 at once
 
 The tutorial: https://www.tensorflow.org/tutorials/images/cnn (Adam, batches of 32, 10 epochs, pixels over 255).
 """
@@ -109,7 +109,7 @@ def _run(preset: str, work: Path, last: str, *settings: str) -> dict[str, Any]:
 
 
 def _latency(model: str) -> tuple[float, float]:
-    """Milliseconds for one picture alone, and for each of 256, from the SavedModel's `serve_tensors`."""
+    """Milliseconds for one image alone, and for each of 256, from the SavedModel's `serve_tensors`."""
     import tensorflow as tf
 
     serve = tf.saved_model.load(model).signatures["serve_tensors"]
@@ -185,14 +185,14 @@ def _pictures(split: Path) -> tuple[Any, Any]:
 
 # ---------------------------------------------------------------------------------------------------- arithmetic
 def training_flops(model: Any) -> float:
-    """Floating-point operations to train on one picture: forwards, and twice that backwards where a layer learns.
+    """Floating-point operations to train on one image: forwards, and twice that backwards where a layer learns.
 
     Of convolutions and dense layers; all else is little arithmetic, though much memory traffic.
     """
     import keras
 
     ensembles = [layer for layer in model.layers if isinstance(layer, keras.Model)]
-    network = ensembles[0].layers[1] if ensembles else model  # a picture of one step trains one network
+    network = ensembles[0].layers[1] if ensembles else model  # an image of one step trains one network
     total = 0.0
     for layer in network.layers:
         kernel = getattr(layer, "kernel", None)

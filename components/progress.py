@@ -29,7 +29,7 @@ def start() -> None:
 
 
 def count(pictures: int) -> None:
-    """Say that the running stage has gone through so many more pictures."""
+    """Say that the running stage has gone through so many more images."""
     global _counted
     _counted += pictures
-    report(f"{_counted:,} pictures")
+    report(f"{_counted:,} images")

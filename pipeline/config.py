@@ -133,7 +133,7 @@ def load(
         known = source in preset_names() and _source(_read_yaml(preset_path(source))) == source
         preset = source if known else "folder"
         if preset == "folder":
-            from components.example_gen import sources  # reads pictures, and takes a moment to import
+            from components.example_gen import sources  # reads images, and takes a moment to import
 
             layers.insert(0, ("name of the data", {"name": sources.locate(source, "").name}))
     layers.insert(0, (f"preset {preset}", _read_yaml(preset_path(preset)) | {"preset": preset}))

@@ -32,7 +32,7 @@ def digit_pictures() -> tuple[np.ndarray, np.ndarray]:
 
 
 def png(pixels: np.ndarray) -> bytes:
-    """The picture uint8 [H, W, 3] as PNG."""
+    """The image uint8 [H, W, 3] as PNG."""
     from PIL import Image
 
     out = io.BytesIO()

@@ -21,11 +21,11 @@ from components.intervals import Estimate, f1_score, proportion
 
 @dataclasses.dataclass(frozen=True)
 class ClassResult:
-    """One class. What has no picture to be measured on is None."""
+    """One class. What has no image to be measured on is None."""
 
     name: str
     pictures: int  # of this class in the split
-    predicted: int  # pictures that the model put into this class
+    predicted: int  # images that the model put into this class
     recall: Estimate | None
     precision: Estimate | None
     f1: Estimate | None
@@ -33,7 +33,7 @@ class ClassResult:
 
 @dataclasses.dataclass(frozen=True)
 class SliceResult:
-    """The pictures of a like brightness or size."""
+    """The images of a like brightness or size."""
 
     by: str  # "brightness" or "size"
     name: str  # of the bin, as components/evaluator/slices.py names it
@@ -43,12 +43,12 @@ class SliceResult:
 
 @dataclasses.dataclass(frozen=True)
 class CalibrationBin:
-    """The pictures whose answer had a confidence (its probability) in [low, high)."""
+    """The images whose answer had a confidence (its probability) in [low, high)."""
 
     low: float
     high: float
     pictures: int
-    confidence: float | None  # mean; None without pictures
+    confidence: float | None  # mean; None without images
     accuracy: float | None
 
 
@@ -62,7 +62,7 @@ class Evaluation:
     classes: list[ClassResult]
     slices: list[SliceResult]  # by brightness, then by size
     confusion_matrix: list[list[int]]  # [class][predicted class], in the order of `classes`
-    unanswered: int  # pictures for which the model's probabilities were not finite
+    unanswered: int  # images for which the model's probabilities were not finite
     calibration: list[CalibrationBin]
     baseline: dict[str, float] | None  # the baseline's metrics by name, where there was one
 
@@ -88,7 +88,7 @@ def read(evaluation_uri: str, confidence: float = 0.95) -> Evaluation:
     """Read the ModelEvaluation artifact at `evaluation_uri`; the intervals have the level `confidence`.
 
     Raises:
-      ValueError: the artifact holds no metrics of the whole split: it had no picture.
+      ValueError: the artifact holds no metrics of the whole split: it had no image.
     """
     models = {model: values for model, values in _whole_split(evaluation_uri).items() if values}
     candidate = models.get("candidate") or models.get("")
@@ -133,7 +133,7 @@ def failures(evaluation_uri: str) -> list[str]:
         for failure in of_slice.failures
     ]
     # Thresholds that no image was measured against.
-    return reasons or ["the test split has no picture to evaluate the model on"]
+    return reasons or ["the test split has no image to evaluate the model on"]
 
 
 def _failure(failure: Any, where: str, models: dict[str, dict[str, Any]]) -> str:

@@ -16,7 +16,7 @@ class ServingReport:
     Attributes:
       blessed: whether the model is fit to serve.
       reasons: why it is not, a line each.
-      pictures: images that were answered.
+      images: images that were answered.
       compared: of these, those that all three signatures answered.
       ties: images whose two highest probabilities are nearly the same.
     """

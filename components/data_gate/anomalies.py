@@ -13,7 +13,7 @@ from components.contracts import schema as schemas
 from components.contracts.findings import ANOMALIES, KEPT, WARN, Finding
 from components.data_gate.messages import SHOWN, found, one_line, pictures, quote
 
-COMPARABLE = 100  # pictures; the distributions of fewer differ by chance alone
+COMPARABLE = 100  # images; the distributions of fewer differ by chance alone
 
 _CORRECT = "Correct the data, or the schema where the data is right"
 
@@ -25,7 +25,7 @@ def breaches(files: Mapping[str, str], action: str) -> Iterator[Finding]:
 
 
 def distances(statistics: Mapping[str, str], schema: str, previous: str | None, action: str) -> Iterator[Finding]:
-    """Features that are distributed too differently, by the comparators of the schema; of COMPARABLE pictures or more.
+    """Features that are distributed too differently, by the comparators of the schema; of COMPARABLE images or more.
 
     Args:
       statistics: path of the statistics of each split.
@@ -80,14 +80,14 @@ def _is_comparison(reason: Any) -> bool:
 def unlearnable(counts: Mapping[str, Mapping[str, int]], action: str) -> Iterator[Finding]:
     """Return splits without images, classes that are elsewhere but not in train, and (a warning) those only in train.
 
-    `counts` holds the pictures of each class of each split.
+    `counts` holds the images of each class of each split.
 
     A schema cannot tell: one that is inferred lists no classes where there are more than 100, and one that is
     curated asks for no class.
     """
     for split in f.SPLITS:
         if not sum(counts.get(split, {}).values()):
-            yield found(ANOMALIES, action, f"{split} has no pictures.", "Add some, or change data.splits", 0)
+            yield found(ANOMALIES, action, f"{split} has no images.", "Add some, or change data.splits", 0)
     train = counts.get(f.TRAIN, {})
     for split in (f.VALIDATION, f.TEST):
         for name, count in sorted(counts.get(split, {}).items()):

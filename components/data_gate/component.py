@@ -61,7 +61,7 @@ class DataGate(base_beam_component.BaseBeamComponent):
           anomalies: of ExampleValidator, of all splits.
           schema: the one that the anomalies were found by.
           actions: "stop", "warn" or "off" for each of contracts.findings.KINDS.
-          max_rejected: fraction of the pictures that may be left out before it is a finding.
+          max_rejected: fraction of the images that may be left out before it is a finding.
           previous: the findings of the data accepted before (see previous.py), to measure drift against.
         """
         spec = self.SPEC_CLASS(

@@ -17,12 +17,12 @@ _HEADER = """\
 # What the data must look like. Frozen from the schema that a run inferred; made to be edited and reviewed.
 #
 # Every run validates its data against this file and the gate stops it on a breach.
-#   presence, shape   every picture has every feature, exactly once
+#   presence, shape   every image has every feature, exactly once
 #   skew_comparator   how far validation and test may be from train
 #   drift_comparator  how far train may be from the train split that passed the gate before
-# Splits of fewer than 100 pictures are not compared.
+# Splits of fewer than 100 images are not compared.
 # A Jensen-Shannon divergence of 0 is the same distribution, 1 nothing in common. Small splits differ by
-# chance alone: the largest of three random samples of CIFAR-10's test pictures was 0.18 for 50 pictures, 0.08 for
+# chance alone: the largest of three random samples of CIFAR-10's test images was 0.18 for 50 images, 0.08 for
 # 100, 0.04 for 200 and 0.03 for 500. Brightness raised by 0.1 is 0.13 there, contrast times 0.7 is 0.22, and
 # colour turned grey is 1. A class's share differed by 0.09 for 50, 0.08 for 200 and 0.04 for 500.
 """
@@ -34,13 +34,13 @@ _COMPARED = (
 
 # Per feature, in the order of the file: a comment, and the constraints beyond presence and shape.
 _FEATURES: dict[str, tuple[str, str]] = {
-    f.IMAGE: ("The encoded picture.", ""),
+    f.IMAGE: ("The encoded image.", ""),
     f.LABEL: ("Index into the classes below, so it is distributed as class_name is.", ""),
     f.CLASS_NAME: (
-        "One of the classes below. No class's share of the pictures may change by more than the threshold.",
+        "One of the classes below. No class's share of the images may change by more than the threshold.",
         "skew_comparator { infinity_norm { threshold: 0.1 } } drift_comparator { infinity_norm { threshold: 0.1 } }",
     ),
-    f.SOURCE: ("Where the picture came from: a path, or the member and row of an archive.", ""),
+    f.SOURCE: ("Where the image came from: a path, or the member and row of an archive.", ""),
     f.PIXELS_SHA256: ("Of the decoded pixels. The gate finds leaks, conflicts and duplicates by it.", ""),
     f.HEIGHT: ("Pixels. Narrow it to what you expect.", "int_domain { min: 1 }"),
     f.WIDTH: ("Pixels. Narrow it to what you expect.", "int_domain { min: 1 }"),
@@ -48,7 +48,7 @@ _FEATURES: dict[str, tuple[str, str]] = {
         "Bands: 1 grey, 2 grey and alpha, 3 colour, 4 colour and alpha.",
         "int_domain { min: 1 max: 4 }",
     ),
-    f.NUM_BYTES: ("Length of the encoded picture.", "int_domain { min: 1 }"),
+    f.NUM_BYTES: ("Length of the encoded image.", "int_domain { min: 1 }"),
     f.BRIGHTNESS: ("Mean luma.", "float_domain { min: 0 max: 1 disallow_nan: true disallow_inf: true }" + _COMPARED),
     f.CONTRAST: (
         "Standard deviation of luma.",

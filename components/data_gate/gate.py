@@ -51,7 +51,7 @@ def examine(
     Args:
       data: what to judge.
       actions: "stop", "warn" or "off" for each kind of finding.
-      max_rejected: fraction of the pictures that may be left out before it is a finding.
+      max_rejected: fraction of the images that may be left out before it is a finding.
       pipeline: a Beam pipeline that was not used before.
       scratch: a folder that does not exist; removed at the end.
     """

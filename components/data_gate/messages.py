@@ -35,4 +35,4 @@ def for_example(words: Iterable[str]) -> str:
 
 
 def pictures(count: int) -> str:
-    return "1 picture" if count == 1 else f"{count:,} pictures"
+    return "1 image" if count == 1 else f"{count:,} images"

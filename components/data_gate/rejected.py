@@ -26,7 +26,7 @@ def rejected(examples_uri: str, counted: Counts, max_rejected: float, action: st
     )
     kept = [row._asdict() for row in examples]
     what = (
-        f"{count:,} of {total:,} pictures ({count / total:.1%}) cannot be used, more than gate.max_rejected "
+        f"{count:,} of {total:,} images ({count / total:.1%}) cannot be used, more than gate.max_rejected "
         f"({max_rejected:.1%}) allows: {why}{more}{shown}. All are listed in {rejects.path(examples_uri)}."
     )
     yield found(REJECTED, action, what, "Repair or remove them, or raise gate.max_rejected", count, kept)

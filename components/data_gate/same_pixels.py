@@ -1,7 +1,7 @@
 """Pictures with exactly the same pixels: across splits, under more than one class, or twice in one split.
 
-Through Beam, grouped by the hash of the pixels: of each picture only its hash, class and source leave the
-reader, and of each group only a few pictures are kept, so memory does not grow with the data.
+Through Beam, grouped by the hash of the pixels: of each image only its hash, class and source leave the
+reader, and of each group only a few images are kept, so memory does not grow with the data.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from components.data_gate.messages import for_example, found, pictures, quote
 _COLUMNS = (f.PIXELS_SHA256, f.CLASS_NAME, f.SOURCE)
 _BATCH = 1024  # records decoded at once
 _PICTURES, _RECORDS = "pictures", "records"  # what is read of a file
-_ALIKE = 3  # pictures kept of those that agree in pixels, split and class
+_ALIKE = 3  # images kept of those that agree in pixels, split and class
 
 Picture = tuple[str, str, str]  # split, class name, source
 Key = tuple[str, ...]  # kind, then the splits concerned
@@ -81,7 +81,7 @@ def _lines(pattern: str) -> Iterator[Any]:
 
 
 def _read(split_and_file: tuple[str, str]) -> Iterator[Any]:
-    """(hash, (split, class name, source)) of each picture of a file, and as _RECORDS (split, records)."""
+    """(hash, (split, class name, source)) of each image of a file, and as _RECORDS (split, records)."""
     split, path = split_and_file
     wanted = {name: tf.io.FixedLenFeature([], tf.string, "") for name in _COLUMNS}
     for records in tf.data.TFRecordDataset(path, "GZIP" if path.endswith(".gz") else "").batch(_BATCH):

@@ -28,13 +28,13 @@ SMALLEST = 1e-7  # a probability counts as at least this much in the cross entro
 
 @dataclasses.dataclass
 class Names:
-    """The classes of a model, decoded once for all its pictures."""
+    """The classes of a model, decoded once for all its images."""
 
     class_names: list[str] = dataclasses.field(default_factory=list)
     index: dict[str, int] = dataclasses.field(default_factory=dict)
 
     def answer(self, class_name: str, outputs: dict[str, np.ndarray]) -> Answer:
-        """Of the signature's `outputs` for a picture of the class `class_name`."""
+        """Of the signature's `outputs` for an image of the class `class_name`."""
         if not self.class_names:
             self.class_names = [name.decode() for name in outputs[f.CLASS_NAMES].reshape(-1)]
             self.index = {name: i for i, name in enumerate(self.class_names)}
@@ -79,7 +79,7 @@ def calibration(tally: Tally) -> metrics_for_slice_pb2.CalibrationHistogramBucke
 
 
 class _AnswerFn(tfma.metrics.Preprocessor):
-    """Looks at a picture's outputs once, however many slices the picture is in."""
+    """Looks at a picture's outputs once, however many slices the image is in."""
 
     def __init__(self, model_name: str) -> None:
         super().__init__(name=f"answer {model_name}")

@@ -1,4 +1,4 @@
-"""The slices that are no feature of the data as they are: pictures of a like brightness, and of a like size."""
+"""The slices that are no feature of the data as they are: images of a like brightness, and of a like size."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ from components.report.run import (
 )
 
 LARGEST_MATRIX = 120  # classes; beyond, a confusion matrix is neither readable nor small
-ROW = 34  # height of a stage in the picture of the lineage
+ROW = 34  # height of a stage in the image of the lineage
 ARCS = 108  # width of the arcs beside it
 EARLIER = "earlier runs"
 # Of each section, who makes it and the artifacts that it reads.

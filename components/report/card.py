@@ -16,7 +16,7 @@ from components.contracts.predictions import Predictions
 from components.contracts.statistics import Moments
 from components.report import page
 
-FEW = 30  # test pictures of a class; the interval of fewer is so wide that the class was hardly measured
+FEW = 30  # test images of a class; the interval of fewer is so wide that the class was hardly measured
 CONFUSIONS = 5  # pairs of classes listed
 MEASURES = (f.HEIGHT, f.WIDTH, f.BRIGHTNESS, f.CONTRAST, f.SHARPNESS)
 
@@ -33,8 +33,8 @@ class Card:
       parameters: of the model; None where the record of its training is lost.
       training: the settings of the Trainer.
       libraries: their versions when it was trained.
-      source, fingerprint, files: where the pictures came from, the hash of their bytes, and how many files that were.
-      counts: pictures by split and class.
+      source, fingerprint, files: where the images came from, the hash of their bytes, and how many files that were.
+      counts: images by split and class.
       measures: by measure and split, of the images.
       metrics: as in result.json.
       baseline: the version that it was measured beside; None without one.
@@ -84,7 +84,7 @@ def write(card: Card, text: Path, html: Path) -> None:
 
 
 def intended_use(card: Card) -> list[str]:
-    """What can be said of it from the data alone."""
+    """Return what the model is for, as far as the data alone says it."""
     classes = card.metrics["classes"]
     ranges = [
         f"{name} {mean:.3g} ± {deviation:.2g}"
@@ -139,10 +139,10 @@ def limits(card: Card, mixed_up: list[tuple[str, str, int]]) -> list[str]:
 
 
 def confusions(answers: Predictions | None) -> list[tuple[str, str, int]]:
-    """(class, what it was taken for, pictures) of every kind of mistake, the most frequent first."""
+    """(class, what it was taken for, images) of every kind of mistake, the most frequent first."""
     if answers is None:
         return []
-    # Labels and answers are indices into the same names; a class without a test picture has none here.
+    # Labels and answers are indices into the same names; a class without a test image has none here.
     names = dict(zip(answers.label.tolist(), answers.class_name.tolist()))
     wrong = ~answers.right
     pairs = Counter(zip(answers.class_name[wrong].tolist(), answers.predicted[wrong].tolist()))

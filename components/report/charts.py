@@ -57,7 +57,7 @@ Points = tuple[Sequence[float], Sequence[float]]
 
 
 def lines(name: str, series: Mapping[str, Points], x_label: str, percent: bool = False, whole_x: bool = True) -> Markup:
-    """A line a series of (x, y), broken where y is NaN. `name` tells the chart to those who cannot see it."""
+    """Draw a line for each series of (x, y), broken where y is NaN. `name` describes the chart to screen readers."""
     with _chart(name) as (axes, out):
         for (label, (x, y)), colour, style in zip(series.items(), SERIES, _STYLES):
             marker = "o" if len(y) == 1 or math.isnan(y[1]) else None  # a line of one point would not be seen
@@ -76,7 +76,7 @@ def lines(name: str, series: Mapping[str, Points], x_label: str, percent: bool =
 
 
 def histograms(name: str, splits: Mapping[str, Points]) -> Markup:
-    """Overlaid histograms of (bucket edges [N + 1], share of the pictures in each bucket [N]), of equal area."""
+    """Overlaid histograms of (bucket edges [N + 1], share of the images in each bucket [N]), of equal area."""
     with _chart(name) as (axes, out):
         for (label, (edges, shares)), colour, style in zip(splits.items(), SERIES, _STYLES):
             widths = [high - low for low, high in itertools.pairwise(edges)]
@@ -92,7 +92,7 @@ def histograms(name: str, splits: Mapping[str, Points]) -> Markup:
 
 
 def calibration(name: str, confidence: Sequence[float], accuracy: Sequence[float], pictures: Sequence[int]) -> Markup:
-    """Accuracy over mean confidence, a dot a bin whose area grows with its pictures; the diagonal is perfection."""
+    """Accuracy over mean confidence, a dot a bin whose area grows with its images; the diagonal is perfection."""
     with _chart(name) as (axes, out):
         axes.plot([0, 1], [0, 1], color=_MUTED, linewidth=1, linestyle=(0, (4, 3)))
         axes.plot(confidence, accuracy, color=SERIES[0], linewidth=1.5)
@@ -120,7 +120,7 @@ def _chart(name: str) -> Iterator[tuple[Any, list[Markup]]]:
 
 
 def _inline(svg: str, name: str) -> Markup:
-    """The bare <svg> element: no header, no ids but those referred to, colours and fonts of the page."""
+    """Return the bare <svg> element: no header, no ids but those referred to, colours and fonts of the page."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'<g id="[^"]*"', "<g", svg)

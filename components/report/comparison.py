@@ -46,7 +46,7 @@ class Side:
 
 
 def compare(a: Side, b: Side) -> dict[str, Any]:
-    """What differs, ready for JSON; `cannot` says in words what has no answer."""
+    """Return the differences, ready for JSON; `cannot` lists what is not comparable."""
     cannot: list[str] = []
     data = _data(a, b, cannot)
     metrics = _metrics(a, b, cannot)
@@ -63,7 +63,7 @@ def compare(a: Side, b: Side) -> dict[str, Any]:
 
 
 def _changed(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The keys whose values differ; None where a side has no such key."""
+    """Return the keys whose values differ; None where a side has no such key."""
     keys = [*a, *(key for key in b if key not in a)]
     return [{"key": key, "a": a.get(key), "b": b.get(key)} for key in keys if a.get(key) != b.get(key)]
 
@@ -103,7 +103,7 @@ def _moments(uri: str) -> Moments:
 
 
 def _class_counts(counted: list[counts.Counts], names: list[str]) -> list[dict[str, Any]]:
-    """The classes of both that have another number of pictures in a split."""
+    """Return the common classes whose number of images in a split differs."""
     rows = []
     for name in names:
         for split in f.SPLITS:
@@ -114,7 +114,7 @@ def _class_counts(counted: list[counts.Counts], names: list[str]) -> list[dict[s
 
 
 def _statistics(a: Moments, b: Moments) -> list[dict[str, Any]]:
-    """Mean and deviation of each measure of the pictures by split, those that moved most first.
+    """Mean and deviation of each measure of the images by split, those that moved most first.
 
     `moved`: the difference of the means over the pooled standard deviation (Cohen's d); None where it has no meaning.
     """
@@ -142,16 +142,16 @@ def _metrics(a: Side, b: Side, cannot: list[str]) -> dict[str, Any] | None:
     both = _both(a, b, lost)
     same_task = set(a.classes) == set(b.classes)
     if not same_task:
-        cannot.append("metrics over all pictures: the two tests do not have the same classes, so the tasks differ")
+        cannot.append("metrics over all images: the two tests do not have the same classes, so the tasks differ")
     elif both["pictures"] == "other":
-        cannot.append("answers picture by picture: the two tests share no picture; what differs may be the pictures")
+        cannot.append("answers image by image: the two tests share no image; what differs may be the pictures")
     elif both["pictures"] == "some":
         tests = " and ".join(f"{one['pictures']:,}" for one in numbers)
-        cannot.append(f"all answers picture by picture: the tests of {tests} pictures share {both['shared']:,}")
+        cannot.append(f"all answers image by image: the tests of {tests} images share {both['shared']:,}")
     elif both["pictures"] == "unknown":
-        cannot += lost.notes or ["answers picture by picture: ServingCheck did not record those of both runs"]
+        cannot += lost.notes or ["answers image by image: ServingCheck did not record those of both runs"]
     if both["by_name"] and both["shared"]:
-        cannot.append("the bytes of the shared pictures: path and class are the same, in data that differs otherwise")
+        cannot.append("the bytes of the shared images: path and class are the same, in data that differs otherwise")
     shared = [metric for metric in METRICS.values() if all(metric.name in one for one in numbers)]
     return {
         "rows": [_row(metric, numbers[0][metric.name], numbers[1][metric.name], same_task) for metric in shared],
@@ -173,7 +173,7 @@ def _row(metric: Metric, a: Any, b: Any, comparable: bool) -> dict[str, Any]:
 
 
 def _recalls(numbers: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The classes that both were tested on, those whose recall changed most first."""
+    """Return the classes that both were tested on, those whose recall changed most first."""
     measured = [{one["name"]: one["recall"] for one in side["classes"] if one["recall"]} for side in numbers]
     rows = [
         {"name": name, "a": a, "b": measured[1][name], "difference": measured[1][name]["value"] - a["value"]}
@@ -184,7 +184,7 @@ def _recalls(numbers: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _both(a: Side, b: Side, lost: Lost) -> dict[str, Any]:
-    """What both models answered: "pictures" (of the tests) is same, some, other or unknown; the rest is McNemar's."""
+    """Compare the predictions: "pictures" (the test images) is same, some, other or unknown; the rest is McNemar's."""
     right = [_right(side.artifacts.get("predictions"), lost) for side in (a, b)]
     if not all(right):
         return {"pictures": "unknown", "shared": 0, "by_name": False}
@@ -205,7 +205,7 @@ def _both(a: Side, b: Side, lost: Lost) -> dict[str, Any]:
 
 
 def _right(recorded: str | None, lost: Lost) -> dict[tuple[str, str], bool]:
-    """Whether each picture, known by its path and class, was recognised: models may number their classes otherwise."""
+    """Whether each image, known by its path and class, was recognised: models may number their classes otherwise."""
     answers = lost.read("the answers", recorded, predictions.read) if recorded else None
     if answers is None:
         return {}
@@ -213,7 +213,7 @@ def _right(recorded: str | None, lost: Lost) -> dict[tuple[str, str], bool]:
 
 
 def _interval(numbers: list[dict[str, Any]], both: dict[str, Any]) -> dict[str, Any] | None:
-    """Of accuracy b - a, where the tests are of the same pictures, or share none."""
+    """Of accuracy b - a, where the tests are of the same images, or share none."""
     level = numbers[0]["confidence"]
     if both["pictures"] == "same":
         low, high = paired_difference(both["gained"], both["lost"], both["shared"], level)

@@ -31,7 +31,7 @@ def in_words(both: dict[str, Any], level: float) -> str:
 
 
 def change(row: dict[str, Any]) -> str:
-    """The difference of a metric in its unit, and whether it is for the better."""
+    """Return the difference of a metric in its unit, and whether it is better."""
     if row["difference"] is None:
         return ""
     if row["better"] is None:
@@ -40,5 +40,5 @@ def change(row: dict[str, Any]) -> str:
 
 
 def value(of: Any) -> str:
-    """A value of the configuration; a dash where there is none."""
+    """Return a value of the configuration as text; a dash if there is none."""
     return "-" if of is None else printable(of if isinstance(of, str) else json.dumps(of), 60)

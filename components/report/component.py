@@ -40,14 +40,14 @@ class Report(base_component.BaseComponent):
     """One HTML file, of a model that was blessed and of one that was not. It waits for no push.
 
     Every other execution property, as the spec of Vertex AI adds them, is a parameter of the run and is shown on the
-    page; one is `data`, where the pictures came from.
+    page; one is `data`, where the images came from.
     """
 
     SPEC_CLASS = ReportSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
 
     def __init__(self, name: str, seed: int, confidence: float, config: str, **inputs: types.BaseChannel) -> None:
-        """Makes the node.
+        """Make the node.
 
         Args:
           name: of the data set and its model.

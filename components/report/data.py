@@ -14,14 +14,14 @@ from components.contracts import schema as schemas
 from components.report import findings, statistics, thumbnails
 from components.report.run import ANOMALIES, PICTURES, PREVIOUS, SCHEMA, STATISTICS, Run
 
-SAMPLES = 8  # pictures shown a class, fewer where there are many classes
+SAMPLES = 8  # images shown a class, fewer where there are many classes
 ALL_SAMPLES = 240
-READ = 500  # training pictures read to find them, at most; they may be photographs of many megabytes
+READ = 500  # training images read to find them, at most; they may be photographs of many megabytes
 REJECTED = 50  # rows shown
 
 
 def view(run: Run) -> dict[str, Any] | None:
-    """What the template shows; None where no data was read."""
+    """Return what the template shows; None if no data was read."""
     examples = run.artifacts.get(PICTURES)
     if examples is None:
         return None

@@ -14,16 +14,16 @@ from components.contracts.predictions import Predictions
 from components.report import charts, predictions, thumbnails
 from components.report.run import BASELINE_PREDICTIONS, EVALUATION, PICTURES, PREDICTIONS, Run
 
-EACH_CELL = 24  # pictures of a cell of the confusion matrix, at most
-ROOM = 2_800_000  # characters of pictures in all of them
+EACH_CELL = 24  # images of a cell of the confusion matrix, at most
+ROOM = 2_800_000  # characters of images in all of them
 MISTAKES = 24
-CHANGED = 12  # pictures shown that changed sides, each way
+CHANGED = 12  # images shown that changed sides, each way
 CONFUSIONS = 12  # pairs of classes listed
 STEPS = (1.0, 0.95, 0.9, 0.8, 0.5)  # of coverage, in words
 
 
 def view(run: Run) -> dict[str, Any] | None:
-    """What the template shows; None where nothing was evaluated."""
+    """Return what the template shows; None if nothing was evaluated."""
     measured = run.evaluation
     if measured is None:
         return None
@@ -47,7 +47,7 @@ def view(run: Run) -> dict[str, Any] | None:
         steps = predictions.coverage(answers)
         curve = {"answered": ([s["coverage"] for s in steps], [s["accuracy"] for s in steps])}
         shown["coverage"] = {
-            "svg": charts.lines("accuracy by coverage", curve, "share of pictures answered", True, whole_x=False),
+            "svg": charts.lines("accuracy by coverage", curve, "share of images answered", True, whole_x=False),
             "steps": [min(steps, key=lambda s: abs(s["coverage"] - wanted)) for wanted in STEPS],
         }
     return shown
@@ -62,7 +62,7 @@ def _slices(measured: Evaluation) -> list[dict[str, Any]]:
 
 
 def _pictures(run: Run, answers: Predictions, names: Sequence[str]) -> dict[str, Any]:
-    """The galleries: the pictures of each cell, the surest mistakes, and those that changed sides."""
+    """Return the galleries: the images of each cell, the most confident errors, and those that changed sides."""
     wrong = predictions.mistakes(answers, MISTAKES)
     in_cells = list(predictions.cells(answers, EACH_CELL))
     changes = None
@@ -102,7 +102,7 @@ def _pictures(run: Run, answers: Predictions, names: Sequence[str]) -> dict[str,
 
 
 def _card(answers: Predictions, row: int, names: Sequence[str], uris: dict[str, str]) -> dict[str, Any] | None:
-    """A picture with its class and the three likeliest answers."""
+    """Return an image with its class and the top three predictions."""
     source = str(answers.source[row])
     if source not in uris:
         return None
@@ -116,7 +116,7 @@ def _card(answers: Predictions, row: int, names: Sequence[str], uris: dict[str, 
 
 
 def _confusions(names: Sequence[str], matrix: Sequence[Sequence[int]]) -> list[dict[str, Any]]:
-    """The pairs of classes that are mixed up most."""
+    """Return the top confusions."""
     pairs = [
         {"name": names[i], "predicted": names[j], "count": count, "of": sum(row), "cell": f"{i}-{j}"}
         for i, row in enumerate(matrix)

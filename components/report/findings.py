@@ -1,4 +1,4 @@
-"""What the gate found, and the pictures that it is about."""
+"""What the gate found, and the images that it is about."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from components.contracts import features as f
 from components.report import thumbnails
 from components.report.run import PICTURES, Run
 
-GROUPS = 12  # of pictures with the same pixels, shown of a finding
-SEARCHED = 200_000_000  # bytes of training pictures looked through for them, at most
+GROUPS = 12  # of images with the same pixels, shown of a finding
+SEARCHED = 200_000_000  # bytes of training images looked through for them, at most
 
 
 def view(run: Run) -> list[dict[str, Any]]:
-    """Of each finding {"kind", "action", "message", "groups"}: a group is one picture and the places where it is.
+    """Of each finding {"kind", "action", "message", "groups"}: a group is one image and the places where it is.
 
-    The pictures of a group have the same pixels, so that any of them will do; that of the smallest split is shown.
+    The images of a group have the same pixels, so that any of them will do; that of the smallest split is shown.
     """
     groups: list[dict[str, Any]] = []
     shown = []

@@ -19,7 +19,7 @@ class Lost:
         self.notes: list[str] = []
 
     def read(self, what: str, uri: str, reader: Callable[[str], T]) -> T | None:
-        """What `reader` makes of the artifact; None, and a note that calls it `what`, where it cannot be read."""
+        """Read the artifact with `reader`; None, and a note that calls it `what`, if it cannot be read."""
         if not self.is_there(what, uri):
             return None
         try:

@@ -74,7 +74,7 @@ def _text(name: str) -> str:
 
 
 def link(uri: str, folder: Path) -> str | None:
-    """A relative link to a local file or folder, so that a run directory may be moved; None for what is elsewhere."""
+    """Return a relative link to a local file or folder, so that a run directory may be moved; None for others."""
     if "://" in uri or not uri:
         return None
     return quote(os.path.relpath(uri, folder))

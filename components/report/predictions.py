@@ -36,7 +36,7 @@ def mistakes(answers: Predictions, most: int) -> list[int]:
 
 
 def cells(answers: Predictions, each: int) -> Iterator[tuple[int, int, int]]:
-    """(class, predicted class, row) of up to `each` pictures of every cell of the confusion matrix.
+    """(class, predicted class, row) of up to `each` images of every cell of the confusion matrix.
 
     In the order in which they deserve room on the page: one of every cell before the second of any, mistakes
     before right answers, and the surest of a cell first.
@@ -55,7 +55,7 @@ def cells(answers: Predictions, each: int) -> Iterator[tuple[int, int, int]]:
 def changes(candidate: Predictions, baseline: Predictions) -> dict[str, Any] | None:
     """Pictures that only one of two models got right, and McNemar's exact test of whether that is chance.
 
-    {"gained": rows of the candidate, "lost": rows, "p": float}; None where the two answered other pictures.
+    {"gained": rows of the candidate, "lost": rows, "p": float}; None where the two answered other images.
     """
     theirs = {source: row for row, source in enumerate(baseline.source.tolist())}
     rows = [theirs.get(source, -1) for source in candidate.source.tolist()]

@@ -1,4 +1,4 @@
-"""What the pictures are like: TFDV's statistics of each split, and of train beside the train of the data before."""
+"""What the images are like: TFDV's statistics of each split, and of train beside the train of the data before."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ Numbers = dict[str, Any]  # NumericStatistics by feature
 
 
 def by_split(folder: str) -> list[dict[str, Any]]:
-    """Of each measure its numbers by split, and a chart unless every picture has the same."""
+    """Of each measure its numbers by split, and a chart unless every image has the same."""
     paths = {split: stats.path(folder, split) for split in f.SPLITS}
     return _compared({split: stats.numeric(path) for split, path in paths.items() if files.exists(path)}, "by split")
 
 
 def drift(folder: str, previous: str) -> list[dict[str, Any]]:
-    """The same of the train split, now and in the data that passed the gate before (the artifact at `previous`)."""
+    """Compare the train split now with that of the last data that passed the gate (the artifact at `previous`)."""
     paths = {BEFORE: f"{previous}/{TRAIN_STATISTICS_FILE}", NOW: stats.path(folder, f.TRAIN)}
     if not all(files.exists(path) for path in paths.values()):
         return []

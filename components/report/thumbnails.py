@@ -13,13 +13,13 @@ from PIL import Image
 from components.contracts import features as f
 
 SIDE = 96  # pixels, at most
-SMALL = 3_000  # bytes: an encoded picture of no more is shown as it is
+SMALL = 3_000  # bytes: an encoded image of no more is shown as it is
 _BATCH = 64
 _TYPES = {b"\xff\xd8\xff": "jpeg", b"\x89PNG": "png"}
 
 
 def data_uri(encoded: bytes) -> str | None:
-    """The picture (JPEG, PNG or BMP) at most SIDE pixels high and wide; None if it cannot be read."""
+    """Return the image (JPEG, PNG or BMP) at most SIDE pixels high and wide; None if it cannot be read."""
     kind = next((kind for magic, kind in _TYPES.items() if encoded.startswith(magic)), None)
     if kind is None or len(encoded) > SMALL:
         try:
@@ -36,7 +36,7 @@ def data_uri(encoded: bytes) -> str | None:
 
 
 def of_classes(examples: str, split: str, classes: Collection[str], each: int, most: int) -> dict[str, list[str]]:
-    """Up to `each` data URIs a class, of the first `most` pictures of the split: no more are read."""
+    """Up to `each` data URIs a class, of the first `most` images of the split: no more are read."""
     found: dict[str, list[str]] = {name: [] for name in classes}
     wanting = each * len(found)
     for row in _rows(examples, split, most):
@@ -50,9 +50,9 @@ def of_classes(examples: str, split: str, classes: Collection[str], each: int, m
 
 
 def of_sources(examples: str, split: str, sources: Collection[str], most: int | None = None) -> dict[str, str]:
-    """The data URI of each of the pictures named by their SOURCE, as far as the split has them.
+    """Return the data URI of each image named by its SOURCE, as far as the split has them.
 
-    No more than `most` bytes of pictures are read to find them.
+    No more than `most` bytes of images are read to find them.
     """
     wanted = set(sources)
     found: dict[str, str] = {}
@@ -71,7 +71,7 @@ def of_sources(examples: str, split: str, sources: Collection[str], most: int | 
 
 
 def _rows(examples: str, split: str, most: int = -1) -> Iterator[Mapping[str, Any]]:
-    """{feature: bytes} of the split's pictures, read as they are needed."""
+    """{feature: bytes} of the split's images, read as they are needed."""
     wanted = {key: tf.io.FixedLenFeature([], tf.string) for key in (f.IMAGE, f.SOURCE, f.CLASS_NAME)}
     files = sorted(tf.io.gfile.glob(f"{examples}/Split-{split}/*"))
     for file in files:

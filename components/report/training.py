@@ -12,7 +12,7 @@ from components.report.run import TRAINING, Run
 
 
 def view(run: Run) -> dict[str, Any] | None:
-    """What the template shows; None where nothing was trained."""
+    """Return what the template shows; None if nothing was trained."""
     folder = run.artifacts.get(TRAINING)
     if folder is None:
         return None

@@ -23,9 +23,9 @@ from components.contracts.predictions import Predictions
 from components.imports import uncollected
 
 INPUTS = {f.SERVING_DEFAULT: "examples", f.SERVE_IMAGES: "images", f.SERVE_TENSORS: "pixels"}
-BATCH = 128  # pictures a request to serve_images; they may be photographs of many megabytes
-SAMPLE = 8  # pictures of a batch that go to the other two signatures as well, of the first batch and then
-ONE_IN = 64  # as often as makes it one picture in so many
+BATCH = 128  # images a request to serve_images; they may be photographs of many megabytes
+SAMPLE = 8  # images of a batch that go to the other two signatures as well, of the first batch and then
+ONE_IN = 64  # as often as makes it one image in so many
 ROWS = 32 * BATCH  # of a predictions file
 TOLERANCE = 1e-3  # between two signatures, in one process: by how much a probability may differ
 ANSWERS_FILE = "answers.json"
@@ -46,7 +46,7 @@ class Answers:
     problems: list[str] = dataclasses.field(default_factory=list)
     pictures: int = 0  # answered by serve_images
     compared: int = 0  # of these, answered by all three signatures
-    ties: int = 0  # pictures whose two best probabilities differ by less than TIE
+    ties: int = 0  # images whose two best probabilities differ by less than TIE
     pairs: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)  # {class: {predicted class: n}}
 
 
@@ -78,7 +78,7 @@ class Client:
                 raise Unfit(f"the input of signature {name!r} is {sorted(inputs)}, not {wanted!r}")
             self._signatures[name] = signature
         pixels = self._signatures[f.SERVE_TENSORS].structured_input_signature[1][INPUTS[f.SERVE_TENSORS]]
-        shape = pixels.shape  # the model may take pictures of one size only
+        shape = pixels.shape  # the model may take images of one size only
         self.size = (shape[1], shape[2]) if shape.rank == 4 else (None, None)  # (height, width), None: any
 
     def ask(self, name: str, batch: Any) -> tuple[list[str], np.ndarray]:
@@ -86,7 +86,7 @@ class Client:
         try:
             answer = {key: value.numpy() for key, value in self._signatures[name](**{INPUTS[name]: batch}).items()}
         except Exception as error:
-            raise Unfit(f"{name} fails on a batch of {len(batch)} pictures: {_one_line(error)}") from error
+            raise Unfit(f"{name} fails on a batch of {len(batch)} images: {_one_line(error)}") from error
         missing = {f.CLASS_NAMES, f.PROBABILITIES, f.CLASS_INDEX} - set(answer)
         if missing:
             raise Unfit(f"{name} does not return {', '.join(sorted(missing))}")
@@ -102,12 +102,12 @@ class Client:
         if not np.array_equal(index, probabilities.argmax(axis=1)):
             raise Unfit(f"{name} returns a class_index that is not that of the largest probability")
         if not (names == names[0]).all() or len(set(names[0])) != names.shape[1]:
-            raise Unfit(f"{name} returns class_names that differ between pictures or name a class twice")
+            raise Unfit(f"{name} returns class_names that differ between images or name a class twice")
         return [value.decode() for value in names[0]], probabilities
 
 
 def check(request: Request) -> Answers:
-    """Asks the model about every picture; what is wrong with it is in the Answers, never raised."""
+    """Asks the model about every image; what is wrong with it is in the Answers, never raised."""
     answers = Answers()
     pairs: Counter[tuple[str, str]] = Counter()
     try:
@@ -115,7 +115,7 @@ def check(request: Request) -> Answers:
         for part, rows in enumerate(_parts(_answered(client, request.examples, answers, pairs))):
             predictions.write(request.output, part, predictions.concatenate(rows))
         if not answers.pictures:
-            raise Unfit("the split has no picture to send to the model")
+            raise Unfit("the split has no image to send to the model")
     except Unfit as refusal:
         answers.problems.append(str(refusal))
     except Exception as error:
@@ -133,7 +133,7 @@ def _answered(
         names, probabilities = client.ask(f.SERVE_IMAGES, batch[f.IMAGE])
         index = probabilities.argmax(axis=1)
         classes = [name.decode() for name in batch[f.CLASS_NAME]]
-        if not answers.problems:  # the first is enough; the pictures are still answered, for the report
+        if not answers.problems:  # the first is enough; the images are still answered, for the report
             try:
                 _check_labels(batch[f.LABEL].tolist(), classes, names)
                 if answers.compared <= answers.pictures // ONE_IN:
@@ -150,7 +150,7 @@ def _answered(
 
 
 def _parts(batches: Iterator[Predictions]) -> Iterator[list[Predictions]]:
-    """Yield batches in groups of about ROWS pictures."""
+    """Yield batches in groups of about ROWS images."""
     while group := list(itertools.islice(batches, ROWS // BATCH)):
         yield group
 
@@ -173,7 +173,7 @@ def _compare(client: Client, records: Any, images: Any, names: list[str], expect
 
     _agree(f.SERVING_DEFAULT, client.ask(f.SERVING_DEFAULT, records), names, expected)
     height, width = client.size
-    of_size: dict[tuple[int, ...], list[Any]] = {}  # a request holds pictures of one size
+    of_size: dict[tuple[int, ...], list[Any]] = {}  # a request holds images of one size
     for image in images:
         pixels = tf.io.decode_image(image, channels=3, expand_animations=False)
         size = (height or pixels.shape[0], width or pixels.shape[1])
@@ -191,7 +191,7 @@ def _agree(name: str, answer: tuple[list[str], np.ndarray], names: list[str], ex
     difference = float(np.abs(answer[1] - expected).max())
     if difference > TOLERANCE:
         raise Unfit(
-            f"{name} and serve_images differ by {difference:.4f} in a probability of the same picture; "
+            f"{name} and serve_images differ by {difference:.4f} in a probability of the same image; "
             f"at most {TOLERANCE} is allowed"
         )
 

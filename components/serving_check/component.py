@@ -29,7 +29,7 @@ class ServingCheck(base_component.BaseComponent):
     Outputs:
       blessing: `blessed` is 1 or 0, as TFX's Pusher reads it; why is in its file contracts.serving.REPORT_FILE. A
         model that does not pass is not blessed, and nothing is raised.
-      predictions: the answer for every picture, as contracts/predictions.py has them.
+      predictions: the answer for every image, as contracts/predictions.py has them.
     """
 
     SPEC_CLASS = ServingCheckSpec

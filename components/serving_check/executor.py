@@ -23,7 +23,7 @@ from components.contracts import counts, evaluation, serving
 from components.contracts import features as f
 from components.serving_check import client
 
-Pairs = Counter[tuple[str, str]]  # (class, predicted class): pictures
+Pairs = Counter[tuple[str, str]]  # (class, predicted class): images
 
 
 class Executor(base_executor.BaseExecutor):
@@ -81,7 +81,7 @@ def _served(request: client.Request, timeout_seconds: int) -> client.Answers:
             errors="replace",
         )
     except subprocess.TimeoutExpired:
-        return client.Answers([f"the model did not answer all pictures within {timeout_seconds} s"])
+        return client.Answers([f"the model did not answer all images within {timeout_seconds} s"])
     logging.info("The client of the model wrote:\n%s", process.stderr)
     if process.returncode != 0:
         last = (process.stderr.strip().splitlines() or ["it wrote nothing"])[-1]
@@ -94,19 +94,19 @@ def _differences(answers: client.Answers, evaluated: Pairs) -> list[str]:
     """How the served model differs from the evaluated one, cell by cell of the confusion matrix.
 
     Another machine, or another batch, may round differently and so decide a tie the other way: as many
-    pictures as the served model has ties may be in another cell, and no more.
+    images as the served model has ties may be in another cell, and no more.
     """
     served: Pairs = Counter(
         {(name, predicted): n for name, row in answers.pairs.items() for predicted, n in row.items()}
     )
     if served.total() != evaluated.total():
-        return [f"{served.total()} pictures were served, but {evaluated.total()} evaluated"]
-    moved = (served - evaluated).total()  # every picture that left a cell is too many in another
+        return [f"{served.total()} images were served, but {evaluated.total()} evaluated"]
+    moved = (served - evaluated).total()  # every image that left a cell is too many in another
     if moved <= answers.ties:
         return []
     pictures = served.total()
     right, expected = (sum(n for (a, b), n in pairs.items() if a == b) for pairs in (served, evaluated))
     return [
-        f"at least {moved} of {pictures} pictures are in another class when served than when evaluated (accuracy "
+        f"at least {moved} of {pictures} images are in another class when served than when evaluated (accuracy "
         f"{right / pictures:.4f} served, {expected / pictures:.4f} evaluated); ties explain {answers.ties}"
     ]

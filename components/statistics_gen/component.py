@@ -1,4 +1,4 @@
-"""TFX's StatisticsGen with options that suit pictures."""
+"""TFX's StatisticsGen with options that suit images."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from components.contracts import features as f
 def stats_options() -> tfdv.StatsOptions:
     """Options under which every feature has statistics, and none costs more than it tells.
 
-    `image`, `source` and `pixels_sha256` differ in every picture: counting and ranking their values is most
+    `image`, `source` and `pixels_sha256` differ in every image: counting and ranking their values is most
     of the work of TFDV's defaults and says nothing. Marked so, their presence and number of values is still
     watched, and an inferred schema holds them. The other features are exact up to 16,384 different values.
     """

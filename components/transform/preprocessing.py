@@ -1,4 +1,4 @@
-"""From an encoded picture to the model's input. The one graph that training, evaluation and serving all run."""
+"""From an encoded image to the model's input. The one graph that training, evaluation and serving all run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def preprocessing_fn(inputs: Mapping[str, tf.Tensor], custom_config: Mapping[str
       custom_config: {"size": S}, height and width of the output in pixels.
 
     Returns:
-      `image`: float32 [N, S, S, 3], mean 0 and variance 1 per channel over the analysed pictures.
+      `image`: float32 [N, S, S, 3], mean 0 and variance 1 per channel over the analysed images.
       `label`: int64 [N].
     """
     size = int(custom_config["size"])
@@ -46,7 +46,7 @@ def preprocessing_fn(inputs: Mapping[str, tf.Tensor], custom_config: Mapping[str
 def decode(encoded: tf.Tensor, size: int) -> tf.Tensor:
     """Return the image in `encoded` (string, scalar; JPEG, PNG, BMP or GIF's first frame) as uint8 [size, size, 3].
 
-    Pictures of another size are resized with antialiasing, their proportions not kept.
+    Images of another size are resized with antialiasing, their proportions not kept.
     """
     pixels = tf.io.decode_image(encoded, channels=3, expand_animations=False)
 
@@ -69,9 +69,9 @@ def _pixels(encoded: tf.Tensor, size: int) -> tf.Tensor:
 
 @tf.function(autograph=False)
 def _sums(encoded: tf.Tensor, size: int) -> tf.Tensor:
-    """Of each picture, int64 [N, 7]: the number of pixels, the sum of each channel, and the sum of its squares."""
+    """Of each image, int64 [N, 7]: the number of pixels, the sum of each channel, and the sum of its squares."""
 
-    def of_one(picture: tf.Tensor) -> tf.Tensor:  # a batch of large pictures in int64 would not fit in memory
+    def of_one(picture: tf.Tensor) -> tf.Tensor:  # a batch of large images in int64 would not fit in memory
         x = tf.cast(decode(picture, size), tf.int64)
         return tf.concat([[size * size], tf.reduce_sum(x, [0, 1]), tf.reduce_sum(x * x, [0, 1])], 0)
 

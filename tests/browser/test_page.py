@@ -111,7 +111,7 @@ def test_at_every_width_the_page_fits_and_is_accessible(chromium: Any, report: P
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_data_stopped_at_the_gate_is_accessible_too(chromium: Any, stopped: Path, theme: str) -> None:
-    """The pictures of the findings are there, and no section that the run did not come to."""
+    """The images of the findings are there, and no section that the run did not come to."""
     show(chromium, stopped, 360, theme)
     assert chromium.execute_script("return document.documentElement.scrollWidth") <= 360
     assert len(chromium.find_elements(By.CSS_SELECTOR, ".finding img")) == 2

@@ -68,7 +68,7 @@ def test_too_many_rejects(sound: Stages) -> None:
         sound.gate()
     examples = "; ".join(["'a\\nb.png'"] * 5)
     assert str(refused.value) == (
-        "11 of 1,011 pictures (1.1%) cannot be used, more than gate.max_rejected (1.0%) allows: "
+        "11 of 1,011 images (1.1%) cannot be used, more than gate.max_rejected (1.0%) allows: "
         f"11 truncated, e.g. {examples}. All are listed in {sound.examples.uri}/rejected.jsonl. "
         "Repair or remove them, or raise gate.max_rejected, or set gate.rejected=warn."
     )
@@ -95,7 +95,7 @@ def test_every_kind_of_bad_data_is_named(broken: Stages) -> None:
     assert all(line.isprintable() for line in lines)
     expected = {
         "unknown class": ("validation: class_name: Unexpected string values", "<b>\\u202eten\\n"),
-        "class unknown to train": ("Class '<b>\\u202eten\\n' has 1 picture in validation and none in train.",),
+        "class unknown to train": ("Class '<b>\\u202eten\\n' has 1 image in validation and none in train.",),
         "label": ("validation: label: Out-of-range values",),
         "size": ("validation: height: Out-of-range values",),
         "bytes": ("validation: num_bytes: Out-of-range values",),
@@ -104,16 +104,16 @@ def test_every_kind_of_bad_data_is_named(broken: Stages) -> None:
         "not a number": ("test: brightness:", "NaN"),
         "bands": ("test: channels: Out-of-range values",),
         "leak": (
-            "2 pictures are in both train and test (exactly the same pixels), e.g. 'digits/7/7.png' = ",
+            "2 images are in both train and test (exactly the same pixels), e.g. 'digits/7/7.png' = ",
             "'digits/7/7.png' = 'test/leak.png'",
             "Remove one of each, or set gate.leaks=warn.",
         ),
         "conflict": (
-            "1 picture is under more than one label (exactly the same pixels), e.g. 'test/cat.png' ('3') = "
+            "1 image is under more than one label (exactly the same pixels), e.g. 'test/cat.png' ('3') = "
             "'digits/8/8.png' ('8'). Keep each under the right label alone, or set gate.conflicts=warn.",
         ),
         "duplicate": (
-            "1 picture in train repeats another (exactly the same pixels), e.g. 'digits/9/9.png' = "
+            "1 image in train repeats another (exactly the same pixels), e.g. 'digits/9/9.png' = "
             "'train/again.png'. Remove the copies, or set gate.duplicates=warn.",
         ),
     }
@@ -155,7 +155,7 @@ def test_a_split_without_pictures(tmp_path: Path) -> None:
     empty = Stages(tmp_path, write(tmp_path / "examples", splits(120, 60, 0)))
     with pytest.raises(GateRefused) as refused:
         empty.gate()
-    assert str(refused.value) == "test has no pictures. Add some, or change data.splits, or set gate.anomalies=warn."
+    assert str(refused.value) == "test has no images. Add some, or change data.splits, or set gate.anomalies=warn."
 
 
 def test_the_refusal_survives_pickling() -> None:

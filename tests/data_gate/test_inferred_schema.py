@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def many_classes(tmp_path_factory: pytest.TempPathFactory) -> Stages:
-    """150 classes, more than TFDV lists in an inferred schema; pictures of any size; one class in test alone."""
+    """150 classes, more than TFDV lists in an inferred schema; images of any size; one class in test alone."""
     folder = tmp_path_factory.mktemp("many")
     records = [
         edited(record, class_name=f"class {i % 150:03}".encode(), label=i % 150, height=20 + i)
@@ -50,7 +50,7 @@ def test_a_class_in_test_alone_is_found_among_many(many_classes: Stages) -> None
     with pytest.raises(GateRefused) as refused:
         many_classes.gate()
     assert str(refused.value) == (
-        "Class 'new' has 1 picture in test and none in train. "
+        "Class 'new' has 1 image in test and none in train. "
         "Add some to train, or remove the class, or set gate.anomalies=warn."
     )
 
@@ -70,7 +70,7 @@ def test_a_frozen_schema_takes_the_data_it_was_frozen_from(two_classes: Stages, 
     assert len(schema.feature) == 13
     assert list(schema.string_domain[0].value) == ["false", "true"]
     findings = Stages(tmp_path, two_classes.examples, written).gate(STOP)
-    # Validation was made unlike train, but ten pictures are too few to say so.
+    # Validation was made unlike train, but ten images are too few to say so.
     assert json.loads(Path(findings.uri, FINDINGS_FILE).read_text()) == []
 
 

@@ -54,11 +54,11 @@ def test_the_same_findings_however_the_data_is_stored(tmp_path: Path) -> None:
         (DUPLICATES, 2),
     ]
     assert [finding.message.split(" (")[0] for finding in found] == [
-        "1 picture is in both train and validation",
-        "1 picture is in both train and test",
-        "2 pictures are in both validation and test",
-        "1 picture is under more than one label",
-        "2 pictures in train repeat others",
+        "1 image is in both train and validation",
+        "1 image is in both train and test",
+        "2 images are in both validation and test",
+        "1 image is under more than one label",
+        "2 images in train repeat others",
     ]
     assert found[-1].examples == [
         {
@@ -99,7 +99,7 @@ def test_a_picture_without_hash_is_left_to_the_anomalies(tmp_path: Path) -> None
     without = [edited(record, pixels_sha256=None) for record in train]
     partly = [*without, train[4]]
     (finding,) = find(tmp_path, {f.TRAIN: train, f.VALIDATION: without, f.TEST: partly})
-    assert finding.message.startswith("1 picture is in both train and test")
+    assert finding.message.startswith("1 image is in both train and test")
 
 
 cells = st.tuples(st.sampled_from(f.SPLITS), st.sampled_from([b"cat", b"dog", b"\xff"]), st.binary(max_size=3))

@@ -21,7 +21,7 @@ FROM_TRAINER = ["Trainer", "Evaluator", "ServingCheck", "Pusher"]
 
 @pytest.fixture(scope="module")
 def first_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of pictures, run once: `pictures` and `runs` side by side, and `kept`, a copy of `runs`."""
+    """A folder of images, run once: `pictures` and `runs` side by side, and `kept`, a copy of `runs`."""
     folder = tmp_path_factory.mktemp("caching")
     write_folder(folder / "pictures")
     first = run(folder / "runs", folder / "pictures")

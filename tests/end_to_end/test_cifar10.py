@@ -1,4 +1,4 @@
-"""Real CIFAR-10, all 60,000 pictures, through the whole chain: as a folder, as a tar and as the official archives."""
+"""Real CIFAR-10, all 60,000 images, through the whole chain: as a folder, as a tar and as the official archives."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SETTINGS += (
 
 
 def pictures() -> Iterator[tuple[str, str, str, bytes]]:
-    """(split, class, file name, JPEG) of every picture."""
+    """(split, class, file name, JPEG) of every image."""
     with tarfile.open(os.environ["CIFAR10_JPEG"]) as archive:
         for member in archive:
             if member.isfile() and member.name.endswith(".jpg"):
@@ -54,7 +54,7 @@ def tar(work: Path) -> Path:
 
 
 def decoded() -> dict[str, list[tuple[int, np.ndarray]]]:
-    """Label and uint8 [3072], the red plane first, of every picture of a split, in a mixed order."""
+    """Label and uint8 [3072], the red plane first, of every image of a split, in a mixed order."""
     rows: dict[str, list[tuple[int, np.ndarray]]] = {"train": [], "test": []}
     for split, name, _, jpeg in pictures():
         rgb = np.asarray(Image.open(io.BytesIO(jpeg)).convert("RGB"))

@@ -85,7 +85,7 @@ def assert_complete(result: Result) -> None:
 
 
 def test_the_embedded_digits_as_a_newcomer_runs_them(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """The default run on the command line, then predict on picture files and a folder of them."""
+    """The default run on the command line, then predict on image files and a folder of them."""
     runs = tmp_path / "runs"
     assert main(["run", "--run-dir", str(runs), "--json"]) == 0
     captured = capfd.readouterr()

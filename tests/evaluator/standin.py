@@ -9,11 +9,11 @@ import numpy as np
 
 from components.contracts import features as f
 
-GRID = 8  # the picture is averaged to GRID x GRID pixels
+GRID = 8  # the image is averaged to GRID x GRID pixels
 
 
 def digit_centroids() -> np.ndarray:
-    """float32 [10, GRID * GRID * 3]: the mean of each digit over the pictures of the train split."""
+    """float32 [10, GRID * GRID * 3]: the mean of each digit over the images of the train split."""
     from tests.examples import digit_pictures
 
     pixels, labels = digit_pictures()

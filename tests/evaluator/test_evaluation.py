@@ -173,7 +173,7 @@ def test_a_model_that_answers_with_no_numbers_is_refused(examples: Path, tmp_pat
 def test_an_empty_split_is_refused(model: str, tmp_path: Path) -> None:
     uri, blessed = evaluate(tmp_path, write_examples(tmp_path / "examples", []), model)
     assert not blessed
-    assert evaluation.failures(uri) == ["the test split has no picture to evaluate the model on"]
+    assert evaluation.failures(uri) == ["the test split has no image to evaluate the model on"]
     with pytest.raises(ValueError, match="no metrics"):
         evaluation.read(uri)
 

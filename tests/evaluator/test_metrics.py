@@ -1,4 +1,4 @@
-"""One picture after another, against scikit-learn over all of them."""
+"""One image after another, against scikit-learn over all of them."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from tests.examples import example, png
 
 STAGES = ("ExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator", "DataGate", "Transform", "Trainer")
 STAGES += ("Baseline", "Evaluator", "ServingCheck", "Pusher")
-EACH = {f.TRAIN: 4, f.VALIDATION: 2, f.TEST: 3}  # pictures a class
+EACH = {f.TRAIN: 4, f.VALIDATION: 2, f.TEST: 3}  # images a class
 EPOCHS = 3
 
 
@@ -30,17 +30,17 @@ def stopped_at_the_gate(root: Path, names: Sequence[str]) -> Run:
     """The data was read, and the gate refused it."""
     result = _result(STAGES[:5], exit_code=3)
     result.stages["DataGate"]["state"] = "refused"
-    result.why = ["1 picture is in train and in test, e.g. '<b>copy</b>.png'."]
+    result.why = ["1 image is in train and in test, e.g. '<b>copy</b>.png'."]
     places = [(f.TRAIN, "<b>copy</b>.png"), (f.TEST, f"{f.TEST}/{names[0]}/1.png")]
     leak = {"pictures": [{"split": split, "class_name": names[0], "source": source} for split, source in places]}
     twins = [f"{f.TRAIN}/{names[0]}/{i}.png" for i in (0, 3)]
     copies = {"pictures": [{"split": f.TRAIN, "class_name": names[0], "source": source} for source in twins]}
     result.findings = [
         Finding(LEAKS, STOP, result.why[0], 1, [leak]),
-        Finding(DUPLICATES, WARN, "1 picture is a copy.", 1, [copies]),
+        Finding(DUPLICATES, WARN, "1 image is a copy.", 1, [copies]),
         Finding(ANOMALIES, WARN, "odd", 1, [{"feature": "width"}]),
     ]
-    result.warnings = ["1 picture is a copy.", "odd"]
+    result.warnings = ["1 image is a copy.", "odd"]
     result.counts = {**{split: each * len(names) for split, each in EACH.items()}, "rejected": 2}
     return _run(result, _data(root, names), None)
 

@@ -179,8 +179,8 @@ def test_data_stopped_at_the_gate(tmp_path: Path) -> None:
     page = page_of(artifacts.stopped_at_the_gate(tmp_path, NAMES), tmp_path)
     assert {"verdict", "data", "run"} <= page.ids()
     assert not {"training", "evaluation", "pictures"} & page.ids()
-    assert page.text.index("the data cannot be trusted") < page.text.index("1 picture is in train and in test")
-    assert page.text.count("<b>copy</b>.png") == 3  # above, among the findings, and beside its picture
+    assert page.text.index("the data cannot be trusted") < page.text.index("1 image is in train and in test")
+    assert page.text.count("<b>copy</b>.png") == 3  # above, among the findings, and beside its image
 
 
 def test_a_finding_has_the_picture_that_it_is_about(tmp_path: Path) -> None:
@@ -188,7 +188,7 @@ def test_a_finding_has_the_picture_that_it_is_about(tmp_path: Path) -> None:
     leak, copies, anomaly = findings.view(run)
     (group,) = leak["groups"]
     sources = [place["source"] for place in group["pictures"]]
-    # The train picture is not in the data: the same pixels are found in test.
+    # The train image is not in the data: the same pixels are found in test.
     assert group["uri"] == thumbnails.of_sources(str(tmp_path / "examples"), f.TEST, sources)[sources[1]]
     assert copies["groups"][0]["uri"] is not None
     assert anomaly["groups"] == []
@@ -227,7 +227,7 @@ def test_slices_begin_with_what_hurts_most(tmp_path: Path) -> None:
     assert run.evaluation is not None
     overall = run.evaluation.accuracy.value
     pictures, accuracy = figures["slice.pictures"], figures["slice.accuracy"]
-    # All but the size that every picture has.
+    # All but the size that every image has.
     assert len(pictures) == len(NAMES) + len(run.evaluation.slices) - 1
     assert figures["slice.excess"] == [n * (overall - value) for n, value in zip(pictures, accuracy)]
     assert figures["slice.excess"] == sorted(figures["slice.excess"], reverse=True)

@@ -59,7 +59,7 @@ def test_hostile_names_are_shown_and_do_nothing(tmp_path: Path) -> None:
     assert "<script>" not in text.replace("\\<script\\>", "")
     assert "\n# title" not in text
     rows = [line for line in text.splitlines() if line.startswith("| a\\|b |")]
-    assert [line.replace("\\|", "").count("|") for line in rows] == [9, 5]  # by class, and the pictures by split
+    assert [line.replace("\\|", "").count("|") for line in rows] == [9, 5]  # by class, and the images by split
 
 
 def test_what_goes_wrong_most_is_a_limit(tmp_path: Path) -> None:

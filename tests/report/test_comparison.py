@@ -44,7 +44,7 @@ def test_other_data_is_told_apart_and_its_statistics_too(first: Side, tmp_path: 
     ]
     assert found["data"]["same"] is None
     moved = {(row["name"], row["split"]): row for row in found["data"]["statistics"]}
-    assert moved[f.BRIGHTNESS, f.TRAIN]["moved"] == 0  # the pictures are the same, whatever the fingerprint says
+    assert moved[f.BRIGHTNESS, f.TRAIN]["moved"] == 0  # the images are the same, whatever the fingerprint says
     assert found["metrics"]["both"]["pictures"] == "same"
     assert "the bytes of the shared pictures" in found["cannot"][0]
 

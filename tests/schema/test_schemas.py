@@ -23,7 +23,7 @@ from tests.examples import DIGITS, example
 
 SCHEMAS = Path(__file__).parents[2] / "schema"
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-PER_CLASS = 60  # pictures of each class in each split
+PER_CLASS = 60  # images of each class in each split
 
 
 @pytest.mark.parametrize(("name", "classes"), [("digits", DIGITS), ("cifar10", CIFAR10)])
@@ -59,7 +59,7 @@ def test_real_cifar10_passes(tmp_path: Path, as_found: bool) -> None:
 
 
 def cifar10(as_found: bool) -> Iterator[bytes]:
-    """The first pictures of each class, class by class in turn; as the JPEG they are, or as PNG."""
+    """The first images of each class, class by class in turn; as the JPEG they are, or as PNG."""
     pictures: dict[str, list[bytes]] = {name: [] for name in CIFAR10}
     with tarfile.open(os.environ["CIFAR10_JPEG"]) as archive:
         for member in archive:

@@ -35,7 +35,7 @@ def request(model: str, examples: Path, output: Path) -> client.Request:
 
 @pytest.mark.slow
 def test_a_clean_process_needs_tensorflow_alone(model: str, examples: Path, tmp_path: Path) -> None:
-    """Also: every picture of the split is answered, in order, as the model answers it."""
+    """Also: every image of the split is answered, in order, as the model answers it."""
     program = (
         "import sys; from components.serving_check import client; client.main();"
         "print(sorted({name.split('.')[0] for name in sys.modules}))"
@@ -51,7 +51,7 @@ def test_a_clean_process_needs_tensorflow_alone(model: str, examples: Path, tmp_
     answers = client.Answers(**json.loads((tmp_path / client.ANSWERS_FILE).read_text()))
     assert answers.problems == []
     assert answers.pictures == len(rows)
-    assert answers.compared == client.SAMPLE  # of the first batch; the next ones when 512 pictures are answered
+    assert answers.compared == client.SAMPLE  # of the first batch; the next ones when 512 images are answered
     (path,) = tmp_path.glob("predictions-*.npz")
     columns = dict(np.load(path))
     assert columns[f.SOURCE].tolist() == [f"{name}/{i}" for i, (_, _, name) in enumerate(rows)]
@@ -108,7 +108,7 @@ def test_the_data_has_a_class_more(examples: Path, tmp_path: Path) -> None:
 
 def test_the_split_is_empty(model: str, tmp_path: Path) -> None:
     empty = write_examples(tmp_path / "examples", [])
-    assert client.check(request(model, empty, tmp_path)).problems == ["the split has no picture to send to the model"]
+    assert client.check(request(model, empty, tmp_path)).problems == ["the split has no image to send to the model"]
 
 
 def test_a_picture_that_the_model_cannot_read(model: str, tmp_path: Path) -> None:
@@ -126,11 +126,11 @@ def test_a_picture_that_the_model_cannot_read(model: str, tmp_path: Path) -> Non
     with tf.io.TFRecordWriter(str(folder / "data")) as writer:
         writer.write(tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString())
     (problem,) = client.check(request(model, tmp_path / "examples", tmp_path)).problems
-    assert problem.startswith("serve_images fails on a batch of 1 pictures: ")
+    assert problem.startswith("serve_images fails on a batch of 1 images: ")
 
 
 def test_pictures_of_any_size_kind_and_mode(model: str, tmp_path: Path) -> None:
-    """The stand-in has inputs of 32 x 32 pixels only, and resizes encoded pictures in its own way."""
+    """The stand-in has inputs of 32 x 32 pixels only, and resizes encoded images in its own way."""
     import tensorflow as tf
     from PIL import Image
 

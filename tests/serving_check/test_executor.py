@@ -92,7 +92,7 @@ def test_a_model_that_is_not_there_is_refused_and_nothing_raised(
 
 def test_a_model_that_takes_too_long_is_refused(model: str, examples: Path, evaluation: str, tmp_path: Path) -> None:
     _, report = check(tmp_path, examples, model, evaluation, timeout=1)
-    assert report["reasons"] == ["the model did not answer all pictures within 1 s"]
+    assert report["reasons"] == ["the model did not answer all images within 1 s"]
 
 
 def test_a_client_that_crashes_is_a_refusal(model: str, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from components.trainer.calibration import calibrate
 
 
 def says(logit: float) -> keras.Sequential:
-    """A model that names the class that a image is made of, by that many nats."""
+    """A model that names the class that an image is made of, by that many nats."""
     model = keras.Sequential([keras.Input((1, 1, 3)), keras.layers.Flatten()])
     model.add(keras.layers.Rescaling(logit, name="logits"))
     return model

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 
 def apply(graph: str, encoded: list[bytes]) -> np.ndarray:
-    """float32 [N, S, S, 3], from nothing but the pictures: as a client of the model sends them."""
+    """float32 [N, S, S, 3], from nothing but the images: as a client of the model sends them."""
     layer = tft.TFTransformOutput(graph).transform_features_layer()
     return tf.function(lambda images: layer({f.IMAGE: images})[f.IMAGE])(tf.constant(encoded)[:, None]).numpy()
 
