@@ -49,6 +49,7 @@ setup(
         "tensorflow-model-analysis",
         # Versions of these come with TFX.
         "absl-py",
+        "annotated-types",
         "ml-metadata",
         "protobuf",
         "tensorflow-metadata",

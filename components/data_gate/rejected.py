@@ -1,4 +1,4 @@
-"""Pictures that ExampleGen had to leave out."""
+"""Images that ExampleGen had to leave out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures with exactly the same pixels: across splits, under more than one class, or twice in one split.
+"""Images with exactly the same pixels: across splits, under more than one class, or twice in one split.
 
 Through Beam, grouped by the hash of the pixels: of each image only its hash, class and source leave the
 reader, and of each group only a few images are kept, so memory does not grow with the data.

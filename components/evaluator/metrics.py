@@ -79,7 +79,7 @@ def calibration(tally: Tally) -> metrics_for_slice_pb2.CalibrationHistogramBucke
 
 
 class _AnswerFn(tfma.metrics.Preprocessor):
-    """Looks at a picture's outputs once, however many slices the image is in."""
+    """Looks at an image's outputs once, however many slices the image is in."""
 
     def __init__(self, model_name: str) -> None:
         super().__init__(name=f"answer {model_name}")

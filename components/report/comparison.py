@@ -144,7 +144,7 @@ def _metrics(a: Side, b: Side, cannot: list[str]) -> dict[str, Any] | None:
     if not same_task:
         cannot.append("metrics over all images: the two tests do not have the same classes, so the tasks differ")
     elif both["pictures"] == "other":
-        cannot.append("answers image by image: the two tests share no image; what differs may be the pictures")
+        cannot.append("answers image by image: the two tests share no image; what differs may be the images")
     elif both["pictures"] == "some":
         tests = " and ".join(f"{one['pictures']:,}" for one in numbers)
         cannot.append(f"all answers image by image: the tests of {tests} images share {both['shared']:,}")

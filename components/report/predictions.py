@@ -53,7 +53,7 @@ def cells(answers: Predictions, each: int) -> Iterator[tuple[int, int, int]]:
 
 
 def changes(candidate: Predictions, baseline: Predictions) -> dict[str, Any] | None:
-    """Pictures that only one of two models got right, and McNemar's exact test of whether that is chance.
+    """Images that only one of two models got right, and McNemar's exact test of whether that is chance.
 
     {"gained": rows of the candidate, "lost": rows, "p": float}; None where the two answered other images.
     """

@@ -1,4 +1,4 @@
-"""Pictures for the page, as data URIs of a few kilobytes each."""
+"""Images for the page, as data URIs of a few kilobytes each."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ def test_the_embedded_digits_as_a_newcomer_runs_them(tmp_path: Path, capfd: pyte
     assert json.loads(capfd.readouterr().out) == answer
     assert main(["predict", str(pictures), "--run-dir", str(runs)]) == 0
     assert len(capfd.readouterr().out.splitlines()) == 9
-    (pictures / "broken.png").write_bytes(b"not a picture")
+    (pictures / "broken.png").write_bytes(b"not an image")
     assert main(["predict", str(pictures), "--run-dir", str(runs)]) == 2
     captured = capfd.readouterr()
     assert len(captured.out.splitlines()) == 9

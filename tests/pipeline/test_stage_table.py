@@ -17,7 +17,7 @@ def walk(file: io.StringIO) -> str:
         screen.status("loading TensorFlow and TFX")
         screen.transfer("downloading x.tar.gz", 30_000_000, 160_000_000)
         screen.started("ExampleGen")
-        screen.progress("1,000 pictures")
+        screen.progress("1,000 images")
         screen.ended("ExampleGen", "done", 1.25)
         screen.started("DataGate")
         screen.ended("DataGate", "refused", 0.5)
@@ -28,7 +28,7 @@ def test_plain_lines_where_there_is_no_terminal() -> None:
     assert walk(io.StringIO()).splitlines() == [
         "loading TensorFlow and TFX",
         "downloading x.tar.gz: 30 of 160 MB",
-        "  ExampleGen        done        1.2 s  1,000 pictures",
+        "  ExampleGen        done        1.2 s  1,000 images",
         "  DataGate          refused     0.5 s",
     ]
 

@@ -46,7 +46,7 @@ def test_other_data_is_told_apart_and_its_statistics_too(first: Side, tmp_path: 
     moved = {(row["name"], row["split"]): row for row in found["data"]["statistics"]}
     assert moved[f.BRIGHTNESS, f.TRAIN]["moved"] == 0  # the images are the same, whatever the fingerprint says
     assert found["metrics"]["both"]["pictures"] == "same"
-    assert "the bytes of the shared pictures" in found["cannot"][0]
+    assert "the bytes of the shared images" in found["cannot"][0]
 
 
 def test_other_classes_are_no_reason_to_say_nothing(first: Side, tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def test_rollback_and_gc(history: History, served: tuple[Path, Result], ask: Any
     # Every answer tells it.
     rows = {row["run_id"]: row["served"] for row in json.loads(ask("runs", "--json"))}
     assert (rows[history.first.run_id], rows[second.run_id]) == ({"version": "3", "is": "1"}, None)
-    assert "served: version 3 of images, which is version 1 again" in ask("runs")
+    assert "served: version 3 of pictures, which is version 1 again" in ask("runs")
     lineage = ask("lineage")
     assert "version 3 of pictures" in lineage
     assert "is        version 1, which `rollback` put in front again" in lineage

@@ -1,4 +1,4 @@
-"""Pictures on the page: few kilobytes each, whatever they were."""
+"""Images on the page: few kilobytes each, whatever they were."""
 
 from __future__ import annotations
 

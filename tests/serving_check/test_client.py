@@ -116,7 +116,7 @@ def test_a_picture_that_the_model_cannot_read(model: str, tmp_path: Path) -> Non
 
     folder = tmp_path / "examples" / f"Split-{f.TEST}"
     folder.mkdir(parents=True)
-    values: dict[str, bytes | int] = {f.IMAGE: b"no picture", f.CLASS_NAME: b"3", f.SOURCE: b"x", f.LABEL: 3}
+    values: dict[str, bytes | int] = {f.IMAGE: b"no image", f.CLASS_NAME: b"3", f.SOURCE: b"x", f.LABEL: 3}
     features = {
         key: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
         if isinstance(value, bytes)

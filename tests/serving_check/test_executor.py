@@ -79,7 +79,7 @@ def test_a_model_that_answers_otherwise_than_evaluated_is_refused(
     assert not is_infra_validated(blessing)
     assert (tmp_path / "blessing" / "INFRA_NOT_BLESSED").exists()
     (reason,) = report["reasons"]
-    assert "pictures are in another class when served than when evaluated" in reason
+    assert "images are in another class when served than when evaluated" in reason
 
 
 def test_a_model_that_is_not_there_is_refused_and_nothing_raised(

@@ -151,4 +151,4 @@ def test_images_are_decoded_on_the_host_whatever_else_answers(digits_graph: str)
 
 def test_what_is_no_picture_is_refused() -> None:
     with pytest.raises(tf.errors.InvalidArgumentError):
-        decode(b"no picture", 8)
+        decode(b"no image", 8)
