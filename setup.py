@@ -74,8 +74,6 @@ setup(
         "setuptools<81",
     ],
     extras_require={
-        # On a TPU VM, in place of tensorflow: pip install -e .[tpu] -f https://storage.googleapis.com/libtpu-tf-releases/index.html
-        "tpu": ["tensorflow-tpu"],
         # kfp-pipeline-spec is all of `tfx[kfp]` that writing a spec, and reading it in the image, needs.
         "vertex": [
             "google-api-core",
