@@ -59,7 +59,7 @@ docs: $(READY) ## write the generated pages of docs/ again: the index, the comma
 COMPILE = $$(python3 tools/bootstrap.py --tools-only) pip compile --python-version 3.10 --generate-hashes \
   --no-emit-index-url --no-emit-find-links --quiet --upgrade --custom-compile-command "make lock"
 
-lock: ## make requirements/*.txt anew from setup.py: portable to work with, image to run in, gpu and tpu over it
+lock: ## make requirements/*.txt again from setup.py: portable to work with, image to run in, gpu and tpu over it
 	@$(COMPILE) setup.py --extra test --extra vertex --output-file requirements/portable.txt
 	@$(COMPILE) setup.py --extra vertex --constraint requirements/portable.txt --output-file requirements/image.txt
 	@$(COMPILE) requirements/gpu.in --no-deps --output-file requirements/gpu.txt

@@ -35,7 +35,7 @@ class GateRefused(Exception):  # noqa: N818 (a verdict, not an error)
     """
 
     def __init__(self, message: str, findings: Sequence[Mapping[str, Any]] = ()) -> None:
-        # Both are in args, so that pickling and Beam, which makes the exception anew, keep them.
+        # Both are in args, so that pickling and Beam, which makes the exception again, keep them.
         super().__init__(message, list(findings))
 
     @property

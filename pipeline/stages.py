@@ -84,7 +84,7 @@ def create_pipeline(config: Config, source: Source, platform: Platform) -> Pipel
         disable_statistics=True,
         disable_analyzer_cache=True,
     ).with_id("Transform")
-    # In the order of the chain but not in Transform's inputs: another verdict on the same data trains nothing anew.
+    # In the order of the chain but not in Transform's inputs: another verdict on the same data trains nothing again.
     transform.add_upstream_node(data_gate)
 
     training = {

@@ -36,7 +36,7 @@ class Counts:
       rejected: images that were left out.
       ignored: files that are no images.
       notes: a line each on how the source was understood.
-      reoriented: images that were encoded anew to be upright, as their EXIF orientation says.
+      reoriented: images that were re-encoded to be upright, as their EXIF orientation says.
     """
 
     source: str = ""
@@ -155,4 +155,4 @@ def _is_cut(path: str) -> bool:
 
 
 def _advice(examples: str) -> str:
-    return f"remove {examples} and run the pipeline from its first stage: ExampleGen makes it anew"
+    return f"remove {examples} and run the pipeline from its first stage: ExampleGen makes it again"

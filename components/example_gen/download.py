@@ -38,7 +38,7 @@ def verify(path: str, published: Published) -> None:
     if _sha256(path) != published.sha256:
         raise UserError(
             f"{path}: not the published {published.file_name} (its SHA-256 differs): damaged, or another file. "
-            f"Delete it to download it anew, or give the path of your own archive as the data."
+            f"Delete it to download it again, or give the path of your own archive as the data."
         )
 
 

@@ -176,7 +176,7 @@ def _note_of_turned(count: int) -> list[str]:
     if not count:
         return []
     what = "1 image was" if count == 1 else f"{count:,} images were"
-    return [f"{what} turned upright, as the EXIF orientation says, and encoded anew"]
+    return [f"{what} turned upright, as the EXIF orientation says, and re-encoded"]
 
 
 def _write_counts(

@@ -1,6 +1,6 @@
 """What JPEG and PNG files are made of: their headers, their orientation, and what is stored of them.
 
-Stored is what a decoder needs for the pixels. All else is dropped, without encoding anything anew: EXIF with its GPS
+Stored is what a decoder needs for the pixels. All else is dropped, without encoding anything again: EXIF with its GPS
 position and thumbnail, XMP, IPTC, comments, text, colour profiles (TensorFlow applies none), and what lies behind the
 end: a phone's video, the other images of an MPO file.
 """

@@ -47,7 +47,7 @@ class StoredImage(NamedTuple):
     encoded: bytes  # what is stored
     pixels: np.ndarray  # uint8 [height, width, 3]
     channels: int  # bands as found: 1 grey, 2 grey and alpha, 3 colour, 4 colour and alpha (or CMYK)
-    turned: bool = False  # to be upright, as its EXIF orientation says: its pixels were encoded anew
+    turned: bool = False  # to be upright, as its EXIF orientation says: its pixels were re-encoded
 
 
 def read(raw: bytes, max_bytes: int, max_pixels: int) -> StoredImage:

@@ -158,7 +158,7 @@ def _resolved(
         name = group.class_name
         if isinstance(name, int) and names is not None:
             if name >= len(names):
-                raise UserError(f"{what}: a label {name}, but names for {len(names)} classes. Download it anew.")
+                raise UserError(f"{what}: a label {name}, but names for {len(names)} classes. Download it again.")
             name = names[name]
         result[group] = SplitAndClass(group.split, f"{name:0{width}d}" if isinstance(name, int) else name)
     return result

@@ -45,7 +45,7 @@ class UnitResult:
 
     paths: list[str] = field(default_factory=list)  # of its shuffle files
     rejected: list[tuple[str, str, Group]] = field(default_factory=list)  # (source, reason, group)
-    turned: int = 0  # images that were encoded anew to be upright
+    turned: int = 0  # images that were re-encoded to be upright
     names: list[str] | None = None  # of the classes, where the source's classes are numbers
     error: str | None = None  # of the user's, which ends the run
 

@@ -90,7 +90,7 @@ def test_runs_one_after_the_other(tmp_path: Path) -> None:
     for name in ("bad", "worse"):  # the second of the two is like the first, which was refused: no excuse
         with pytest.raises(GateRefused) as refused:
             run(tmp_path, tmp_path / name)
-        # The runner makes the exception anew and adds to the message; the findings stay as they were.
+        # The runner makes the exception again and adds to the message; the findings stay as they were.
         told = [finding["message"].split(": ")[:2] for finding in refused.value.findings]
         assert told == [["train against that of the data before", "brightness"]]
     assert run(tmp_path, tmp_path / "more") == ["DataGate", "ExampleValidator", "Source", "StatisticsGen"]

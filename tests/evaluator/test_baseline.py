@@ -90,7 +90,7 @@ def test_a_second_identical_run_has_the_same_baseline_and_evaluates_nothing(chai
 def test_the_model_blessed_last_is_the_baseline_even_if_it_is_older(chain: Chain) -> None:
     chain.run("a")
     chain.run("b")
-    assert chain.run("a") == ("b", 3)  # a is evaluated anew, against b, and blessed again
+    assert chain.run("a") == ("b", 3)  # a is evaluated again, against b, and blessed again
     assert chain.run("c") == ("a", 4)
 
 

@@ -80,7 +80,7 @@ def kept() -> dict[str, bytes]:
 
 
 def stripped() -> dict[str, bytes]:
-    """Return images that are stored without what their pixels do not need, nothing encoded anew."""
+    """Return images that are stored without what their pixels do not need, nothing re-encoded."""
     rgb = Image.fromarray(scene())
     jpeg, png = saved(rgb, "JPEG", quality=92), saved(rgb, "PNG")
     text = PngImagePlugin.PngInfo()

@@ -117,7 +117,7 @@ def test_another_file(server: Server, tmp_path: Path) -> None:
         download(published(server, b"other"), str(tmp_path / "file"))
     assert not list(tmp_path.iterdir())
     (tmp_path / "file").write_bytes(b"mine")
-    with pytest.raises(UserError, match="Delete it to download it anew"):
+    with pytest.raises(UserError, match="Delete it to download it again"):
         verify(str(tmp_path / "file"), published(server))
     assert (tmp_path / "file").read_bytes() == b"mine"
 

@@ -162,7 +162,7 @@ def test_every_kind_of_image(tmp_path: Path) -> None:
         assert example[f.NUM_BYTES] == len(example[f.IMAGE])
     assert stored["cat/png alpha"][f.CHANNELS] == 4
     assert outcome.counts["reoriented"] == len(turned()) == 56
-    assert outcome.counts["notes"] == ["56 images were turned upright, as the EXIF orientation says, and encoded anew"]
+    assert outcome.counts["notes"] == ["56 images were turned upright, as the EXIF orientation says, and re-encoded"]
 
 
 HOSTILE = ["\u732b", "a b", "<script>&amp;", "new\nline", "quo\"te'", "caf\u00e9", "-rf", "100%", "\U0001f408"]

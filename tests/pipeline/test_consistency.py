@@ -78,7 +78,7 @@ def test_a_database_that_does_not_know_the_artifacts_is_refused(how: str, config
     with pytest.raises(UserError, match=r"metadata.sqlite is .* does not know .*; or move .*artifacts away") as raised:
         consistency.check(config)
     assert "\n" not in str(raised.value)
-    assert database(config).exists() is (how != "missing"), "it is not made anew"
+    assert database(config).exists() is (how != "missing"), "it is not made again"
     shutil.move(run_dir.artifacts(config), tmp_path / "away")
     consistency.check(config)
 

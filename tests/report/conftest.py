@@ -43,7 +43,7 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> History:
     pictures = write_folder(folder.parent / "pictures", train=20, test=10)
     first = run(folder, pictures, *LENIENT)
     second = run(folder, pictures, "evaluator.min_accuracy=1", "trainer.learning_rate=1e-9")
-    # A training's checkpoints belong to its run directory: a copy of one would train anew.
+    # A training's checkpoints belong to its run directory: a copy of one would train again.
     (folder.parent / "elsewhere" / "pictures" / "1").mkdir(parents=True)  # taken: the push makes version 2
     again = run(folder, pictures, *LENIENT, f"serving.dir={folder.parent / 'elsewhere'}")
     fewer = write_folder(folder.parent / "fewer", train=18, test=10)

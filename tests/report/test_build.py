@@ -93,7 +93,7 @@ def test_an_ensemble_is_told_from_one_long_training(tmp_path: Path) -> None:
     assert page.figures["epoch.network"] == [1] * len(epochs) + [2] * len(epochs)
     curves = re.findall(r'<path d="([^"]+)"[^>]*clip-path[^>]*var\(--series-1\)', page.source)
     broken = ["M"] + ["L"] * (len(epochs) - 1)
-    assert sum(re.findall("[ML]", curve) == 2 * broken for curve in curves) == 4, "each chart begins anew"
+    assert sum(re.findall("[ML]", curve) == 2 * broken for curve in curves) == 4, "each chart begins again"
 
 
 def test_the_epochs_of_an_ensemble_are_seen_where_each_network_has_one(tmp_path: Path) -> None:

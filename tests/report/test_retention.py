@@ -106,7 +106,7 @@ def test_rollback_and_gc(history: History, served: tuple[Path, Result], ask: Any
     last = run(folder, history.pictures, *ANOTHER)
     assert (last.exit_code, executed(last)) == (0, [])
     assert ask("rollback", "pictures/2").startswith("version 4 is version 2 of images again")
-    # What was removed is made anew, not taken for being there.
+    # What was removed is made again, not taken for being there.
     refused = run(folder, history.pictures, "evaluator.min_accuracy=1", "trainer.learning_rate=1e-9")
     assert refused.exit_code == 3, refused.why
     assert "Trainer" in executed(refused)

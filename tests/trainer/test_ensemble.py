@@ -38,7 +38,7 @@ def test_each_network_is_what_it_would_be_alone_from_its_seed(digits: Data, tmp_
     assert same(weights(together), alone)
     history = json.loads((together / "run" / records.HISTORY_FILE).read_text())
     assert [(epoch["network"], epoch["epoch"]) for epoch in history] == [(1, 1), (1, 2), (2, 1), (2, 2)]
-    assert history[2]["learning_rate"] > history[1]["learning_rate"], "the second begins anew"
+    assert history[2]["learning_rate"] > history[1]["learning_rate"], "the second begins again"
     summary = (together / "run" / records.SUMMARY_FILE).read_text()
     assert "Average" in summary
     assert summary.count("whitening") == 2

@@ -335,7 +335,7 @@ _KEY: list[str] = []
 
 
 def _account(address: str) -> dict[str, str]:
-    """The key file of a service account that exists nowhere; its key is made anew in every session."""
+    """The key file of a service account that exists nowhere; its key is made again in every session."""
     if not _KEY:
         key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         pem = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()

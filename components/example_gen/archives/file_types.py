@@ -38,7 +38,7 @@ _UNREAD = {
     b"070701": ("a cpio archive", "Unpack it (cpio -id < FILE) and give the folder."),
     b"PK\x03\x04": (
         "a zip without the directory at its end: cut off, or one part of several",
-        "Download it anew, or join the parts (zip -s 0 FILE --out whole.zip).",
+        "Download it again, or join the parts (zip -s 0 FILE --out whole.zip).",
     ),
     b"PK\x07\x08": ("one part of a zip in several", "Join the parts (zip -s 0 FILE.zip --out whole.zip)."),
     b"\x89HDF\r\n\x1a\n": ("an HDF5 file", "Write its images into a folder for each class."),
@@ -67,7 +67,7 @@ def damage_named(path: str) -> Iterator[None]:
         yield
     except _DAMAGE as error:
         raise UserError(
-            f"{files.text(path)}: the archive is damaged or ends early ({error}). Make or download it anew."
+            f"{files.text(path)}: the archive is damaged or ends early ({error}). Make or download it again."
         ) from error
 
 
@@ -107,7 +107,7 @@ def refusal(path: str) -> UserError | None:
             "Give a folder of images, or a .tar, .tar.gz or .zip of one."
         )
     if compression in ("gzip", "bzip2", "xz", "zstd") or ENDINGS.search(path):
-        return UserError(f"{what}: damaged, or not the kind of archive that its name says. Make or download it anew.")
+        return UserError(f"{what}: damaged, or not the kind of archive that its name says. Make or download it again.")
     return None
 
 

@@ -106,10 +106,10 @@ def _records(tar: tarfile.TarFile, what: str) -> Iterator[Record | ClassNames]:
             continue
         where = f"{what}: {member.name}"
         if member.name in seen:
-            raise UserError(f"{where}: twice in the archive. Download the archive anew.")
+            raise UserError(f"{where}: twice in the archive. Download the archive again.")
         seen.add(member.name)
         if member.size > _MAX_MEMBER:
-            raise UserError(f"{where}: {member.size:,} bytes, far too large for CIFAR-10. Download the archive anew.")
+            raise UserError(f"{where}: {member.size:,} bytes, far too large for CIFAR-10. Download the archive again.")
         content = tar.extractfile(member)
         assert content is not None  # it is a file
         if meta:
@@ -122,7 +122,7 @@ def _records(tar: tarfile.TarFile, what: str) -> Iterator[Record | ClassNames]:
                 pixels = planes.reshape(3, 32, 32).transpose(1, 2, 0)
                 yield Record(files.text(f"{member.name}:{row}"), SplitAndClass(split, label), pixels)
     if not named:
-        raise UserError(f"{what}: no batches.meta in it, so its classes have no names. Download the archive anew.")
+        raise UserError(f"{what}: no batches.meta in it, so its classes have no names. Download the archive again.")
 
 
 def _binary_names(content: IO[bytes]) -> list[str]:
@@ -133,14 +133,14 @@ def _binary_names(content: IO[bytes]) -> list[str]:
 def _python_names(content: IO[bytes], where: str) -> list[str]:
     names = _pickle(content, where).get(b"label_names")
     if not isinstance(names, list) or not all(isinstance(name, bytes) for name in names):
-        raise UserError(f"{where}: no list of class names (label_names) in it. Download the archive anew.")
+        raise UserError(f"{where}: no list of class names (label_names) in it. Download the archive again.")
     return [name.decode("utf-8", "backslashreplace") for name in names]
 
 
 def _binary_batch(content: IO[bytes], where: str) -> Iterator[tuple[int, np.ndarray]]:
     while raw := content.read(_ROW * 256):
         if len(raw) % _ROW:
-            raise UserError(f"{where}: ends within an image (rows of {_ROW:,} bytes). Download the archive anew.")
+            raise UserError(f"{where}: ends within an image (rows of {_ROW:,} bytes). Download the archive again.")
         for row in np.frombuffer(raw, np.uint8).reshape(-1, _ROW):
             yield int(row[0]), row[1:]
 
@@ -160,7 +160,7 @@ def _pickle(content: IO[bytes], where: str) -> dict[object, object]:
         value = unpickle.loads(content.read())
     except unpickle.Refused as refused:
         raise UserError(
-            f"{where}: holds {refused}, which no CIFAR-10 batch needs; it was not run. Download the archive anew."
+            f"{where}: holds {refused}, which no CIFAR-10 batch needs; it was not run. Download the archive again."
         ) from refused
     if not isinstance(value, dict):
         raise UserError(f"{where}: not a dictionary. This is not a batch of CIFAR-10.")

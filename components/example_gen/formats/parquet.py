@@ -92,7 +92,7 @@ def _check(listing: Listing) -> None:
 def _damaged(path: str, reason: object) -> UserError:
     lines = str(reason).splitlines() or [type(reason).__name__]
     return UserError(
-        f"{files.text(path)}: damaged, or not Parquet ({printable(lines[0], 200)}). Write or download the file anew."
+        f"{files.text(path)}: damaged, or not Parquet ({printable(lines[0], 200)}). Write or download the file again."
     )
 
 

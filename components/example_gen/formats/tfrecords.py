@@ -101,7 +101,7 @@ def read(path: str, features: Features = USUAL) -> Iterator[tuple[str | int, byt
     except tf.errors.OpError as error:
         raise UserError(
             f"{files.text(path)}: damaged, or not TFRecords ({_damage(str(error.message), row)}). "
-            "Write or download the file anew."
+            "Write or download the file again."
         ) from error
 
 
@@ -113,7 +113,7 @@ def _check_whole(path: str) -> None:
                 pass
     except (OSError, EOFError, zlib.error) as error:
         raise UserError(
-            f"{files.text(path)}: damaged, or not TFRecords ({error}). Write or download the file anew."
+            f"{files.text(path)}: damaged, or not TFRecords ({error}). Write or download the file again."
         ) from error
 
 
