@@ -24,7 +24,7 @@ def latest(run_dir: Path, kind: str) -> Path:
 
 def test_a_search_then_a_warm_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pictures, runs = write_folder(tmp_path / "pictures", train=20, test=10), tmp_path / "runs"
-    with pytest.raises(UserError, match=r"--warm-start: .*runs has no blessed model of 'pictures' to begin with"):
+    with pytest.raises(UserError, match=r"--warm-start: no blessed model of 'pictures' in .*runs to start from"):
         run(runs, pictures, *LENIENT, "warm_start=true")
     with pytest.raises(UserError, match="--to Tuner: that stage is only in a run with --tune N"):
         run(runs, pictures, *LENIENT, last="Tuner")
