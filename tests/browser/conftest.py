@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.needs import missing
+from tests.skips import missing
 
 ARGUMENTS = (
     "--headless",
@@ -32,17 +32,17 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Beside it index.html, which lists it twice, card.html and compare.html."""
     from components.report import card, comparison, comparison_page, index
     from components.report.build import build
-    from tests.report import artifacts
+    from tests.report import factories
     from tests.report.test_card import made_up
 
     root = tmp_path_factory.mktemp("report")
     path = root / "report.html"
-    run = artifacts.evaluated(root, NAMES, baseline=True)
+    run = factories.evaluated(root, NAMES, baseline=True)
     build(run, path)
     card.write(made_up(root / "card", NAMES), root / "card.md", root / "card.html")
     sides = [
         comparison.Side(one.result, {"trainer.epochs": i, "data.source": NAMES[2]}, {}, f"sha256:{i}", one.artifacts)
-        for i, one in enumerate((run, artifacts.evaluated(root / "other", (*NAMES[:3], "dog"), pushed=False)))
+        for i, one in enumerate((run, factories.evaluated(root / "other", (*NAMES[:3], "dog"), pushed=False)))
     ]
     found = comparison.compare(*sides)
     comparison_page.write(found, sides, [path, path], root / "compare.html")
@@ -54,10 +54,10 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from components.report.build import build
-    from tests.report import artifacts
+    from tests.report import factories
 
     root = tmp_path_factory.mktemp("stopped")
-    build(artifacts.stopped_at_the_gate(root, NAMES), root / "report.html")
+    build(factories.stopped_at_the_gate(root, NAMES), root / "report.html")
     return root / "report.html"
 
 

@@ -19,7 +19,7 @@ from components.data_gate.component import DataFindings, DataGate
 from components.data_gate.previous import AcceptedBefore
 from components.errors import GateRefused
 from components.statistics_gen.component import stats_options
-from tests.data_gate.source import Source
+from tests.data_gate.fakes import Source
 from tests.data_gate.stages import STOP, digits, edited, write
 from tests.examples import BEAM_ARGS
 

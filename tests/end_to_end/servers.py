@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.needs import missing
+from tests.skips import missing
 
 PATH = os.pathsep.join(["/usr/sbin", *map(str, Path("/usr/lib/postgresql").glob("*/bin")), os.environ.get("PATH", "")])
 USER, PASSWORD = "tfx", 'a:pass/word@1&"ü'

@@ -20,7 +20,7 @@ from components.contracts import features as f
 from components.contracts.counts import COUNTS_FILE
 from components.contracts.rejects import REJECTED_FILE
 from tests.end_to_end.support import QUICK, artifact, executed, run, write_folder
-from tests.needs import missing
+from tests.skips import missing
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]  # several processes each import TensorFlow
 

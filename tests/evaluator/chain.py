@@ -10,8 +10,8 @@ from tfx.types import artifact_utils
 from tfx.types.standard_artifacts import Examples, Model, ModelBlessing
 
 from components.contracts import features as f
+from tests.evaluator.fakes import save_standin
 from tests.evaluator.runs import digit_rows, write_examples
-from tests.evaluator.standin import save_standin
 
 
 @component

@@ -12,8 +12,8 @@ import pytest
 from components.contracts import checks, evaluation, gates, metrics
 from components.contracts import features as f
 from components.contracts.gates import Gate
+from tests.evaluator.fakes import digit_centroids, save_standin
 from tests.evaluator.runs import digit_rows, evaluate, write_examples
-from tests.evaluator.standin import digit_centroids, save_standin
 from tests.examples import DIGITS
 
 pytestmark = pytest.mark.slow

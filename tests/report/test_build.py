@@ -16,7 +16,7 @@ from components.contracts.findings import TRAIN_STATISTICS_FILE
 from components.report import findings, index, thumbnails
 from components.report.build import build, lineage
 from components.report.run import Artifact, Run, Step
-from tests.report import artifacts
+from tests.report import factories
 from tests.report.page import Page
 
 NAMES = ("circle", "square", "triangle")
@@ -40,7 +40,7 @@ def page_of(run: Run, folder: Path) -> Page:
 
 
 def test_every_figure_is_the_artifacts(tmp_path: Path) -> None:
-    run = artifacts.evaluated(tmp_path, NAMES, baseline=True)
+    run = factories.evaluated(tmp_path, NAMES, baseline=True)
     figures = page_of(run, tmp_path).figures
     measured = run.evaluation
     assert measured is not None
@@ -81,7 +81,7 @@ def test_every_figure_is_the_artifacts(tmp_path: Path) -> None:
 
 
 def test_an_ensemble_is_told_from_one_long_training(tmp_path: Path) -> None:
-    run = artifacts.evaluated(tmp_path, NAMES)
+    run = factories.evaluated(tmp_path, NAMES)
     said = "2 networks, trained one after the other"
     assert said not in page_of(run, tmp_path).source
     file = tmp_path / "model_run" / "history.json"
@@ -97,7 +97,7 @@ def test_an_ensemble_is_told_from_one_long_training(tmp_path: Path) -> None:
 
 
 def test_the_epochs_of_an_ensemble_are_seen_where_each_network_has_one(tmp_path: Path) -> None:
-    run = artifacts.evaluated(tmp_path, NAMES)
+    run = factories.evaluated(tmp_path, NAMES)
     file = tmp_path / "model_run" / "history.json"
     epoch, *_ = json.loads(file.read_text())
     file.write_text(json.dumps([{"network": number, **epoch} for number in (1, 2)]))
@@ -106,7 +106,7 @@ def test_the_epochs_of_an_ensemble_are_seen_where_each_network_has_one(tmp_path:
 
 
 def test_the_matrix_has_the_counts_of_the_artifact_and_their_pictures(tmp_path: Path) -> None:
-    run = artifacts.evaluated(tmp_path, NAMES)
+    run = factories.evaluated(tmp_path, NAMES)
     page = page_of(run, tmp_path)
     assert run.evaluation is not None
     matrix = run.evaluation.confusion_matrix
@@ -121,7 +121,7 @@ def test_the_matrix_has_the_counts_of_the_artifact_and_their_pictures(tmp_path: 
 
 
 def test_nothing_is_asked_of_the_network(tmp_path: Path) -> None:
-    page = page_of(artifacts.evaluated(tmp_path, NAMES), tmp_path)
+    page = page_of(factories.evaluated(tmp_path, NAMES), tmp_path)
     for tag, of in page.elements:
         for key in ("src", "href", "action", "data", "poster", "srcset"):
             value = of.get(key) or ""
@@ -134,19 +134,19 @@ def test_nothing_is_asked_of_the_network(tmp_path: Path) -> None:
 
 
 def test_the_same_run_gives_the_same_bytes(tmp_path: Path) -> None:
-    run = artifacts.evaluated(tmp_path, NAMES, baseline=True)
+    run = factories.evaluated(tmp_path, NAMES, baseline=True)
     assert page_of(run, tmp_path).source == page_of(run, tmp_path).source
 
 
 def test_a_first_run_has_no_baseline_to_show(tmp_path: Path) -> None:
-    page = page_of(artifacts.evaluated(tmp_path, NAMES), tmp_path)
+    page = page_of(factories.evaluated(tmp_path, NAMES), tmp_path)
     assert "There was no earlier model to compare it with." in page.text
     assert "Compared with the baseline" not in page.text
     assert "served as version 7" in page.text
 
 
 def test_the_trials_of_a_tuner_are_shown_the_best_marked(tmp_path: Path) -> None:
-    run = artifacts.evaluated(tmp_path, NAMES)
+    run = factories.evaluated(tmp_path, NAMES)
     assert "Trials" not in page_of(run, tmp_path).text
     run.result.trials = [
         {"score": 0.9, "learning_rate": 0.0831, "width": 48},
@@ -160,7 +160,7 @@ def test_the_trials_of_a_tuner_are_shown_the_best_marked(tmp_path: Path) -> None
 
 
 def test_a_run_that_ended_after_the_evaluator_has_its_figures_but_no_pictures(tmp_path: Path) -> None:
-    run = artifacts.evaluated(tmp_path, NAMES)
+    run = factories.evaluated(tmp_path, NAMES)
     del run.artifacts["predictions"]
     page = page_of(run, tmp_path)
     assert run.evaluation is not None
@@ -169,14 +169,14 @@ def test_a_run_that_ended_after_the_evaluator_has_its_figures_but_no_pictures(tm
 
 
 def test_a_refused_model_says_why_first(tmp_path: Path) -> None:
-    page = page_of(artifacts.evaluated(tmp_path, NAMES, pushed=False, baseline=True), tmp_path)
+    page = page_of(factories.evaluated(tmp_path, NAMES, pushed=False, baseline=True), tmp_path)
     why = page.text.index("accuracy 0.6000 is under the floor 0.9000")
     assert page.text.index("refused") < why < page.text.index("The data\n")
     assert "McNemar's exact test" in page.text
 
 
 def test_data_stopped_at_the_gate(tmp_path: Path) -> None:
-    page = page_of(artifacts.stopped_at_the_gate(tmp_path, NAMES), tmp_path)
+    page = page_of(factories.stopped_at_the_gate(tmp_path, NAMES), tmp_path)
     assert {"verdict", "data", "run"} <= page.ids()
     assert not {"training", "evaluation", "pictures"} & page.ids()
     assert page.text.index("the data cannot be trusted") < page.text.index("1 image is in train and in test")
@@ -184,7 +184,7 @@ def test_data_stopped_at_the_gate(tmp_path: Path) -> None:
 
 
 def test_a_finding_has_the_picture_that_it_is_about(tmp_path: Path) -> None:
-    run = artifacts.stopped_at_the_gate(tmp_path, NAMES)
+    run = factories.stopped_at_the_gate(tmp_path, NAMES)
     leak, copies, anomaly = findings.view(run)
     (group,) = leak["groups"]
     sources = [place["source"] for place in group["pictures"]]
@@ -198,7 +198,7 @@ def test_a_finding_has_the_picture_that_it_is_about(tmp_path: Path) -> None:
 
 
 def test_the_search_for_training_pictures_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = artifacts.stopped_at_the_gate(tmp_path, NAMES)
+    run = factories.stopped_at_the_gate(tmp_path, NAMES)
     monkeypatch.setattr(findings, "SEARCHED", 10)
     leak, copies, _ = findings.view(run)
     assert leak["groups"][0]["uri"] is not None
@@ -207,7 +207,7 @@ def test_the_search_for_training_pictures_has_an_end(tmp_path: Path, monkeypatch
 
 
 def test_drift_is_shown_against_the_data_before(tmp_path: Path) -> None:
-    page = page_of(artifacts.evaluated(tmp_path, NAMES, baseline=True), tmp_path)
+    page = page_of(factories.evaluated(tmp_path, NAMES, baseline=True), tmp_path)
     for when, folder in (
         ("now", f"statistics/Split-{f.TRAIN}/FeatureStats.pb"),
         ("before", f"previous/{TRAIN_STATISTICS_FILE}"),
@@ -217,12 +217,12 @@ def test_drift_is_shown_against_the_data_before(tmp_path: Path) -> None:
             name, numbers = feature.path.step[0], feature.num_stats
             assert page.figures[f"{name}.{when}.mean"] == [numbers.mean]
             assert page.figures[f"{name}.{when}.max"] == [numbers.max]
-    first = page_of(artifacts.evaluated(tmp_path / "first", NAMES), tmp_path)
+    first = page_of(factories.evaluated(tmp_path / "first", NAMES), tmp_path)
     assert "Drift: not computed (no earlier data to compare with)" in first.text
 
 
 def test_slices_begin_with_what_hurts_most(tmp_path: Path) -> None:
-    run = artifacts.evaluated(tmp_path, NAMES)
+    run = factories.evaluated(tmp_path, NAMES)
     figures = page_of(run, tmp_path).figures
     assert run.evaluation is not None
     overall = run.evaluation.accuracy.value
@@ -238,7 +238,7 @@ def test_slices_begin_with_what_hurts_most(tmp_path: Path) -> None:
 
 
 def test_a_run_that_never_started(tmp_path: Path) -> None:
-    page = page_of(artifacts.failed_at_once(), tmp_path)
+    page = page_of(factories.failed_at_once(), tmp_path)
     assert {"verdict", "run"} <= page.ids()
     assert "data" not in page.ids()
     assert "there is no folder 'pictures'" in page.text
@@ -246,8 +246,8 @@ def test_a_run_that_never_started(tmp_path: Path) -> None:
 
 
 def test_hostile_names_are_text(tmp_path: Path) -> None:
-    plain = page_of(artifacts.evaluated(tmp_path / "plain", [f"class {i}" for i in range(len(HOSTILE))]), tmp_path)
-    page = page_of(artifacts.evaluated(tmp_path / "hostile", HOSTILE), tmp_path)
+    plain = page_of(factories.evaluated(tmp_path / "plain", [f"class {i}" for i in range(len(HOSTILE))]), tmp_path)
+    page = page_of(factories.evaluated(tmp_path / "hostile", HOSTILE), tmp_path)
     # The same elements, whatever the classes are called, and no handler in any of them.
     assert [tag for tag, _ in page.elements] == [tag for tag, _ in plain.elements]
     assert not [of for _, of in page.elements if any(key.startswith("on") for key in of)]
@@ -262,14 +262,14 @@ def test_hostile_names_are_text(tmp_path: Path) -> None:
 
 def test_a_hundred_classes_fit(tmp_path: Path) -> None:
     names = [f"kind {i:03d}" for i in range(100)]
-    page = page_of(artifacts.evaluated(tmp_path, names), tmp_path)
+    page = page_of(factories.evaluated(tmp_path, names), tmp_path)
     assert len(page.source.encode()) < 5_000_000
     assert page.text.count("kind 099") >= 4
     assert "matrix" in page.ids()
 
 
 def test_beyond_a_readable_matrix_the_pairs_are_left(tmp_path: Path) -> None:
-    page = page_of(artifacts.evaluated(tmp_path, [f"kind {i}" for i in range(130)]), tmp_path)
+    page = page_of(factories.evaluated(tmp_path, [f"kind {i}" for i in range(130)]), tmp_path)
     assert "matrix" not in page.ids()
     assert [of for of in page.tags("button") if "data-cell" in of]
     assert len(page.source.encode()) < 5_000_000
@@ -278,7 +278,7 @@ def test_beyond_a_readable_matrix_the_pairs_are_left(tmp_path: Path) -> None:
 def test_lineage_knows_what_this_run_made_and_what_came_from_earlier_ones() -> None:
     model, old = Artifact(1, "model", "Model", "/m/1"), Artifact(9, "baseline", "Model", "/m/0")
     steps = [Step("Trainer", [], [model]), Step("Evaluator", [model, old], [])]
-    drawn = lineage(Run(artifacts.failed_at_once().result, None, {}, steps, "", 0, "", {}))
+    drawn = lineage(Run(factories.failed_at_once().result, None, {}, steps, "", 0, "", {}))
     assert [name for name, _, _ in drawn["rows"]] == ["earlier runs", "Trainer", "Evaluator"]
     assert [(arc["text"], arc["earlier"]) for arc in drawn["arcs"]] == [
         ("Trainer to Evaluator: model", False),
@@ -287,8 +287,8 @@ def test_lineage_knows_what_this_run_made_and_what_came_from_earlier_ones() -> N
 
 
 def test_the_index_lists_every_run_the_newest_first(tmp_path: Path) -> None:
-    runs = [artifacts.evaluated(tmp_path / "a", NAMES), artifacts.failed_at_once()]
-    runs.append(artifacts.evaluated(tmp_path / "b", NAMES, pushed=False))
+    runs = [factories.evaluated(tmp_path / "a", NAMES), factories.failed_at_once()]
+    runs.append(factories.evaluated(tmp_path / "b", NAMES, pushed=False))
     report = tmp_path / "runs" / "0" / "report.html"
     entries = [
         index.Entry(dataclasses.replace(run.result, run_id=f"run-{i}"), report=None if i else report)

@@ -14,7 +14,7 @@ from components.report import card as cards
 from components.report.page import markdown
 from pipeline.cli import main
 from tests.end_to_end.support import artifact
-from tests.report import artifacts
+from tests.report import factories
 from tests.report.conftest import History
 from tests.report.page import Page
 
@@ -23,7 +23,7 @@ HOSTILE = ("<script>alert(1)</script>", "a|b", "*bold*\n# title", "猫")
 
 def made_up(root: Path, names: tuple[str, ...]) -> cards.Card:
     """Of the artifacts of a made-up run."""
-    run = artifacts.evaluated(root, names, baseline=True)
+    run = factories.evaluated(root, names, baseline=True)
     share = {"value": 0.5, "low": 0.2, "high": 0.8}
     return cards.Card(
         name="shapes",
@@ -38,7 +38,7 @@ def made_up(root: Path, names: tuple[str, ...]) -> cards.Card:
         source="data/<i>shapes</i>",
         fingerprint="sha256:00",
         files=12,
-        counts={split: dict.fromkeys(names, each) for split, each in artifacts.EACH.items()},
+        counts={split: dict.fromkeys(names, each) for split, each in factories.EACH.items()},
         measures={f.BRIGHTNESS: dict.fromkeys(f.SPLITS, (0.5, 0.1))},
         metrics=run.result.metrics | {"slices": [{"by": "size", "name": names[0], "pictures": 3, "accuracy": share}]},
         baseline="version 6",
@@ -65,7 +65,7 @@ def test_hostile_names_are_shown_and_do_nothing(tmp_path: Path) -> None:
 def test_what_goes_wrong_most_is_a_limit(tmp_path: Path) -> None:
     card = made_up(tmp_path, ("circle", "square", "triangle"))
     pairs = cards.confusions(card.recorded)
-    again = artifacts.evaluated(tmp_path / "again", ("circle", "square", "triangle"), baseline=True).evaluation
+    again = factories.evaluated(tmp_path / "again", ("circle", "square", "triangle"), baseline=True).evaluation
     assert again is not None
     matrix = again.confusion_matrix
     wrong = {(i, j): n for i, row in enumerate(matrix) for j, n in enumerate(row) if i != j and n}

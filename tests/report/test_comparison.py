@@ -17,7 +17,7 @@ from components.report.comparison import Side
 from pipeline.cli import main
 from pipeline.config import Trainer
 from tests.end_to_end.support import artifact
-from tests.report import artifacts
+from tests.report import factories
 from tests.report.conftest import History
 from tests.report.page import Page
 
@@ -25,7 +25,7 @@ NAMES = ("circle", "square", "<b>triangle</b>")
 
 
 def side(root: Path, names: tuple[str, ...] = NAMES, fingerprint: str = "sha256:1", **config: Any) -> Side:
-    run = artifacts.evaluated(root, names)
+    run = factories.evaluated(root, names)
     code = {"Trainer": "1"}
     return Side(run.result, {"trainer.epochs": 3, **config}, code, fingerprint, run.artifacts)
 
@@ -55,11 +55,11 @@ def test_other_classes_are_no_reason_to_say_nothing(first: Side, tmp_path: Path)
     assert "do not have the same classes" in found["cannot"][0]
     assert all(row["difference"] is None for row in found["metrics"]["rows"])
     assert {row["name"] for row in found["metrics"]["classes"]} == set(NAMES[:2])
-    assert found["metrics"]["both"]["shared"] == 2 * artifacts.EACH[f.TEST]  # McNemar on these alone
+    assert found["metrics"]["both"]["shared"] == 2 * factories.EACH[f.TEST]  # McNemar on these alone
 
 
 def test_a_run_that_ended_early(first: Side) -> None:
-    run = artifacts.failed_at_once()
+    run = factories.failed_at_once()
     found = comparison.compare(first, Side(run.result, {}, {}, "", {}))
     assert (found["data"], found["metrics"]) == (None, None)
     assert [line.split(":")[0] for line in found["cannot"]] == ["the data", "the models"]

@@ -13,8 +13,8 @@ import pytest
 
 from components.contracts import features as f
 from components.serving_check import client
+from tests.evaluator.fakes import digit_centroids, save_standin
 from tests.evaluator.runs import digit_rows, write_examples
-from tests.evaluator.standin import digit_centroids, save_standin
 from tests.examples import DIGITS
 
 

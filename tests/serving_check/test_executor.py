@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.evaluator.fakes import digit_centroids, save_standin
 from tests.evaluator.runs import digit_rows, evaluate, examples_artifact, model_artifact, write_examples
-from tests.evaluator.standin import digit_centroids, save_standin
 
 pytestmark = pytest.mark.slow
 

@@ -21,7 +21,7 @@ from components.trainer.config import Settings
 from components.trainer.plan import Plan, resolve
 from pipeline.config import load
 from tests.examples import DIGITS, write_splits
-from tests.transform.support import examples_artifact, run_transform
+from tests.transform.factories import examples_artifact, run_transform
 
 # The Trainer's custom_config for the preset `digits`, as pipeline/stages.py makes it.
 DIGITS_PRESET: dict[str, Any] = Settings(

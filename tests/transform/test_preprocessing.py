@@ -15,7 +15,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from components.contracts import features as f
 from components.transform.preprocessing import decode
 from tests.examples import digit_pictures, example, png, write_splits
-from tests.transform.support import run_transform
+from tests.transform.factories import run_transform
 
 pytestmark = pytest.mark.slow
 
