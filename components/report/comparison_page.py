@@ -36,7 +36,10 @@ def change(row: dict[str, Any]) -> str:
         return ""
     if row["better"] is None:
         return "the same"
-    return f"{METRICS[row['name']].format_difference(row['difference'])}, {'better' if row['better'] else 'worse'}"
+    difference = METRICS[row["name"]].format_difference(row["difference"])
+    if not any(digit in difference for digit in "123456789"):
+        return "the same to the digits shown"
+    return f"{difference}, {'better' if row['better'] else 'worse'}"
 
 
 def value(of: Any) -> str:

@@ -148,7 +148,7 @@ def _changed(rows: Sequence[dict[str, Any]]) -> list[tuple[str, str, str]]:
 
 
 def _print_data(data: dict[str, Any]) -> None:
-    same = {"artifact": "the same, byte for byte", "content": "the same files, split otherwise", None: "differs"}
+    same = {"artifact": "the same, byte for byte", "content": "the same files, read again", None: "differs"}
     _say("data", same[data["same"]])
     if data["same"] == "artifact":
         return

@@ -14,6 +14,7 @@ from components.contracts import features as f
 from components.contracts.run_result import Result
 from components.report import comparison
 from components.report.comparison import Side
+from components.report.comparison_page import change
 from pipeline.cli import main
 from pipeline.config import Trainer
 from tests.end_to_end.support import artifact
@@ -119,3 +120,8 @@ def test_the_page_says_what_the_text_says(history: History, capsys: pytest.Captu
     assert f"compare/{path.name}" in links
     assert main(["compare", first, other, "--html", "/proc/none/a.html", "--run-dir", str(history.folder)]) == 2
     assert capsys.readouterr().err.startswith("error: cannot write /proc/none/a.html")
+
+
+def test_a_difference_that_rounds_to_nothing_is_neither_better_nor_worse() -> None:
+    assert change({"name": "cross_entropy", "difference": -1e-7, "better": True}) == "the same to the digits shown"
+    assert change({"name": "cross_entropy", "difference": -0.01, "better": True}) == "-0.0100, better"
