@@ -162,8 +162,8 @@ def _failure(failure: Any, where: str, models: dict[str, dict[str, Any]]) -> str
     if bounds.HasField("upper_bound"):
         ceiling = bounds.upper_bound.value
         return f"{value_and_where} is over the maximum {ceiling:.4f} (by {value - ceiling:.4f})"
-    floor = bounds.lower_bound.value
-    return f"{value_and_where} is under the floor {floor:.4f} (by {floor - value:.4f})"
+    minimum = bounds.lower_bound.value
+    return f"{value_and_where} is below the minimum {minimum:.4f} (by {minimum - value:.4f})"
 
 
 def _where(slice_key: Any) -> str:

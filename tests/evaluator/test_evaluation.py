@@ -111,10 +111,10 @@ def test_every_floor_that_is_missed_is_named(examples: Path, worse: str, tmp_pat
     whole, three, eight = evaluation.failures(uri)
     read = evaluation.read(uri)
     short = 0.9 - read.accuracy.value
-    assert whole == f"accuracy {read.accuracy.value:.4f} is under the floor 0.9000 (by {short:.4f})"
+    assert whole == f"accuracy {read.accuracy.value:.4f} is below the minimum 0.9000 (by {short:.4f})"
     assert three.startswith("recall ")
-    assert " of class '3' is under the floor 0.3000 (by " in three
-    assert " of class '8' is under the floor 0.3000 (by " in eight
+    assert " of class '3' is below the minimum 0.3000 (by " in three
+    assert " of class '8' is below the minimum 0.3000 (by " in eight
 
 
 def test_a_model_worse_than_its_baseline_is_refused(examples: Path, model: str, worse: str, tmp_path: Path) -> None:
@@ -196,15 +196,15 @@ def test_a_model_that_misses_listed_gates_is_refused_by_their_names(
     assert read.accuracy.value > 0.7 > read.accuracy.low
     said = evaluation.failures(uri)
     starts = [
-        f"macro F1 {read.metrics['macro_f1']:.4f} is under the floor 0.9000",
+        f"macro F1 {read.metrics['macro_f1']:.4f} is below the minimum 0.9000",
         f"expected calibration error {read.metrics['expected_calibration_error']:.4f} is over the maximum 0.0100",
-        f"the lower end of the interval of the accuracy, {read.accuracy.low:.4f}, is under the floor 0.7000",
+        f"the lower end of the interval of the accuracy, {read.accuracy.low:.4f}, is below the minimum 0.7000",
         f"cross entropy {read.metrics['cross_entropy'].value:.4f} is ",  # type: ignore[union-attr]
         "accuracy ",
     ]
     assert all(any(line.startswith(start) for line in said) for start in starts), said
     assert any(" above the baseline's " in line for line in said)
-    assert any(" of size '32 to 63 pixels' is under the floor 1.0000" in line for line in said)
+    assert any(" of size '32 to 63 pixels' is below the minimum 1.0000" in line for line in said)
     rows = checks.check(gates.read(uri), read.summary(), "the baseline")
     failed = {row.name for row in rows if not row.passed}
     assert failed == {

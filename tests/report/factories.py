@@ -70,7 +70,7 @@ def evaluated(root: Path, names: Sequence[str], pushed: bool = True, baseline: b
     result.counts = {**{split: each * len(names) for split, each in EACH.items()}, "rejected": 2}
     result.metrics = evaluation.summary()
     result.blessed = pushed
-    result.why = [] if pushed else ["accuracy 0.6000 is under the floor 0.9000 (by 0.3000)"]
+    result.why = [] if pushed else ["accuracy 0.6000 is below the minimum 0.9000 (by 0.3000)"]
     result.pushed = {"version": "7", "path": "/models/7"} if pushed else None
     return _run(result, artifacts, evaluation)
 

@@ -170,7 +170,7 @@ def test_a_run_that_ended_after_the_evaluator_has_its_figures_but_no_pictures(tm
 
 def test_a_refused_model_says_why_first(tmp_path: Path) -> None:
     page = page_of(factories.evaluated(tmp_path, NAMES, pushed=False, baseline=True), tmp_path)
-    why = page.text.index("accuracy 0.6000 is under the floor 0.9000")
+    why = page.text.index("accuracy 0.6000 is below the minimum 0.9000")
     assert page.text.index("refused") < why < page.text.index("The data\n")
     assert "McNemar's exact test" in page.text
 
