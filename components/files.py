@@ -1,4 +1,4 @@
-"""Files, local or remote (gs://): listing, reading, and which of them are never meant as data.
+"""Files, local or remote (gs://): listing, reading, writing.
 
 Local paths go straight to the operating system: it is several times cheaper for many small files, and a command
 that only checks its arguments does not import TensorFlow for it.
@@ -11,42 +11,18 @@ import errno
 import glob
 import hashlib
 import os
-import re
 import secrets
 import shutil
 import stat
 from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
+from components import file_names
 from components.names import printable
 
 FRESH = ".fresh-"  # how the name of a file begins that `write_atomic` has not finished
 
-# Left behind by operating systems, network disks and archivers beside the images; hidden files are litter anyway.
-_LITTER = frozenset(
-    {
-        *("__macosx", "icon\r", "network trash folder", "temporary items"),  # macOS
-        *("thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "folder.htt"),  # Windows
-        *("$recycle.bin", "system volume information"),  # not Windows 98's "recycled", which may be a class
-        *("@eadir", "#recycle", "#snapshot", "@recently-snapshot", "@recycle", "@tmp"),  # network disks
-        *("lost+found", "zbthumbnail.info", "picasa.ini"),
-    }
-)
-# What describes a set of images and never is one. A closed list: any other name goes to the reader of images.
-_DESCRIPTIONS = frozenset(
-    {
-        *("txt", "text", "md", "rst", "rtf", "log", "tex", "bib", "doc", "docx", "htm", "html", "css", "js", "url"),
-        *("csv", "tsv", "json", "jsonl", "ndjson", "geojson", "xml", "xsd", "yaml", "yml", "toml", "ini", "cfg"),
-        *("conf", "xls", "xlsx", "ods", "mat", "names", "lst", "pbtxt", "prototxt", "arff", "py", "ipynb", "m", "sh"),
-        *("md5", "sha1", "sha256", "sha512", "crc", "idx", "index", "cache", "xmp", "aae", "tfw", "jgw", "pgw", "prj"),
-    }
-)
-_DESCRIPTION_NAMES = frozenset(
-    {"readme", "license", "licence", "copying", "copyright", "notice", "authors", "citation", "changelog", "changes"}
-    | {"version", "manifest", "checksums", "md5sums", "sha256sums", "makefile", "dockerfile", "_success"}
-)
 _PART = 1 << 24  # bytes read at a time
-_RECORDS = re.compile(r"(\.(tfrec(ord)?s?|records?|tfr)\b[^/]*|-\d{5}-of-\d{5}(\.gz)?)$", re.IGNORECASE)
 
 
 # File systems that this TensorFlow opens; all others need a package that is not installed.
@@ -55,26 +31,6 @@ SCHEMES = ("gs", "file", "ram")
 
 def is_remote(path: str) -> bool:
     return "://" in path
-
-
-def is_litter(relative: str) -> bool:
-    """Whether a path is hidden or the operating system's own, in any of its folders: silently ignored."""
-    return any(
-        (part.startswith(".") and part != "." and not part.startswith("..")) or part.casefold() in _LITTER
-        for part in relative.split("/")
-    )
-
-
-def is_description(path: str) -> bool:
-    """Whether a file's name says that it describes the images (a README, a CSV, annotations): ignored, and counted."""
-    name = path.rpartition("/")[2].casefold().removesuffix(".gz")
-    stem, dot, ending = name.rpartition(".")
-    return (bool(dot and stem) and ending in _DESCRIPTIONS) or name in _DESCRIPTION_NAMES
-
-
-def is_records(path: str) -> bool:
-    """Whether a file is named as TFRecords are: *.tfrecord*, *.tfrec*, *.record*, or …-00000-of-00005."""
-    return bool(_RECORDS.search(path)) and not is_description(path)
 
 
 def text(name: str | bytes) -> str:
@@ -138,7 +94,7 @@ def matches(pattern: str) -> dict[str, str]:
         names = glob.glob(rest, root_dir=base, recursive=True)
     if "**" in rest:
         names = [name for name in names if not is_folder(os.path.join(base, name))]
-    return {name: os.path.join(base, name) for name in sorted(names) if not is_litter(name)}
+    return {name: os.path.join(base, name) for name in sorted(names) if not file_names.is_litter(name)}
 
 
 def matching(folder: str, pattern: str) -> list[str]:
@@ -298,7 +254,7 @@ def _walk_local(root: str, folder: str, above: frozenset[str]) -> Iterator[tuple
     below: list[str] = []
     with os.scandir(here) as entries:
         for entry in entries:
-            if is_litter(entry.name):
+            if file_names.is_litter(entry.name):
                 continue
             (below if entry.is_dir() else names).append(entry.name)
     yield folder, names
@@ -311,5 +267,5 @@ def _walk_remote(root: str) -> Iterator[tuple[str, list[str]]]:
     _gfile().stat(root)  # walk takes what cannot be reached for empty; this raises
     for here, _, names in _gfile().walk(root):
         folder = here[len(root) :].strip("/")
-        if not is_litter(folder):
-            yield folder, [name for name in names if not is_litter(name)]
+        if not file_names.is_litter(folder):
+            yield folder, [name for name in names if not file_names.is_litter(name)]

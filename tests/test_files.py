@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from components import files
+from components import file_names, files
 
 
 @pytest.mark.parametrize(
@@ -20,28 +20,28 @@ from components import files
     ],
 )
 def test_litter(path: str) -> None:
-    assert files.is_litter(path)
+    assert file_names.is_litter(path)
 
 
 @pytest.mark.parametrize("path", ["cat/1.jpg", "./cat/1.jpg", "icon/1.png", "#1/1.jpg", "Recycled/1.jpg"])
 def test_no_litter(path: str) -> None:
-    assert not files.is_litter(path)
+    assert not file_names.is_litter(path)
 
 
 def test_descriptions_by_their_names() -> None:
     names = ("README.dataset.txt", "cat/1.XML", "data.yaml", "LICENSE", "coco.json", "_classes.csv", "a.csv.gz")
     for name in names:
-        assert files.is_description(name), name
+        assert file_names.is_description(name), name
     # Whatever the list does not name goes to the reader, which gives a reason.
     for name in ("cat/1.jpg", "cat.txt/1", "1", "scan.pdf", "a.npy", "photo.heic", "x.tar", "cat/1.jpeg2"):
-        assert not files.is_description(name), name
+        assert not file_names.is_description(name), name
 
 
 def test_records_by_their_names() -> None:
     for name in ("a.tfrecord", "a.tfrecords.gz", "00-32x32.tfrec", "a.tfrec.gz", "a.record", "train-00000-of-00002"):
-        assert files.is_records(name), name
+        assert file_names.is_records(name), name
     for name in ("a.tfrecord.idx", "a.tfrecord.json", "a.rec", "record/1.jpg", "records.csv"):
-        assert not files.is_records(name), name
+        assert not file_names.is_records(name), name
 
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:

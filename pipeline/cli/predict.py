@@ -14,7 +14,8 @@ from components.contracts import features
 from components.contracts.model import SAVED_MODEL_FILE
 from components.errors import Damaged, UserError
 from components.example_gen.config import Data
-from components.files import exists, is_description, is_folder, read_bytes, walk
+from components.file_names import is_description
+from components.files import exists, is_folder, read_bytes, walk
 from components.imports import uncollected
 from components.names import printable
 from components.pusher import manifest

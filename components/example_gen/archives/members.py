@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from components import files
+from components import file_names
 from components.example_gen.archives import file_types
 
 _REPLACED = "a later member of the archive has the same name"
@@ -45,8 +45,8 @@ class Catalogue:
     def contents(self) -> Contents:
         """Return everything but litter."""
         members = [self._judged(member) for member in (*self.by_name.values(), *self.replaced)]
-        folders = [folder for folder in self.folders if not escape_problem(folder) and not files.is_litter(folder)]
-        return Contents([member for member in members if not files.is_litter(member.name)], folders)
+        folders = [folder for folder in self.folders if not escape_problem(folder) and not file_names.is_litter(folder)]
+        return Contents([member for member in members if not file_names.is_litter(member.name)], folders)
 
     @staticmethod
     def _judged(member: Member) -> Member:

@@ -11,7 +11,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from components import files
+from components import file_names, files
 from components.errors import UserError
 from components.example_gen.archives import file_types, tars, zips
 from components.example_gen.archives.members import Contents, Member, escape_problem
@@ -48,8 +48,8 @@ def _inventory(listing: Listing, features: Features) -> Inventory:
     if form is None:
         raise file_types.refusal(path) or UserError(f"{what}: not a kind of file known here. Give {FORMAT.expected}.")
     members, folders = _contents(path, form)
-    images = [member for member in members if not files.is_description(member.name)]
-    ignored = [member.name for member in members if files.is_description(member.name)]
+    images = [member for member in members if not file_names.is_description(member.name)]
+    ignored = [member.name for member in members if file_names.is_description(member.name)]
     names = [member.name for member in images]
     if (inside := detect.of_names(names, what)) is not folder.FORMAT:
         raise UserError(
@@ -70,7 +70,7 @@ def _contents(path: str, form: file_types.ArchiveType) -> Contents:
       UserError: the archive is damaged, cut off, or holds other archives and no images.
     """
     contents = zips.contents(path) if form == "zip" else tars.contents(path)
-    names = [member.name for member in contents.members if not files.is_description(member.name)]
+    names = [member.name for member in contents.members if not file_names.is_description(member.name)]
     inner = [name for name in names if file_types.ENDINGS.search(name)]
     if inner and len(inner) == len(names):
         way_on = "the archive in it" if len(inner) == 1 else "the folder: each archive in it is read"

@@ -18,7 +18,7 @@ from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
-from components import files
+from components import file_names, files
 from components.example_gen.download import Published
 from components.example_gen.layout import SplitAndClass
 from components.example_gen.rejected import Rejected
@@ -120,7 +120,7 @@ class Listing(NamedTuple):
             root, name = os.path.split(path)
             return cls(path, root, [name])
         matches = files.matches(path) if glob.has_magic(path) else {}
-        names = [name for name in matches if not files.is_description(name)]
+        names = [name for name in matches if not file_names.is_description(name)]
         return cls(path, files.split_pattern(path)[0], names)
 
     @property
@@ -130,12 +130,12 @@ class Listing(NamedTuple):
     @property
     def ignored(self) -> list[str]:
         """Return the files of a folder whose names say that they describe the images."""
-        return [name for name in self.names if files.is_description(name)] if self.is_folder else []
+        return [name for name in self.names if file_names.is_description(name)] if self.is_folder else []
 
     @property
     def data(self) -> list[str]:
         """Return the other files."""
-        return [name for name in self.names if not (self.is_folder and files.is_description(name))]
+        return [name for name in self.names if not (self.is_folder and file_names.is_description(name))]
 
     def path_of(self, name: str) -> str:
         return os.path.join(self.root, name)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from google.protobuf.message import DecodeError
 
-from components import files
+from components import file_names, files
 from components.errors import UserError
 from components.example_gen import split_names
 from components.example_gen.archives import file_types
@@ -50,7 +50,7 @@ _ENCODED = re.compile(rb"\xff[\xd8O]|\x89PNG|GIF8|BM|RIFF|II\*\0|MM\0\*|P[1-7]\s
 
 
 def _is_file(path: str) -> bool:
-    return files.is_records(path) and file_types.archive_type(path) is None
+    return file_names.is_records(path) and file_types.archive_type(path) is None
 
 
 def _inventory(listing: Listing, features: Features) -> Inventory:
@@ -210,7 +210,7 @@ FORMAT = Format(
     "tfrecords",
     "TFRecords (*.tfrecord*)",
     _inventory,
-    is_named=files.is_records,
+    is_named=file_names.is_records,
     is_file=_is_file,
     file="TFRecord file",
     several="TFRecords",
