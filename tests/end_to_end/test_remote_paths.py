@@ -45,7 +45,7 @@ def test_the_whole_chain_reads_writes_and_serves_remote_paths(tmp_path: Path) ->
     assert compare.show(config, [result.run_id, more.run_id], as_json=True, html=None, open_it=False) == 0
     assert card.show(config, None, open_it=False) == 0
     assert schema.freeze(config, str(tmp_path / "schema.pbtxt"), force=False) == 0
-    with pytest.raises(UserError, match=r"`tensorboard --logdir file:///.*/images/Trainer/model_run` shows"):
+    with pytest.raises(UserError, match=r"`tensorboard --logdir file:///.*/pictures/Trainer/model_run` shows"):
         board.show(config, None)
     assert not (runs / "artifacts").exists()
     assert "file:" not in os.listdir(), "nobody took the scheme for a folder"

@@ -132,7 +132,7 @@ def test_a_damaged_result_hides_no_other_run(
     code, said = ask("runs")
     assert code == 0
     assert said.count("\n") == 9, said  # a title, four runs, what is served from three folders, which file is damaged
-    assert f"served: version 1 of images, of run {first}\n" in said
+    assert f"served: version 1 of pictures, of run {first}\n" in said
     assert f"runs/{first}/result.json cannot be read" in said
     rows = {row["run_id"]: row["ended"] for row in json.loads(ask("runs", "--json")[1])}
     assert (rows[first], rows[second]) == ("damaged", "refused")

@@ -85,7 +85,7 @@ def test_lineage_from_data_to_every_model_that_it_trained(history: History, ask:
 def test_a_version_of_two_models_must_be_named(history: History, capsys: pytest.CaptureFixture[str]) -> None:
     for command in (["lineage", "1"], ["lineage", "--why", "1"], ["card", "1"]):
         assert main([*command, "--run-dir", str(history.folder)]) == 2
-        assert capsys.readouterr().err == "error: 2 models have a version 1; write fewer/1 or images/1\n"
+        assert capsys.readouterr().err == "error: 2 models have a version 1; write fewer/1 or pictures/1\n"
 
 
 def test_why_tells_each_threshold_with_what_was_measured(history: History, ask: Any) -> None:

@@ -53,11 +53,11 @@ def test_rollback_and_gc(history: History, served: tuple[Path, Result], ask: Any
     variables = next((base / "1" / "variables").glob("*.data-*"))
     whole = variables.read_bytes()
     variables.write_bytes(whole[:-1])
-    assert "version 1 of images is damaged" in ask("rollback", "pictures/1", code=2)
+    assert "version 1 of pictures is damaged" in ask("rollback", "pictures/1", code=2)
     variables.write_bytes(whole)
     assert sorted(one.name for one in base.iterdir()) == ["1", "2"]
 
-    assert ask("rollback").startswith("version 3 is version 1 of images again, and is served in place of version 2")
+    assert ask("rollback").startswith("version 3 is version 1 of pictures again, and is served in place of version 2")
     assert {file: (base / "3" / file.relative_to(base / "1")).read_bytes() for file in before} == before
     assert "is what version 3 serves already" in ask("rollback", "pictures/1")
     assert "has no version before 1 to go back to" in ask("rollback", code=2)
@@ -105,7 +105,7 @@ def test_rollback_and_gc(history: History, served: tuple[Path, Result], ask: Any
     assert "Not shown: " not in Page(Path(str(again.report))).text
     last = run(folder, history.pictures, *ANOTHER)
     assert (last.exit_code, executed(last)) == (0, [])
-    assert ask("rollback", "pictures/2").startswith("version 4 is version 2 of images again")
+    assert ask("rollback", "pictures/2").startswith("version 4 is version 2 of pictures again")
     # What was removed is made again, not taken for being there.
     refused = run(folder, history.pictures, "evaluator.min_accuracy=1", "trainer.learning_rate=1e-9")
     assert refused.exit_code == 3, refused.why
