@@ -30,6 +30,8 @@ def test_from_and_to_run_a_part_of_the_chain(tmp_path: Path) -> None:
     head = run(tmp_path / "runs", pictures, *LENIENT, last="Transform")
     assert head.exit_code == 0
     assert executed(head) == ["ExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator", "DataGate", "Transform"]
+    with pytest.raises(UserError, match=r"the latest run of 'pictures', .*, ended before Trainer; use --from Trainer,"):
+        run(tmp_path / "runs", pictures, *LENIENT, first="Evaluator")
     tail = run(tmp_path / "runs", pictures, *LENIENT, first="Trainer")
     assert executed(tail) == ["Trainer", "Evaluator", "ServingCheck", "Pusher"]
     assert tail.pushed is not None

@@ -50,7 +50,7 @@ def run(config: Config, first: str | None, last: str | None, out: TextIO) -> Res
         if lock.died and (cleaned := repair.fix(config)):
             print(f"cleaned   what a killed run left behind: {cleaned}", file=out)
         if first:
-            _check_there_is_a_run_to_go_on_from(config, first)
+            _base_run(config, first)
         if config.warm_start:
             _check_there_is_a_blessed_model(config)
         run_id = run_dir.new_id()
@@ -141,9 +141,7 @@ class _Watch:
             run_options = pipeline_pb2.RunOptions()
             part = run_options.partial_run
             if first:  # by its id: TFX would take the latest by the clock, which may have been put back
-                store = metadata.open_store(config)
-                latest = next(run for run in metadata.runs(store) if run.pipeline == config.name)
-                part.snapshot_settings.base_pipeline_run_strategy.base_run_id = latest.id
+                part.snapshot_settings.base_pipeline_run_strategy.base_run_id = _base_run(config, first)
             else:
                 part.snapshot_settings.latest_pipeline_run_strategy.SetInParent()
             part.from_nodes.extend([first] if first else [])
@@ -207,12 +205,29 @@ def compile_ir(config: Config, source: Source) -> Any:
     return ir
 
 
-def _check_there_is_a_run_to_go_on_from(config: Config, first: str) -> None:
-    earlier = metadata.runs(metadata.open_store(config)) if metadata.exists(config) else []
-    if any(run.pipeline == config.name for run in earlier):
-        return
-    where = f"no previous run of '{config.name}' in {config.run_dir} to resume from"
-    raise UserError(f"--from {first}: {where}; run the full pipeline first")
+def _base_run(config: Config, first: str) -> str:
+    """Return the id of the latest run, whose stages before `first` are reused.
+
+    Latest by its number in ML Metadata: TFX would go by the clock, which may have been set back. An older run is not
+    taken in its place, because it may have read other data.
+
+    Raises:
+      UserError: there is none, or a stage before `first` is missing in it.
+    """
+    store = metadata.open_store(config) if metadata.exists(config) else None
+    latest = next((run for run in metadata.runs(store) if run.pipeline == config.name), None) if store else None
+    if latest is None:
+        where = f"no previous run of '{config.name}' in {config.run_dir} to resume from"
+        raise UserError(f"--from {first}: {where}; run the full pipeline first")
+    done = {name for name, stage in metadata.stages(store, latest).items() if stage.state in ("complete", "cached")}
+    stages = stages_of(config)
+    missing = [stage for stage in stages[: stages.index(first)] if stage not in done]
+    if missing:
+        raise UserError(
+            f"--from {first}: the latest run of '{config.name}', {latest.id}, ended before {missing[0]}; "
+            f"use --from {missing[0]}, or run the full pipeline"
+        )
+    return latest.id
 
 
 def _check_there_is_a_blessed_model(config: Config) -> None:
