@@ -38,5 +38,5 @@ def test_a_full_disk_is_one_line_and_the_same_command_goes_on(tmp_path: Path) ->
     assert lines[-1] == "codes 1 0", done.stdout + done.stderr
     (failed,) = [line for line in lines if line.startswith("failed ")]
     assert f"no space left on the file system of {small} (" in failed
-    assert "make room and run the same command again" in failed
+    assert "make room and run the same command to resume" in failed
     assert "Traceback" not in done.stdout + done.stderr
