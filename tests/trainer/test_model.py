@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -39,6 +40,16 @@ def test_any_size_gives_logits(size: int, stem_stride: int) -> None:
 def test_it_is_as_deep_and_as_wide_as_it_is_told() -> None:
     kernels = [layer.kernel.shape for layer in model_of(32, width=8, depth=3).layers if "conv2d" in layer.name]
     assert [shape[-1] for shape in kernels] == [8] * 3 + [16] * 6
+
+
+def test_the_first_weights_depend_on_the_seed_alone() -> None:
+    """Not on Python's generator of the process, which threads of other libraries use too, as a Dask client's."""
+    weights = []
+    for seed, state in ((0, 1), (0, 2), (1, 1)):
+        random.seed(state)
+        weights.append(model_of(32, seed=seed).get_weights())
+    assert all(np.array_equal(*pair) for pair in zip(*weights[:2], strict=True))
+    assert not np.array_equal(weights[0][-1], weights[2][-1])
 
 
 @pytest.mark.parametrize("stem_stride", [1, 2])

@@ -7,11 +7,13 @@ together: none of it is a setting.
 
 from __future__ import annotations
 
+import random
+
 import keras
 import numpy as np
 import tensorflow as tf
 from keras import layers
-from keras.initializers import RandomNormal
+from keras.initializers import GlorotUniform, RandomNormal
 
 from components.trainer.config import Settings
 from components.trainer.layers import BatchNormalization, Dirac
@@ -34,21 +36,36 @@ def build(settings: Settings, classes: int) -> keras.Sequential:
     the pixels. A rectifier takes the place of airbench's GELU, which takes half as long again on a CPU.
 
     Args:
-      settings: `size`, `stem_stride`, `width` and `depth` are read.
+      settings: `size`, `stem_stride`, `width`, `depth` and `seed` are read.
       classes: number of classes.
     """
     patch = 2 * settings.stem_stride
     # 32 pixels become 31, 15, 7 and 3, a quarter less work than 32, 16, 8 and 4; or 16, 8, 4 and 2.
     border = "valid" if settings.stem_stride == 1 else "same"
+    # A seed for each initializer. Keras would draw them from Python's generator of the process, which other threads use
+    # too: a Dask client that lost its scheduler changed the weights of a training in the same process.
+    draws = random.Random(settings.seed)
+
+    def seed() -> int:
+        return draws.randint(1, 10**9)
+
     model = keras.Sequential([keras.Input((settings.size, settings.size, 3))])
-    stem = layers.Conv2D(6 * patch**2, patch, settings.stem_stride, border, use_bias=False, name=_STEM)
+    stem = layers.Conv2D(
+        6 * patch**2,
+        patch,
+        settings.stem_stride,
+        border,
+        use_bias=False,
+        kernel_initializer=GlorotUniform(seed()),
+        name=_STEM,
+    )
     stem.trainable = False
     model.add(stem)
     model.add(layers.ReLU())
     channels = settings.width
     while channels == settings.width or model.output_shape[1] > 3:
         for index in range(settings.depth):
-            model.add(layers.Conv2D(channels, 3, padding="same", use_bias=False, kernel_initializer=Dirac()))
+            model.add(layers.Conv2D(channels, 3, padding="same", use_bias=False, kernel_initializer=Dirac(seed())))
             if index == 0:
                 model.add(layers.MaxPooling2D())
             model.add(BatchNormalization(momentum=0.6, epsilon=1e-5, scale=False))
@@ -56,7 +73,8 @@ def build(settings: Settings, classes: int) -> keras.Sequential:
         channels = GROWTH * settings.width
     model.add(layers.GlobalMaxPooling2D())
     # In float32: logits that are close together must not become equal.
-    model.add(layers.Dense(classes, use_bias=False, kernel_initializer=RandomNormal(stddev=1.0), dtype="float32"))
+    logits = RandomNormal(stddev=1.0, seed=seed())
+    model.add(layers.Dense(classes, use_bias=False, kernel_initializer=logits, dtype="float32"))
     model.add(layers.Rescaling(_LOGIT_SCALE, dtype="float32", name=LOGITS))
     return model
 
