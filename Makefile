@@ -28,7 +28,7 @@ report: $(READY) ## the page of the latest run, in the browser
 	@$(PYTHON) -m pipeline report --open $(ARGS)
 
 test: $(READY) ## every test that needs no download
-	@$(PYTHON) -m pytest $(ARGS)
+	@$(PYTHON) -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-fast: $(READY) ## the tests of logic, under two minutes
 	@$(PYTHON) -m pytest -m "not slow" -n auto --maxprocesses 4 $(ARGS)
