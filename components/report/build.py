@@ -17,7 +17,7 @@ from components.report.run import (
     ANOMALIES,
     BASELINE_PREDICTIONS,
     EVALUATION,
-    PICTURES,
+    EXAMPLES,
     PREDICTIONS,
     PREVIOUS,
     SCHEMA,
@@ -33,9 +33,9 @@ ARCS = 108  # width of the arcs beside it
 EARLIER = "earlier runs"
 # Of each section, who makes it and the artifacts that it reads.
 SECTIONS: dict[str, tuple[Callable[[Run], dict[str, Any] | None], tuple[str, ...]]] = {
-    "data": (data.view, (PICTURES, STATISTICS, SCHEMA, ANOMALIES, PREVIOUS)),
+    "data": (data.view, (EXAMPLES, STATISTICS, SCHEMA, ANOMALIES, PREVIOUS)),
     "training": (training.view, (TRAINING,)),
-    "evaluation": (evaluation.view, (EVALUATION, PREDICTIONS, BASELINE_PREDICTIONS, PICTURES)),
+    "evaluation": (evaluation.view, (EVALUATION, PREDICTIONS, BASELINE_PREDICTIONS, EXAMPLES)),
 }
 
 
@@ -47,14 +47,14 @@ def build(run: Run, path: Path) -> None:
     sections, lost = {}, {}
     for name, (view, artifacts) in SECTIONS.items():
         missed = Lost()
-        there = {key: uri for key, uri in run.artifacts.items() if key not in artifacts or missed.is_there(key, uri)}
+        present = {key: uri for key, uri in run.artifacts.items() if key not in artifacts or missed.is_there(key, uri)}
         notes = [run.lost[key] for key in artifacts if key in run.lost]
         try:
-            sections[name] = view(dataclasses.replace(run, artifacts=there))
+            sections[name] = view(dataclasses.replace(run, artifacts=present))
         except Exception as error:  # a damaged file fails in as many ways as there are formats
             logging.exception("the section %s of the report", name)
             sections[name] = None
-            among = ", ".join(there[key] for key in artifacts if key in there)
+            among = ", ".join(present[key] for key in artifacts if key in present)
             notes.append(f"damaged, among {among}: {files.why(error)}")
         lost[name] = notes + missed.notes
     page.write(

@@ -91,51 +91,51 @@ def intended_use(card: Card) -> list[str]:
         for name, by_split in card.measures.items()
         for mean, deviation in [by_split.get(f.TRAIN, Moments(0.0, 0.0))]
     ]
-    said = [
+    lines = [
         f"Classifies an image as one of {len(classes):,} classes, with a probability for each.",
     ]
     if card.counts:
-        said.append(
+        lines.append(
             f"Made for images like the {card.total(f.TRAIN):,} that it was trained on"
             + (f" (mean ± standard deviation: {', '.join(ranges)})." if ranges else ".")
         )
     if card.size:
-        said.append(f"Takes JPEG, PNG, GIF and BMP of any size, and scales them to {card.size} x {card.size} pixels.")
-    return said
+        lines.append(f"Takes JPEG, PNG, GIF and BMP of any size, and scales them to {card.size} x {card.size} pixels.")
+    return lines
 
 
 def limits(card: Card, mixed_up: list[tuple[str, str, int]]) -> list[str]:
     """Where it should not be relied on, as far as the figures say."""
     metrics = card.metrics
-    said = ["It knows no other class: an image of anything else is still classified as one of its own."]
-    few = [one["name"] for one in metrics["classes"] if one["pictures"] < FEW]
+    lines = ["It knows no other class: an image of anything else is still classified as one of its own."]
+    few = [row["name"] for row in metrics["classes"] if row["pictures"] < FEW]
     if few:
-        said.append(f"{_classes(few)} {_was(few)} tested on fewer than {FEW} images: their intervals are wide.")
+        lines.append(f"{_classes(few)} {_was(few)} tested on fewer than {FEW} images: their intervals are wide.")
     average = metrics["accuracy"]["low"]
-    weak = [one["name"] for one in metrics["classes"] if one["recall"] and one["recall"]["high"] < average]
+    weak = [row["name"] for row in metrics["classes"] if row["recall"] and row["recall"]["high"] < average]
     if weak:
-        said.append(f"{_classes(weak)} {_was(weak)} predicted significantly worse than the average.")
+        lines.append(f"{_classes(weak)} {_was(weak)} predicted significantly worse than the average.")
     if mixed_up:
         name, predicted, count = mixed_up[0]
-        said.append(
+        lines.append(
             f"The most frequent error: {name!r} predicted as {predicted!r}, {count:,} times on the test images."
         )
     error = metrics["expected_calibration_error"]
-    said.append(
+    lines.append(
         f"Its confidence differs from its accuracy by {error * 100:.1f} points on average (expected calibration error)."
     )
     if metrics.get("unanswered"):
-        said.append(f"{metrics['unanswered']:,} test images got no finite prediction.")
-    said.append(
+        lines.append(f"{metrics['unanswered']:,} test images got no finite prediction.")
+    lines.append(
         "The test images come from the same source as the training images: on others it may be worse, and the metrics "
         "do not say by how much."
     )
-    said.append(
+    lines.append(
         "It does not apply EXIF orientation: photographs that a phone marked as turned must be turned upright "
         "before they are sent."
     )
-    said.append("No subgroup evaluation (people, location, time) was done.")
-    return said
+    lines.append("No subgroup evaluation (people, location, time) was done.")
+    return lines
 
 
 def confusions(answers: Predictions | None) -> list[tuple[str, str, int]]:
@@ -146,8 +146,8 @@ def confusions(answers: Predictions | None) -> list[tuple[str, str, int]]:
     names = dict(zip(answers.label.tolist(), answers.class_name.tolist()))
     wrong = ~answers.right
     pairs = Counter(zip(answers.class_name[wrong].tolist(), answers.predicted[wrong].tolist()))
-    found = [(name, names.get(predicted, f"class {predicted}"), count) for (name, predicted), count in pairs.items()]
-    return sorted(found, key=lambda pair: (-pair[2], pair[:2]))
+    confused = [(name, names.get(predicted, f"class {predicted}"), count) for (name, predicted), count in pairs.items()]
+    return sorted(confused, key=lambda pair: (-pair[2], pair[:2]))
 
 
 def _classes(names: list[str]) -> str:

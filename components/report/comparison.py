@@ -23,7 +23,7 @@ Moments = dict[str, dict[str, statistics.Moments]]  # by split and measure
 
 
 @dataclasses.dataclass(frozen=True)
-class Side:
+class ComparedRun:
     """One of the two runs.
 
     Attributes:
@@ -42,14 +42,14 @@ class Side:
 
     @property
     def classes(self) -> list[str]:
-        return [one["name"] for one in (self.result.metrics or {}).get("classes", [])]
+        return [row["name"] for row in (self.result.metrics or {}).get("classes", [])]
 
 
-def compare(a: Side, b: Side) -> dict[str, Any]:
-    """Return the differences, ready for JSON; `cannot` lists what is not comparable."""
-    cannot: list[str] = []
-    data = _data(a, b, cannot)
-    metrics = _metrics(a, b, cannot)
+def compare(a: ComparedRun, b: ComparedRun) -> dict[str, Any]:
+    """Return the differences, ready for JSON; `not_comparable` lists what is not comparable."""
+    not_comparable: list[str] = []
+    data = _data(a, b, not_comparable)
+    metrics = _metrics(a, b, not_comparable)
     return {
         "runs": [side.result.run_id for side in (a, b)],
         "seconds": [round(sum(side.result.seconds.values()), 1) for side in (a, b)],
@@ -58,7 +58,7 @@ def compare(a: Side, b: Side) -> dict[str, Any]:
         "code": sorted(stage for stage in a.code.keys() & b.code.keys() if a.code[stage] != b.code[stage]),
         "data": data,
         "metrics": metrics,
-        "cannot": cannot,
+        "cannot": not_comparable,
     }
 
 
@@ -69,22 +69,22 @@ def _changed(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[dict[str, Any]]
 
 
 # ------------------------------------------------------------------------------------------------------------- the data
-def _data(a: Side, b: Side, cannot: list[str]) -> dict[str, Any] | None:
+def _data(a: ComparedRun, b: ComparedRun, not_comparable: list[str]) -> dict[str, Any] | None:
     uris = [side.artifacts.get("examples") for side in (a, b)]
     missing = [side.result.run_id for side, uri in zip((a, b), uris) if uri is None]
     if missing:
-        cannot.append(f"the data: {' and '.join(missing)} read none")
+        not_comparable.append(f"the data: {' and '.join(missing)} read none")
         return None
-    lost = Lost()
-    counted = [one for one in (lost.read("the data", str(uri), counts.read) for uri in uris) if one]
+    unreadable = Lost()
+    counted = [count for count in (unreadable.read("the data", str(uri), counts.read) for uri in uris) if count]
     measured = [side.artifacts.get("statistics") for side in (a, b)]
-    moments = [(lost.read("the statistics", uri, _moments) if uri else None) or {} for uri in measured]
-    cannot += lost.notes
+    moments = [(unreadable.read("the statistics", uri, _moments) if uri else None) or {} for uri in measured]
+    not_comparable += unreadable.notes
     if len(counted) < 2:
         return None
     same = "artifact" if uris[0] == uris[1] else "content" if a.fingerprint == b.fingerprint else None
-    names = [set(one.class_names) for one in counted]
-    totals = [one.totals() for one in counted]
+    names = [set(count.class_names) for count in counted]
+    totals = [count.totals() for count in counted]
     rows = [{"of": of, "a": totals[0].get(of, 0), "b": totals[1].get(of, 0)} for of in (*f.SPLITS, "rejected")]
     return {
         "same": same,
@@ -107,7 +107,7 @@ def _class_counts(counted: list[counts.Counts], names: list[str]) -> list[dict[s
     rows = []
     for name in names:
         for split in f.SPLITS:
-            a, b = (one.of_class(split, name) for one in counted)
+            a, b = (counted_run.of_class(split, name) for counted_run in counted)
             if a != b:
                 rows.append({"name": name, "split": split, "a": a, "b": b})
     return rows
@@ -120,53 +120,57 @@ def _statistics(a: Moments, b: Moments) -> list[dict[str, Any]]:
     """
     rows = []
     for split in f.SPLITS:
-        before, now = (side.get(split, {}) for side in (a, b))
+        before, now = (moments.get(split, {}) for moments in (a, b))
         for name in MEASURES:
             if name in before and name in now:
                 (mean_a, deviation_a), (mean_b, deviation_b) = before[name], now[name]
                 pooled = math.sqrt((deviation_a**2 + deviation_b**2) / 2)
                 moved = (mean_b - mean_a) / pooled if pooled else (0.0 if mean_a == mean_b else None)
-                one = {"a": mean_a, "b": mean_b, "a_deviation": deviation_a, "b_deviation": deviation_b}
-                rows.append({"name": name, "split": split, **one, "moved": moved})
+                values = {"a": mean_a, "b": mean_b, "a_deviation": deviation_a, "b_deviation": deviation_b}
+                rows.append({"name": name, "split": split, **values, "moved": moved})
     return sorted(rows, key=lambda row: -math.inf if row["moved"] is None else -abs(row["moved"]))
 
 
 # ---------------------------------------------------------------------------------------------------------- the results
-def _metrics(a: Side, b: Side, cannot: list[str]) -> dict[str, Any] | None:
+def _metrics(a: ComparedRun, b: ComparedRun, not_comparable: list[str]) -> dict[str, Any] | None:
     missing = [side.result.run_id for side in (a, b) if not side.result.metrics]
     if missing:
-        cannot.append(f"the models: {' and '.join(missing)} evaluated none")
+        not_comparable.append(f"the models: {' and '.join(missing)} evaluated none")
         return None
     numbers = [side.result.metrics or {} for side in (a, b)]
-    lost = Lost()
-    both = _both(a, b, lost)
+    unreadable = Lost()
+    paired = _paired_outcomes(a, b, unreadable)
     same_task = set(a.classes) == set(b.classes)
     if not same_task:
-        cannot.append("metrics over all images: the two tests do not have the same classes, so the tasks differ")
-    elif both["pictures"] == "other":
-        cannot.append("answers image by image: the two tests share no image; what differs may be the images")
-    elif both["pictures"] == "some":
-        tests = " and ".join(f"{one['pictures']:,}" for one in numbers)
-        cannot.append(f"all answers image by image: the tests of {tests} images share {both['shared']:,}")
-    elif both["pictures"] == "unknown":
-        cannot += lost.notes or ["answers image by image: ServingCheck did not record those of both runs"]
-    if both["by_name"] and both["shared"]:
-        cannot.append("the bytes of the shared images: path and class are the same, in data that differs otherwise")
-    shared = [metric for metric in METRICS.values() if all(metric.name in one for one in numbers)]
+        not_comparable.append(
+            "metrics over all images: the two tests do not have the same classes, so the tasks differ"
+        )
+    elif paired["pictures"] == "other":
+        not_comparable.append("answers image by image: the two tests share no image; what differs may be the images")
+    elif paired["pictures"] == "some":
+        tests = " and ".join(f"{metrics['pictures']:,}" for metrics in numbers)
+        not_comparable.append(f"all answers image by image: the tests of {tests} images share {paired['shared']:,}")
+    elif paired["pictures"] == "unknown":
+        not_comparable += unreadable.notes or ["answers image by image: ServingCheck did not record those of both runs"]
+    if paired["by_name"] and paired["shared"]:
+        not_comparable.append(
+            "the bytes of the shared images: path and class are the same, in data that differs otherwise"
+        )
+    shared = [metric for metric in METRICS.values() if all(metric.name in metrics for metrics in numbers)]
     return {
         "rows": [_row(metric, numbers[0][metric.name], numbers[1][metric.name], same_task) for metric in shared],
         "confidence": numbers[0]["confidence"],
-        "pictures": [one["pictures"] for one in numbers],
+        "pictures": [metrics["pictures"] for metrics in numbers],
         "same_classes": same_task,
-        "both": both,
-        "accuracy_interval": _interval(numbers, both) if same_task else None,
+        "both": paired,
+        "accuracy_interval": _interval(numbers, paired) if same_task else None,
         "classes": _recalls(numbers),
     }
 
 
 def _row(metric: Metric, a: Any, b: Any, comparable: bool) -> dict[str, Any]:
     """Put a metric of both runs beside each other: each {"value", "low", "high"}, or without an interval {"value"}."""
-    a, b = (one if isinstance(one, dict) else {"value": one} for one in (a, b))
+    a, b = (value if isinstance(value, dict) else {"value": value} for value in (a, b))
     difference = b["value"] - a["value"] if comparable else None
     better = metric.is_better(b["value"], a["value"]) if difference else None
     return {"name": metric.name, "a": a, "b": b, "difference": difference, "better": better}
@@ -174,7 +178,7 @@ def _row(metric: Metric, a: Any, b: Any, comparable: bool) -> dict[str, Any]:
 
 def _recalls(numbers: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the classes that both were tested on, those whose recall changed most first."""
-    measured = [{one["name"]: one["recall"] for one in side["classes"] if one["recall"]} for side in numbers]
+    measured = [{row["name"]: row["recall"] for row in metrics["classes"] if row["recall"]} for metrics in numbers]
     rows = [
         {"name": name, "a": a, "b": measured[1][name], "difference": measured[1][name]["value"] - a["value"]}
         for name, a in measured[0].items()
@@ -183,9 +187,9 @@ def _recalls(numbers: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: (-abs(row["difference"]), row["name"]))
 
 
-def _both(a: Side, b: Side, lost: Lost) -> dict[str, Any]:
+def _paired_outcomes(a: ComparedRun, b: ComparedRun, unreadable: Lost) -> dict[str, Any]:
     """Compare the predictions: "pictures" (the test images) is same, some, other or unknown; the rest is McNemar's."""
-    right = [_right(side.artifacts.get("predictions"), lost) for side in (a, b)]
+    right = [_right(side.artifacts.get("predictions"), unreadable) for side in (a, b)]
     if not all(right):
         return {"pictures": "unknown", "shared": 0, "by_name": False}
     shared = sorted(right[0].keys() & right[1].keys())
@@ -204,21 +208,21 @@ def _both(a: Side, b: Side, lost: Lost) -> dict[str, Any]:
     }
 
 
-def _right(recorded: str | None, lost: Lost) -> dict[tuple[str, str], bool]:
+def _right(recorded: str | None, unreadable: Lost) -> dict[tuple[str, str], bool]:
     """Whether each image, known by its path and class, was recognised: models may number their classes otherwise."""
-    answers = lost.read("the answers", recorded, predictions.read) if recorded else None
+    answers = unreadable.read("the answers", recorded, predictions.read) if recorded else None
     if answers is None:
         return {}
     return dict(zip(zip(answers.source.tolist(), answers.class_name.tolist()), answers.right.tolist()))
 
 
-def _interval(numbers: list[dict[str, Any]], both: dict[str, Any]) -> dict[str, Any] | None:
+def _interval(numbers: list[dict[str, Any]], paired: dict[str, Any]) -> dict[str, Any] | None:
     """Of accuracy b - a, where the tests are of the same images, or share none."""
     level = numbers[0]["confidence"]
-    if both["pictures"] == "same":
-        low, high = paired_difference(both["gained"], both["lost"], both["shared"], level)
+    if paired["pictures"] == "same":
+        low, high = paired_difference(paired["gained"], paired["lost"], paired["shared"], level)
         return {"low": low, "high": high, "method": "Agresti and Min"}
-    if both["pictures"] == "other" and level == numbers[1]["confidence"]:
-        low, high = unpaired_difference(*(Estimate(**one["accuracy"]) for one in numbers))
+    if paired["pictures"] == "other" and level == numbers[1]["confidence"]:
+        low, high = unpaired_difference(*(Estimate(**metrics["accuracy"]) for metrics in numbers))
         return {"low": low, "high": high, "method": "Newcombe"}
     return None

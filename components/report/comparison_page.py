@@ -1,4 +1,4 @@
-"""A comparison of two runs as a page, and the words for it."""
+"""The page that compares two runs, and the wording that it shares with the command."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from typing import Any
 from components.contracts.metrics import METRICS
 from components.names import printable
 from components.report import page
-from components.report.comparison import Side
+from components.report.comparison import ComparedRun
 
 
-def write(found: dict[str, Any], sides: Sequence[Side], reports: Sequence[Path], path: Path) -> None:
-    """Write what comparison.compare found to `path`, with links to the reports of the two runs where they exist."""
-    links = [page.link(str(one), path.parent) if one.exists() else None for one in reports]
+def write(comparison: dict[str, Any], runs: Sequence[ComparedRun], reports: Sequence[Path], path: Path) -> None:
+    """Write the page of a comparison to `path`, with links to the reports of the two runs where they exist."""
+    links = [page.link(str(report), path.parent) if report.exists() else None for report in reports]
     words = {"value": value, "change": change, "in_words": in_words}
-    verdicts = [page.verdict(side.result) for side in sides]
-    page.write("compare.html", path, found=found, sides=sides, verdicts=verdicts, links=links, **words)
+    verdicts = [page.verdict(run.result) for run in runs]
+    page.write("compare.html", path, comparison=comparison, compared=runs, verdicts=verdicts, links=links, **words)
 
 
-def in_words(both: dict[str, Any], level: float) -> str:
-    """McNemar's test for people."""
-    verdict = "significant" if both["p"] < level else "not significant"
+def in_words(paired: dict[str, Any], level: float) -> str:
+    """Return the result of McNemar's test as a sentence."""
+    verdict = "significant" if paired["p"] < level else "not significant"
     return (
-        f"Of {both['shared']:,} shared images, {both['gained']:,} only the second run got right and {both['lost']:,} "
-        f"only the first: McNemar's p = {both['p']:.3g}, {verdict}"
+        f"Of {paired['shared']:,} shared images, {paired['gained']:,} only the second run got right and "
+        f"{paired['lost']:,} only the first: McNemar's p = {paired['p']:.3g}, {verdict}"
     )
 
 

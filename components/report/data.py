@@ -12,7 +12,7 @@ from components.contracts import counts, rejects
 from components.contracts import features as f
 from components.contracts import schema as schemas
 from components.report import findings, statistics, thumbnails
-from components.report.run import ANOMALIES, PICTURES, PREVIOUS, SCHEMA, STATISTICS, Run
+from components.report.run import ANOMALIES, EXAMPLES, PREVIOUS, SCHEMA, STATISTICS, Run
 
 SAMPLES = 8  # images shown a class, fewer where there are many classes
 ALL_SAMPLES = 240
@@ -22,7 +22,7 @@ REJECTED = 50  # rows shown
 
 def view(run: Run) -> dict[str, Any] | None:
     """Return what the template shows; None if no data was read."""
-    examples = run.artifacts.get(PICTURES)
+    examples = run.artifacts.get(EXAMPLES)
     if examples is None:
         return None
     counted = counts.read(examples)
@@ -54,18 +54,18 @@ def _anomalies(anomalies: str | None) -> dict[str, list[dict[str, str]]] | None:
     """By split, what ExampleValidator found; None where it did not run."""
     if anomalies is None:
         return None
-    found: dict[str, list[dict[str, str]]] = {}
+    by_split: dict[str, list[dict[str, str]]] = {}
     for split in f.SPLITS:
         path = schemas.anomalies_path(anomalies, split)
         if files.exists(path):
             parsed = schemas.read_anomalies(path)
-            found[split] = [
+            by_split[split] = [
                 {"feature": ".".join(info.path.step) or name, "text": f"{info.short_description}: {info.description}"}
                 for name, info in sorted(parsed.anomaly_info.items())
             ]
             if parsed.HasField("dataset_anomaly_info"):
-                found[split].append({"feature": "all", "text": parsed.dataset_anomaly_info.description})
-    return found
+                by_split[split].append({"feature": "all", "text": parsed.dataset_anomaly_info.description})
+    return by_split
 
 
 def _schema(schema: str | None) -> list[dict[str, str]]:

@@ -12,7 +12,7 @@ from components.contracts.evaluation import CalibrationBin, Evaluation, SliceRes
 from components.contracts.metrics import METRICS, value_of
 from components.contracts.predictions import Predictions
 from components.report import charts, predictions, thumbnails
-from components.report.run import BASELINE_PREDICTIONS, EVALUATION, PICTURES, PREDICTIONS, Run
+from components.report.run import BASELINE_PREDICTIONS, EVALUATION, EXAMPLES, PREDICTIONS, Run
 
 EACH_CELL = 24  # images of a cell of the confusion matrix, at most
 ROOM = 2_800_000  # characters of images in all of them
@@ -27,11 +27,11 @@ def view(run: Run) -> dict[str, Any] | None:
     measured = run.evaluation
     if measured is None:
         return None
-    names = [one.name for one in measured.classes]
-    shown: dict[str, Any] = {
+    names = [row.name for row in measured.classes]
+    values: dict[str, Any] = {
         "measured": measured,
         "names": names,
-        "classes": sorted(measured.classes, key=lambda one: one.recall.value if one.recall else 2),
+        "classes": sorted(measured.classes, key=lambda row: row.recall.value if row.recall else 2),
         "slices": _slices(measured),
         "confusions": _confusions(names, measured.confusion_matrix),
         "calibration": _calibration(measured.calibration),
@@ -43,25 +43,25 @@ def view(run: Run) -> dict[str, Any] | None:
     folder = run.artifacts.get(PREDICTIONS)
     answers = recorded.read(folder) if folder else None
     if answers is not None:
-        shown |= _pictures(run, answers, names)
+        values |= _galleries(run, answers, names)
         steps = predictions.coverage(answers)
         curve = {"answered": ([s["coverage"] for s in steps], [s["accuracy"] for s in steps])}
-        shown["coverage"] = {
+        values["coverage"] = {
             "svg": charts.lines("accuracy by coverage", curve, "share of images answered", True, whole_x=False),
-            "steps": [min(steps, key=lambda s: abs(s["coverage"] - wanted)) for wanted in STEPS],
+            "steps": [min(steps, key=lambda s: abs(s["coverage"] - coverage)) for coverage in STEPS],
         }
-    return shown
+    return values
 
 
 def _slices(measured: Evaluation) -> list[dict[str, Any]]:
     """Rank classes and bins by how many more mistakes they have than as many images would at the overall accuracy."""
-    slices = [SliceResult("class", one.name, one.pictures, one.recall) for one in measured.classes if one.recall]
-    slices += [one for one in measured.slices if one.pictures < measured.pictures]
-    rows = [vars(one) | {"excess": one.pictures * (measured.accuracy.value - one.accuracy.value)} for one in slices]
+    slices = [SliceResult("class", row.name, row.pictures, row.recall) for row in measured.classes if row.recall]
+    slices += [row for row in measured.slices if row.pictures < measured.pictures]
+    rows = [vars(row) | {"excess": row.pictures * (measured.accuracy.value - row.accuracy.value)} for row in slices]
     return sorted(rows, key=lambda row: -row["excess"])
 
 
-def _pictures(run: Run, answers: Predictions, names: Sequence[str]) -> dict[str, Any]:
+def _galleries(run: Run, answers: Predictions, names: Sequence[str]) -> dict[str, Any]:
     """Return the galleries: the images of each cell, the most confident errors, and those that changed sides."""
     wrong = predictions.mistakes(answers, MISTAKES)
     in_cells = list(predictions.cells(answers, EACH_CELL))
@@ -70,16 +70,16 @@ def _pictures(run: Run, answers: Predictions, names: Sequence[str]) -> dict[str,
         before = recorded.read(folder)
         changes = predictions.changes(answers, before) if before is not None else None
     changed = [row for key in ("gained", "lost") for row in changes[key][:CHANGED]] if changes else []
-    wanted = {str(answers.source[row]) for row in (*wrong, *changed, *(row for _, _, row in in_cells))}
-    examples = run.artifacts.get(PICTURES)
-    uris = thumbnails.of_sources(examples, f.TEST, wanted) if examples else {}
+    sources = {str(answers.source[row]) for row in (*wrong, *changed, *(row for _, _, row in in_cells))}
+    examples = run.artifacts.get(EXAMPLES)
+    uris = thumbnails.of_sources(examples, f.TEST, sources) if examples else {}
 
     def cards(rows: Iterable[int]) -> list[dict[str, Any]]:
-        found = [_card(answers, row, names, uris) for row in rows]
-        return [card for card in found if card is not None]
+        made = [_card(answers, row, names, uris) for row in rows]
+        return [card for card in made if card is not None]
 
     cells: dict[str, list[int]] = {}
-    kept: list[dict[str, Any]] = []
+    gallery: list[dict[str, Any]] = []
     room = ROOM
     for label, predicted, row in in_cells:
         card = _card(answers, row, names, uris)
@@ -87,11 +87,11 @@ def _pictures(run: Run, answers: Predictions, names: Sequence[str]) -> dict[str,
         if room < 0:
             break
         if card:
-            cells.setdefault(f"{label}-{predicted}", []).append(len(kept))
-            kept.append(card)
+            cells.setdefault(f"{label}-{predicted}", []).append(len(gallery))
+            gallery.append(card)
     return {
         "mistakes": {"count": int((~answers.right).sum()), "cards": cards(wrong)},
-        "pictures": {"cells": cells, "pictures": kept},
+        "pictures": {"cells": cells, "pictures": gallery},
         "changes": changes
         and {
             "p": changes["p"],
@@ -127,10 +127,10 @@ def _confusions(names: Sequence[str], matrix: Sequence[Sequence[int]]) -> list[d
 
 
 def _calibration(bins: Sequence[CalibrationBin]) -> dict[str, Any] | None:
-    filled = [one for one in bins if one.pictures]
+    filled = [bin for bin in bins if bin.pictures]
     if not filled:
         return None
-    columns = ([getattr(one, key) for one in filled] for key in ("confidence", "accuracy", "pictures"))
+    columns = ([getattr(bin, key) for bin in filled] for key in ("confidence", "accuracy", "pictures"))
     return {"svg": charts.calibration("accuracy by confidence", *columns), "bins": filled}
 
 

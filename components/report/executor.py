@@ -16,7 +16,7 @@ from tfx.types import artifact_utils
 from components.contracts import counts, evaluation, findings, serving, tuning
 from components.contracts.run_result import REPORT_FILE, STILL_RUNNING, ExitCode, Result
 from components.report import build
-from components.report.run import PICTURES, Run
+from components.report.run import EXAMPLES, Run
 from components.versions import versions
 
 
@@ -31,25 +31,25 @@ class Executor(base_executor.BaseExecutor):
     ) -> None:
         """Write REPORT_FILE, without what a stage does not know: the run's name, other stages' times, lineage."""
         uris = {key: artifacts[0].uri for key, artifacts in input_dict.items() if artifacts}
-        told = {key: value for key, value in sorted(exec_properties.items()) if key != "code_fingerprint"}
-        name, seed, confidence, config = (told.pop(key) for key in ("name", "seed", "confidence", "config"))
+        parameters = {key: value for key, value in sorted(exec_properties.items()) if key != "code_fingerprint"}
+        name, seed, confidence, config = (parameters.pop(key) for key in ("name", "seed", "confidence", "config"))
         measured = evaluation.read(uris["evaluation"], confidence)
         why = evaluation.failures(uris["evaluation"]) + serving.read(uris["infra_blessing"]).reasons
-        found = findings.with_few_examples(findings.read(uris["findings"]))
+        reported = findings.with_few_examples(findings.read(uris["findings"]))
         result = Result(
             run_id="",
             name=name,
-            source=told["data"],
+            source=parameters["data"],
             exit_code=ExitCode.REFUSED if why else STILL_RUNNING,
             log="",
             artifacts="",
             stages={stage: {"state": "done", "seconds": 0.0} for stage in ("DataGate", "ServingCheck")},
-            counts=counts.read(uris[PICTURES]).totals(),
+            counts=counts.read(uris[EXAMPLES]).totals(),
             metrics=measured.summary(),
             blessed=not why,
             why=why,
-            warnings=[finding.message for finding in found],
-            findings=found,
+            warnings=[finding.message for finding in reported],
+            findings=reported,
             trials=tuning.read_trials(uris["trials"]) if "trials" in uris else [],
         )
         run = Run(
@@ -58,7 +58,7 @@ class Executor(base_executor.BaseExecutor):
             artifacts=uris,
             steps=[],
             config="# The parameters of this run:\n"
-            f"{yaml.safe_dump(told, allow_unicode=True)}\n"
+            f"{yaml.safe_dump(parameters, allow_unicode=True)}\n"
             "# What its pipeline was compiled with; the parameters go before it:\n"
             f"{config}",
             seed=seed,

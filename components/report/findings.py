@@ -6,7 +6,7 @@ from typing import Any
 
 from components.contracts import features as f
 from components.report import thumbnails
-from components.report.run import PICTURES, Run
+from components.report.run import EXAMPLES, Run
 
 GROUPS = 12  # of images with the same pixels, shown of a finding
 SEARCHED = 200_000_000  # bytes of training images looked through for them, at most
@@ -18,7 +18,7 @@ def view(run: Run) -> list[dict[str, Any]]:
     The images of a group have the same pixels, so that any of them will do; that of the smallest split is shown.
     """
     groups: list[dict[str, Any]] = []
-    shown = []
+    rows = []
     for finding in run.result.findings:
         own = [
             {"uri": None, "pictures": example["pictures"]}
@@ -26,14 +26,18 @@ def view(run: Run) -> list[dict[str, Any]]:
             if "pictures" in example
         ]
         groups += own
-        shown.append({"kind": finding.kind, "action": finding.action, "message": finding.message, "groups": own})
-    examples = run.artifacts.get(PICTURES)
+        rows.append({"kind": finding.kind, "action": finding.action, "message": finding.message, "groups": own})
+    examples = run.artifacts.get(EXAMPLES)
     for split in reversed(f.SPLITS) if examples else ():
         sources = {
-            place["source"] for one in groups if not one["uri"] for place in one["pictures"] if place["split"] == split
+            place["source"]
+            for group in groups
+            if not group["uri"]
+            for place in group["pictures"]
+            if place["split"] == split
         }
         uris = thumbnails.of_sources(str(examples), split, sources, SEARCHED if split == f.TRAIN else None)
-        for one in groups:
-            found = [uris[p["source"]] for p in one["pictures"] if p["split"] == split and p["source"] in uris]
-            one["uri"] = one["uri"] or (found[0] if found else None)
-    return shown
+        for group in groups:
+            matches = [uris[p["source"]] for p in group["pictures"] if p["split"] == split and p["source"] in uris]
+            group["uri"] = group["uri"] or (matches[0] if matches else None)
+    return rows

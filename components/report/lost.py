@@ -18,23 +18,23 @@ class Lost:
     def __init__(self) -> None:
         self.notes: list[str] = []
 
-    def read(self, what: str, uri: str, reader: Callable[[str], T]) -> T | None:
-        """Read the artifact with `reader`; None, and a note that calls it `what`, if it cannot be read."""
-        if not self.is_there(what, uri):
+    def read(self, name: str, uri: str, reader: Callable[[str], T]) -> T | None:
+        """Read the artifact with `reader`; None, and a note that calls it `name`, if it cannot be read."""
+        if not self.is_there(name, uri):
             return None
         try:
             return reader(uri)
         except Exception as error:  # a damaged file fails in as many ways as there are formats
             logging.info("%s cannot be read", uri, exc_info=True)
-            self._note(f"{what}: {uri} is damaged: {files.why(error)}")
+            self._note(f"{name}: {uri} is damaged: {files.why(error)}")
             return None
 
-    def is_there(self, what: str, uri: str) -> bool:
+    def is_there(self, name: str, uri: str) -> bool:
         """Whether there is anything at `uri`; noted if not."""
-        there = files.exists(uri)
-        if not there:
-            self._note(f"{what}: {uri} is gone")
-        return there
+        present = files.exists(uri)
+        if not present:
+            self._note(f"{name}: {uri} is gone")
+        return present
 
     def _note(self, line: str) -> None:
         if line not in self.notes:

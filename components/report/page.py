@@ -43,7 +43,7 @@ def verdict(result: Result) -> dict[str, str]:
     """Say how the run ended: {"kind": one of good, refused, failed, plain; "badge": a word; "title": a few words}."""
     stopped = next((name for name, stage in result.stages.items() if stage["state"] in ("refused", "failed")), None)
     code = result.exit_code
-    if code == STILL_RUNNING:  # the gates are passed, and the model may or may not be pushed yet
+    if code == STILL_RUNNING:  # every gate passed; the model may or may not be pushed yet
         return {"kind": "good", "badge": "blessed", "title": "passed every gate"}
     if code == ExitCode.DONE and result.pushed:
         version, served = result.pushed["version"], result.served
@@ -53,19 +53,19 @@ def verdict(result: Result) -> dict[str, str]:
             title = f"served as version {served['version'] if served else version}"
         return {"kind": "good", "badge": "pushed", "title": title}
     if code == ExitCode.DONE:
-        last = next(reversed(result.stages), "nothing")
-        return {"kind": "plain", "badge": "part", "title": f"ran as far as {last}, as asked"}
+        last_stage = next(reversed(result.stages), "nothing")
+        return {"kind": "plain", "badge": "partial run", "title": f"ended after {last_stage}, as requested"}
     if code == ExitCode.REFUSED and stopped == "DataGate":
         return {"kind": "refused", "badge": "stopped", "title": "the data cannot be trusted"}
     if code == ExitCode.REFUSED:
         return {"kind": "refused", "badge": "refused", "title": "the model was not pushed"}
     if code in STOPPED:
-        return {"kind": "plain", "badge": "interrupted", "title": "stopped from outside"}
+        return {"kind": "plain", "badge": "interrupted", "title": "stopped by Ctrl-C or a signal"}
     where = f"in {stopped}" if stopped else "before the first stage"
     return {
         "kind": "failed",
         "badge": "failed" if code == ExitCode.FAILED else "mistake",
-        "title": f"the run ended {where}",
+        "title": f"the run failed {where}",
     }
 
 

@@ -7,7 +7,7 @@ import dataclasses
 from components.contracts.evaluation import Evaluation
 from components.contracts.run_result import Result
 
-PICTURES, STATISTICS, SCHEMA, ANOMALIES, PREVIOUS, TRAINING, PREDICTIONS, BASELINE_PREDICTIONS = (
+EXAMPLES, STATISTICS, SCHEMA, ANOMALIES, PREVIOUS, TRAINING, PREDICTIONS, BASELINE_PREDICTIONS = (
     "examples",
     "statistics",
     "schema",

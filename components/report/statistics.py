@@ -42,13 +42,13 @@ def drift(folder: str, previous: str) -> list[dict[str, Any]]:
 
 
 def _compared(sets: Mapping[str, Numbers], words: str) -> list[dict[str, Any]]:
-    shown = []
+    rows = []
     for name, label in MEASURES.items():
-        found = {key: numbers[name] for key, numbers in sets.items() if name in numbers}
-        if found:
-            chart = _histograms(f"histograms of {label} {words}", found)
-            shown.append({"name": name, "label": label, "sets": found, "chart": chart})
-    return shown
+        values = {key: numbers[name] for key, numbers in sets.items() if name in numbers}
+        if values:
+            chart = _histograms(f"histograms of {label} {words}", values)
+            rows.append({"name": name, "label": label, "sets": values, "chart": chart})
+    return rows
 
 
 def _histograms(name: str, sets: Numbers) -> Markup | None:

@@ -37,16 +37,16 @@ def data_uri(encoded: bytes) -> str | None:
 
 def of_classes(examples: str, split: str, classes: Collection[str], each: int, most: int) -> dict[str, list[str]]:
     """Up to `each` data URIs a class, of the first `most` images of the split: no more are read."""
-    found: dict[str, list[str]] = {name: [] for name in classes}
-    wanting = each * len(found)
+    samples: dict[str, list[str]] = {name: [] for name in classes}
+    wanting = each * len(samples)
     for row in _rows(examples, split, most):
-        shown = found.get(row[f.CLASS_NAME].decode(errors="replace"))
-        if shown is not None and len(shown) < each and (uri := data_uri(row[f.IMAGE])):
-            shown.append(uri)
+        sample = samples.get(row[f.CLASS_NAME].decode(errors="replace"))
+        if sample is not None and len(sample) < each and (uri := data_uri(row[f.IMAGE])):
+            sample.append(uri)
             wanting -= 1
         if not wanting:
             break
-    return found
+    return samples
 
 
 def of_sources(examples: str, split: str, sources: Collection[str], most: int | None = None) -> dict[str, str]:
@@ -54,30 +54,30 @@ def of_sources(examples: str, split: str, sources: Collection[str], most: int | 
 
     No more than `most` bytes of images are read to find them.
     """
-    wanted = set(sources)
-    found: dict[str, str] = {}
+    remaining = set(sources)
+    uris: dict[str, str] = {}
     read = 0
-    for row in _rows(examples, split) if wanted else ():
+    for row in _rows(examples, split) if remaining else ():
         read += len(row[f.IMAGE])
         if most is not None and read > most:
             break
         source = row[f.SOURCE].decode(errors="replace")
-        if source in wanted and (uri := data_uri(row[f.IMAGE])):
-            wanted.remove(source)
-            found[source] = uri
-        if not wanted:
+        if source in remaining and (uri := data_uri(row[f.IMAGE])):
+            remaining.remove(source)
+            uris[source] = uri
+        if not remaining:
             break
-    return found
+    return uris
 
 
 def _rows(examples: str, split: str, most: int = -1) -> Iterator[Mapping[str, Any]]:
     """{feature: bytes} of the split's images, read as they are needed."""
-    wanted = {key: tf.io.FixedLenFeature([], tf.string) for key in (f.IMAGE, f.SOURCE, f.CLASS_NAME)}
+    features = {key: tf.io.FixedLenFeature([], tf.string) for key in (f.IMAGE, f.SOURCE, f.CLASS_NAME)}
     files = sorted(tf.io.gfile.glob(f"{examples}/Split-{split}/*"))
     for file in files:
         dataset = tf.data.TFRecordDataset(file, compression_type="GZIP" if file.endswith(".gz") else "")
         for batch in dataset.take(most).batch(_BATCH):
-            columns = {key: value.numpy() for key, value in tf.io.parse_example(batch, wanted).items()}
+            columns = {key: value.numpy() for key, value in tf.io.parse_example(batch, features).items()}
             for values in zip(*columns.values()):
                 yield dict(zip(columns, values))
         if most >= 0:

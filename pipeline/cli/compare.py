@@ -16,7 +16,7 @@ from components.contracts.metrics import METRICS
 from components.errors import UserError
 from components.names import printable
 from components.report import comparison_page
-from components.report.comparison import Side, compare
+from components.report.comparison import ComparedRun, compare
 from components.report.page import verdict
 from pipeline.cli.options import add_config, load_config
 from pipeline.config import Config, flatten
@@ -64,19 +64,19 @@ def show(config: Config, runs: Sequence[str], as_json: bool, html: str | None, o
     """
     folders = [run_dir.find_run(config, run) for run in runs]
     store = metadata.known_store(config)
-    sides = [_side(store, folder) for folder in folders]
-    differences = compare(sides[0], sides[1])
+    compared = [_compared_run(store, folder) for folder in folders]
+    differences = compare(compared[0], compared[1])
     if as_json:
         print(json.dumps(differences, indent=2))
     elif html is None and not open_it:
-        _print(sides, differences)
+        _print(compared, differences)
     if html is not None or open_it:
         name = f"{folders[0].name}..{folders[1].name}.html"
         path = Path(html).resolve() if html else run_dir.comparisons(config) / name
         reports = [folder / run_dir.REPORT_FILE for folder in folders]
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            comparison_page.write(differences, sides, reports, path)
+            comparison_page.write(differences, compared, reports, path)
         except OSError as error:
             raise UserError(f"cannot write {path}: {error.strerror}") from None
         if not html:
@@ -90,13 +90,13 @@ def show(config: Config, runs: Sequence[str], as_json: bool, html: str | None, o
     return 0
 
 
-def _side(store: mlmd.MetadataStore, folder: Path) -> Side:
+def _compared_run(store: mlmd.MetadataStore, folder: Path) -> ComparedRun:
     run = metadata.find_run(store, folder.name)
     stages = metadata.stages(store, run) if run else {}
     artifacts = {key: metadata.made(stages, *where) for key, where in READ.items()}
     examples = artifacts["examples"]
     config = flatten(run_dir.read_config(folder))
-    return Side(
+    return ComparedRun(
         result=results.read(folder / run_dir.RESULT_FILE),
         config={key: value for key, value in config.items() if key != "run_dir"},
         code={name: code for name, stage in stages.items() if (code := _code(store, stage))},
@@ -119,9 +119,9 @@ def _code(store: mlmd.MetadataStore, stage: metadata.Stage) -> str | None:
     return next((str(code) for code in codes if code is not None), None)
 
 
-def _print(sides: Sequence[Side], differences: dict[str, Any]) -> None:
+def _print(compared: Sequence[ComparedRun], differences: dict[str, Any]) -> None:
     seconds = (f"{seconds:,.1f} s" for seconds in differences["seconds"])
-    _table([("", *differences["runs"]), ("", *map(_head, sides)), ("", *seconds)])
+    _table([("", *differences["runs"]), ("", *map(_head, compared)), ("", *seconds)])
     _section("config", _changed(differences["config"]), "the same")
     if differences["libraries"]:
         _section("libraries", _changed(differences["libraries"]), "")
@@ -137,8 +137,8 @@ def _print(sides: Sequence[Side], differences: dict[str, Any]) -> None:
             _say("", line)
 
 
-def _head(side: Side) -> str:
-    result = side.result
+def _head(run: ComparedRun) -> str:
+    result = run.result
     ended = f"pushed as version {result.pushed['version']}" if result.pushed else verdict(result)["badge"]
     return f"{result.name}, {ended}"
 
@@ -148,13 +148,13 @@ def _changed(rows: Sequence[dict[str, Any]]) -> list[tuple[str, str, str]]:
 
 
 def _print_data(data: dict[str, Any]) -> None:
-    same = {"artifact": "the same, byte for byte", "content": "the same files, read again", None: "differs"}
-    _say("data", same[data["same"]])
+    sameness = {"artifact": "the same, byte for byte", "content": "the same files, read again", None: "differs"}
+    _say("data", sameness[data["same"]])
     if data["same"] == "artifact":
         return
     for key, word in (("only_a", "first"), ("only_b", "second")):
         if data[key]:
-            _say("", f"classes of the {word} alone: {_names(data[key])}")
+            _say("", f"classes only in the {word} run: {_names(data[key])}")
     rows: list[Sequence[str]] = [(row["of"], f"{row['a']:,}", f"{row['b']:,}", _signed(row)) for row in data["counts"]]
     rows += [
         (f"{row['split']} of {printable(row['name'], 40)!r}", f"{row['a']:,}", f"{row['b']:,}", _signed(row))
@@ -162,21 +162,21 @@ def _print_data(data: dict[str, Any]) -> None:
     ]
     moved = [row for row in data["statistics"] if row["moved"] is None or abs(row["moved"]) >= data["moved_by"]]
     for row in moved[:ROWS]:
-        by = "is constant" if row["moved"] is None else f"{row['moved']:+.2f} deviations"
+        by = "is constant" if row["moved"] is None else f"{row['moved']:+.2f} standard deviations"
         rows.append((f"{row['name']} in {row['split']}", f"{row['a']:.4g}", f"{row['b']:.4g}", by))
     _table(rows)
-    left = max(0, len(data["classes"]) - ROWS) + max(0, len(moved) - ROWS)
-    if left:
-        _say("", f"and {left} more; --json has all")
+    remaining = max(0, len(data["classes"]) - ROWS) + max(0, len(moved) - ROWS)
+    if remaining:
+        _say("", f"and {remaining} more; --json has all")
     if data["statistics"] and not moved:
-        _say("", f"no statistic of the images moved by more than {data['moved_by']} standard deviations")
+        _say("", f"no image statistic changed by more than {data['moved_by']} standard deviations")
 
 
 def _print_metrics(metrics: dict[str, Any]) -> None:
     counts = metrics["pictures"]
-    both = metrics["both"]
+    paired = metrics["both"]
     on = f"{counts[0]:,} and {counts[1]:,} test images"
-    if both["pictures"] == "same":
+    if paired["pictures"] == "same":
         on = f"the same {counts[0]:,} test images"
     _say("metrics", f"on {on}, intervals at {metrics['confidence']:.0%}")
     rows: list[Sequence[str]] = [
@@ -200,9 +200,11 @@ def _print_metrics(metrics: dict[str, Any]) -> None:
     if metrics["accuracy_interval"]:
         ends = metrics["accuracy_interval"]
         low, high = (f"{ends[key] * 100:+.2f}" for key in ("low", "high"))
-        _say("", f"The accuracy changed by between {low} and {high} points ({ends['method']})")
-    if both["shared"]:
-        _say("", comparison_page.in_words(both, 1 - metrics["confidence"]))
+        difference = f"{metrics['rows'][0]['difference'] * 100:+.2f}"
+        interval = f"{metrics['confidence']:.0%} interval {low} to {high}, {ends['method']}"
+        _say("", f"difference in accuracy: {difference} points ({interval})")
+    if paired["shared"]:
+        _say("", comparison_page.in_words(paired, 1 - metrics["confidence"]))
 
 
 def _signed(row: dict[str, Any]) -> str:

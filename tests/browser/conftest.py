@@ -41,7 +41,9 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     build(run, path)
     card.write(made_up(root / "card", NAMES), root / "card.md", root / "card.html")
     sides = [
-        comparison.Side(one.result, {"trainer.epochs": i, "data.source": NAMES[2]}, {}, f"sha256:{i}", one.artifacts)
+        comparison.ComparedRun(
+            one.result, {"trainer.epochs": i, "data.source": NAMES[2]}, {}, f"sha256:{i}", one.artifacts
+        )
         for i, one in enumerate((run, factories.evaluated(root / "other", (*NAMES[:3], "dog"), pushed=False)))
     ]
     found = comparison.compare(*sides)

@@ -140,7 +140,7 @@ def test_the_same_run_gives_the_same_bytes(tmp_path: Path) -> None:
 
 def test_a_first_run_has_no_baseline_to_show(tmp_path: Path) -> None:
     page = page_of(factories.evaluated(tmp_path, NAMES), tmp_path)
-    assert "There was no earlier model to compare it with." in page.text
+    assert "No earlier model to compare with." in page.text
     assert "Compared with the baseline" not in page.text
     assert "served as version 7" in page.text
 
@@ -171,7 +171,7 @@ def test_a_run_that_ended_after_the_evaluator_has_its_figures_but_no_pictures(tm
 def test_a_refused_model_says_why_first(tmp_path: Path) -> None:
     page = page_of(factories.evaluated(tmp_path, NAMES, pushed=False, baseline=True), tmp_path)
     why = page.text.index("accuracy 0.6000 is below the minimum 0.9000")
-    assert page.text.index("refused") < why < page.text.index("The data\n")
+    assert page.text.index("refused") < why < page.text.index("Data\n")
     assert "McNemar's exact test" in page.text
 
 

@@ -13,7 +13,7 @@ from scipy.stats import binomtest
 from components.contracts import features as f
 from components.contracts.run_result import Result
 from components.report import comparison
-from components.report.comparison import Side
+from components.report.comparison import ComparedRun
 from components.report.comparison_page import change
 from pipeline.cli import main
 from pipeline.config import Trainer
@@ -25,18 +25,18 @@ from tests.report.page import Page
 NAMES = ("circle", "square", "<b>triangle</b>")
 
 
-def side(root: Path, names: tuple[str, ...] = NAMES, fingerprint: str = "sha256:1", **config: Any) -> Side:
+def side(root: Path, names: tuple[str, ...] = NAMES, fingerprint: str = "sha256:1", **config: Any) -> ComparedRun:
     run = factories.evaluated(root, names)
     code = {"Trainer": "1"}
-    return Side(run.result, {"trainer.epochs": 3, **config}, code, fingerprint, run.artifacts)
+    return ComparedRun(run.result, {"trainer.epochs": 3, **config}, code, fingerprint, run.artifacts)
 
 
 @pytest.fixture(scope="module")
-def first(tmp_path_factory: pytest.TempPathFactory) -> Side:
+def first(tmp_path_factory: pytest.TempPathFactory) -> ComparedRun:
     return side(tmp_path_factory.mktemp("first"))
 
 
-def test_other_data_is_told_apart_and_its_statistics_too(first: Side, tmp_path: Path) -> None:
+def test_other_data_is_told_apart_and_its_statistics_too(first: ComparedRun, tmp_path: Path) -> None:
     other = side(tmp_path, NAMES, "sha256:2", **{"trainer.epochs": 4, "trainer.flip": True})
     found = comparison.compare(first, other)
     assert found["config"] == [
@@ -50,7 +50,7 @@ def test_other_data_is_told_apart_and_its_statistics_too(first: Side, tmp_path: 
     assert "the bytes of the shared images" in found["cannot"][0]
 
 
-def test_other_classes_are_no_reason_to_say_nothing(first: Side, tmp_path: Path) -> None:
+def test_other_classes_are_no_reason_to_say_nothing(first: ComparedRun, tmp_path: Path) -> None:
     found = comparison.compare(first, side(tmp_path, (*NAMES[:2], "猫"), "sha256:2"))
     assert (found["data"]["only_a"], found["data"]["only_b"]) == ([NAMES[2]], ["猫"])
     assert "do not have the same classes" in found["cannot"][0]
@@ -59,9 +59,9 @@ def test_other_classes_are_no_reason_to_say_nothing(first: Side, tmp_path: Path)
     assert found["metrics"]["both"]["shared"] == 2 * factories.EACH[f.TEST]  # McNemar on these alone
 
 
-def test_a_run_that_ended_early(first: Side) -> None:
+def test_a_run_that_ended_early(first: ComparedRun) -> None:
     run = factories.failed_at_once()
-    found = comparison.compare(first, Side(run.result, {}, {}, "", {}))
+    found = comparison.compare(first, ComparedRun(run.result, {}, {}, "", {}))
     assert (found["data"], found["metrics"]) == (None, None)
     assert [line.split(":")[0] for line in found["cannot"]] == ["the data", "the models"]
     json.dumps(found)

@@ -47,7 +47,7 @@ def test_the_second_is_compared_with_the_first_picture_by_picture(runs: tuple[Pa
     change = (second.metrics["accuracy"]["value"] - first.metrics["accuracy"]["value"]) * second.counts["test"]  # type: ignore[index]
     assert page.figures["gained"][0] - page.figures["lost"][0] == pytest.approx(change)
     assert all(line in page.text for line in second.why)
-    assert "There was no earlier model" in page_of(first).text
+    assert "No earlier model to compare with" in page_of(first).text
 
 
 def test_the_report_is_an_artifact_of_its_run(runs: tuple[Path, Result, Result]) -> None:

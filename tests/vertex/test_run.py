@@ -86,7 +86,7 @@ def test_the_report_shows_the_artifacts(ran: Cloud) -> None:
     assert len(page.figures["epoch.loss"]) == 3
     assert "digits: " in page.text
     assert "passed every gate" in page.text
-    assert "It passed every threshold and the serving check." in page.text
+    assert "It passed every gate and the serving check." in page.text
     assert "min_accuracy: 0.4" in page.text
     assert "stage.seconds" not in page.figures
     assert not any(str(ran.root) in str(of.get("href")) for of in page.tags("a"))

@@ -18,10 +18,10 @@
   const names = JSON.parse(document.getElementById("names").textContent);
   const panel = document.getElementById("cell");
   const element = (tag, text, className) => {
-    const made = document.createElement(tag);
-    if (text !== undefined) made.textContent = text;
-    if (className) made.className = className;
-    return made;
+    const node = document.createElement(tag);
+    if (text !== undefined) node.textContent = text;
+    if (className) node.className = className;
+    return node;
   };
   // Names come from files: one line, nothing that hides or turns the text round.
   const printable = (text) =>
@@ -38,16 +38,16 @@
     if (label !== predicted) title.append(element("b", printable(names[predicted])), ": ");
     title.append(`${count.toLocaleString("en")} ${count === 1 ? "image" : "images"}`);
     if (shown.length < count)
-      title.append(shown.length ? `, the ${shown.length} most confident shown` : ", none kept in this page");
+      title.append(shown.length ? `, the ${shown.length} most confident shown` : ", none stored in this page");
     const gallery = element("ul", undefined, "gallery");
     for (const index of shown) {
-      const one = pictures[index];
+      const card = pictures[index];
       const item = element("li");
       const image = element("img");
-      image.src = one.uri;
+      image.src = card.uri;
       image.alt = "";
       const words = element("div");
-      for (const [name, probability] of one.answers) {
+      for (const [name, probability] of card.answers) {
         const line = element("span", undefined, "answer");
         const meter = element("meter");
         meter.value = probability;
@@ -55,7 +55,7 @@
         line.append(meter, `${(probability * 100).toFixed(1)}% ${printable(name)}`);
         words.append(line);
       }
-      words.append(element("small", printable(one.source), "muted"));
+      words.append(element("small", printable(card.source), "muted"));
       item.append(image, words);
       gallery.append(item);
     }
