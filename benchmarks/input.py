@@ -61,13 +61,13 @@ def main() -> None:
         ]
         print(f"{'':<22}{'pictures':>9}{'pictures/s':>12}{'waiting':>9}{'peak memory':>13}")
         for title, kind, data in rows:
-            done = subprocess.run(
+            process = subprocess.run(
                 [sys.executable, __file__, "--steps", str(args.steps), "--child", kind, str(data), str(graph)],
                 check=True,
                 capture_output=True,
                 text=True,
             )
-            row = json.loads(done.stdout.splitlines()[-1])
+            row = json.loads(process.stdout.splitlines()[-1])
             waiting = f"{row['waiting']:.1%}" if row["waiting"] is not None else "-"
             print(
                 f"{title:<22}{row['pictures']:>9,}{row['pictures_per_second']:>12,.0f}{waiting:>9}"
@@ -88,8 +88,8 @@ def _child(kind: str, examples: str, graph_folder: str, steps: int) -> None:
 
     config, _ = configs.load("cifar10")
     plenty = 10**10 if kind == "memory" else 0
-    told = config.trainer.model_dump() | {"epochs": 1, "cache_bytes": plenty, "checkpoint_seconds": 10**9}
-    settings = Settings(**told, size=32, seed=0)
+    values = config.trainer.model_dump() | {"epochs": 1, "cache_bytes": plenty, "checkpoint_seconds": 10**9}
+    settings = Settings(**values, size=32, seed=0)
     strategy = tf.distribute.get_strategy()
     graph = TransformGraph(graph_folder, 32)
     split = data.open_split([f"{examples}/Split-train/*"], graph, plenty)

@@ -45,8 +45,8 @@ def main() -> None:
             report = work / f"{kind}.json"
             command = [sys.executable, __file__, "--epochs", str(args.epochs), "--child", kind, str(work), str(report)]
             with (work / f"{kind}.log").open("w") as log:
-                done = subprocess.run(command, stdout=log, stderr=log)
-            if done.returncode:
+                process = subprocess.run(command, stdout=log, stderr=log)
+            if process.returncode:
                 sys.exit(f"{kind} failed:\n{(work / f'{kind}.log').read_text()[-3000:]}")
             rows[kind] = json.loads(report.read_text())
         _show(rows)

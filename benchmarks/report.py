@@ -36,9 +36,9 @@ def main() -> None:
 
     imported, used = time.monotonic(), time.process_time()
     page = report.make(config, folder.name)
-    made, used = time.monotonic(), time.process_time() - used
+    ended, used = time.monotonic(), time.process_time() - used
     print(f"imports, which a run has made already  {imported - began:8.2f} s")
-    print(f"the report and the index               {made - imported:8.2f} s, {used:.2f} CPU s")
+    print(f"the report and the index               {ended - imported:8.2f} s, {used:.2f} CPU s")
     print(f"size                                   {page.stat().st_size / 1e6:8.2f} MB")
     print(f"first contentful paint in Chromium     {first_paint(page):8.0f} ms (median of {PAINTS})")
 

@@ -112,9 +112,9 @@ def _median(run_dir: Path, command: list[str], repeat: int) -> float:
 
 def _pipeline(run_dir: Path, command: str, *arguments: str) -> None:
     line = [sys.executable, "-m", "pipeline", command, "--run-dir", str(run_dir), *arguments]
-    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(f"{' '.join(line)} failed:\n{done.stderr[-3000:]}")
+    process = subprocess.run(line, cwd=ROOT, capture_output=True, text=True)
+    if process.returncode:
+        sys.exit(f"{' '.join(line)} failed:\n{process.stderr[-3000:]}")
 
 
 if __name__ == "__main__":

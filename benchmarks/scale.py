@@ -53,10 +53,10 @@ def measure(name: str, workers: int, pictures: Path) -> dict[str, tuple[float, i
             command += ["--preset", "cifar10", "--to", "ExampleGen" if name == "dask" else "Transform"]
             command += ["--run-dir", str(folder / "runs"), f"--set=beam.args={json.dumps(args)}"]
             env = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"}
-            done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
-        if done.returncode:
-            sys.exit(f"{name}, {workers} workers:\n{done.stderr[-3000:]}")
-    result = json.loads(done.stdout)
+            process = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
+        if process.returncode:
+            sys.exit(f"{name}, {workers} workers:\n{process.stderr[-3000:]}")
+    result = json.loads(process.stdout)
     total = sum(count for split, count in result["counts"].items() if split != "rejected")
     return {stage: (result["seconds"][stage], total) for stage in STAGES if stage in result["seconds"]}
 

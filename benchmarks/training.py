@@ -83,29 +83,29 @@ def _preset(name: str, seed: int, changed: list[str], work: Path, peaks: dict[st
 
     used = precision.choose("auto", tf.distribute.get_strategy())
     model = keras.saving.load_model(record / training.MODEL_FILE)
-    one, many = _latency(str(newest / "Format-Serving"))
+    single, many = _latency(str(newest / "Format-Serving"))
     return {
         "accuracy": result["metrics"]["accuracy"]["value"],
         "seconds": seconds,
         "stage": result["seconds"]["Trainer"],
         "speed": speed,
         "share": speed * training_flops(model) / peaks[used],
-        "answer": f"{one:.1f} ({many:.2f})",
+        "answer": f"{single:.1f} ({many:.2f})",
     }
 
 
-def _run(preset: str, work: Path, last: str, *settings: str) -> dict[str, Any]:
+def _run(preset: str, work: Path, last_stage: str, *settings: str) -> dict[str, Any]:
     """Run the pipeline and return what `run --json` prints; CIFAR-10 comes from CIFAR10_JPEG."""
-    command = [sys.executable, "-m", "pipeline", "run", "--json", "--preset", preset, "--to", last]
+    command = [sys.executable, "-m", "pipeline", "run", "--json", "--preset", preset, "--to", last_stage]
     command += ["--run-dir", str(work)]
     if preset.startswith("cifar10"):
         command += ["--data", os.environ["CIFAR10_JPEG"]]
     for setting in settings:
         command += ["--set", setting]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(f"{' '.join(command)} failed:\n{done.stderr[-3000:]}")
-    return json.loads(done.stdout.splitlines()[-1])
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if process.returncode:
+        sys.exit(f"{' '.join(command)} failed:\n{process.stderr[-3000:]}")
+    return json.loads(process.stdout.splitlines()[-1])
 
 
 def _latency(model: str) -> tuple[float, float]:
@@ -117,12 +117,12 @@ def _latency(model: str) -> tuple[float, float]:
     for count, repeats in ((1, 100), (256, 5)):
         pixels = tf.zeros([count, 32, 32, 3], tf.uint8)
         serve(pixels=pixels)
-        taken = []
+        seconds = []
         for _ in range(repeats):
             began = time.perf_counter()
             serve(pixels=pixels)["probabilities"].numpy()
-            taken.append((time.perf_counter() - began) / count * 1000)
-        times.append(statistics.median(taken))
+            seconds.append((time.perf_counter() - began) / count * 1000)
+        times.append(statistics.median(seconds))
     return times[0], times[1]
 
 

@@ -30,7 +30,7 @@ _DESCRIPTION_NAMES = frozenset(
 _RECORDS = re.compile(r"(\.(tfrec(ord)?s?|records?|tfr)\b[^/]*|-\d{5}-of-\d{5}(\.gz)?)$", re.IGNORECASE)
 
 
-def is_litter(relative: str) -> bool:
+def is_ignored(relative: str) -> bool:
     """Return True if a path is hidden or the operating system's own, in any of its folders: silently ignored."""
     return any(
         (part.startswith(".") and part != "." and not part.startswith("..")) or part.casefold() in _LITTER

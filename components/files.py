@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
 from components import file_names
-from components.names import printable
+from components.text import printable
 
 FRESH = ".fresh-"  # how the name of a file begins that `write_atomic` has not finished
 
@@ -43,9 +43,9 @@ def text(name: str | bytes) -> str:
         return name.encode("utf-8", "backslashreplace").decode()
 
 
-def shown(names: Sequence[str], most: int = 3) -> str:
+def listed(names: Sequence[str], limit: int = 3) -> str:
     """Return the first names on one line, for a message: safe to print."""
-    return ", ".join(printable(text(name)) for name in names[:most]) + (", ..." if len(names) > most else "")
+    return ", ".join(printable(text(name)) for name in names[:limit]) + (", ..." if len(names) > limit else "")
 
 
 def _gfile() -> Any:
@@ -80,7 +80,7 @@ def split_pattern(pattern: str) -> tuple[str, str]:
     return os.path.split(pattern)
 
 
-def matches(pattern: str) -> dict[str, str]:
+def glob_files(pattern: str) -> dict[str, str]:
     """Return the files that a path with *, ?, [] and ** in any of its parts names, sorted; litter left out.
 
     Returns:
@@ -94,12 +94,12 @@ def matches(pattern: str) -> dict[str, str]:
         names = glob.glob(rest, root_dir=base, recursive=True)
     if "**" in rest:
         names = [name for name in names if not is_folder(os.path.join(base, name))]
-    return {name: os.path.join(base, name) for name in sorted(names) if not file_names.is_litter(name)}
+    return {name: os.path.join(base, name) for name in sorted(names) if not file_names.is_ignored(name)}
 
 
-def matching(folder: str, pattern: str) -> list[str]:
+def glob_in(folder: str, pattern: str) -> list[str]:
     """Return the files of a folder whose name matches a glob pattern, sorted."""
-    return list(matches(os.path.join(glob.escape(folder), pattern)).values())
+    return list(glob_files(os.path.join(glob.escape(folder), pattern)).values())
 
 
 def size(path: str) -> int:
@@ -146,7 +146,7 @@ def _remote_errors() -> Iterator[None]:
     try:
         yield
     except tf.errors.OpError as error:
-        raise OSError(errno.EIO, why(error)) from error
+        raise OSError(errno.EIO, error_reason(error)) from error
 
 
 def write(path: str, content: str | bytes) -> None:
@@ -184,7 +184,7 @@ def write_atomic(path: str | os.PathLike[str], content: str | bytes) -> None:
         raise
 
 
-def why(error: BaseException) -> str:
+def error_reason(error: BaseException) -> str:
     """Return the reason of an OSError, or of TensorFlow's error for a remote path, on one line."""
     lines = str(getattr(error, "message", error)).splitlines()
     return getattr(error, "strerror", None) or (lines[0] if lines else type(error).__name__)
@@ -193,10 +193,10 @@ def why(error: BaseException) -> str:
 def names(folder: str) -> list[str]:
     """Return the names in a folder, litter too, sorted; none if there is no folder."""
     if is_remote(folder):
-        found = _gfile().listdir(folder) if is_folder(folder) else []
+        entries = _gfile().listdir(folder) if is_folder(folder) else []
     else:
-        found = os.listdir(folder) if os.path.isdir(folder) else []
-    return sorted(name.rstrip("/") for name in found)
+        entries = os.listdir(folder) if os.path.isdir(folder) else []
+    return sorted(name.rstrip("/") for name in entries)
 
 
 def remove_folder(folder: str) -> None:
@@ -210,7 +210,7 @@ def remove_folder(folder: str) -> None:
 def below(root: str) -> list[str]:
     """Every file in a folder and in those below it, litter too: paths relative to it with '/', sorted."""
     walked = _gfile().walk(root) if is_remote(root) else os.walk(root)
-    folders = ((str(here)[len(root) :].strip("/"), names) for here, _, names in walked)
+    folders = ((str(folder_path)[len(root) :].strip("/"), names) for folder_path, _, names in walked)
     return sorted(f"{folder}/{name}" if folder else name for folder, names in folders for name in names)
 
 
@@ -246,15 +246,15 @@ def walk(root: str) -> tuple[list[str], list[str]]:
 
 
 def _walk_local(root: str, folder: str, above: frozenset[str]) -> Iterator[tuple[str, list[str]]]:
-    here = os.path.join(root, folder)
-    real = os.path.realpath(here)
+    path = os.path.join(root, folder)
+    real = os.path.realpath(path)
     if real in above:  # a link to a folder that contains it
         return
     names: list[str] = []
     below: list[str] = []
-    with os.scandir(here) as entries:
+    with os.scandir(path) as entries:
         for entry in entries:
-            if file_names.is_litter(entry.name):
+            if file_names.is_ignored(entry.name):
                 continue
             (below if entry.is_dir() else names).append(entry.name)
     yield folder, names
@@ -265,7 +265,7 @@ def _walk_local(root: str, folder: str, above: frozenset[str]) -> Iterator[tuple
 def _walk_remote(root: str) -> Iterator[tuple[str, list[str]]]:
     root = root.rstrip("/")
     _gfile().stat(root)  # walk takes what cannot be reached for empty; this raises
-    for here, _, names in _gfile().walk(root):
-        folder = here[len(root) :].strip("/")
-        if not file_names.is_litter(folder):
-            yield folder, [name for name in names if not file_names.is_litter(name)]
+    for path, _, names in _gfile().walk(root):
+        folder = path[len(root) :].strip("/")
+        if not file_names.is_ignored(folder):
+            yield folder, [name for name in names if not file_names.is_ignored(name)]

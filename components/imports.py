@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def uncollected() -> Iterator[None]:
+def gc_paused() -> Iterator[None]:
     """Pause the garbage collector during heavy imports (a third faster) and freeze the imported objects afterwards.
 
     It makes a million objects that stay, and the collector would search among them again and again.

@@ -130,8 +130,8 @@ def load(
     preset = preset or next((str(layer["preset"]) for _, layer in reversed(layers) if layer.get("preset")), None)
     if preset is None:
         source = next((str(s) for s in (_source(layer) for _, layer in reversed(layers)) if s), "digits")
-        known = source in preset_names() and _source(_read_yaml(preset_path(source))) == source
-        preset = source if known else "folder"
+        is_preset = source in preset_names() and _source(_read_yaml(preset_path(source))) == source
+        preset = source if is_preset else "folder"
         if preset == "folder":
             from components.example_gen import sources  # reads images, and takes a moment to import
 
@@ -159,17 +159,17 @@ def _fit_network(layers: list[tuple[str, dict[str, Any]]]) -> str:
     trainers = [(origin, layer.get("trainer", {})) for origin, layer in layers]
     named = [str(trainer.get("network", networks.DEFAULT)) for _, trainer in trainers if "network" in trainer]
     network = named[-1] if named else networks.DEFAULT
-    (_, of_preset), *others = trainers
+    (_, of_preset), *overriding = trainers
     of_others = networks.settings_of_others(network)
     if network != of_preset.get("network", networks.DEFAULT):
         for key in ("learning_rate", *of_others):
             of_preset.pop(key, None)
-    given = {key: (value, origin) for origin, trainer in others for key, value in trainer.items()}
-    for key, other in of_others.items():
+    explicit = {key: (value, origin) for origin, trainer in overriding for key, value in trainer.items()}
+    for key, owner in of_others.items():
         default = Trainer.model_fields[key].default
-        value, origin = given.get(key, (default, ""))
+        value, origin = explicit.get(key, (default, ""))
         if value != default:
-            raise UserError(f"config key 'trainer.{key}' ({origin}): only the network {other} reads it, not {network}")
+            raise UserError(f"config key 'trainer.{key}' ({origin}): only the network {owner} reads it, not {network}")
     return network
 
 
@@ -231,8 +231,8 @@ def _check_keys(layer: dict[str, Any], section: type[BaseModel], origin: str, pr
     for key, value in layer.items():
         if key not in section.model_fields:
             near = difflib.get_close_matches(str(key), section.model_fields, n=1)
-            known = f"did you mean {prefix}{near[0]}?" if near else f"known: {', '.join(section.model_fields)}"
-            raise UserError(f"unknown config key {prefix + str(key)!r} ({origin}); {known}")
+            hint = f"did you mean {prefix}{near[0]}?" if near else f"known: {', '.join(section.model_fields)}"
+            raise UserError(f"unknown config key {prefix + str(key)!r} ({origin}); {hint}")
         inner = section.model_fields[key].annotation
         if isinstance(inner, type) and issubclass(inner, BaseModel):
             if not isinstance(value, dict):
@@ -254,6 +254,6 @@ def _explain(error: ValidationError, origins: dict[str, str]) -> str:
     key = ".".join(str(part) for part in first["loc"])
     message = first_error(error)
     secret = key == "metadata.url"
-    given = f" = {first['input']!r}" if not isinstance(first["input"], dict) and not secret else ""
+    value = f" = {first['input']!r}" if not isinstance(first["input"], dict) and not secret else ""
     origin = f" ({origins[key]})" if key in origins else ""
-    return f"config key '{key}'{given}{origin}: {message}" if key else message
+    return f"config key '{key}'{value}{origin}: {message}" if key else message

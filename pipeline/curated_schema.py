@@ -28,10 +28,10 @@ def path(config: Config) -> str | None:
 
 def describe(config: Config) -> str:
     """Return in a few words which schema a run takes."""
-    found = path(config)
-    if found is None:
+    schema = path(config)
+    if schema is None:
         return "inferred"
-    if config.schema_file or files.is_remote(found):
-        return found
+    if config.schema_file or files.is_remote(schema):
+        return schema
     own = Path("schema", config.name, SCHEMA_FILE)
-    return str(own) if Path(found) == own.resolve() else f"the package's own for {config.name}"
+    return str(own) if Path(schema) == own.resolve() else f"the package's own for {config.name}"

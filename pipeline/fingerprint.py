@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tfx.dsl.components.base.base_node import BaseNode
 
 PACKAGES = ("components", "pipeline")  # of this project
-TEXTS = frozenset({"components.names"})  # only word messages and notes: an edit of them must not train anything again
+TEXTS = frozenset({"components.text"})  # only word messages and notes: an edit of them must not train anything again
 _NAME = re.compile(rf"({'|'.join(PACKAGES)})(\.\w+)+")
 
 
@@ -67,16 +67,16 @@ def files(names: Iterable[str]) -> dict[str, Path]:
     Returns:
       Paths by the names of modules, or, of data such as templates, by their path.
     """
-    found: dict[str, Path] = {}
+    sources: dict[str, Path] = {}
     waiting = list(names)
     while waiting:
         for module, file in _modules(waiting.pop()):
-            if module not in found and module not in TEXTS:
-                found[module] = file
+            if module not in sources and module not in TEXTS:
+                sources[module] = file
                 waiting += _imports(file.read_bytes(), module if file.stem == "__init__" else module.rpartition(".")[0])
-    folders = {file.parent for file in found.values() if file.stem != "__init__"}
+    folders = {file.parent for file in sources.values() if file.stem != "__init__"}
     data = (path for folder in folders for path in _data(folder))
-    return found | {str(path.relative_to(ROOT)): path for path in data}
+    return sources | {str(path.relative_to(ROOT)): path for path in data}
 
 
 def _names(node: BaseNode) -> list[str]:

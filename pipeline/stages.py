@@ -52,8 +52,8 @@ def create_pipeline(config: Config, source: Source, platform: Platform) -> Pipel
         schema_gen = ImportSchemaGen(schema_file=platform.schema_path(curated)).with_id("SchemaGen")
         schema_gen.add_upstream_node(statistics_gen)  # needs nothing of it, but a run is easier to follow in order
     else:
-        others = [split for split in features.SPLITS if split != features.TRAIN]
-        schema_gen = tfx.SchemaGen(statistics=statistics, exclude_splits=others).with_id("SchemaGen")
+        other_splits = [split for split in features.SPLITS if split != features.TRAIN]
+        schema_gen = tfx.SchemaGen(statistics=statistics, exclude_splits=other_splits).with_id("SchemaGen")
     schema = schema_gen.outputs["schema"]
 
     # Compares the statistics of every split with the schema.
@@ -223,7 +223,7 @@ def read_schema(config: Config) -> str | None:
     try:
         schemas.read(path)
     except (OSError, tf.errors.OpError) as error:
-        raise UserError(f"cannot read the schema {path}: {files.why(error)}") from None
+        raise UserError(f"cannot read the schema {path}: {files.error_reason(error)}") from None
     except ValueError as error:
         raise UserError(f"the schema {path} is not a text proto of a TFDV schema: line {error}") from None
     return path

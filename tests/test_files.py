@@ -20,12 +20,12 @@ from components import file_names, files
     ],
 )
 def test_litter(path: str) -> None:
-    assert file_names.is_litter(path)
+    assert file_names.is_ignored(path)
 
 
 @pytest.mark.parametrize("path", ["cat/1.jpg", "./cat/1.jpg", "icon/1.png", "#1/1.jpg", "Recycled/1.jpg"])
 def test_no_litter(path: str) -> None:
-    assert not file_names.is_litter(path)
+    assert not file_names.is_ignored(path)
 
 
 def test_descriptions_by_their_names() -> None:

@@ -58,10 +58,10 @@ def find_uv():
         "uv<1",
     ]
     quiet = dict(os.environ, PIP_ROOT_USER_ACTION="ignore")
-    done = subprocess.run(command, env=quiet, stderr=subprocess.PIPE, text=True)
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        stop(f"pip could not install uv: {last}. Install uv yourself (it may be on PATH) and try again")
+    process = subprocess.run(command, env=quiet, stderr=subprocess.PIPE, text=True)
+    if process.returncode:
+        last_line = (process.stderr.strip().splitlines() or ["no message"])[-1]
+        stop(f"pip could not install uv: {last_line}. Install uv yourself (it may be on PATH) and try again")
     return str(own)
 
 
@@ -92,8 +92,8 @@ def main():
     if "--tools-only" in sys.argv[1:]:
         print(uv)
         return
-    wanted = hashlib.sha256(LOCK.read_bytes() + (ROOT / "setup.py").read_bytes()).hexdigest()
-    if STAMP.exists() and STAMP.read_text() == wanted:
+    digest = hashlib.sha256(LOCK.read_bytes() + (ROOT / "setup.py").read_bytes()).hexdigest()
+    if STAMP.exists() and STAMP.read_text() == digest:
         STAMP.touch()  # the lock's time changed (a fresh checkout), its content did not
         return
     if not any(map(shutil.which, ("g++", "c++", "clang++"))):
@@ -107,7 +107,7 @@ def main():
     subprocess.run([uv, "pip", "sync", *into, "--require-hashes", "--compile-bytecode", str(LOCK)], check=True)
     ours = ["--no-deps", "--no-build-isolation", "--editable", str(ROOT)]
     subprocess.run([uv, "pip", "install", *into, *ours], check=True)
-    STAMP.write_text(wanted)
+    STAMP.write_text(digest)
 
 
 if __name__ == "__main__":

@@ -94,8 +94,8 @@ def rooms() -> str:
         folder = ROOT / package.replace(".", "/")
         text = ast.get_docstring(ast.parse((folder / "__init__.py").read_text())) or ""
         imports = {_package(module, packages) for file in folder.glob("*.py") for module in imported(file)}
-        others = ", ".join(f"`{name}`" for name in sorted(imports - {package, ""}))
-        lines.append(f"| `{package}` | {' '.join(text.split(chr(10) * 2)[0].split())} | {others} |")
+        imported_packages = ", ".join(f"`{name}`" for name in sorted(imports - {package, ""}))
+        lines.append(f"| `{package}` | {' '.join(text.split(chr(10) * 2)[0].split())} | {imported_packages} |")
     return "\n".join(lines)
 
 

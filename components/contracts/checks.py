@@ -8,7 +8,7 @@ from typing import Any
 
 from components.contracts import metrics
 from components.contracts.gates import ROUNDING, Gate
-from components.names import printable
+from components.text import printable
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +44,7 @@ def _bound(gate: Gate, measured: Mapping[str, Any]) -> GateCheck:
     needed = f"{words} {metric.format(gate.limit)}"
     if gate.on == "interval":
         needed = f"{'lower' if least else 'upper'} end of the interval {needed}"
-    name, which, estimate = _worst(gate, measured)
+    name, where, estimate = _worst(gate, measured)
     if estimate is None:
         return GateCheck(name, needed, "not measured", False)
     value = metrics.value_of(estimate)
@@ -56,7 +56,7 @@ def _bound(gate: Gate, measured: Mapping[str, Any]) -> GateCheck:
     return GateCheck(
         name,
         needed,
-        f"lowest {text}, {which}" if which else text,
+        f"lowest {text}, {where}" if where else text,
         held >= gate.limit if least else held <= gate.limit,
         "" if gate.on == "interval" else note,
     )

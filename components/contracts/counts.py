@@ -132,7 +132,7 @@ def of_file(path: str) -> int:
         return int(records.batch(4096).reduce(np.int64(0), lambda n, batch: n + tf.size(batch, tf.int64)))
     except tf.errors.OpError as error:
         advice = _advice(os.path.dirname(os.path.dirname(path)))
-        why = re.sub(r"\{\{.*?\}\} |\s*\[Op:.*", "", files.why(error))  # the names of nodes of a graph
+        why = re.sub(r"\{\{.*?\}\} |\s*\[Op:.*", "", files.error_reason(error))  # the names of nodes of a graph
         raise Damaged(f"{path} is damaged: {why}; {advice}") from None
 
 

@@ -79,9 +79,9 @@ class Evaluation:
 
     def summary(self) -> dict[str, Any]:
         """Return what the result of a run keeps of it: all but the tables."""
-        kept = self.to_dict()
-        measured: dict[str, Any] = kept.pop("metrics")
-        return measured | {key: kept[key] for key in kept if key not in ("confusion_matrix", "calibration")}
+        values = self.to_dict()
+        measured: dict[str, Any] = values.pop("metrics")
+        return measured | {key: values[key] for key in values if key not in ("confusion_matrix", "calibration")}
 
 
 def read(evaluation_uri: str, confidence: float = 0.95) -> Evaluation:
@@ -99,7 +99,7 @@ def read(evaluation_uri: str, confidence: float = 0.95) -> Evaluation:
     return Evaluation(
         pictures=int(candidate[metrics.COUNT]),
         confidence=confidence,
-        metrics={name: one.estimate(candidate, confidence) for name, one in METRICS.items() if name in candidate},
+        metrics={name: metric.estimate(candidate, confidence) for name, metric in METRICS.items() if name in candidate},
         classes=[_class_result(name, i, matrix, unanswered[i], confidence) for i, name in enumerate(names)],
         slices=_slices(evaluation_uri, confidence),
         confusion_matrix=matrix,
@@ -114,7 +114,7 @@ def confusion(evaluation_uri: str) -> Counter[tuple[str, str]]:
     models = _whole_split(evaluation_uri)
     names: list[str] = json.loads((models.get("candidate") or models.get("") or {}).get("class_names", "[]"))
     matrix, unanswered, _ = _plots(evaluation_uri, len(names))
-    counts = {(name, other): count for name, row in zip(names, matrix) for other, count in zip(names, row)}
+    counts = {(name, predicted): count for name, row in zip(names, matrix) for predicted, count in zip(names, row)}
     return +Counter(counts | {(name, ""): count for name, count in zip(names, unanswered)})
 
 
@@ -198,7 +198,7 @@ def _slices(evaluation_uri: str, confidence: float) -> list[SliceResult]:
     """Return the candidate's metrics in every bin that has an image."""
     import tensorflow_model_analysis as tfma
 
-    found = []
+    results = []
     for of_slice in tfma.load_metrics(evaluation_uri):
         keys = of_slice.slice_key.single_slice_keys
         if len(keys) == 1 and keys[0].column in BINS:
@@ -207,8 +207,8 @@ def _slices(evaluation_uri: str, confidence: float) -> list[SliceResult]:
             accuracy = METRICS[metrics.ACCURACY].estimate(numbers, confidence)
             assert isinstance(accuracy, Estimate)
             (name,) = _slice_values(of_slice.slice_key)
-            found.append(SliceResult(BINS[keys[0].column], name, int(numbers[metrics.COUNT]), accuracy))
-    return sorted(found, key=lambda one: (one.by, float(one.name.split()[0])))
+            results.append(SliceResult(BINS[keys[0].column], name, int(numbers[metrics.COUNT]), accuracy))
+    return sorted(results, key=lambda result: (result.by, float(result.name.split()[0])))
 
 
 def _by_model(of_slice: Any) -> dict[str, dict[str, Any]]:
@@ -233,8 +233,8 @@ def _plots(evaluation_uri: str, classes: int) -> tuple[list[list[int]], list[int
         for item in of_slice.plot_keys_and_values:
             if item.key.model_name == "baseline":
                 continue
-            for one in item.value.multi_class_confusion_matrix_at_thresholds.matrices:
-                for entry in one.entries:
+            for matrix_proto in item.value.multi_class_confusion_matrix_at_thresholds.matrices:
+                for entry in matrix_proto.entries:
                     actual, predicted = entry.actual_class_id, entry.predicted_class_id
                     count = round(entry.num_weighted_examples)
                     if predicted < 0:

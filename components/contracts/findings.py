@@ -59,5 +59,5 @@ def write(folder: str, findings: Sequence[Finding]) -> None:
 
 def with_few_examples(findings: Iterable[Mapping[str, Any] | Finding]) -> list[Finding]:
     """Return the findings, or the JSON of findings, as the result of a run keeps them: with a few examples each."""
-    made = [one if isinstance(one, Finding) else Finding(**one) for one in findings]
-    return [dataclasses.replace(one, examples=one.examples[:_FEW]) for one in made]
+    parsed = [finding if isinstance(finding, Finding) else Finding(**finding) for finding in findings]
+    return [dataclasses.replace(finding, examples=finding.examples[:_FEW]) for finding in parsed]

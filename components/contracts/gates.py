@@ -59,12 +59,12 @@ class Gate(BaseModel):
             way = "higher" if metric.higher_is_better else "lower"
             raise ValueError(f"{self.metric} is better when {way}: set a {right}, not a {wrong}")
         if self.scope != "overall" and not metric.of_class:
-            single = ", ".join(name for name, one in METRICS.items() if one.of_class)
+            single = ", ".join(name for name, metric in METRICS.items() if metric.of_class)
             raise ValueError(f"{self.metric} has the scope overall only; by {self.scope} a gate can hold {single}")
         if self.scope != "overall" and self.max_drop is not None:
             raise ValueError("max_drop has the scope overall only")
         if self.on == "interval" and (self.max_drop is not None or not metric.has_interval):
-            single = ", ".join(name for name, one in METRICS.items() if one.has_interval)
+            single = ", ".join(name for name, metric in METRICS.items() if metric.has_interval)
             raise ValueError(f"on: interval holds a minimum or a maximum of {single}")
         if self.limit < 0 or (metric.percent and self.limit > 1):
             allowed = "a fraction from 0 to 1" if metric.percent else "0 or more"
@@ -142,8 +142,8 @@ def of_eval_config(config: Mapping[str, Any]) -> list[Gate]:
         for name, thresholds in spec.get("per_slice_thresholds", {}).items():
             for threshold in thresholds.get("thresholds", []):
                 gates += _of_threshold(name, threshold)
-    first = ("min_accuracy", "max_drop", "min_class_recall")
-    order = {key: i for i, key in enumerate((*first, *METRICS))}
+    short_keys = ("min_accuracy", "max_drop", "min_class_recall")
+    order = {key: i for i, key in enumerate((*short_keys, *METRICS))}
     return sorted(gates, key=lambda gate: (order.get(gate.key, order.get(gate.metric, len(order))), gate.key))
 
 
@@ -172,4 +172,4 @@ def _snake(config: Any) -> Any:
     """Return the JSON of a proto with the keys as the proto has them."""
     if isinstance(config, Mapping):
         return {re.sub(r"[A-Z]", lambda match: f"_{match[0].lower()}", key): _snake(of) for key, of in config.items()}
-    return [_snake(one) for one in config] if isinstance(config, list) else config
+    return [_snake(value) for value in config] if isinstance(config, list) else config

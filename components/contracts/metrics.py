@@ -22,7 +22,7 @@ TOP_K = (2, 3)  # left out where there are not more than k classes
 BINS = 15  # of equal width over the confidence: Guo et al., "On calibration of modern neural networks" (2017)
 
 
-class Answer(NamedTuple):
+class Prediction(NamedTuple):
     """What a model answered to one image."""
 
     class_name: str  # the right one
@@ -55,15 +55,15 @@ class Tally:
         """Images."""
         return self.pairs.total()
 
-    def add(self, answer: Answer) -> None:
+    def add(self, prediction: Prediction) -> None:
         """Count an answer."""
-        self.class_names = answer.class_names
-        self.pairs[answer.class_name, answer.predicted] += 1
+        self.class_names = prediction.class_names
+        self.pairs[prediction.class_name, prediction.predicted] += 1
         for k in TOP_K:
-            self.top_k[k] += answer.rank is not None and answer.rank < k
-        self.losses += answer.loss
-        self.squared_losses += answer.loss * answer.loss
-        self.bins[min(int(answer.confidence * BINS), BINS - 1)] += (1, answer.confidence, answer.rank == 0)
+            self.top_k[k] += prediction.rank is not None and prediction.rank < k
+        self.losses += prediction.loss
+        self.squared_losses += prediction.loss * prediction.loss
+        self.bins[min(int(prediction.confidence * BINS), BINS - 1)] += (1, prediction.confidence, prediction.rank == 0)
 
     def merge(self, other: Tally) -> None:
         """Add what another tally counted."""
@@ -212,14 +212,14 @@ def numbers(tally: Tally, bounds: Mapping[str, float] | None = None) -> dict[str
       bounds: the metrics whose interval is to be computed as well, and its confidence level. TFMA holds a model against
         numbers alone, so that an end of an interval is a number of its own: see `bound_name`.
     """
-    found: dict[str, float] = {COUNT: tally.count}
+    values: dict[str, float] = {COUNT: tally.count}
     for metric in METRICS.values():
-        found |= metric.numbers(tally)
+        values |= metric.numbers(tally)
     for name, confidence in (bounds or {}).items():
-        estimate = METRICS[name].estimate(found, confidence) if name in found else None
+        estimate = METRICS[name].estimate(values, confidence) if name in values else None
         if isinstance(estimate, Estimate):
-            found |= {bound_name(name, "low"): estimate.low, bound_name(name, "high"): estimate.high}
-    return found
+            values |= {bound_name(name, "low"): estimate.low, bound_name(name, "high"): estimate.high}
+    return values
 
 
 def bound_name(metric: str, end: Literal["low", "high"]) -> str:

@@ -62,7 +62,7 @@ def write(folder: str, part: int, predictions: Predictions) -> None:
 def read(folder: str) -> Predictions | None:
     """Read all files of the artifact at `folder`; None where the model answered nothing."""
     parts = []
-    for path in files.matching(folder, _PATTERN):
+    for path in files.glob_in(folder, _PATTERN):
         with np.load(io.BytesIO(files.read_bytes(path)), allow_pickle=False) as columns:
             parts.append(Predictions(*(columns[name] for name in _COLUMNS)))
     return concatenate(parts) if parts else None

@@ -11,14 +11,14 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2
 from components.contracts import features as f
 from components.contracts import schema as schemas
 from components.contracts.findings import ANOMALIES, KEPT, WARN, Finding
-from components.data_gate.messages import SHOWN, found, one_line, pictures, quote
+from components.data_gate.messages import SHOWN, finding, image_count, one_line, quote
 
 COMPARABLE = 100  # images; the distributions of fewer differ by chance alone
 
 _CORRECT = "Correct the data, or the schema where the data is right"
 
 
-def breaches(files: Mapping[str, str], action: str) -> Iterator[Finding]:
+def schema_anomalies(files: Mapping[str, str], action: str) -> Iterator[Finding]:
     """Every anomaly that ExampleValidator found; `files` holds the path of its output for each split."""
     for split, path in files.items():
         yield from _in_words(split, schemas.read_anomalies(path), action)
@@ -39,14 +39,14 @@ def distances(statistics: Mapping[str, str], schema: str, previous: str | None, 
     train = splits.pop(f.TRAIN)
     if _count(train) < COMPARABLE:
         return
-    for split, other in splits.items():
-        if _count(other) < COMPARABLE:
+    for split, statistics_of_split in splits.items():
+        if _count(statistics_of_split) < COMPARABLE:
             continue
-        skew = tfdv.validate_statistics(train, rules, serving_statistics=other)
+        skew = tfdv.validate_statistics(train, rules, serving_statistics=statistics_of_split)
         yield from _in_words(f"{f.TRAIN} against {split}", skew, action, comparisons=True)
-    before = tfdv.load_stats_binary(previous) if previous else None
-    if before is not None and _count(before) >= COMPARABLE:
-        drift = tfdv.validate_statistics(train, rules, previous_statistics=before)
+    earlier = tfdv.load_stats_binary(previous) if previous else None
+    if earlier is not None and _count(earlier) >= COMPARABLE:
+        drift = tfdv.validate_statistics(train, rules, previous_statistics=earlier)
         yield from _in_words(f"{f.TRAIN} against that of the data before", drift, action, comparisons=True)
 
 
@@ -70,14 +70,14 @@ def _in_words(
             short, long = one_line(reason.short_description), one_line(reason.description)
             text = f"{where}: {one_line(feature)}: {short}: {long}".rstrip(".")
             example = {"where": where, "feature": feature, "short": short, "description": long}
-            yield found(ANOMALIES, action, f"{text}.", _CORRECT, 1, [example])
+            yield finding(ANOMALIES, action, f"{text}.", _CORRECT, 1, [example])
 
 
 def _is_comparison(reason: Any) -> bool:
     return anomalies_pb2.AnomalyInfo.Type.Name(reason.type).startswith("COMPARATOR_")
 
 
-def unlearnable(counts: Mapping[str, Mapping[str, int]], action: str) -> Iterator[Finding]:
+def missing_classes(counts: Mapping[str, Mapping[str, int]], action: str) -> Iterator[Finding]:
     """Return splits without images, classes that are elsewhere but not in train, and (a warning) those only in train.
 
     `counts` holds the images of each class of each split.
@@ -87,20 +87,20 @@ def unlearnable(counts: Mapping[str, Mapping[str, int]], action: str) -> Iterato
     """
     for split in f.SPLITS:
         if not sum(counts.get(split, {}).values()):
-            yield found(ANOMALIES, action, f"{split} has no images.", "Add some, or change data.splits", 0)
+            yield finding(ANOMALIES, action, f"{split} has no images.", "Add some, or change data.splits", 0)
     train = counts.get(f.TRAIN, {})
     for split in (f.VALIDATION, f.TEST):
         for name, count in sorted(counts.get(split, {}).items()):
             if count and not train.get(name):
-                what = f"Class {quote(name)} has {pictures(count)} in {split} and none in train."
+                message = f"Class {quote(name)} has {image_count(count)} in {split} and none in train."
                 example = {"class_name": name, "split": split}
-                yield found(ANOMALIES, action, what, "Add some to train, or remove the class", count, [example])
+                yield finding(ANOMALIES, action, message, "Add some to train, or remove the class", count, [example])
         unmeasured = [name for name, count in train.items() if count and not counts.get(split, {}).get(name)]
         if unmeasured and any(counts.get(split, {}).values()):
             named = ", ".join(quote(name) for name in unmeasured[:SHOWN]) + (", ..." if len(unmeasured) > SHOWN else "")
-            one = len(unmeasured) == 1
-            which, it = ("class ", "it") if one else (f"{len(unmeasured):,} classes: ", "them")
+            single = len(unmeasured) == 1
+            subject, pronoun = ("class ", "it") if single else (f"{len(unmeasured):,} classes: ", "them")
             examples = [{"class_name": name, "split": split} for name in unmeasured[:KEPT]]
-            what = f"{split} has no image of {which}{named}, which train has, and cannot measure {it}."
+            message = f"{split} has no image of {subject}{named}, which train has, and cannot measure {pronoun}."
             advice = f"Add images to {split}; where that is cut out of train, a class needs 3 different ones"
-            yield found(ANOMALIES, WARN, what, advice, len(unmeasured), examples)
+            yield finding(ANOMALIES, WARN, message, advice, len(unmeasured), examples)

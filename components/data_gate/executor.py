@@ -29,7 +29,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         """Write the `findings`.
 
         Raises:
-          GateRefused: a finding of a kind that is set to "stop" was made.
+          GateRefused: a finding of a kind that is set to "stop" was reported.
         """
         uris = {key: artifacts[0].uri for key, artifacts in input_dict.items() if artifacts}
         data = gate.Data(
@@ -41,17 +41,17 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             previous=f"{uris['previous']}/{findings.TRAIN_STATISTICS_FILE}" if "previous" in uris else None,
         )
         out = artifact_utils.get_single_uri(output_dict["findings"])
-        found = gate.examine(
+        reported = gate.run_checks(
             data,
             json.loads(exec_properties["actions"]),
             exec_properties["max_rejected"],
             self._make_beam_pipeline(),
             scratch=os.path.join(out, "same_pixels"),
         )
-        for finding in found:
+        for finding in reported:
             logging.warning("%s: %s", finding.kind, finding.message)
-        gate.refuse(found)
-        findings.write(out, found)
+        gate.raise_on_stop(reported)
+        findings.write(out, reported)
         fileio.copy(data.statistics[f.TRAIN], os.path.join(out, findings.TRAIN_STATISTICS_FILE))
 
 

@@ -96,7 +96,7 @@ def freeze(
         schema = schemas.read(str(source))
         text = files.read_bytes(str(source)).decode()
     except (OSError, ValueError) as error:
-        raise UserError(f"{source} is not the schema of a run: {files.why(error)}") from error
+        raise UserError(f"{source} is not the schema of a run: {files.error_reason(error)}") from error
     if not curated:
         text = _curated(schema, sorted(class_names))
     try:

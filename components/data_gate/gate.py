@@ -18,7 +18,7 @@ from components.contracts.findings import (
     STOP,
     Finding,
 )
-from components.data_gate import anomalies, rejected, same_pixels
+from components.data_gate import anomalies, duplicates, rejected
 from components.errors import GateRefused
 
 
@@ -43,7 +43,7 @@ class Data:
     previous: str | None = None
 
 
-def examine(
+def run_checks(
     data: Data, actions: Mapping[str, str], max_rejected: float, pipeline: beam.Pipeline, scratch: str
 ) -> list[Finding]:
     """All that speaks against the data, in a fixed order.
@@ -61,8 +61,8 @@ def examine(
 def _by_numbers(data: Data, actions: Mapping[str, str], max_rejected: float) -> Iterator[Finding]:
     counted = counts.read(data.examples)
     if (action := actions[ANOMALIES]) != OFF:
-        yield from anomalies.unlearnable(counted.splits, action)
-        yield from anomalies.breaches(data.anomalies, action)
+        yield from anomalies.missing_classes(counted.splits, action)
+        yield from anomalies.schema_anomalies(data.anomalies, action)
         yield from anomalies.distances(data.statistics, data.schema, data.previous, action)
     if (action := actions[REJECTED]) != OFF:
         yield from rejected.rejected(data.examples, counted, max_rejected, action)
@@ -71,12 +71,12 @@ def _by_numbers(data: Data, actions: Mapping[str, str], max_rejected: float) -> 
 def _by_pixels(data: Data, actions: Mapping[str, str], pipeline: beam.Pipeline, scratch: str) -> Iterator[Finding]:
     looked_for = {kind: actions[kind] for kind in (LEAKS, CONFLICTS, DUPLICATES) if actions[kind] != OFF}
     if looked_for:
-        found, records = same_pixels.same_pixels(pipeline, data.files, scratch, looked_for)
+        findings, records = duplicates.find_duplicates(pipeline, data.files, scratch, looked_for)
         counts.check(data.examples, records)
-        yield from found
+        yield from findings
 
 
-def refuse(findings: list[Finding]) -> None:
+def raise_on_stop(findings: list[Finding]) -> None:
     """Raise GateRefused if a finding stops the run."""
     stopping = [finding.message for finding in findings if finding.action == STOP]
     if stopping:

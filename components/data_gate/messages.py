@@ -10,12 +10,12 @@ from components.contracts.findings import STOP, Finding
 SHOWN = 5  # examples in a message
 
 
-def found(
-    kind: str, action: str, what: str, advice: str, count: int, examples: Sequence[dict[str, Any]] = ()
+def finding(
+    kind: str, action: str, message: str, advice: str, count: int, examples: Sequence[dict[str, Any]] = ()
 ) -> Finding:
-    """Return a finding whose message is `what`, a sentence, then `advice`, a sentence without its full stop."""
+    """Return a finding whose message is `message`, a sentence, then `advice`, a sentence without its full stop."""
     way_out = f", or set gate.{kind}=warn" if action == STOP else ""
-    return Finding(kind, action, f"{what} {advice}{way_out}.", count, examples)
+    return Finding(kind, action, f"{message} {advice}{way_out}.", count, examples)
 
 
 def quote(name: str) -> str:
@@ -30,9 +30,9 @@ def one_line(text: str) -> str:
 
 def for_example(words: Iterable[str]) -> str:
     """Return ", e.g. a; b", or nothing where there is no example."""
-    shown = [word for word, _ in zip(words, range(SHOWN))]
-    return f", e.g. {'; '.join(shown)}" if shown else ""
+    few = [word for word, _ in zip(words, range(SHOWN))]
+    return f", e.g. {'; '.join(few)}" if few else ""
 
 
-def pictures(count: int) -> str:
+def image_count(count: int) -> str:
     return "1 image" if count == 1 else f"{count:,} images"

@@ -7,7 +7,7 @@ from tfx.dsl.components.common import resolver
 from tfx.types import Artifact
 
 
-class AcceptedBefore(resolver.ResolverStrategy):
+class LatestAcceptedData(resolver.ResolverStrategy):
     """Resolves `previous` to the latest findings older than the `statistics` of this run, or to nothing.
 
     The gate keeps findings of accepted data only, so data that was refused never becomes the measure. As only

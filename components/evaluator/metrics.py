@@ -20,27 +20,27 @@ import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.proto import metrics_for_slice_pb2
 
 from components.contracts import features as f
-from components.contracts.metrics import ACCURACY, BINS, Answer, Tally, numbers
+from components.contracts.metrics import ACCURACY, BINS, Prediction, Tally, numbers
 
 NO_ANSWER = -1  # TFMA's class id for "nothing predicted": the probabilities are not finite
 SMALLEST = 1e-7  # a probability counts as at least this much in the cross entropy, as in Keras
 
 
 @dataclasses.dataclass
-class Names:
+class ClassIndex:
     """The classes of a model, decoded once for all its images."""
 
     class_names: list[str] = dataclasses.field(default_factory=list)
     index: dict[str, int] = dataclasses.field(default_factory=dict)
 
-    def answer(self, class_name: str, outputs: dict[str, np.ndarray]) -> Answer:
+    def prediction(self, class_name: str, outputs: dict[str, np.ndarray]) -> Prediction:
         """Of the signature's `outputs` for an image of the class `class_name`."""
         if not self.class_names:
             self.class_names = [name.decode() for name in outputs[f.CLASS_NAMES].reshape(-1)]
             self.index = {name: i for i, name in enumerate(self.class_names)}
         probabilities = np.asarray(outputs[f.PROBABILITIES], np.float64).reshape(-1).tolist()
         if not all(map(math.isfinite, probabilities)):
-            return Answer(class_name, self.class_names, NO_ANSWER, 0.0, None, -math.log(SMALLEST))
+            return Prediction(class_name, self.class_names, NO_ANSWER, 0.0, None, -math.log(SMALLEST))
         confidence = max(probabilities)
         label = self.index.get(class_name)
         if label is None:
@@ -48,9 +48,9 @@ class Names:
         else:
             right = probabilities[label]
             # Equal probabilities rank in the order of the classes, as argmax has it.
-            rank = sum(one > right for one in probabilities) + probabilities[:label].count(right)
+            rank = sum(probability > right for probability in probabilities) + probabilities[:label].count(right)
         loss = -math.log(min(max(right, SMALLEST), 1.0))
-        return Answer(class_name, self.class_names, probabilities.index(confidence), confidence, rank, loss)
+        return Prediction(class_name, self.class_names, probabilities.index(confidence), confidence, rank, loss)
 
 
 def confusion_matrix(tally: Tally) -> metrics_for_slice_pb2.MultiClassConfusionMatrixAtThresholds:
@@ -78,7 +78,7 @@ def calibration(tally: Tally) -> metrics_for_slice_pb2.CalibrationHistogramBucke
     return plot
 
 
-class _AnswerFn(tfma.metrics.Preprocessor):
+class _PredictionFn(tfma.metrics.Preprocessor):
     """Looks at an image's outputs once, however many slices the image is in."""
 
     def __init__(self, model_name: str) -> None:
@@ -86,12 +86,12 @@ class _AnswerFn(tfma.metrics.Preprocessor):
         self._model_name = model_name
 
     def setup(self) -> None:
-        self._names = Names()
+        self._names = ClassIndex()
 
-    def process(self, extracts: Any) -> Iterator[Answer]:
+    def process(self, extracts: Any) -> Iterator[Prediction]:
         inputs = tfma.metrics.to_standard_metric_inputs(extracts)
         label = np.asarray(inputs.get_labels(model_name=self._model_name)).reshape(-1)[0]
-        yield self._names.answer(label.decode(), inputs.get_predictions(model_name=self._model_name))
+        yield self._names.prediction(label.decode(), inputs.get_predictions(model_name=self._model_name))
 
 
 class _TallyFn(beam.CombineFn):
@@ -102,7 +102,7 @@ class _TallyFn(beam.CombineFn):
     def create_accumulator(self) -> Tally:
         return Tally()
 
-    def add_input(self, accumulator: Tally, element: Answer) -> Tally:
+    def add_input(self, accumulator: Tally, element: Prediction) -> Tally:
         accumulator.add(element)
         return accumulator
 
@@ -131,7 +131,7 @@ def _computations(name: str, bounds: Mapping[str, float], model_names: list[str]
     return [
         tfma.metrics.MetricComputation(
             keys=[tfma.metrics.MetricKey(name=name, model_name=model_name)],
-            preprocessors=[_AnswerFn(model_name)],
+            preprocessors=[_PredictionFn(model_name)],
             combiner=_TallyFn(model_name, bounds),
         )
         for model_name in model_names or [""]

@@ -16,11 +16,11 @@ BRIGHTNESS_BINS = 10  # of equal width over [0, 1]
 
 def custom_extractors(eval_shared_model: Any, eval_config: Any, tensor_adapter_config: Any) -> list[Any]:
     """TFMA's own extractors, and behind that of the features one that adds the bins; TFX's Evaluator calls it."""
-    features, *others = tfma.default_extractors(
+    features, *rest = tfma.default_extractors(
         eval_shared_model=eval_shared_model, eval_config=eval_config, tensor_adapter_config=tensor_adapter_config
     )
     bins = tfma.extractors.Extractor(stage_name="ExtractBins", ptransform=beam.Map(_with_bins))
-    return [features, bins, *others]
+    return [features, bins, *rest]
 
 
 def brightness_bin(brightness: float) -> str:

@@ -88,15 +88,15 @@ def _fetch(published: Published, file: IO[bytes], progress: Progress | None, pau
         except urllib.error.HTTPError as error:
             if error.code < 500:
                 raise
-            last: Exception = error
+            last_error: Exception = error
         except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
-            last = error
+            last_error = error
         else:
-            last = ConnectionError("the connection broke off")
+            last_error = ConnectionError("the connection broke off")
         failures = failures + 1 if file.seek(0, os.SEEK_END) == before else 1
-        unreachable = before == 0 and isinstance(getattr(last, "reason", None), OSError)
+        unreachable = before == 0 and isinstance(getattr(last_error, "reason", None), OSError)
         if unreachable or failures >= _ATTEMPTS:
-            raise last
+            raise last_error
         time.sleep(pause * 2 ** (failures - 1))
 
 
@@ -117,14 +117,14 @@ def _fetch_rest(url: str, file: IO[bytes], start: int, progress: Progress | None
             start = 0
         length = int(response.headers.get("Content-Length") or 0)
         total = start + length if length else 0
-        done = start
+        received = start
         while block := response.read(_BLOCK):
             file.write(block)
-            done += len(block)
+            received += len(block)
             if progress:
-                progress(done, total)
+                progress(received, total)
         file.flush()
-        return done == total or not total
+        return received == total or not total
 
 
 def _sha256(path: str) -> str:

@@ -30,7 +30,7 @@ def fingerprint(path: str) -> str:
     try:
         listing = Listing.at(path)
     except OSError as error:
-        raise UserError(f"{files.text(path)}: cannot be read ({files.why(error)}).") from error
+        raise UserError(f"{files.text(path)}: cannot be read ({files.error_reason(error)}).") from error
     if not listing.names:
         raise UserError(f"{files.text(path)}: no files there.")
     total = hashlib.sha256()

@@ -127,7 +127,7 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
 
     def _convert(self, config: settings.Settings, path: str, examples: types.Artifact, scratch: str) -> None:
         inventory = detect.inventory(config.format, path, Features(config.image, config.label))
-        what = inventory.title or text(path)
+        title = inventory.title or text(path)
         prefixes = [os.path.join(scratch, f"unit-{i:05d}") for i in range(len(inventory.units))]
         for prefix, unit in zip(prefixes, inventory.units):
             shuffle_files.save(prefix + ".unit", unit)
@@ -137,7 +137,7 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
         results: list[shuffle_files.UnitResult] = [load(prefix + ".result") for prefix in prefixes]
         shuffled = [path for result in results for path in result.paths]
         indexes: list[shuffle_files.Index] = [load(path + ".index") for path in shuffled]
-        planned = plan.make(what, results, inventory, indexes, config.shares)
+        planned = plan.make(title, results, inventory, indexes, config.shares)
         shuffle_files.save(os.path.join(scratch, "plan"), planned.targets)
         shards = _shards(shuffled, indexes, planned, examples, os.path.join(scratch, "plan"))
         self._run("Write", shards, _WriteShards())
@@ -145,7 +145,7 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
         rejected = [*planned.rejected, *(rejection for path in shuffled for rejection in load(path + ".result"))]
         rejects.write(examples.uri, rejected)
         turned = sum(result.turned for result in results)
-        _write_counts(examples.uri, what, planned, indexes, len(rejected), turned)
+        _write_counts(examples.uri, title, planned, indexes, len(rejected), turned)
 
     def _run(self, label: str, elements: Iterable[Any], work: beam.DoFn) -> None:
         with self._make_beam_pipeline() as pipeline:
@@ -175,12 +175,12 @@ def _shards(
 def _note_of_turned(count: int) -> list[str]:
     if not count:
         return []
-    what = "1 image was" if count == 1 else f"{count:,} images were"
-    return [f"{what} turned upright, as the EXIF orientation says, and re-encoded"]
+    subject = "1 image was" if count == 1 else f"{count:,} images were"
+    return [f"{subject} turned upright, as the EXIF orientation says, and re-encoded"]
 
 
 def _write_counts(
-    uri: str, what: str, planned: plan.Plan, indexes: list[shuffle_files.Index], rejected: int, turned: int
+    uri: str, title: str, planned: plan.Plan, indexes: list[shuffle_files.Index], rejected: int, turned: int
 ) -> None:
     pictures: Counter[tuple[int, int]] = Counter()
     for index in indexes:
@@ -193,7 +193,7 @@ def _write_counts(
         for code, split in enumerate(f.SPLITS)
     }
     counted = counts.Counts(
-        source=what,
+        source=title,
         class_names=planned.class_names,
         splits=splits,
         rejected=rejected,

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from components.contracts.features import TRAIN
 from components.errors import UserError
 from components.example_gen import split_names
-from components.files import shown, text
+from components.files import listed, text
 
 # Folders that hold a part of the data, whatever their images show: never the names of all classes.
 _CONTAINERS = frozenset(
@@ -56,7 +56,7 @@ def class_name(folder: str) -> str:
 
 
 def locate_folders(
-    filled: Collection[str], folders: Collection[str], what: str, described: Sequence[str] = ()
+    filled: Collection[str], folders: Collection[str], title: str, described: Sequence[str] = ()
 ) -> Layout:
     """Return what folders stand for ('' is the top, '/' between names).
 
@@ -70,13 +70,13 @@ def locate_folders(
       UserError: there are no files, no class folders, only one class, or splits and classes cannot be told apart.
     """
     if not filled:
-        raise UserError(f"{what}: no images in it. Expected a folder for each class, with its images in it.")
+        raise UserError(f"{title}: no images in it. Expected a folder for each class, with its images in it.")
     paths = {folder: tuple(part for part in folder.split("/") if part) for folder in {*filled, *folders}}
-    around = _around([paths[folder] for folder in filled], what)
+    around = _around([paths[folder] for folder in filled], title)
     inner = {folder: path[len(around) :] for folder, path in paths.items() if path[: len(around)] == around}
     used = [inner[folder] for folder in filled if folder in inner]
-    splits = _splits(used, what)
-    split_last = not splits and _class_then_split(used, what)
+    splits = _splits(used, title)
+    split_last = not splits and _class_then_split(used, title)
     repeated = {top: _repeated(used, top, splits) for top in splits}
     result: dict[str, SplitAndClass | None] = dict.fromkeys(paths)
     for folder, path in inner.items():
@@ -88,7 +88,7 @@ def locate_folders(
             split = split_last.get(path[1])
         if names and (split or not splits):
             result[folder] = SplitAndClass(split, class_name(names[0]))
-    _check_classes(what, {folder: result[folder] for folder in filled}, splits, described)
+    _check_classes(title, {folder: result[folder] for folder in filled}, splits, described)
     reasons = {folder: _no_class(inner.get(folder, ()), splits) for folder, target in result.items() if target is None}
     notes = [*_levels([inner[folder] for folder in filled if result[folder]], splits, repeated, bool(split_last))]
     if not splits:
@@ -96,7 +96,7 @@ def locate_folders(
     return Layout(result, reasons, notes)
 
 
-def _around(used: Sequence[_Path], what: str) -> _Path:
+def _around(used: Sequence[_Path], title: str) -> _Path:
     """Return the folders around everything, each the only one in the one before; a split's is none."""
     depth = 0
     while True:
@@ -107,13 +107,13 @@ def _around(used: Sequence[_Path], what: str) -> _Path:
         name = split_names.named(next(iter(tops)))
         if name.split and not name.rest:
             below = [path[1:] for path in inner if len(path) > 1]
-            if len({split_names.named(path[0]).split for path in below} - {None}) < 2 or not _splits(below, what):
+            if len({split_names.named(path[0]).split for path in below} - {None}) < 2 or not _splits(below, title):
                 break
         depth += 1
     return max(used, key=len)[:depth]
 
 
-def _splits(used: Sequence[_Path], what: str) -> dict[str, str]:
+def _splits(used: Sequence[_Path], title: str) -> dict[str, str]:
     """Return the split of each top folder that stands for one; none where the top folders are classes."""
     below: dict[str, set[str]] = defaultdict(set)  # by top folder, the names of filled folders in it; '' for itself
     for path in used:
@@ -126,48 +126,49 @@ def _splits(used: Sequence[_Path], what: str) -> dict[str, str]:
             rests[name.rest].add(name.split)
     if len(rests) > 1 and any(TRAIN in together and len(together) > 1 for together in rests.values()):
         raise UserError(
-            f"{what}: its folders are named by class and split at once ({_listed(below)}). "
+            f"{title}: its folders are named by class and split at once ({_folders(below)}). "
             "Put them into train/<class>/ and test/<class>/."
         )
     by_name = {top: name.split for top, name in names.items() if name.split and (not name.rest or len(rests) == 1)}
     if len(rests) > 1 and all(name.split and "" not in below[top] for top, name in names.items()):
         raise UserError(
-            f"{what}: {_listed(below)} are named like splits and like more: which are the classes? "
+            f"{title}: {_folders(below)} are named like splits and like more: which are the classes? "
             "Call the splits train, validation and test, or give one of these folders."
         )
     splits = split_names.settled(by_name)
-    others = sorted(set(below) - set(splits))
-    given = set(splits.values())
-    if len(given) < 2 and others:
-        _check_beside(what, below, splits, others)
+    other_folders = sorted(set(below) - set(splits))
+    given_splits = set(splits.values())
+    if len(given_splits) < 2 and other_folders:
+        _check_beside(title, below, splits, other_folders)
         return {}
-    if splits and TRAIN not in given:
+    if splits and TRAIN not in given_splits:
         if len(below) == 1 and names[next(iter(below))].rest:
             return {}
         raise UserError(
-            f"{what}: there are images for {' and '.join(sorted(given))} ({_listed(splits)}), and none for train. "
-            "Give the folder that holds train as well; or give one of these folders itself, to have its images split."
+            f"{title}: there are images for {' and '.join(sorted(given_splits))} ({_folders(splits)}), and none for "
+            "train. Give the folder that holds train as well; or give one of these folders itself, to have its images "
+            "split."
         )
     return splits
 
 
 def _check_beside(
-    what: str, below: Mapping[str, Collection[str]], splits: Mapping[str, str], others: Sequence[str]
+    title: str, below: Mapping[str, Collection[str]], splits: Mapping[str, str], other_folders: Sequence[str]
 ) -> None:
     """Refuse a folder named like a split that lies beside others and holds class folders, as a split would."""
-    inside = {name for other in others for name in below[other]} | set(others)
+    inside = {name for folder in other_folders for name in below[folder]} | set(other_folders)
     for top in splits:
         is_like_one = "" not in below[top] and len(below[top]) > 1
-        others_are = all("" not in below[other] and len(below[other]) > 1 for other in others)
+        others_are = all("" not in below[folder] and len(below[folder]) > 1 for folder in other_folders)
         if is_like_one and (not others_are or inside & set(below[top])):
             raise UserError(
-                f"{what}: {_listed([top])} is named like a split and holds folders ({shown(sorted(below[top]))}), "
-                f"and {_listed(others)} beside it is none: which are the classes? "
-                f"Give {_listed([top])} itself, or move {_listed(others)} elsewhere."
+                f"{title}: {_folders([top])} is named like a split and holds folders ({listed(sorted(below[top]))}), "
+                f"and {_folders(other_folders)} beside it is none: which are the classes? "
+                f"Give {_folders([top])} itself, or move {_folders(other_folders)} elsewhere."
             )
 
 
-def _class_then_split(used: Sequence[_Path], what: str) -> dict[str, str]:
+def _class_then_split(used: Sequence[_Path], title: str) -> dict[str, str]:
     """Return the split of each folder within the classes, where these tell it: `<class>/train/…`, `<class>/test/…`."""
     names = {path[1]: split_names.named(path[1]) for path in used if len(path) > 1}
     splits = split_names.settled({name: n.split for name, n in names.items() if n.split and not n.rest})
@@ -175,13 +176,13 @@ def _class_then_split(used: Sequence[_Path], what: str) -> dict[str, str]:
         return {}
     if without := sorted("/".join(path) for path in used if path and (len(path) < 2 or path[1] not in splits)):
         raise UserError(
-            f"{what}: some class folders hold folders for splits ({shown(sorted(splits))}), "
-            f"and {_listed(without)} is in none of them. Sort all images of each class into such folders, or none."
+            f"{title}: some class folders hold folders for splits ({listed(sorted(splits))}), "
+            f"and {_folders(without)} is in none of them. Sort all images of each class into such folders, or none."
         )
     tops = {path[0] for path in used if path}
     if deeper := sorted("/".join(path) for path in used if len(path) > 2):
         raise UserError(
-            f"{what}: the splits lie within {_listed(tops)} and hold folders ({_listed(deeper)}): "
+            f"{title}: the splits lie within {_folders(tops)} and hold folders ({_folders(deeper)}): "
             "which are the classes? Give one of these folders."
         )
     return splits
@@ -189,7 +190,7 @@ def _class_then_split(used: Sequence[_Path], what: str) -> dict[str, str]:
 
 def _repeated(used: Sequence[_Path], top: str, splits: Mapping[str, str]) -> str:
     """Return the one folder in a split to look through: named like the split, or the same in all splits; else ''."""
-    inside = {other: {path[1] for path in used if path[:1] == (other,) and len(path) > 1} for other in splits}
+    inside = {folder: {path[1] for path in used if path[:1] == (folder,) and len(path) > 1} for folder in splits}
     if len(inside[top]) != 1:
         return ""
     (only,) = inside[top]
@@ -201,25 +202,25 @@ def _repeated(used: Sequence[_Path], top: str, splits: Mapping[str, str]) -> str
 
 
 def _check_classes(
-    what: str, filled: Mapping[str, SplitAndClass | None], splits: Mapping[str, str], described: Sequence[str]
+    title: str, filled: Mapping[str, SplitAndClass | None], splits: Mapping[str, str], described: Sequence[str]
 ) -> None:
     targets = [target for target in filled.values() if target]
     trained = {str(target.class_name) for target in targets if target.split in (None, TRAIN)}
     classes = sorted({str(target.class_name) for target in targets})
-    unread = f" (what {shown(described)} may say of classes is not read)" if described else ""
+    unread = f" (what {listed(described)} may say of classes is not read)" if described else ""
     contained = all(name.casefold() in _CONTAINERS for name in classes)
     if not trained or (contained and len(classes) == 1):
-        where = f"the images of {_listed(splits)} lie in no class folders" if splits else "images but no class folders"
+        where = f"the images of {_folders(splits)} lie in no class folders" if splits else "images but no class folders"
         train = [f"{top}/<class>/" for top in sorted(splits) if splits[top] == TRAIN]
         example = train[0] if train else "a folder named after it"
-        raise UserError(f"{what}: {where}{unread}. Put the images of each class into {example}.")
+        raise UserError(f"{title}: {where}{unread}. Put the images of each class into {example}.")
     if len(classes) == 1:
         raise UserError(
-            f"{what}: only one class, {classes[0]!r}{unread}. A classifier needs at least two class folders."
+            f"{title}: only one class, {classes[0]!r}{unread}. A classifier needs at least two class folders."
         )
     if contained:
         raise UserError(
-            f"{what}: {_listed(classes)} are parts of one data set, not classes. "
+            f"{title}: {_folders(classes)} are parts of one data set, not classes. "
             "Give the folder whose folders are named after the classes."
         )
 
@@ -228,7 +229,7 @@ def _no_class(path: _Path, splits: Mapping[str, str]) -> str:
     reason = "not in the folder of a class"
     if not splits or not path:
         return reason
-    return f"{reason}: directly in {path[0]}/" if path[0] in splits else f"{reason}: beside {_listed(splits)}"
+    return f"{reason}: directly in {path[0]}/" if path[0] in splits else f"{reason}: beside {_folders(splits)}"
 
 
 def _levels(
@@ -243,7 +244,7 @@ def _levels(
     if deeper:
         tops = sorted({path.split("/")[0] for path in deeper})
         yield (
-            f"the class is the upper folder: {shown(tops)}; the images of {shown(sorted(deeper))} "
+            f"the class is the upper folder: {listed(tops)}; the images of {listed(sorted(deeper))} "
             "are its own, and the names of the folders within it do not count"
         )
 
@@ -251,13 +252,13 @@ def _levels(
 def _doubtful_classes(tops: Collection[str]) -> Iterable[str]:
     without_numbers = {re.sub(r"\d+", "", top.casefold()) for top in tops}
     if len(tops) > 1 and len(without_numbers) == 1 and _PARTS.search(without_numbers.pop()):
-        yield f"{_listed(tops)} are taken for classes; if they are parts of one set, sort their images by class"
+        yield f"{_folders(tops)} are taken for classes; if they are parts of one set, sort their images by class"
     alike = sorted(top for top in tops if (name := split_names.named(top)).split and not name.rest)
     for top in alike:
-        others = sorted(set(tops) - {top})
-        if others:
-            yield f"{top}/ is taken for a class, as it lies beside {_listed(others)}; if it is a split, move it"
+        other_tops = sorted(set(tops) - {top})
+        if other_tops:
+            yield f"{top}/ is taken for a class, as it lies beside {_folders(other_tops)}; if it is a split, move it"
 
 
-def _listed(folders: Iterable[str], most: int = 3) -> str:
-    return shown([f"{folder}/" for folder in sorted(folders)], most)
+def _folders(folders: Iterable[str], limit: int = 3) -> str:
+    return listed([f"{folder}/" for folder in sorted(folders)], limit)

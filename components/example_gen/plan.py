@@ -16,7 +16,7 @@ from components.example_gen import splits
 from components.example_gen.formats.base import Group, Inventory
 from components.example_gen.layout import Layout, SplitAndClass, locate_folders
 from components.example_gen.shuffle_files import Index, UnitResult
-from components.files import shown, text
+from components.files import listed, text
 
 
 class Target(NamedTuple):
@@ -37,13 +37,13 @@ class Plan(NamedTuple):
 
 
 def make(
-    what: str,
+    title: str,
     results: Sequence[UnitResult],
     inventory: Inventory,
     indexes: Sequence[Index],
     shares: Mapping[str, float],
 ) -> Plan:
-    """Settle classes and splits from everything that the first pass found; `what` names the source.
+    """Settle classes and splits from everything that the first pass found; `title` names the source.
 
     Raises:
       UserError: the source is damaged, or there are not two classes with usable images.
@@ -58,8 +58,8 @@ def make(
             counts[group] += count
     ignored = sorted(inventory.ignored)
     used = {*counts, *(group for *_, group in rejects)}
-    layout = _layout(what, {group for group in used if isinstance(group, str)}, inventory.folders, ignored, not used)
-    resolved = _resolved(what, {group for group in used if isinstance(group, SplitAndClass)}, results)
+    layout = _layout(title, {group for group in used if isinstance(group, str)}, inventory.folders, ignored, not used)
+    resolved = _resolved(title, {group for group in used if isinstance(group, SplitAndClass)}, results)
     resolved.update(layout.folders)
 
     def name_of(group: Group) -> str | None:
@@ -68,7 +68,7 @@ def make(
 
     rejected = [Rejection(source, reason, name_of(group)) for source, reason, group in rejects]
     if not counts:
-        raise UserError(f"{what}: none of its {len(rejects):,} images can be used ({_reasons(rejected)}).")
+        raise UserError(f"{title}: none of its {len(rejects):,} images can be used ({_reasons(rejected)}).")
     usable = {name for group in counts if (name := name_of(group)) is not None}
     trained = {name_of(group) for group in counts if (target := resolved[group]) and target.split in (None, f.TRAIN)}
     described = {folder for name in ignored for folder in _folders_of(name)}
@@ -76,16 +76,16 @@ def make(
         lying = [text(group) for group in resolved if isinstance(group, str) and name_of(group) == name]
         if not described.isdisjoint(lying) and name not in {rejection.class_name for rejection in rejected}:
             continue  # a folder of what describes the images, as annotations
-        rejected.append(Rejection(min(lying, default=what), "the class has no usable image", name))
+        rejected.append(Rejection(min(lying, default=title), "the class has no usable image", name))
     class_names = sorted(usable & trained, key=_order)
-    notes = [*_ignored_note(ignored), *inventory.notes, *layout.notes, *_alike(what, usable, trained)]
+    notes = [*_ignored_note(ignored), *inventory.notes, *layout.notes, *_alike(title, usable, trained)]
     if len(class_names) < 2:
         few = f"only {class_names[0]!r} has" if class_names else "no class has"
         more = f" ({_reasons(rejected)})" if rejected else ""
-        raise UserError(f"{what}: {few} usable images to train with, and a classifier needs two classes{more}.")
-    given = {target.split for group in counts if (target := resolved[group]) and target.split}
-    targets = _targets(resolved, layout.reasons, class_names, indexes, shares, given - {f.TRAIN})
-    _check_no_split_is_empty(what, targets, indexes, given)
+        raise UserError(f"{title}: {few} usable images to train with, and a classifier needs two classes{more}.")
+    given_splits = {target.split for group in counts if (target := resolved[group]) and target.split}
+    targets = _targets(resolved, layout.reasons, class_names, indexes, shares, given_splits - {f.TRAIN})
+    _check_no_split_is_empty(title, targets, indexes, given_splits)
     return Plan(class_names, targets, rejected, len(ignored), notes)
 
 
@@ -95,9 +95,9 @@ def split_codes(index: Index, targets: Mapping[Group, Target | Rejection]) -> np
     for i, group in enumerate(index.groups):
         target, rows = targets[group], index.codes == i
         if isinstance(target, Target):
-            given = None if target.split is None else f.SPLITS.index(target.split)
+            given_code = None if target.split is None else f.SPLITS.index(target.split)
             by_hash = target.split in (None, f.TRAIN)
-            codes[rows] = splits.assign(index.hashes[rows], target.cuts) if by_hash else given
+            codes[rows] = splits.assign(index.hashes[rows], target.cuts) if by_hash else given_code
     return codes
 
 
@@ -107,10 +107,10 @@ def _folders_of(path: str) -> Iterator[str]:
         yield text(path)
 
 
-def _layout(what: str, filled: set[str], folders: Sequence[str], ignored: Sequence[str], empty: bool) -> Layout:
+def _layout(title: str, filled: set[str], folders: Sequence[str], ignored: Sequence[str], empty: bool) -> Layout:
     """Return the layout of the folders that images lie in; of none where the source itself tells the classes."""
     if filled or folders or empty:
-        return locate_folders(filled, folders, what, ignored)
+        return locate_folders(filled, folders, title, ignored)
     return Layout({}, {}, [])
 
 
@@ -120,7 +120,7 @@ def _order(name: str) -> tuple[bool, float, str]:
     return (False, float(name), name) if number else (True, 0.0, name)
 
 
-def _alike(what: str, usable: set[str], trained: set[str | None]) -> Iterator[str]:
+def _alike(title: str, usable: set[str], trained: set[str | None]) -> Iterator[str]:
     """Yield a note on classes whose names differ by case or spaces alone.
 
     Raises:
@@ -134,14 +134,14 @@ def _alike(what: str, usable: set[str], trained: set[str | None]) -> Iterator[st
             quoted = " and ".join(repr(name) for name in names)
             if not trained.issuperset(names):
                 raise UserError(
-                    f"{what}: the classes {quoted} differ only in upper and lower case or spaces, and not all of them "
+                    f"{title}: the classes {quoted} differ only in upper and lower case or spaces, and not all of them "
                     "have images to train with. Give one class one name in every split."
                 )
             yield f"the classes {quoted} differ only in upper and lower case or spaces"
 
 
 def _resolved(
-    what: str, groups: set[SplitAndClass], results: Sequence[UnitResult]
+    title: str, groups: set[SplitAndClass], results: Sequence[UnitResult]
 ) -> dict[Group, SplitAndClass | None]:
     """Return the classes that the source tells, numbers by the names that it gives them."""
     result: dict[Group, SplitAndClass | None] = {}
@@ -150,7 +150,7 @@ def _resolved(
     texts = [group.class_name for group in groups if isinstance(group.class_name, str) and group.class_name]
     if numbers and texts:
         raise UserError(
-            f"{what}: some records name their class by a number ({max(numbers)}), others by text ({min(texts)!r}). "
+            f"{title}: some records name their class by a number ({max(numbers)}), others by text ({min(texts)!r}). "
             "Let one feature name it in all of them: data.features.label."
         )
     width = len(str(max(numbers, default=0)))
@@ -158,7 +158,7 @@ def _resolved(
         name = group.class_name
         if isinstance(name, int) and names is not None:
             if name >= len(names):
-                raise UserError(f"{what}: a label {name}, but names for {len(names)} classes. Download it again.")
+                raise UserError(f"{title}: a label {name}, but names for {len(names)} classes. Download it again.")
             name = names[name]
         result[group] = SplitAndClass(group.split, f"{name:0{width}d}" if isinstance(name, int) else name)
     return result
@@ -170,14 +170,14 @@ def _targets(
     class_names: list[str],
     indexes: Sequence[Index],
     shares: Mapping[str, float],
-    given: set[str],
+    given_splits: set[str],
 ) -> dict[Group, Target | Rejection]:
     pools: dict[str, list[np.ndarray]] = defaultdict(list)  # the images of each class that could go to train
     for index in indexes:
         for i, group in enumerate(index.groups):
             if (place := resolved[group]) and place.split in (None, f.TRAIN):
                 pools[str(place.class_name)].append(index.hashes[index.codes == i])
-    cuts = {name: splits.cut(np.concatenate(pools[name]), shares, given) for name in class_names}
+    cuts = {name: splits.cut(np.concatenate(pools[name]), shares, given_splits) for name in class_names}
     targets: dict[Group, Target | Rejection] = {}
     for group, place in resolved.items():
         name = str(place.class_name) if place else None
@@ -191,20 +191,20 @@ def _targets(
 
 
 def _check_no_split_is_empty(
-    what: str, targets: Mapping[Group, Target | Rejection], indexes: Sequence[Index], given: set[str]
+    title: str, targets: Mapping[Group, Target | Rejection], indexes: Sequence[Index], given_splits: set[str]
 ) -> None:
     filled = {int(code) for index in indexes for code in np.unique(split_codes(index, targets))}
     for code, split in enumerate(f.SPLITS):
-        if code not in filled and split in given and split != f.TRAIN:
-            raise UserError(f"{what}: no image of {split} is of a class that train has. Name their classes alike.")
+        if code not in filled and split in given_splits and split != f.TRAIN:
+            raise UserError(f"{title}: no image of {split} is of a class that train has. Name their classes alike.")
         if code not in filled:
-            raise UserError(f"{what}: too few images: none is left for {split}. Add images; a class needs at least 3.")
+            raise UserError(f"{title}: too few images: none is left for {split}. Add images; a class needs at least 3.")
 
 
 def _ignored_note(ignored: Sequence[str]) -> Iterator[str]:
     if ignored:
         files = "1 file that is not an image" if len(ignored) == 1 else f"{len(ignored):,} files that are not images"
-        yield f"ignored {files} ({shown(ignored)})"
+        yield f"ignored {files} ({listed(ignored)})"
 
 
 def _reasons(rejected: Sequence[Rejection]) -> str:

@@ -17,7 +17,7 @@ from components.example_gen.archives import file_types
 from components.example_gen.download import Progress, download, verify
 from components.example_gen.formats import detect
 from components.example_gen.formats.base import Format, Listing, Source
-from components.names import printable
+from components.text import printable
 
 # TFX's placeholders for spans and versions, in a path: {SPAN}, {SPAN:8}, {VERSION}, or a date.
 _PLACEHOLDER = re.compile(r"\{(SPAN|VERSION|YYYY|MM|DD)(?::\d+)?\}")
@@ -78,11 +78,11 @@ def _check_scheme(source: str) -> None:
     scheme, separator, _ = source.partition("://")
     if not separator or scheme.casefold() in files.SCHEMES:
         return
-    what = printable(files.text(source))
+    title = printable(files.text(source))
     if scheme.casefold() in ("http", "https", "ftp"):
-        raise UserError(f"{what}: data is not downloaded from a URL. Download it, and give the path of what comes.")
+        raise UserError(f"{title}: data is not downloaded from a URL. Download it, and give the path of what comes.")
     raise UserError(
-        f"{what}: this installation reads no {printable(scheme)}:// paths, only local ones, gs:// and file://. "
+        f"{title}: this installation reads no {printable(scheme)}:// paths, only local ones, gs:// and file://. "
         "Copy the data to one of these."
     )
 
@@ -102,13 +102,13 @@ def _newest(path: str, source: str) -> str:
 
 def _format(path: str) -> Format:
     """Return what a local path is, by what is in it."""
-    what = files.text(path)
+    title = files.text(path)
     if not os.path.exists(path):
         close = difflib.get_close_matches(os.path.basename(path), detect.datasets(), n=1, cutoff=0.7)
         hint = f"Did you mean {close[0]}?" if close else f"Give {detect.expected()}."
-        raise UserError(f"{what}: there is no such file or folder. {hint}")
+        raise UserError(f"{title}: there is no such file or folder. {hint}")
     if not os.path.isdir(path) and not os.path.isfile(path):
-        raise UserError(f"{what}: neither a file nor a folder. Give {detect.expected()}.")
+        raise UserError(f"{title}: neither a file nor a folder. Give {detect.expected()}.")
     try:
         listing = Listing.at(path)
     except OSError as error:

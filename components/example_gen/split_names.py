@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from components.contracts.features import TEST, TRAIN, VALIDATION
 from components.errors import UserError
-from components.files import shown
+from components.files import listed
 
 _EVALUATION = "evaluation"  # the test split, or validation where there is a test split beside it
 
@@ -68,7 +68,7 @@ def settled(splits: Mapping[str, str]) -> dict[str, str]:
     return {name: evaluation if split == _EVALUATION else split for name, split in splits.items()}
 
 
-def of_files(names: Sequence[str], what: str) -> dict[str, str | None]:
+def of_files(names: Sequence[str], title: str) -> dict[str, str | None]:
     """Return the split of each data file, told by its folders' names or its own; None for all where none tells one.
 
     Words and folders that all of them have are the data set's name, unless nothing else tells the splits.
@@ -89,20 +89,20 @@ def of_files(names: Sequence[str], what: str) -> dict[str, str | None]:
         return dict.fromkeys(names)
     if two := [name for name, splits in named_splits.items() if len(splits) > 1]:
         raise UserError(
-            f"{what}: the name of {shown(two)} tells more than one split. "
+            f"{title}: the name of {listed(two)} tells more than one split. "
             "Let one of train, validation and test stand in each file's name, or in that of its folder."
         )
     if without := [name for name, splits in named_splits.items() if not splits]:
         telling = [name for name, splits in named_splits.items() if splits]
         raise UserError(
-            f"{what}: the names of {shown(telling)} tell a split, and {shown(without)} tells none. "
+            f"{title}: the names of {listed(telling)} tell a split, and {listed(without)} tells none. "
             "Put train, validation or test into the name of each file, or give the files that belong together."
         )
     result = settled({name: splits.pop() for name, splits in named_splits.items()})
     if TRAIN not in result.values():
         raise UserError(
-            f"{what}: by their names, its files are all for {' and '.join(sorted(set(result.values())))} "
-            f"({shown(names)}); none is for train. Give the files for train as well, or rename these."
+            f"{title}: by their names, its files are all for {' and '.join(sorted(set(result.values())))} "
+            f"({listed(names)}); none is for train. Give the files for train as well, or rename these."
         )
     return dict(result)
 
@@ -116,7 +116,7 @@ def missing_shards(names: Iterable[str]) -> Iterator[str]:
     for (before, total, behind), numbers in sets.items():
         if missing := sorted(set(range(int(total))) - numbers):
             absent = [f"{before}-{number:05d}-of-{total}{behind}" for number in missing]
-            yield f"{len(absent):,} of {int(total):,} shards are missing ({shown(absent)})"
+            yield f"{len(absent):,} of {int(total):,} shards are missing ({listed(absent)})"
 
 
 def _splits_in(paths: Mapping[str, Sequence[str]], common: frozenset[str]) -> dict[str, set[str]]:

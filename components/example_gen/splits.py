@@ -21,10 +21,10 @@ class Cut(NamedTuple):
     validation: int
 
 
-def cut(hashes: np.ndarray, shares: Mapping[str, float], given: Collection[str]) -> Cut:
+def cut(hashes: np.ndarray, shares: Mapping[str, float], given_splits: Collection[str]) -> Cut:
     """Return where to cut one class's hashes, uint64 [N], of the images that could go to train.
 
-    A split in `given` comes with the source and takes nothing here; the others take their share of what they and
+    A split in `given_splits` comes with the source and takes nothing here; the others take their share of what they and
     train have together. Each gets at least one image where the class has that many different ones; train first, then
     test.
     """
@@ -32,21 +32,21 @@ def cut(hashes: np.ndarray, shares: Mapping[str, float], given: Collection[str])
     if not len(distinct):
         return Cut(0, 0)
     images = np.concatenate([[0], np.cumsum(counts)])  # in the first k different hashes
-    last = len(distinct) - 1  # at least one for train
-    total = sum(shares[split] for split in SPLITS if split == TRAIN or split not in given)
+    last_index = len(distinct) - 1  # at least one for train
+    total = sum(shares[split] for split in SPLITS if split == TRAIN or split not in given_splits)
 
     def nearest(share: float) -> int:
         return int(np.abs(images - share / total * len(hashes)).argmin())
 
     test = validation = 0  # how many different hashes lie below each cut
     share = 0.0
-    if TEST not in given:
+    if TEST not in given_splits:
         share = shares[TEST]
-        room = last - 1 if VALIDATION not in given and last >= 2 else last
+        room = last_index - 1 if VALIDATION not in given_splits and last_index >= 2 else last_index
         test = min(max(nearest(share), 1), room)
-    if VALIDATION not in given:
+    if VALIDATION not in given_splits:
         share += shares[VALIDATION]
-        validation = min(max(nearest(share), test + 1), last)
+        validation = min(max(nearest(share), test + 1), last_index)
     validation = max(test, validation)
     return Cut(int(distinct[test]), int(distinct[validation]))
 

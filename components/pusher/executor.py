@@ -83,7 +83,9 @@ def push(model: str, base: str) -> int:
 
 def _front(base: str) -> int:
     """Return the version that TensorFlow Serving serves, or 0: the highest that is complete."""
-    complete = (one for one in _versions(base) if files.exists(os.path.join(base, str(one), SAVED_MODEL_FILE)))
+    complete = (
+        version for version in _versions(base) if files.exists(os.path.join(base, str(version), SAVED_MODEL_FILE))
+    )
     return next(complete, 0)
 
 
@@ -98,35 +100,35 @@ def _holds(version: str, contents: manifest.Manifest) -> bool:
 
 def _push_to_disk(model: str, base: str, contents: manifest.Manifest) -> int:
     os.makedirs(base, exist_ok=True)
-    with incoming.folder(base) as made:
+    with incoming.folder(base) as folder:
         try:
-            _copy(model, made, contents)
-            _flush(made)
+            _copy(model, folder, contents)
+            _flush(folder)
             version = _latest(base) + 1
             while True:
                 try:
                     # A folder that is not empty is never replaced, and a version is not: it holds a model.
-                    os.rename(made, os.path.join(base, str(version)))
+                    os.rename(folder, os.path.join(base, str(version)))
                     break
                 except OSError:
                     if not fileio.exists(os.path.join(base, str(version))):
                         raise
                     version += 1
         finally:
-            if fileio.exists(made):
-                fileio.rmtree(made)
+            if fileio.exists(folder):
+                fileio.rmtree(folder)
     _sync(base)
     return version
 
 
 def _copy(model: str, target: str, contents: manifest.Manifest) -> None:
     """Copy the files; the manifest comes before the file that makes a version complete, which is last."""
-    last = SAVED_MODEL_FILE
+    last_file = SAVED_MODEL_FILE
     for name in contents.files:
-        if name != last:
+        if name != last_file:
             io_utils.copy_file(os.path.join(model, name), os.path.join(target, name))
     io_utils.write_string_file(os.path.join(target, manifest.MANIFEST_FILE), contents.to_json())
-    io_utils.copy_file(os.path.join(model, last), os.path.join(target, last))
+    io_utils.copy_file(os.path.join(model, last_file), os.path.join(target, last_file))
 
 
 def _push_to_store(model: str, base: str, contents: manifest.Manifest) -> int:

@@ -76,4 +76,4 @@ def damage(folder: str) -> str:
     except ValueError as error:
         return str(error)
     except OSError as error:
-        return files.why(error)
+        return files.error_reason(error)

@@ -55,7 +55,7 @@ def build(run: Run, path: Path) -> None:
             logging.exception("the section %s of the report", name)
             sections[name] = None
             among = ", ".join(present[key] for key in artifacts if key in present)
-            notes.append(f"damaged, among {among}: {files.why(error)}")
+            notes.append(f"damaged, among {among}: {files.error_reason(error)}")
         lost[name] = notes + missed.notes
     page.write(
         "report.html",

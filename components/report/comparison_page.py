@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from components.contracts.metrics import METRICS
-from components.names import printable
 from components.report import page
 from components.report.comparison import ComparedRun
+from components.text import printable
 
 
 def write(comparison: dict[str, Any], runs: Sequence[ComparedRun], reports: Sequence[Path], path: Path) -> None:

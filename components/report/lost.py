@@ -26,7 +26,7 @@ class Lost:
             return reader(uri)
         except Exception as error:  # a damaged file fails in as many ways as there are formats
             logging.info("%s cannot be read", uri, exc_info=True)
-            self._note(f"{name}: {uri} is damaged: {files.why(error)}")
+            self._note(f"{name}: {uri} is damaged: {files.error_reason(error)}")
             return None
 
     def is_there(self, name: str, uri: str) -> bool:

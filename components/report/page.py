@@ -14,7 +14,7 @@ import jinja2
 from components import files
 from components.contracts.metrics import METRICS
 from components.contracts.run_result import STILL_RUNNING, STOPPED, ExitCode, Result
-from components.names import printable
+from components.text import printable
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -92,6 +92,6 @@ def size(value: float) -> str:
     return f"{value / 1e9:.2f} GB" if value >= 1e9 else f"{value / 1e6:.0f} MB"
 
 
-def markdown(text: str, most: int = 100) -> str:
+def markdown(text: str, limit: int = 100) -> str:
     """`text` as itself in Markdown: printable, and every character with a meaning there escaped."""
-    return "".join(f"\\{c}" if c in "\\`*_[]<>#!|~&$" else c for c in printable(text, most))
+    return "".join(f"\\{c}" if c in "\\`*_[]<>#!|~&$" else c for c in printable(text, limit))

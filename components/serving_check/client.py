@@ -1,7 +1,7 @@
 """A client of the exported model: a process of its own with TensorFlow alone, as a server would have it.
 
 `python -m components.serving_check.client` reads the JSON of a `Request` from standard input, and writes to its
-folder ANSWERS_FILE (an `Answers`) and the files of contracts/predictions.py.
+folder ANSWERS_FILE (a `ClientReport`) and the files of contracts/predictions.py.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 from components.contracts import features as f
 from components.contracts import predictions
 from components.contracts.predictions import Predictions
-from components.imports import uncollected
+from components.imports import gc_paused
 
 INPUTS = {f.SERVING_DEFAULT: "examples", f.SERVE_IMAGES: "images", f.SERVE_TENSORS: "pixels"}
 BATCH = 128  # images a request to serve_images; they may be photographs of many megabytes
@@ -40,8 +40,8 @@ class Request:
 
 
 @dataclasses.dataclass
-class Answers:
-    """`problems` are in plain words; the model is fit to serve if there are none."""
+class ClientReport:
+    """What the client found. The model is fit to serve if `problems`, in plain words, is empty."""
 
     problems: list[str] = dataclasses.field(default_factory=list)
     pictures: int = 0  # answered by serve_images
@@ -50,7 +50,7 @@ class Answers:
     pairs: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)  # {class: {predicted class: n}}
 
 
-class Unfit(Exception):  # noqa: N818
+class ModelContractError(Exception):
     """The model is not fit to serve. The message says why."""
 
 
@@ -58,7 +58,7 @@ class Client:
     """The three signatures of a SavedModel.
 
     Raises:
-      Unfit: the model does not load, or lacks a signature or its input.
+      ModelContractError: the model does not load, or lacks a signature or its input.
     """
 
     def __init__(self, folder: str) -> None:
@@ -67,84 +67,86 @@ class Client:
         try:
             self._model = tf.saved_model.load(folder)  # kept: the signatures do not keep its variables alive
         except Exception as error:  # whatever is wrong with the model is an answer, not a fault of the check
-            raise Unfit(f"the model does not load: {_one_line(error)}") from error
+            raise ModelContractError(f"the model does not load: {_one_line(error)}") from error
         self._signatures: dict[str, Any] = {}
-        for name, wanted in INPUTS.items():
+        for name, expected in INPUTS.items():
             if name not in self._model.signatures:
-                raise Unfit(f"the model has no signature {name!r}")
+                raise ModelContractError(f"the model has no signature {name!r}")
             signature = self._model.signatures[name]
             inputs = signature.structured_input_signature[1]
-            if set(inputs) != {wanted}:
-                raise Unfit(f"the input of signature {name!r} is {sorted(inputs)}, not {wanted!r}")
+            if set(inputs) != {expected}:
+                raise ModelContractError(f"the input of signature {name!r} is {sorted(inputs)}, not {expected!r}")
             self._signatures[name] = signature
         pixels = self._signatures[f.SERVE_TENSORS].structured_input_signature[1][INPUTS[f.SERVE_TENSORS]]
         shape = pixels.shape  # the model may take images of one size only
         self.size = (shape[1], shape[2]) if shape.rank == 4 else (None, None)  # (height, width), None: any
 
-    def ask(self, name: str, batch: Any) -> tuple[list[str], np.ndarray]:
-        """(class names [K], probabilities float32 [N, K]) of signature `name`, held to the contract."""
+    def predict(self, name: str, batch: Any) -> tuple[list[str], np.ndarray]:
+        """Return (class names [K], probabilities float32 [N, K]) of signature `name`, checked against the contract."""
         try:
             answer = {key: value.numpy() for key, value in self._signatures[name](**{INPUTS[name]: batch}).items()}
         except Exception as error:
-            raise Unfit(f"{name} fails on a batch of {len(batch)} images: {_one_line(error)}") from error
+            raise ModelContractError(f"{name} fails on a batch of {len(batch)} images: {_one_line(error)}") from error
         missing = {f.CLASS_NAMES, f.PROBABILITIES, f.CLASS_INDEX} - set(answer)
         if missing:
-            raise Unfit(f"{name} does not return {', '.join(sorted(missing))}")
+            raise ModelContractError(f"{name} does not return {', '.join(sorted(missing))}")
         names, probabilities, index = (answer[k] for k in (f.CLASS_NAMES, f.PROBABILITIES, f.CLASS_INDEX))
         if probabilities.ndim != 2 or len(probabilities) != len(batch) or names.shape != probabilities.shape:
-            raise Unfit(f"{name} returns probabilities {probabilities.shape} and class_names {names.shape}")
+            raise ModelContractError(
+                f"{name} returns probabilities {probabilities.shape} and class_names {names.shape}"
+            )
         if probabilities.dtype != np.float32:
-            raise Unfit(f"{name} returns probabilities of type {probabilities.dtype}, not float32")
+            raise ModelContractError(f"{name} returns probabilities of type {probabilities.dtype}, not float32")
         if not np.isfinite(probabilities).all():
-            raise Unfit(f"{name} returns probabilities that are not finite numbers")
+            raise ModelContractError(f"{name} returns probabilities that are not finite numbers")
         if np.abs(probabilities.sum(axis=1, dtype=np.float64) - 1).max() > TOLERANCE:
-            raise Unfit(f"{name} returns probabilities that do not add up to 1")
+            raise ModelContractError(f"{name} returns probabilities that do not add up to 1")
         if not np.array_equal(index, probabilities.argmax(axis=1)):
-            raise Unfit(f"{name} returns a class_index that is not that of the largest probability")
+            raise ModelContractError(f"{name} returns a class_index that is not that of the largest probability")
         if not (names == names[0]).all() or len(set(names[0])) != names.shape[1]:
-            raise Unfit(f"{name} returns class_names that differ between images or name a class twice")
+            raise ModelContractError(f"{name} returns class_names that differ between images or name a class twice")
         return [value.decode() for value in names[0]], probabilities
 
 
-def check(request: Request) -> Answers:
-    """Asks the model about every image; what is wrong with it is in the Answers, never raised."""
-    answers = Answers()
+def check(request: Request) -> ClientReport:
+    """Ask the model about every image. Problems are returned in the report, never raised."""
+    report = ClientReport()
     pairs: Counter[tuple[str, str]] = Counter()
     try:
         client = Client(request.model)
-        for part, rows in enumerate(_parts(_answered(client, request.examples, answers, pairs))):
+        for part, rows in enumerate(_parts(_predictions(client, request.examples, report, pairs))):
             predictions.write(request.output, part, predictions.concatenate(rows))
-        if not answers.pictures:
-            raise Unfit("the split has no image to send to the model")
-    except Unfit as refusal:
-        answers.problems.append(str(refusal))
+        if not report.pictures:
+            raise ModelContractError("the split has no image to send to the model")
+    except ModelContractError as refusal:
+        report.problems.append(str(refusal))
     except Exception as error:
-        answers.problems.append(f"the client of the model failed: {_one_line(error)}")
+        report.problems.append(f"the client of the model failed: {_one_line(error)}")
     for (name, predicted), count in sorted(pairs.items()):
-        answers.pairs.setdefault(name, {})[predicted] = count
-    return answers
+        report.pairs.setdefault(name, {})[predicted] = count
+    return report
 
 
-def _answered(
-    client: Client, files: list[str], answers: Answers, pairs: Counter[tuple[str, str]]
+def _predictions(
+    client: Client, files: list[str], report: ClientReport, pairs: Counter[tuple[str, str]]
 ) -> Iterator[Predictions]:
-    """Yield the predictions, batch by batch, and count them in `answers` and `pairs`."""
+    """Yield the predictions, batch by batch, and count them in `report` and `pairs`."""
     for records, batch in _batches(files):
-        names, probabilities = client.ask(f.SERVE_IMAGES, batch[f.IMAGE])
+        names, probabilities = client.predict(f.SERVE_IMAGES, batch[f.IMAGE])
         index = probabilities.argmax(axis=1)
         classes = [name.decode() for name in batch[f.CLASS_NAME]]
-        if not answers.problems:  # the first is enough; the images are still answered, for the report
+        if not report.problems:  # the first is enough; the images are still answered, for the report
             try:
                 _check_labels(batch[f.LABEL].tolist(), classes, names)
-                if answers.compared <= answers.pictures // ONE_IN:
+                if report.compared <= report.pictures // ONE_IN:
                     _compare(client, records[:SAMPLE], batch[f.IMAGE][:SAMPLE], names, probabilities[:SAMPLE])
-                    answers.compared += len(records[:SAMPLE])
-            except Unfit as refusal:
-                answers.problems.append(str(refusal))
+                    report.compared += len(records[:SAMPLE])
+            except ModelContractError as refusal:
+                report.problems.append(str(refusal))
         pairs.update(zip(classes, (names[i] for i in index)))
         best = np.sort(probabilities, axis=1)[:, -2:]
-        answers.ties += int((best[:, -1] - best[:, 0] < TIE).sum()) if len(names) > 1 else 0
-        answers.pictures += len(classes)
+        report.ties += int((best[:, -1] - best[:, 0] < TIE).sum()) if len(names) > 1 else 0
+        report.pictures += len(classes)
         sources = np.array([source.decode(errors="replace") for source in batch[f.SOURCE]])
         yield Predictions(sources, np.array(classes), batch[f.LABEL], index, probabilities)
 
@@ -158,20 +160,20 @@ def _parts(batches: Iterator[Predictions]) -> Iterator[list[Predictions]]:
 def _check_labels(labels: list[int], classes: list[str], names: list[str]) -> None:
     for label, name in sorted(set(zip(labels, classes))):
         if not 0 <= label < len(names):
-            raise Unfit(f"label {label} is {name!r} in the data, but the model has {len(names)} classes")
+            raise ModelContractError(f"label {label} is {name!r} in the data, but the model has {len(names)} classes")
         if names[label] != name:
-            raise Unfit(f"label {label} is {name!r} in the data, but {names[label]!r} in the model")
+            raise ModelContractError(f"label {label} is {name!r} in the data, but {names[label]!r} in the model")
 
 
 def _compare(client: Client, records: Any, images: Any, names: list[str], expected: np.ndarray) -> None:
-    """Raise Unfit if the other two signatures do not answer as serve_images does.
+    """Raise ModelContractError if the other two signatures do not answer as serve_images does.
 
     serve_tensors gets the decoded pixels, and serve_images the same pixels again as PNG: decoders differ in a
     JPEG's last bit, and a model with inputs of one fixed size may resize others in its own way.
     """
     import tensorflow as tf
 
-    _agree(f.SERVING_DEFAULT, client.ask(f.SERVING_DEFAULT, records), names, expected)
+    _agree(f.SERVING_DEFAULT, client.predict(f.SERVING_DEFAULT, records), names, expected)
     height, width = client.size
     of_size: dict[tuple[int, ...], list[Any]] = {}  # a request holds images of one size
     for image in images:
@@ -180,17 +182,17 @@ def _compare(client: Client, records: Any, images: Any, names: list[str], expect
         if size != tuple(pixels.shape[:2]):
             pixels = tf.cast(tf.round(tf.image.resize(pixels, size)), tf.uint8)
         of_size.setdefault(size, []).append(pixels)
-    for same in of_size.values():
-        again = client.ask(f.SERVE_IMAGES, tf.stack([tf.io.encode_png(pixels) for pixels in same]))
-        _agree(f.SERVE_TENSORS, client.ask(f.SERVE_TENSORS, tf.stack(same)), *again)
+    for batch in of_size.values():
+        reference = client.predict(f.SERVE_IMAGES, tf.stack([tf.io.encode_png(pixels) for pixels in batch]))
+        _agree(f.SERVE_TENSORS, client.predict(f.SERVE_TENSORS, tf.stack(batch)), *reference)
 
 
 def _agree(name: str, answer: tuple[list[str], np.ndarray], names: list[str], expected: np.ndarray) -> None:
     if answer[0] != names:
-        raise Unfit(f"{name} returns other class_names than serve_images")
+        raise ModelContractError(f"{name} returns other class_names than serve_images")
     difference = float(np.abs(answer[1] - expected).max())
     if difference > TOLERANCE:
-        raise Unfit(
+        raise ModelContractError(
             f"{name} and serve_images differ by {difference:.4f} in a probability of the same image; "
             f"at most {TOLERANCE} is allowed"
         )
@@ -201,11 +203,11 @@ def _batches(files: list[str]) -> Iterator[tuple[Any, dict[str, Any]]]:
     import tensorflow as tf
 
     string, integer = tf.io.FixedLenFeature([], tf.string), tf.io.FixedLenFeature([], tf.int64)
-    wanted = {f.IMAGE: string, f.CLASS_NAME: string, f.SOURCE: string, f.LABEL: integer}
+    features = {f.IMAGE: string, f.CLASS_NAME: string, f.SOURCE: string, f.LABEL: integer}
     for file in files:
         dataset = tf.data.TFRecordDataset(file, compression_type="GZIP" if file.endswith(".gz") else "")
         for records in dataset.batch(BATCH):
-            yield records, {key: value.numpy() for key, value in tf.io.parse_example(records, wanted).items()}
+            yield records, {key: value.numpy() for key, value in tf.io.parse_example(records, features).items()}
 
 
 def _one_line(error: Exception) -> str:
@@ -220,12 +222,12 @@ def main() -> None:
     # TensorFlow alone: a model that needs Keras is unfit, and what TensorFlow does not require but would load if it is
     # there is not looked for.
     sys.modules.update(dict.fromkeys(("keras", "googleapiclient", "scipy")))  # type: ignore[arg-type]
-    with uncollected():
+    with gc_paused():
         import tensorflow as tf
     request = Request(**json.load(sys.stdin))
-    answers = check(request)
+    report = check(request)
     with tf.io.gfile.GFile(os.path.join(request.output, ANSWERS_FILE), "w") as file:
-        file.write(json.dumps(dataclasses.asdict(answers), ensure_ascii=False, indent=1))
+        file.write(json.dumps(dataclasses.asdict(report), ensure_ascii=False, indent=1))
 
 
 if __name__ == "__main__":

@@ -51,12 +51,14 @@ class Executor(base_executor.BaseExecutor):
             examples=sorted(str(path) for path in fileio.glob(io_utils.all_files_pattern(split))),
             output=predictions,
         )
-        answers = _served(request, exec_properties["timeout_seconds"])
+        client_report = _run_client(request, exec_properties["timeout_seconds"])
         evaluated = artifact_utils.get_single_uri(input_dict["evaluation"])
-        reasons = answers.problems or _differences(answers, evaluation.confusion(evaluated))
+        reasons = client_report.problems or _differences(client_report, evaluation.confusion(evaluated))
         for reason in reasons:
             logging.info("Not fit to serve: %s", reason)
-        report = serving.ServingReport(not reasons, reasons, answers.pictures, answers.compared, answers.ties)
+        report = serving.ServingReport(
+            not reasons, reasons, client_report.pictures, client_report.compared, client_report.ties
+        )
         serving.write(blessing.uri, report)
         # The marker and the property are what TFX's InfraValidator writes and its Pusher reads.
         marker = "INFRA_NOT_BLESSED" if reasons else "INFRA_BLESSED"
@@ -64,7 +66,7 @@ class Executor(base_executor.BaseExecutor):
         blessing.set_int_custom_property("blessed", 0 if reasons else 1)
 
 
-def _served(request: client.Request, timeout_seconds: int) -> client.Answers:
+def _run_client(request: client.Request, timeout_seconds: int) -> client.ClientReport:
     """Return what the client process reports, or that it died before it reported."""
     # TensorFlow Transform sets the variable for its whole process; a server does not have it.
     environment = {name: value for name, value in os.environ.items() if name != "TF_USE_LEGACY_KERAS"}
@@ -81,32 +83,32 @@ def _served(request: client.Request, timeout_seconds: int) -> client.Answers:
             errors="replace",
         )
     except subprocess.TimeoutExpired:
-        return client.Answers([f"the model did not answer all images within {timeout_seconds} s"])
+        return client.ClientReport([f"the model did not answer all images within {timeout_seconds} s"])
     logging.info("The client of the model wrote:\n%s", process.stderr)
     if process.returncode != 0:
-        last = (process.stderr.strip().splitlines() or ["it wrote nothing"])[-1]
-        return client.Answers([f"the client of the model ended with exit code {process.returncode}: {last}"])
+        last_line = (process.stderr.strip().splitlines() or ["it wrote nothing"])[-1]
+        return client.ClientReport([f"the client of the model ended with exit code {process.returncode}: {last_line}"])
     with fileio.open(os.path.join(request.output, client.ANSWERS_FILE), "r") as file:
-        return client.Answers(**json.loads(file.read()))
+        return client.ClientReport(**json.loads(file.read()))
 
 
-def _differences(answers: client.Answers, evaluated: Pairs) -> list[str]:
+def _differences(client_report: client.ClientReport, evaluated: Pairs) -> list[str]:
     """How the served model differs from the evaluated one, cell by cell of the confusion matrix.
 
     Another machine, or another batch, may round differently and so decide a tie the other way: as many
     images as the served model has ties may be in another cell, and no more.
     """
     served: Pairs = Counter(
-        {(name, predicted): n for name, row in answers.pairs.items() for predicted, n in row.items()}
+        {(name, predicted): n for name, row in client_report.pairs.items() for predicted, n in row.items()}
     )
     if served.total() != evaluated.total():
         return [f"{served.total()} images were served, but {evaluated.total()} evaluated"]
     moved = (served - evaluated).total()  # every image that left a cell is too many in another
-    if moved <= answers.ties:
+    if moved <= client_report.ties:
         return []
     pictures = served.total()
     right, expected = (sum(n for (a, b), n in pairs.items() if a == b) for pairs in (served, evaluated))
     return [
         f"at least {moved} of {pictures} images are in another class when served than when evaluated (accuracy "
-        f"{right / pictures:.4f} served, {expected / pictures:.4f} evaluated); ties explain {answers.ties}"
+        f"{right / pictures:.4f} served, {expected / pictures:.4f} evaluated); ties explain {client_report.ties}"
     ]

@@ -95,8 +95,8 @@ def key(inputs: str, settings: Settings, precision: str) -> str:
     effective = settings.model_dump(exclude=set(_WITHOUT_EFFECT))
     code = {str(file.relative_to(_HERE)): hashlib.sha256(file.read_bytes()).hexdigest() for file in _HERE.rglob("*.py")}
     libraries = {library: metadata.version(library) for library in _LIBRARIES}
-    whole = json.dumps([inputs, effective, precision, code, libraries], sort_keys=True)
-    return hashlib.sha256(whole.encode()).hexdigest()[:24]
+    text = json.dumps([inputs, effective, precision, code, libraries], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
 def content(paths: Iterable[str]) -> str:

@@ -10,8 +10,8 @@ from components.config import RUN_PARAMETER, TUNABLE, Section, first_error, mark
 from components.trainer import networks
 
 
-def _default_rate(given: dict[str, Any]) -> float:
-    return networks.traits(given.get("network", networks.DEFAULT)).learning_rate
+def _default_rate(values: dict[str, Any]) -> float:
+    return networks.traits(values.get("network", networks.DEFAULT)).learning_rate
 
 
 class Trainer(Section):

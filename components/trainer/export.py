@@ -37,8 +37,12 @@ def export(model: keras.Model, graph: TransformGraph, class_names: Sequence[str]
     def classify(images: tf.Tensor) -> dict[str, tf.Tensor]:
         count = tf.shape(images)[0]
         readable = tf.reduce_any([_begins_with(images, magic) for magic in _MAGIC], axis=0)
-        what = "not a JPEG, PNG, BMP or GIF, which are what this model reads: convert it first; number in the request:"
-        with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(readable), [what, tf.where(~readable)[:, 0]])]):
+        message = (
+            "not a JPEG, PNG, BMP or GIF, which are what this model reads: convert it first; number in the request:"
+        )
+        with tf.control_dependencies(
+            [tf.debugging.Assert(tf.reduce_all(readable), [message, tf.where(~readable)[:, 0]])]
+        ):
             # An empty request asks about a blank image, whose answer is dropped: not every layer takes no image at all.
             images = tf.concat([images, tf.fill([tf.maximum(1 - count, 0)], blank)], axis=0)
         probabilities = tf.nn.softmax(model(graph.images(images), training=False))[:count]
@@ -53,9 +57,9 @@ def export(model: keras.Model, graph: TransformGraph, class_names: Sequence[str]
         spec = {name: tf.io.FixedLenFeature([], tf.string, "") for name in (f.IMAGE, _TENSORFLOWS_IMAGE)}
         parsed = tf.io.parse_example(examples, spec)
         images = tf.where(parsed[f.IMAGE] == "", parsed[_TENSORFLOWS_IMAGE], parsed[f.IMAGE])
-        what = f"no feature {f.IMAGE} or {_TENSORFLOWS_IMAGE} holds an encoded image; number in the request:"
+        message = f"no feature {f.IMAGE} or {_TENSORFLOWS_IMAGE} holds an encoded image; number in the request:"
         missing = tf.where(images == "")[:, 0]
-        with tf.control_dependencies([tf.debugging.Assert(tf.size(missing) == 0, [what, missing])]):
+        with tf.control_dependencies([tf.debugging.Assert(tf.size(missing) == 0, [message, missing])]):
             return classify(tf.identity(images))
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="images")])

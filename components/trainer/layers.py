@@ -61,11 +61,11 @@ class Views(keras.layers.Layer):
         self.views = views
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        both = tf.concat([inputs, tf.reverse(inputs, [2])], 0)
+        views = tf.concat([inputs, tf.reverse(inputs, [2])], 0)
         if self.views == 2:
-            return both
-        wide = tf.pad(both, [[0, 0], [1, 1], [1, 1], [0, 0]], "REFLECT")
-        return tf.concat([both, wide[:, 2:, 2:], wide[:, :-2, :-2]], 0)
+            return views
+        wide = tf.pad(views, [[0, 0], [1, 1], [1, 1], [0, 0]], "REFLECT")
+        return tf.concat([views, wide[:, 2:, 2:], wide[:, :-2, :-2]], 0)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (None, *input_shape[1:])
@@ -79,8 +79,8 @@ class MeanOfViews(Views):
     """The mean over the `Views` of each image: [views * N, K] to [N, K]. Moved views count half."""
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        both, *moved = tf.split(inputs, self.views // 2)
-        mean = (both + tf.add_n(moved) / 2) / 2 if moved else both
+        unmoved, *moved = tf.split(inputs, self.views // 2)
+        mean = (unmoved + tf.add_n(moved) / 2) / 2 if moved else unmoved
         return tf.add_n(tf.split(mean, 2)) / 2
 
 
@@ -100,8 +100,8 @@ class Dirac(keras.initializers.Initializer):
         straight = range(min(inputs, outputs))
         identity = np.zeros(shape, np.float32)
         identity[height // 2, width // 2, straight, straight] = 1
-        others = np.arange(outputs) >= len(straight)
-        return self.random(shape, dtype) * tf.cast(others, dtype) + tf.cast(identity, dtype)
+        random_filters = np.arange(outputs) >= len(straight)
+        return self.random(shape, dtype) * tf.cast(random_filters, dtype) + tf.cast(identity, dtype)
 
     def get_config(self) -> dict[str, Any]:
         return {"seed": self.random.seed}

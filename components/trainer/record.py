@@ -122,12 +122,12 @@ class Record(tf.train.experimental.PythonState):
             }
         )
         self._epoch = _Sums()
-        last = self.history[-1]
+        last_epoch = self.history[-1]
         progress.report(
-            f"{self._title}epoch {self.epoch}/{self._epochs}, loss {last['loss']:.3f}, "
-            f"accuracy {last['accuracy']:.3f}, validation accuracy {accuracy:.3f}"
+            f"{self._title}epoch {self.epoch}/{self._epochs}, loss {last_epoch['loss']:.3f}, "
+            f"accuracy {last_epoch['accuracy']:.3f}, validation accuracy {accuracy:.3f}"
         )
-        self._log(last)
+        self._log(last_epoch)
 
     def _accuracy(self) -> float:
         return self._epoch.right / (self._epoch.steps * self._batch_size)

@@ -113,8 +113,8 @@ def read(fn_args: FnArgs, settings: Settings) -> Inputs:
     """
     graph = TransformGraph(fn_args.transform_graph_path, settings.size)
     train = data.open_split(fn_args.train_files, graph, settings.cache_bytes)
-    left = settings.cache_bytes - (data.decoded_bytes(train) if train.cache else 0)
-    validation = data.open_split(fn_args.eval_files, graph, left)
+    remaining = settings.cache_bytes - (data.decoded_bytes(train) if train.cache else 0)
+    validation = data.open_split(fn_args.eval_files, graph, remaining)
     counts.check(_examples(fn_args.train_files), {f.TRAIN: train.count, f.VALIDATION: validation.count})
     if not train.count or not validation.count:
         raise UserError(

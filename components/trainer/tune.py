@@ -28,9 +28,9 @@ def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
     Args:
       fn_args: its custom_config is that of the Trainer, with `trials` and `space`: (low, high) for each setting.
     """
-    given = dict(fn_args.custom_config)
-    tuner = Tuner(**{name: given.pop(name) for name in Tuner.model_fields})
-    settings = Settings(**given)
+    custom_config = dict(fn_args.custom_config)
+    tuner = Tuner(**{name: custom_config.pop(name) for name in Tuner.model_fields})
+    settings = Settings(**custom_config)
     strategy = devices.make_strategy(settings.strategy, settings.tpu)
     inputs = read(fn_args, settings)
     oracle = make_oracle(tuner.trials, search_space(tuner.space, settings), settings.seed)

@@ -53,10 +53,10 @@ def load_weights(model: keras.Model, class_names: Sequence[str], exported: str, 
     weights, theirs = (all_of_them[network * size :][:size] for all_of_them in (weights, theirs))
     if ours != theirs:
         place = next((i for i, (a, b) in enumerate(zip(ours, theirs)) if a != b), min(len(ours), len(theirs)))
-        which = model.variables[place].path if place < len(ours) else "what follows the last layer"
+        where = model.variables[place].path if place < len(ours) else "what follows the last layer"
         raise UserError(
             f"--warm-start: the architecture of the blessed model in {os.path.normpath(exported)} differs "
-            f"(first difference: {which}); use the settings it was trained with, or run without --warm-start"
+            f"(first difference: {where}); use the settings it was trained with, or run without --warm-start"
         )
     for variable, weight in zip(model.variables, weights):
         variable.assign(weight)

@@ -37,10 +37,10 @@ def command(args: argparse.Namespace) -> int:
     return show(config, args.version, args.open)
 
 
-def show(config: Config, what: str | None, open_it: bool) -> int:
-    """Write the card of a pushed version, the latest if `what` is None, and print the paths of page and Markdown."""
+def show(config: Config, reference: str | None, open_it: bool) -> int:
+    """Write the card of a pushed version (None: the latest) and print the paths of page and Markdown."""
     run_store = RunStore(config)
-    version = run_store.version(what)
+    version = run_store.version(reference)
     folder = run_dir.of_run(config, version.node.run_id)
     folder.mkdir(parents=True, exist_ok=True)
     html = folder / run_dir.CARD_FILE
@@ -108,8 +108,8 @@ def _libraries(config: Config, run_id: str) -> dict[str, str]:
 def _measures(run_store: RunStore, verdict: Verdict) -> dict[str, dict[str, stats.Moments]]:
     if verdict.data is None:
         return {}
-    made = run_store.graph.made_from(verdict.data.node.id, "examples")
-    uri = next((node.artifact.uri for node in made if node.key == "statistics"), None)
+    datasets = run_store.graph.made_from(verdict.data.node.id, "examples")
+    uri = next((node.artifact.uri for node in datasets if node.key == "statistics"), None)
     if uri is None:
         return {}
 

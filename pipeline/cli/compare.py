@@ -14,10 +14,10 @@ from rich.console import Console
 
 from components.contracts.metrics import METRICS
 from components.errors import UserError
-from components.names import printable
 from components.report import comparison_page
 from components.report.comparison import ComparedRun, compare
 from components.report.page import verdict
+from components.text import printable
 from pipeline.cli.options import add_config, load_config
 from pipeline.config import Config, flatten
 from pipeline.output import short

@@ -57,17 +57,17 @@ class Finding:
 def run(config: Config, fix: bool) -> int:
     """Print every finding; 0 if all is well or fixed, 1 if something is left."""
     rows = []
-    left = 0
+    unfixed = 0
     for finding in _findings(config):
         rows.append(("ok" if finding.good else "!!", finding.what, finding.text))
         if not finding.good and fix and finding.fix:
             rows.append(("", "", f"fixed: {finding.fix()}"))
         elif not finding.good:
-            left += 1
+            unfixed += 1
             if finding.fix:
                 rows.append(("", "", "fixable: run `doctor --fix`"))
     print_table(rows, indent=0, gap=1, least=(3,))
-    return 1 if left else 0
+    return 1 if unfixed else 0
 
 
 def _findings(config: Config) -> list[Finding]:
@@ -129,10 +129,12 @@ def _state(config: Config) -> list[Finding]:
         consistency.check(config)
     except UserError as error:  # whose folders they are is not known: nothing is removed
         return [*findings, Finding("artifacts", False, str(error))]
-    left = repair.find(config, store, run_dir.run_ids(config))
-    examples = f": {', '.join(left.paths[:3])}" + (", …" if len(left.paths) > 3 else "") if left.paths else ""
+    leftovers = repair.find(config, store, run_dir.run_ids(config))
+    examples = (
+        f": {', '.join(leftovers.paths[:3])}" + (", …" if len(leftovers.paths) > 3 else "") if leftovers.paths else ""
+    )
     findings.append(
-        Finding("state", not left, f"{left or 'nothing incomplete'}{examples}", partial(_fix_state, config))
+        Finding("state", not leftovers, f"{leftovers or 'nothing incomplete'}{examples}", partial(_fix_state, config))
     )
     stopped = run_dir.checkpoints(config)
     if stopped.is_dir() and (number := sum(1 for _ in stopped.iterdir())):

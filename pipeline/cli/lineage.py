@@ -11,7 +11,7 @@ from typing import Any
 from components.contracts import features as f
 from components.contracts.metrics import METRICS
 from components.errors import UserError
-from components.names import printable
+from components.text import printable
 from pipeline.cli.options import add_config, load_config
 from pipeline.config import Config
 from pipeline.output import short
@@ -38,10 +38,10 @@ def command(args: argparse.Namespace) -> int:
     return (why if args.why else show)(config, args.what, args.json)
 
 
-def show(config: Config, what: str | None, as_json: bool) -> int:
-    """Print what an artifact was made from, and what was made from it; `what` is as HELP says."""
+def show(config: Config, reference: str | None, as_json: bool) -> int:
+    """Print what an artifact was made from, and what was made from it; `reference` is as HELP says."""
     run_store = RunStore(config)
-    starts = run_store.find(what)
+    starts = run_store.find(reference)
     ids = [start.id for start in starts]
     ancestors, descendants = run_store.graph.ancestors(*ids), run_store.graph.descendants(*ids)
     if as_json:
@@ -58,12 +58,12 @@ def show(config: Config, what: str | None, as_json: bool) -> int:
     return 0
 
 
-def why(config: Config, what: str | None, as_json: bool) -> int:
+def why(config: Config, reference: str | None, as_json: bool) -> int:
     """Print why a pushed version or the model of a run was blessed, or was not."""
     run_store = RunStore(config)
-    start = run_store.find(what)[-1]
+    start = run_store.find(reference)[-1]
     version = _version_of(run_store, start)
-    run_id = _run(config, what, start)
+    run_id = _run(config, reference, start)
     verdict = verdicts.for_version(run_store, version) if version else verdicts.for_run(run_store, run_id)
     if as_json:
         print(json.dumps({**_why_json(verdict), "lost": run_store.lost.notes}, indent=2))
@@ -87,10 +87,10 @@ def _version_of(run_store: RunStore, node: ArtifactNode) -> Version | None:
     return next((version for version in run_store.versions() if version.node.id == node.id), None)
 
 
-def _run(config: Config, what: str | None, start: ArtifactNode) -> str:
+def _run(config: Config, reference: str | None, start: ArtifactNode) -> str:
     """Return the run that is named, else the one that made the artifact."""
     try:
-        return run_dir.find_run(config, what).name if what else start.run_id
+        return run_dir.find_run(config, reference).name if reference else start.run_id
     except UserError:
         return start.run_id
 

@@ -16,9 +16,9 @@ from components.errors import Damaged, UserError
 from components.example_gen.config import Data
 from components.file_names import is_description
 from components.files import exists, is_folder, read_bytes, walk
-from components.imports import uncollected
-from components.names import printable
+from components.imports import gc_paused
 from components.pusher import manifest
+from components.text import printable
 from pipeline.cli.options import add_config, load_config
 from pipeline.config import Config
 from pipeline.output import redirect_output
@@ -83,7 +83,7 @@ def run(config: Config, paths: list[str], name: str | None, model: str | None, t
 
 def _load(model_path: str) -> Any:
     """Return the SavedModel in a folder, which has the signature `serve_images`."""
-    with uncollected():
+    with gc_paused():
         import tensorflow as tf
     try:
         model = tf.saved_model.load(model_path)
@@ -163,8 +163,8 @@ def latest_pushed(config: Config, name: str | None) -> str:
             path = metadata.property_value(artifact, "pushed_destination")
             if path and (name is None or Path(path).parent.name == name) and is_folder(path):
                 return str(path)
-    which = f" named '{name}'" if name else ""
-    raise UserError(f"no pushed model{which} in {config.run_dir}; push one with `image-pipeline run`")
+    condition = f" named '{name}'" if name else ""
+    raise UserError(f"no pushed model{condition} in {config.run_dir}; push one with `image-pipeline run`")
 
 
 def _files(paths: list[str]) -> list[Path]:

@@ -11,7 +11,7 @@ from ml_metadata.proto import metadata_store_pb2 as pb
 
 from components import files
 from components.errors import UserError
-from components.imports import uncollected
+from components.imports import gc_paused
 from pipeline.cli.options import add_config, load_config
 from pipeline.config import Config
 from pipeline.output import redirect_output, short
@@ -36,8 +36,8 @@ def command(args: argparse.Namespace) -> int:
     return run(config, args.version)
 
 
-def run(config: Config, what: str | None) -> int:
-    """Serve version `what` again, or the one before what is served now.
+def run(config: Config, reference: str | None) -> int:
+    """Serve version `reference` again, or the one before what is served now.
 
     TensorFlow Serving serves the highest version: the earlier one is copied to the next number, as the Pusher does it.
 
@@ -46,23 +46,23 @@ def run(config: Config, what: str | None) -> int:
     """
     run_store = RunStore(config)
     with run_dir.locked(config):
-        wanted = run_store.version(what) if what else _before(run_store, run_store.version(None))
-        base = os.path.dirname(wanted.path)
+        target = run_store.version(reference) if reference else _before(run_store, run_store.version(None))
+        base = os.path.dirname(target.path)
         front = serving.front(base)
-        with redirect_output(os.devnull), uncollected():
+        with redirect_output(os.devnull), gc_paused():
             from components.pusher import executor, manifest
-        if not _blessed(run_store, wanted):
-            raise UserError(f"{wanted} was not blessed; name one that was: see `image-pipeline runs --filter pushed`")
-        if wrong := manifest.damage(wanted.path):
-            raise UserError(f"{wanted} is damaged ({wanted.path}): {wrong}; name another version")
+        if not _blessed(run_store, target):
+            raise UserError(f"{target} was not blessed; name one that was: see `image-pipeline runs --filter pushed`")
+        if wrong := manifest.damage(target.path):
+            raise UserError(f"{target} is damaged ({target.path}): {wrong}; name another version")
         with redirect_output(os.devnull):
-            number = executor.push(wanted.path, base)
+            number = executor.push(target.path, base)
         path = f"{base}/{number}"
         if number == front and any(version.path == path for version in run_store.versions()):
-            print(f"{wanted} is what version {front} serves already; nothing was changed")
+            print(f"{target} is what version {front} serves already; nothing was changed")
             return 0
-        _record(run_store, wanted, number, path)
-    print(f"version {number} is {wanted} again, and is served in place of version {front}: {short(path)}")
+        _record(run_store, target, number, path)
+    print(f"version {number} is {target} again, and is served in place of version {front}: {short(path)}")
     return 0
 
 
@@ -90,17 +90,17 @@ def _blessed(run_store: RunStore, version: Version) -> bool:
     return bool(blessings) and all(metadata.property_value(blessing, "blessed") == 1 for blessing in blessings)
 
 
-def _record(run_store: RunStore, wanted: Version, number: int, path: str) -> None:
+def _record(run_store: RunStore, target: Version, number: int, path: str) -> None:
     """Record it as the Pusher does: an execution that read what the Pusher read, and a PushedModel, in its run."""
     store: mlmd.MetadataStore = run_store.store
-    node = wanted.node
+    node = target.node
     kind = put_type(store.put_execution_type, pb.ExecutionType(name=ROLLBACK), "execution")
     execution = pb.Execution(type_id=kind, last_known_state=pb.Execution.COMPLETE)
     pushed = pb.Artifact(type_id=store.get_artifact_type(serving.PUSHED).id, uri=path, state=pb.Artifact.LIVE)
     pushed.custom_properties["pushed"].int_value = 1
     pushed.custom_properties["pushed_destination"].string_value = path
     pushed.custom_properties["pushed_version"].string_value = str(number)
-    pushed.custom_properties[serving.ROLLED_BACK_TO].string_value = wanted.again or wanted.version
+    pushed.custom_properties[serving.ROLLED_BACK_TO].string_value = target.again or target.version
     step = partial(pb.Event.Path.Step)
     pairs = [(run_store.graph.node(read).artifact, pb.Event.INPUT, key) for read, key in node.read.items()]
     pairs.append((pushed, pb.Event.OUTPUT, "pushed_model"))

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from components.contracts.run_result import STOPPED, ExitCode
 from components.errors import UserError
-from components.names import printable
+from components.text import printable
 from pipeline.cli.options import add_config, load_config
 from pipeline.config import Config
 from pipeline.output import short
@@ -79,8 +79,8 @@ def show(config: Config, filters: Sequence[str], sort: str, as_json: bool) -> in
         _print(rows)
         for row in rows:
             if served := row["served"]:
-                again = f", which is version {served['is']} again" if served["is"] != served["version"] else ""
-                print(f"served: version {served['version']} of {printable(row['name'])}{again}, of run {row['run_id']}")
+                copy = f", which is version {served['is']} again" if served["is"] != served["version"] else ""
+                print(f"served: version {served['version']} of {printable(row['name'])}{copy}, of run {row['run_id']}")
         for row in rows:
             if row["damaged"]:
                 print(f"damaged: {short(row['damaged'])} cannot be read; `show {row['run_id']}` says what to do")
@@ -118,17 +118,17 @@ def _served(store: mlmd.MetadataStore) -> dict[str, dict[str, str]]:
         runs = [context for context in store.get_contexts_by_artifact(pushed.id) if context.type == "pipeline_run"]
         if runs:
             version = str(metadata.property_value(pushed, "pushed_version"))
-            again = metadata.property_value(pushed, serving.ROLLED_BACK_TO)
-            versions[min(runs, key=lambda run: run.id).name] = {"version": version, "is": str(again or version)}
+            original = metadata.property_value(pushed, serving.ROLLED_BACK_TO)
+            versions[min(runs, key=lambda run: run.id).name] = {"version": version, "is": str(original or version)}
     return versions
 
 
-def _of_result(file: Path) -> dict[str, Any]:
+def _of_result(result_file: Path) -> dict[str, Any]:
     """Return what the result.json of a run says, or that it is damaged."""
     try:
-        result = results.read(file)
+        result = results.read(result_file)
     except run_dir.DamagedRun:
-        return {"ended": "damaged", "damaged": str(file)}
+        return {"ended": "damaged", "damaged": str(result_file)}
     return {
         "name": result.name,
         "data": result.source,

@@ -53,8 +53,8 @@ def freeze(config: Config, output: str | None, force: bool) -> int:
             data_gate_freeze.freeze(schema.path(uris[0]), counts.read(uris[1]).class_names, destination, force, curated)
             own = ", which validated by a curated schema: this is a copy of it" if curated else ""
             print(f"{destination} written from run {run.id}{own}")
-            taken = f"with --set schema_file={destination}" if output else "when started in this folder"
-            print(f"edit it; a run of '{config.name}' validates by it {taken}")
+            condition = f"with --set schema_file={destination}" if output else "when started in this folder"
+            print(f"edit it; a run of '{config.name}' validates by it {condition}")
             return 0
     raise UserError(
         f"no run of '{config.name}' in {config.run_dir} has a schema yet; make one with `run --to SchemaGen`"

@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 
-from components.names import printable
+from components.text import printable
 from pipeline.cli import summary
 from pipeline.cli.options import A_RUN, add_config, load_config
 from pipeline.config import Config

@@ -85,5 +85,5 @@ def served_line(served: dict[str, str] | None, pushed: str) -> str:
         return ""
     if served["is"] == pushed:
         return f"served    as version {served['version']}, which `rollback` made of version {pushed}"
-    again = "" if served["is"] == served["version"] else f", which `rollback` made of version {served['is']}"
-    return f"served    is version {served['version']}{again}; `image-pipeline rollback {pushed}` serves this one"
+    copy = "" if served["is"] == served["version"] else f", which `rollback` made of version {served['is']}"
+    return f"served    is version {served['version']}{copy}; `image-pipeline rollback {pushed}` serves this one"

@@ -28,9 +28,9 @@ _ROOM = 4 << 20  # bytes; a file system with less is full
 def in_words(error: BaseException, config: Config) -> str | None:
     """Return the message for an error that is not the program's; None if it may be the program's."""
     text = "\n".join(str(cause) for cause in _chain(error))
-    again = "run the same command to resume"
+    advice = "run the same command to resume"
     if FULL.search(text):
-        return f"no space left on {_full(config, _path(error, text))}; make room and {again}"
+        return f"no space left on {_full(config, _path(error, text))}; make room and {advice}"
     if "No usable temporary directory" in text:
         return f"no temporary folder can be written, not even {os.environ.get('TMPDIR', '/tmp')}; set TMPDIR to one"
     if _DENIED.search(text):
@@ -64,10 +64,10 @@ def plain(text: str) -> str:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    seen: BaseException | None = error
-    while seen is not None:
-        yield seen
-        seen = seen.__cause__ or seen.__context__
+    current: BaseException | None = error
+    while current is not None:
+        yield current
+        current = current.__cause__ or current.__context__
 
 
 def _path(error: BaseException, text: str) -> str | None:

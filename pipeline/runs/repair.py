@@ -42,7 +42,9 @@ class Leftovers:
             (len(self.incoming), "incomplete push", "incomplete pushes"),
             (len(self.fresh), "incomplete file", "incomplete files"),
         )
-        return ", ".join(f"{number} {one if number == 1 else more}" for number, one, more in counted if number)
+        return ", ".join(
+            f"{number} {singular if number == 1 else plural}" for number, singular, plural in counted if number
+        )
 
 
 def fix(config: Config, run_ids: Iterable[str] | None = None) -> str:
@@ -52,9 +54,9 @@ def fix(config: Config, run_ids: Iterable[str] | None = None) -> str:
       run_ids: None for every run that was started in this run directory; others may be running on the same server.
     """
     store = metadata.open_store(config) if metadata.exists(config) else None
-    left = find(config, store, run_dir.run_ids(config) if run_ids is None else run_ids)
-    clean(store, left)
-    return str(left)
+    leftovers = find(config, store, run_dir.run_ids(config) if run_ids is None else run_ids)
+    clean(store, leftovers)
+    return str(leftovers)
 
 
 def find(config: Config, store: mlmd.MetadataStore | None, run_ids: Iterable[str]) -> Leftovers:
@@ -69,12 +71,12 @@ def find(config: Config, store: mlmd.MetadataStore | None, run_ids: Iterable[str
     return Leftovers(running, folders, pushes, sorted(fresh))
 
 
-def clean(store: mlmd.MetadataStore | None, left: Leftovers) -> None:
+def clean(store: mlmd.MetadataStore | None, leftovers: Leftovers) -> None:
     """Remove what is incomplete, then have the executions canceled: a repair that is killed too is done again."""
-    for path in left.paths:
+    for path in leftovers.paths:
         files.remove(path)
     if store:
-        metadata.cancel(store, left.running)
+        metadata.cancel(store, leftovers.running)
 
 
 def _incomplete(config: Config, store: mlmd.MetadataStore, dead: Iterable[metadata.Execution]) -> list[str]:

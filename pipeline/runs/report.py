@@ -117,13 +117,13 @@ def _steps(store: mlmd.MetadataStore, stages: dict[str, metadata.Stage]) -> list
     steps = []
     for name, stage in stages.items():
         read: list[Artifact] = []
-        made: list[Artifact] = []
+        outputs: list[Artifact] = []
         resolves = stage.execution.type.endswith(".Resolver")  # it makes nothing: what it found is what it read
         for event in events:
             if event.execution_id == stage.execution.id and event.artifact.state in metadata.WHOLE:
                 artifact = Artifact(event.artifact.id, event.key, event.artifact.type, event.artifact.uri)
-                (made if event.made and not resolves else read).append(artifact)
-        steps.append(Step(name, read, made))
+                (outputs if event.made and not resolves else read).append(artifact)
+        steps.append(Step(name, read, outputs))
     return steps
 
 

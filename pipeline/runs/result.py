@@ -96,46 +96,46 @@ def collect_result(config: Config, state: RunState) -> Result:
 def _add_what_was_made(result: Result, config: Config) -> None:
     store = metadata.open_store(config)
     run = metadata.find_run(store, result.run_id)
-    made = metadata.stages(store, run) if run else {}
-    _add_counts(result, made)
-    _add_findings(result, made)
-    _add_trials(result, made)
-    _add_verdict(result, store, made, config)
+    stages = metadata.stages(store, run) if run else {}
+    _add_counts(result, stages)
+    _add_findings(result, stages)
+    _add_trials(result, stages)
+    _add_verdict(result, store, stages, config)
 
 
-def _add_counts(result: Result, made: dict[str, metadata.Stage]) -> None:
-    examples = metadata.live(made, "ExampleGen", "examples")
+def _add_counts(result: Result, stages: dict[str, metadata.Stage]) -> None:
+    examples = metadata.live(stages, "ExampleGen", "examples")
     if examples is not None:
         counted = counts.read(examples.uri)
         result.counts, result.notes = counted.totals(), counted.notes
 
 
-def _add_findings(result: Result, made: dict[str, metadata.Stage]) -> None:
-    found = metadata.live(made, "DataGate", "findings")
-    if found is not None:
-        result.findings = findings.with_few_examples(findings.read(found.uri))
+def _add_findings(result: Result, stages: dict[str, metadata.Stage]) -> None:
+    artifact = metadata.live(stages, "DataGate", "findings")
+    if artifact is not None:
+        result.findings = findings.with_few_examples(findings.read(artifact.uri))
         result.warnings = [finding.message for finding in result.findings]
 
 
-def _add_trials(result: Result, made: dict[str, metadata.Stage]) -> None:
-    found = metadata.live(made, "Tuner", "tuner_results")
-    if found is not None:
-        result.trials = tuning.read_trials(found.uri)
+def _add_trials(result: Result, stages: dict[str, metadata.Stage]) -> None:
+    artifact = metadata.live(stages, "Tuner", "tuner_results")
+    if artifact is not None:
+        result.trials = tuning.read_trials(artifact.uri)
 
 
-def _add_verdict(result: Result, store: mlmd.MetadataStore, made: dict[str, metadata.Stage], config: Config) -> None:
-    blessing = metadata.live(made, "Evaluator", "blessing")
-    evaluated = metadata.live(made, "Evaluator", "evaluation")
+def _add_verdict(result: Result, store: mlmd.MetadataStore, stages: dict[str, metadata.Stage], config: Config) -> None:
+    blessing = metadata.live(stages, "Evaluator", "blessing")
+    evaluated = metadata.live(stages, "Evaluator", "evaluation")
     if blessing is not None and evaluated is not None:
         result.blessed = metadata.property_value(blessing, "blessed") == 1
         result.metrics = evaluation.read(evaluated.uri, config.evaluator.confidence).summary()
         if not result.blessed:
             result.why = evaluation.failures(evaluated.uri)
-    served = metadata.live(made, "ServingCheck", "blessing")
+    served = metadata.live(stages, "ServingCheck", "blessing")
     if served is not None and metadata.property_value(served, "blessed") != 1:
         result.why += serving_report.read(served.uri).reasons
         result.blessed = False
-    pushed = metadata.live(made, "Pusher", "pushed_model")
+    pushed = metadata.live(stages, "Pusher", "pushed_model")
     if pushed is not None and metadata.property_value(pushed, "pushed") == 1:
         version = str(metadata.property_value(pushed, "pushed_version"))
         result.pushed = {"version": version, "path": serving.destination(pushed)}

@@ -66,19 +66,19 @@ def _remove(store: mlmd.MetadataStore, removal: Removal) -> None:
         if removal.kind == "artifact" and not files.is_remote(removal.path):
             # <stage>/<key>/<execution>, beside which TFX has left empty <stage>/.system/<what>/<execution>
             stage, execution = Path(removal.path).parents[1], Path(removal.path).name
-            for left in stage.glob(f".system/*/{execution}"):
-                files.remove(str(left))
+            for leftover in stage.glob(f".system/*/{execution}"):
+                files.remove(str(leftover))
     except OSError as error:
-        raise UserError(f"cannot remove {removal.path}: {files.why(error)}") from None
+        raise UserError(f"cannot remove {removal.path}: {files.error_reason(error)}") from None
 
 
 def _plan(config: Config, store: mlmd.MetadataStore, keep: int) -> list[Removal]:
     runs = metadata.runs(store)
-    seen: Counter[str] = Counter()
+    counted: Counter[str] = Counter()
     newest = []
     for run in runs:
-        seen[run.pipeline] += 1
-        newest += [run] if seen[run.pipeline] <= keep else []
+        counted[run.pipeline] += 1
+        newest += [run] if counted[run.pipeline] <= keep else []
     if not newest:
         return []
     history = _History(store, runs)
@@ -87,15 +87,15 @@ def _plan(config: Config, store: mlmd.MetadataStore, keep: int) -> list[Removal]
     surplus = {removal.path for removal in versions}
     paths = {artifact.id: serving.destination(artifact) for artifact in pushed}
     served = [number for number, path in paths.items() if path and path not in surplus and files.exists(path)]
-    kept = {run.id for run in newest} | {run_id for number in served for run_id in history.first_run(number)}
-    kept |= history.latest("ModelBlessing", "blessed") | history.latest("DataFindings")
-    kept |= history.going_on() - set(run_dir.run_ids(config))
-    needed = history.needed(kept)
+    kept_runs = {run.id for run in newest} | {run_id for number in served for run_id in history.first_run(number)}
+    kept_runs |= history.latest("ModelBlessing", "blessed") | history.latest("DataFindings")
+    kept_runs |= history.going_on() - set(run_dir.run_ids(config))
+    needed = history.needed(kept_runs)
     gone = {artifact.id for removal in versions for artifact in removal.artifacts}
     removals = [
         *versions,
         *_artifacts(config, history.artifacts.values(), needed - gone),
-        *_pages(config, store, kept, min(run.id for run in newest)),
+        *_pages(config, store, kept_runs, min(run.id for run in newest)),
         *_checkpoints(config, min(run.id for run in newest)),
     ]
     return [removal for removal in removals if files.exists(removal.path)]
@@ -178,14 +178,14 @@ def _surplus_versions(config: Config, pushed: Iterable[Artifact]) -> Iterator[Re
                 yield Removal("version", f"{base}/{number}", versions[str(number)])
 
 
-def _pages(config: Config, store: mlmd.MetadataStore, kept: set[str], oldest: str) -> Iterator[Removal]:
+def _pages(config: Config, store: mlmd.MetadataStore, kept_runs: set[str], oldest: str) -> Iterator[Removal]:
     """Yield reports, cards and logs of runs that are not kept, and comparisons with them; results stay."""
     reports: dict[str, list[Artifact]] = {}
     for artifact in store.get_artifacts_by_type(REPORT):
         reports.setdefault(artifact.uri, []).append(artifact)
 
     def stays(run_id: str) -> bool:
-        return run_id in kept or run_id >= oldest  # one that failed at once is unknown to ML Metadata
+        return run_id in kept_runs or run_id >= oldest  # one that failed at once is unknown to ML Metadata
 
     card = Path(run_dir.CARD_FILE)
     for run_id in sorted(run_dir.run_ids(config)):

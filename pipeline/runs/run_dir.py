@@ -134,8 +134,8 @@ def find_run(config: Config, run_id: str | None) -> Path:
     if run_id is not None:
         runs = [run for run in runs if run.name == run_id] or [run for run in runs if run.name.startswith(run_id)]
     if not runs:
-        which = f"run {run_id!r}" if run_id else "run that has ended"
-        raise UserError(f"{config.run_dir} has no {which}; see `image-pipeline runs`")
+        description = f"run {run_id!r}" if run_id else "run that has ended"
+        raise UserError(f"{config.run_dir} has no {description}; see `image-pipeline runs`")
     if run_id is not None and len(runs) > 1:
         raise UserError(f"{len(runs)} runs begin with {run_id!r}; write more of it: see `image-pipeline runs`")
     return runs[-1]

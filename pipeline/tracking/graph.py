@@ -74,8 +74,8 @@ class ArtifactNode:
 
     def to_json(self) -> dict[str, Any]:
         artifact = self.artifact
-        made = {"id": artifact.id, "key": self.key, "type": artifact.type, "uri": artifact.uri, "stage": self.stage}
-        return {**made, "run_id": self.run_id, "read": [{"id": i, "key": key} for i, key in self.read.items()]}
+        document = {"id": artifact.id, "key": self.key, "type": artifact.type, "uri": artifact.uri, "stage": self.stage}
+        return {**document, "run_id": self.run_id, "read": [{"id": i, "key": key} for i, key in self.read.items()]}
 
 
 class ArtifactGraph:
@@ -125,8 +125,8 @@ class ArtifactGraph:
 
     def sibling(self, node: ArtifactNode, key: str) -> ArtifactNode | None:
         """Return what the same execution made under another key."""
-        made = [self._made[artifact_id] for artifact_id in self._outputs.get(node.execution.id, [])]
-        return next((self.node(event.artifact.id) for event in made if event.key == key), None)
+        siblings = [self._made[artifact_id] for artifact_id in self._outputs.get(node.execution.id, [])]
+        return next((self.node(event.artifact.id) for event in siblings if event.key == key), None)
 
     def made_from(self, artifact_id: int, key: str) -> list[ArtifactNode]:
         """Return the outputs of the executions that read the artifact under this key."""
@@ -148,9 +148,9 @@ class ArtifactGraph:
 
     def _walk(self, start: Iterable[int], neighbours: Callable[[int], Iterable[int]]) -> list[ArtifactNode]:
         wave = list(start)
-        seen = list(wave)
+        visited = list(wave)
         while wave:
             reached = {artifact_id for at in wave for artifact_id in neighbours(at) if artifact_id in self._made}
-            wave = sorted(reached - set(seen))
-            seen += wave
-        return [self.node(artifact_id) for artifact_id in seen if artifact_id not in set(start)]
+            wave = sorted(reached - set(visited))
+            visited += wave
+        return [self.node(artifact_id) for artifact_id in visited if artifact_id not in set(start)]

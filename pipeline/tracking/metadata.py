@@ -79,11 +79,11 @@ _TRIES, _PAUSE = 40, 0.25  # seconds between tries
 
 def open_store(config: Config) -> mlmd.MetadataStore:
     """Return the store, created if there is none. UserError if the server does not answer."""
-    for left in reversed(range(_TRIES)):
+    for tries_left in reversed(range(_TRIES)):
         try:
             return mlmd.MetadataStore(connection(config))
         except (mlmd.errors.StatusError, RuntimeError) as error:
-            if left and _MADE_TWICE.search(str(error)):
+            if tries_left and _MADE_TWICE.search(str(error)):
                 time.sleep(_PAUSE)
                 continue
             if not config.metadata.url and (message := faults.in_words(error, config)):

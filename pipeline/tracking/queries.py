@@ -77,26 +77,26 @@ class RunStore:
             if metadata.property_value(pushed, "pushed") == 1:
                 node = self.graph.node(pushed.id)
                 number, path = (metadata.property_value(pushed, f"pushed_{key}") for key in ("version", "destination"))
-                again = str(metadata.property_value(pushed, ROLLED_BACK_TO) or "")
-                versions.append(Version(node.pipeline, str(number), str(path), node, again))
+                copy_of = str(metadata.property_value(pushed, ROLLED_BACK_TO) or "")
+                versions.append(Version(node.pipeline, str(number), str(path), node, copy_of))
         return versions
 
-    def version(self, what: str | None) -> Version:
+    def version(self, reference: str | None) -> Version:
         """Return the version named by `3` or `digits/3`; the one pushed last if None.
 
         Raises:
           UserError: there is none, or more than one.
         """
         versions = self.versions()
-        if what is None:
+        if reference is None:
             if not versions:
                 raise UserError(f"no model was pushed yet in {self.config.run_dir}; see `image-pipeline runs`")
             return versions[-1]
-        name, _, number = what.rpartition("/")
+        name, _, number = reference.rpartition("/")
         # Of versions that were removed and pushed again, the newer.
         matches = {v.name: v for v in versions if v.version == number and name in ("", v.name)}
         if not matches:
-            raise UserError(f"there is no version {what!r} in {self.config.run_dir}; see `image-pipeline runs`")
+            raise UserError(f"there is no version {reference!r} in {self.config.run_dir}; see `image-pipeline runs`")
         if len(matches) > 1:
             names = " or ".join(f"{match}/{number}" for match in sorted(matches))
             raise UserError(f"{len(matches)} models have a version {number}; write {names}")
@@ -144,30 +144,30 @@ class RunStore:
         run = metadata.find_run(self.store, run_id)
         return {name: stage.outputs for name, stage in metadata.stages(self.store, run).items()} if run else {}
 
-    def find(self, what: str | None) -> list[ArtifactNode]:
-        """Return the artifacts that `what` names, as HELP says; more than one where data was read more than once.
+    def find(self, reference: str | None) -> list[ArtifactNode]:
+        """Return the artifacts that `reference` names, as HELP says; more than one where data was read more than once.
 
         Raises:
           UserError: there is none.
         """
-        if what is None:
+        if reference is None:
             return [self.version(None).node]
-        _, slash, number = what.rpartition("/")
+        _, slash, number = reference.rpartition("/")
         if number.isdigit() and (slash or number in {version.version for version in self.versions()}):
-            return [self.version(what).node]
-        made = self.graph.artifacts()
-        if what.startswith("#"):
-            ids = [artifact.id for artifact in made if str(artifact.id) == what[1:]]
-        elif what.startswith("sha256:") or Path(what).exists():
-            read = [self.data(self.graph.node(artifact.id)) for artifact in made if artifact.type == EXAMPLES]
-            path = str(Path(what).resolve())
-            ids = [data.node.id for data in read if data.source == path or data.fingerprint.startswith(what)]
-        elif not any(file.parent.name.startswith(what) for file in run_dir.results(self.config)):
+            return [self.version(reference).node]
+        artifacts = self.graph.artifacts()
+        if reference.startswith("#"):
+            ids = [artifact.id for artifact in artifacts if str(artifact.id) == reference[1:]]
+        elif reference.startswith("sha256:") or Path(reference).exists():
+            read = [self.data(self.graph.node(artifact.id)) for artifact in artifacts if artifact.type == EXAMPLES]
+            path = str(Path(reference).resolve())
+            ids = [data.node.id for data in read if data.source == path or data.fingerprint.startswith(reference)]
+        elif not any(file.parent.name.startswith(reference) for file in run_dir.results(self.config)):
             ids = []
         else:
-            run_id = run_dir.find_run(self.config, what).name
+            run_id = run_dir.find_run(self.config, reference).name
             outputs = [output for stage in self.outputs(run_id).values() for key in stage.values() for output in key]
-            ids = [output.id for output in outputs if output.id in {artifact.id for artifact in made}][-1:]
+            ids = [output.id for output in outputs if output.id in {artifact.id for artifact in artifacts}][-1:]
         if not ids:
-            raise UserError(f"there is no {what!r} in {self.config.run_dir}; name {HELP}")
+            raise UserError(f"there is no {reference!r} in {self.config.run_dir}; name {HELP}")
         return [self.graph.node(artifact_id) for artifact_id in ids]

@@ -38,15 +38,15 @@ def split(url: str) -> SplitResult:
     """
     try:
         parts = urlsplit(url)
-        whole = (
+        is_complete = (
             parts.scheme in _SCHEMES
             and parts.hostname
             and re.fullmatch("/[^/@]+/?", parts.path)
             and (parts.port or True)
         )
     except ValueError:  # what stands at the place of the port is no number
-        whole = None
-    if not whole or parts.query or parts.fragment:
+        is_complete = None
+    if not is_complete or parts.query or parts.fragment:
         raise ValueError(
             f"write it as {FORM}; characters of the password such as @ / : # ? are percent-encoded, "
             "and nothing follows the database"
@@ -81,5 +81,5 @@ def fetch(value: str) -> SplitResult:
     try:
         return split(url)
     except ValueError as error:
-        which = f" = {value}" if is_reference(value) else ""
-        raise UserError(f"metadata.url{which}: {error}") from None
+        setting = f" = {value}" if is_reference(value) else ""
+        raise UserError(f"metadata.url{setting}: {error}") from None

@@ -33,8 +33,8 @@ def now(store: mlmd.MetadataStore, base: str) -> dict[str, str] | None:
         return None
     artifacts = store.get_artifacts_by_type(PUSHED)
     pushed = [artifact for artifact in artifacts if destination(artifact) == f"{base}/{version}"]
-    again = metadata.property_value(pushed[-1], ROLLED_BACK_TO) if pushed else None
-    return {"version": version, "is": str(again or version)}
+    original = metadata.property_value(pushed[-1], ROLLED_BACK_TO) if pushed else None
+    return {"version": version, "is": str(original or version)}
 
 
 def in_front(store: mlmd.MetadataStore) -> list[metadata.Artifact]:

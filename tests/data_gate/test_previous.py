@@ -16,7 +16,7 @@ from tfx.types import Channel
 
 from components.contracts import features as f
 from components.data_gate.component import DataFindings, DataGate
-from components.data_gate.previous import AcceptedBefore
+from components.data_gate.previous import LatestAcceptedData
 from components.errors import GateRefused
 from components.statistics_gen.component import stats_options
 from tests.data_gate.fakes import Source
@@ -33,7 +33,7 @@ def run(root: Path, folder: Path, only: pipeline.RunOptions | None = None) -> li
     schema = ImportSchemaGen(schema_file=str(SCHEMA))
     validator = ExampleValidator(statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"])
     previous = Resolver(
-        strategy_class=AcceptedBefore,
+        strategy_class=LatestAcceptedData,
         statistics=statistics.outputs["statistics"],
         previous=Channel(type=DataFindings),
     ).with_id("PreviousData")

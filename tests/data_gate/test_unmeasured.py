@@ -9,7 +9,7 @@ FULL = {"cat": 9, "dog": 9, "emu": 9}
 
 def found(validation: dict[str, int], test: dict[str, int]) -> list[tuple[str, str]]:
     counts = {"train": FULL, "validation": validation, "test": test}
-    return [(finding.action, finding.message) for finding in anomalies.unlearnable(counts, "stop")]
+    return [(finding.action, finding.message) for finding in anomalies.missing_classes(counts, "stop")]
 
 
 def test_a_class_that_a_split_lacks_is_a_warning() -> None:

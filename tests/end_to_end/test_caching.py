@@ -88,7 +88,7 @@ def test_a_change_of_config_runs_its_stage_and_what_depends_on_it(base: Path, se
         ("serving_check/client.py", ["ServingCheck", "Pusher"]),
         ("pusher/executor.py", ["Pusher"]),
         ("imports.py", ["ServingCheck", "Pusher"]),
-        ("names.py", []),
+        ("text.py", []),
         ("report/page.py", []),
     ],
 )

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from components.contracts import features as f
 from components.contracts.metrics import Tally, numbers
-from components.evaluator.metrics import NO_ANSWER, Names, confusion_matrix
+from components.evaluator.metrics import NO_ANSWER, ClassIndex, confusion_matrix
 
 NAMES = ("cat", "dög", "<b>emu</b>\n", "フグ", "yak")
 
@@ -22,9 +22,9 @@ def outputs(probabilities: np.ndarray, names: tuple[str, ...] = NAMES) -> dict[s
 
 
 def tally(labels: np.ndarray, probabilities: np.ndarray, names: tuple[str, ...] = NAMES) -> Tally:
-    result, model = Tally(), Names()
+    result, model = Tally(), ClassIndex()
     for label, row in zip(labels, probabilities):
-        result.add(model.answer(names[label], outputs(row, names)))
+        result.add(model.prediction(names[label], outputs(row, names)))
     return result
 
 
@@ -103,7 +103,7 @@ def test_probabilities_that_are_no_numbers_are_no_answer() -> None:
 
 def test_a_class_that_the_model_does_not_know_is_wrong_and_keeps_its_name() -> None:
     result = Tally()
-    result.add(Names().answer("zebra", outputs(np.array([0.9, 0.1, 0, 0, 0], np.float32))))
+    result.add(ClassIndex().prediction("zebra", outputs(np.array([0.9, 0.1, 0, 0, 0], np.float32))))
     assert numbers(result)["accuracy"] == 0
     assert result.all_names() == [*NAMES, "zebra"]
     entry = confusion_matrix(result).matrices[0].entries[0]

@@ -6,12 +6,12 @@ import gc
 
 import pytest
 
-from components.imports import uncollected
+from components.imports import gc_paused
 
 
 def test_the_collector_rests_and_leaves_alone_what_was_made() -> None:
     frozen = gc.get_freeze_count()
-    with uncollected():
+    with gc_paused():
         assert not gc.isenabled()
         made = [[number] for number in range(1000)]
     try:
@@ -22,7 +22,7 @@ def test_the_collector_rests_and_leaves_alone_what_was_made() -> None:
 
 
 def test_it_collects_again_after_an_error() -> None:
-    with pytest.raises(ImportError), uncollected():
+    with pytest.raises(ImportError), gc_paused():
         raise ImportError
     assert gc.isenabled()
     gc.unfreeze()

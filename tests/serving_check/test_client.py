@@ -48,7 +48,7 @@ def test_a_clean_process_needs_tensorflow_alone(model: str, examples: Path, tmp_
     assert not loaded & {"apache_beam", "ml_metadata"}
 
     rows = digit_rows()
-    answers = client.Answers(**json.loads((tmp_path / client.ANSWERS_FILE).read_text()))
+    answers = client.ClientReport(**json.loads((tmp_path / client.ANSWERS_FILE).read_text()))
     assert answers.problems == []
     assert answers.pictures == len(rows)
     assert answers.compared == client.SAMPLE  # of the first batch; the next ones when 512 images are answered

@@ -138,7 +138,7 @@ def test_ties_explain_as_many_moved_pictures_and_no_more(
     pairs: dict[str, dict[str, int]] = {}
     for (name, predicted), count in served.items():
         pairs.setdefault(name, {})[predicted] = count
-    answers = client.Answers(pictures=served.total(), ties=ties, pairs=pairs)
+    answers = client.ClientReport(pictures=served.total(), ties=ties, pairs=pairs)
     assert bool(executor._differences(answers, evaluated)) == (moved > ties)
     fewer = Counter(cells)
     fewer[origin] += 1

@@ -89,25 +89,25 @@ def archive_type(path: str) -> ArchiveType | None:
 
 def refusal(path: str) -> UserError | None:
     """Return what a known file is that is no archive read here, and the way on; None of one that is not known."""
-    what = files.text(path)
+    title = files.text(path)
     with files.open_binary(path) as file:
         head = file.read(16)
         compression = next((name for magic, name in _COMPRESSED.items() if head.startswith(magic)), None)
-        whole = False
+        complete = False
         if compression:
             file.seek(0)
             with contextlib.suppress(*_DAMAGE), decompressed(file) as stream:
-                whole = bool(stream.read(1))
+                complete = bool(stream.read(1))
     for magic, (kind, way_on) in _UNREAD.items():
         if head.startswith(magic):
-            return UserError(f"{what}: {kind}, which is not read here. {way_on}")
-    if whole and (compression != "lzma" or ENDINGS.search(path)):
+            return UserError(f"{title}: {kind}, which is not read here. {way_on}")
+    if complete and (compression != "lzma" or ENDINGS.search(path)):
         return UserError(
-            f"{what}: compressed by {compression}, but not a tar: one file, or a tar that is damaged at its beginning. "
-            "Give a folder of images, or a .tar, .tar.gz or .zip of one."
+            f"{title}: compressed by {compression}, but not a tar: one file, or a tar that is damaged at its "
+            "beginning. Give a folder of images, or a .tar, .tar.gz or .zip of one."
         )
     if compression in ("gzip", "bzip2", "xz", "zstd") or ENDINGS.search(path):
-        return UserError(f"{what}: damaged, or not the kind of archive that its name says. Make or download it again.")
+        return UserError(f"{title}: damaged, or not the kind of archive that its name says. Make or download it again.")
     return None
 
 

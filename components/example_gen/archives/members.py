@@ -45,8 +45,10 @@ class Catalogue:
     def contents(self) -> Contents:
         """Return everything but litter."""
         members = [self._judged(member) for member in (*self.by_name.values(), *self.replaced)]
-        folders = [folder for folder in self.folders if not escape_problem(folder) and not file_names.is_litter(folder)]
-        return Contents([member for member in members if not file_names.is_litter(member.name)], folders)
+        folders = [
+            folder for folder in self.folders if not escape_problem(folder) and not file_names.is_ignored(folder)
+        ]
+        return Contents([member for member in members if not file_names.is_ignored(member.name)], folders)
 
     @staticmethod
     def _judged(member: Member) -> Member:

@@ -43,17 +43,17 @@ def _inventory(listing: Listing, features: Features) -> Inventory:
 
     del features
     path = listing.path
-    what = files.text(path)
+    title = files.text(path)
     form = file_types.archive_type(path)
     if form is None:
-        raise file_types.refusal(path) or UserError(f"{what}: not a kind of file known here. Give {FORMAT.expected}.")
+        raise file_types.refusal(path) or UserError(f"{title}: not a kind of file known here. Give {FORMAT.expected}.")
     members, folders = _contents(path, form)
     images = [member for member in members if not file_names.is_description(member.name)]
     ignored = [member.name for member in members if file_names.is_description(member.name)]
     names = [member.name for member in images]
-    if (inside := detect.of_names(names, what)) is not folder.FORMAT:
+    if (inside := detect.of_names(names, title)) is not folder.FORMAT:
         raise UserError(
-            f"{what}: an archive of {inside.several} ({files.shown([name for name in names if inside.is_named(name)])})"
+            f"{title}: an archive of {inside.several} ({files.listed(list(filter(inside.is_named, names)))})"
             ", which are not read out of one. Unpack it, and give the folder."
         )
     if form == "packed tar":  # no member can be read without those before it
@@ -75,7 +75,7 @@ def _contents(path: str, form: file_types.ArchiveType) -> Contents:
     if inner and len(inner) == len(names):
         way_on = "the archive in it" if len(inner) == 1 else "the folder: each archive in it is read"
         raise UserError(
-            f"{files.text(path)}: no images in it but archives ({files.shown(inner)}), which are not looked into. "
+            f"{files.text(path)}: no images in it but archives ({files.listed(inner)}), which are not looked into. "
             f"Unpack it, and give {way_on}."
         )
     return contents
@@ -100,20 +100,20 @@ def _read_members(
     """Yield the bytes of each member, at most limit + 1, by position: in its order where the archive is packed."""
     with file_types.damage_named(path), files.open_binary(path) as file, contextlib.ExitStack() as stack:
         stream = stack.enter_context(file_types.decompressed(file)) if form == "packed tar" else file
-        last: tuple[int, bytes] | None = None  # hard links have one position, and a packed tar is only read forward
+        previous: tuple[int, bytes] | None = None  # hard links have one position, and a packed tar is only read forward
         for member in members:
             try:
                 if member.problem:
                     raise Rejected(member.problem)
                 if not 0 <= member.size <= limit:
                     raise Rejected(f"over the limit of {limit:,} bytes (data.max_bytes)")
-                if last is None or last[0] != member.offset:
+                if previous is None or previous[0] != member.offset:
                     stream.seek(member.offset)
                     raw = stream.read(member.size) if member.crc is None else zips.read(file, member, limit)
-                    last = member.offset, raw
-                if member.crc is None and len(last[1]) != member.size:
+                    previous = member.offset, raw
+                if member.crc is None and len(previous[1]) != member.size:
                     raise Rejected("the archive ends within it")
-                yield member, last[1]
+                yield member, previous[1]
             except Rejected as rejected:
                 yield member, rejected
             except (OSError, ValueError) as error:  # a place that cannot be

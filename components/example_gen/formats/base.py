@@ -119,7 +119,7 @@ class Listing(NamedTuple):
         if files.exists(path):
             root, name = os.path.split(path)
             return cls(path, root, [name])
-        matches = files.matches(path) if glob.has_magic(path) else {}
+        matches = files.glob_files(path) if glob.has_magic(path) else {}
         names = [name for name in matches if not file_names.is_description(name)]
         return cls(path, files.split_pattern(path)[0], names)
 

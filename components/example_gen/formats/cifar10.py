@@ -92,22 +92,22 @@ class _Unit:
             yield from _records(tar, files.text(self.path))
 
 
-def _records(tar: tarfile.TarFile, what: str) -> Iterator[Record | ClassNames]:
+def _records(tar: tarfile.TarFile, title: str) -> Iterator[Record | ClassNames]:
     """Yield the rows of an open archive in its order, and its class names, wherever they come.
 
     Raises:
-      UserError: the archive is damaged or not as published; the message names `what` and the member.
+      UserError: the archive is damaged or not as published; the message names `title` and the member.
     """
     named = False
-    seen: set[str] = set()
+    read_names: set[str] = set()
     for member in tars.infos(tar):
         batch, meta = _BATCH.search(member.name), _META.search(member.name)
         if not member.isfile() or not (batch or meta):
             continue
-        where = f"{what}: {member.name}"
-        if member.name in seen:
+        where = f"{title}: {member.name}"
+        if member.name in read_names:
             raise UserError(f"{where}: twice in the archive. Download the archive again.")
-        seen.add(member.name)
+        read_names.add(member.name)
         if member.size > _MAX_MEMBER:
             raise UserError(f"{where}: {member.size:,} bytes, far too large for CIFAR-10. Download the archive again.")
         content = tar.extractfile(member)
@@ -122,7 +122,7 @@ def _records(tar: tarfile.TarFile, what: str) -> Iterator[Record | ClassNames]:
                 pixels = planes.reshape(3, 32, 32).transpose(1, 2, 0)
                 yield Record(files.text(f"{member.name}:{row}"), SplitAndClass(split, label), pixels)
     if not named:
-        raise UserError(f"{what}: no batches.meta in it, so its classes have no names. Download the archive again.")
+        raise UserError(f"{title}: no batches.meta in it, so its classes have no names. Download the archive again.")
 
 
 def _binary_names(content: IO[bytes]) -> list[str]:

@@ -38,16 +38,16 @@ def of_file(path: str) -> Format:
     Raises:
       UserError: it is empty, of no known format, or cannot be read.
     """
-    what = files.text(path)
+    title = files.text(path)
     try:
         if not files.size(path):
-            raise UserError(f"{what}: the file is empty.")
+            raise UserError(f"{title}: the file is empty.")
         for fmt in FORMATS:
             if fmt.is_file(path):
                 return fmt
-        raise file_types.refusal(path) or UserError(f"{what}: not a kind of file known here. Give {expected()}.")
+        raise file_types.refusal(path) or UserError(f"{title}: not a kind of file known here. Give {expected()}.")
     except OSError as error:
-        raise UserError(f"{what}: cannot be read ({error.strerror or error}).") from error
+        raise UserError(f"{title}: cannot be read ({error.strerror or error}).") from error
 
 
 def of_folder(listing: Listing) -> Format:
@@ -56,11 +56,11 @@ def of_folder(listing: Listing) -> Format:
     Raises:
       UserError: there is nothing to read, or files of several formats.
     """
-    what, names = files.text(listing.path), listing.data
+    title, names = files.text(listing.path), listing.data
     if not names:
-        holds = f"holds no images, only {files.shown(listing.names)}" if listing.names else "the folder is empty"
-        raise UserError(f"{what}: {holds}. Expected a folder for each class, with its images in it.")
-    return of_names(names, what)
+        holds = f"holds no images, only {files.listed(listing.names)}" if listing.names else "the folder is empty"
+        raise UserError(f"{title}: {holds}. Expected a folder for each class, with its images in it.")
+    return of_names(names, title)
 
 
 def of_pattern(listing: Listing) -> Format:
@@ -69,35 +69,35 @@ def of_pattern(listing: Listing) -> Format:
     Raises:
       UserError: none matches, or something that only a format of one file or folder reads.
     """
-    what = files.text(listing.path)
+    title = files.text(listing.path)
     if not listing.names:
-        raise UserError(f"{what}: no file matches.")
+        raise UserError(f"{title}: no file matches.")
     several = [fmt for fmt in FORMATS if fmt.several]
     for name in listing.names:
         path = listing.path_of(name)
         if files.is_folder(path) or not any(fmt.is_named(name) for fmt in several):
             can = " or ".join(fmt.several for fmt in several)
             raise UserError(
-                f"{what}: a pattern can only name {can}, and it matches {files.shown([path])}. "
+                f"{title}: a pattern can only name {can}, and it matches {files.listed([path])}. "
                 "Of images or an archive, give one folder or file."
             )
-    return of_names(listing.names, what)
+    return of_names(listing.names, title)
 
 
-def of_names(names: Sequence[str], what: str) -> Format:
+def of_names(names: Sequence[str], title: str) -> Format:
     """Return the format whose files these are by their names; a folder's, of images, if no format's.
 
     Raises:
-      UserError: some are of a format and others are not; `what` names where they lie.
+      UserError: some are of a format and others are not; `title` names where they lie.
     """
     for fmt in FORMATS:
         own = [name for name in names if fmt.several and fmt.is_named(name)]
         if not own:
             continue
-        if others := [name for name in names if not fmt.is_named(name)]:
-            fewer = fmt.several if len(own) < len(others) else "other files"
+        if strays := [name for name in names if not fmt.is_named(name)]:
+            fewer = fmt.several if len(own) < len(strays) else "other files"
             raise UserError(
-                f"{what}: {_count(own, fmt.file)} and {_count(others, 'other file')} in it, and only one "
+                f"{title}: {_count(own, fmt.file)} and {_count(strays, 'other file')} in it, and only one "
                 f"kind can be read. Move the {fewer} elsewhere, or give what is meant: a folder, or a pattern of "
                 f"{fmt.several}."
             )
@@ -106,7 +106,7 @@ def of_names(names: Sequence[str], what: str) -> Format:
 
 
 def _count(names: list[str], of: str) -> str:
-    return f"{len(names):,} {of}{'s' if len(names) != 1 else ''} ({files.shown(names, 2)})"
+    return f"{len(names):,} {of}{'s' if len(names) != 1 else ''} ({files.listed(names, 2)})"
 
 
 def inventory(name: str, path: str, features: Features = USUAL) -> Inventory:

@@ -29,14 +29,14 @@ _ARCHIVE = "an archive: extract it, or give it by itself"
 
 def _check(listing: Listing) -> None:
     """Raise UserError unless the folder's layout tells classes and splits."""
-    what, names = files.text(listing.path), listing.data
+    title, names = files.text(listing.path), listing.data
     archives = _all_archives(names)
-    if archives and (whole := [name for name in names if cifar10.FORMAT.is_named(name)]):
-        raise UserError(f"{what}: holds CIFAR-10's archive. Give the archive itself: {files.shown(whole)}.")
+    if archives and (whole_archives := [name for name in names if cifar10.FORMAT.is_named(name)]):
+        raise UserError(f"{title}: holds CIFAR-10's archive. Give the archive itself: {files.listed(whole_archives)}.")
     if any(cifar10.is_member(name) for name in listing.names):
-        raise UserError(f"{what}: CIFAR-10's archive, unpacked. Give the archive itself: it is read as it is.")
+        raise UserError(f"{title}: CIFAR-10's archive, unpacked. Give the archive itself: it is read as it is.")
     if not archives:
-        layout.locate_folders({os.path.dirname(name) for name in names}, listing.folders, what, listing.ignored)
+        layout.locate_folders({os.path.dirname(name) for name in names}, listing.folders, title, listing.ignored)
 
 
 def _all_archives(names: Sequence[str]) -> bool:
@@ -82,7 +82,7 @@ def _archives(listing: Listing, names: Sequence[str], features: Features) -> Inv
         folders += [folder, *(f"{folder}/{below}" for below in inventory.folders)]
         ignored += [f"{folder}/{below}" for below in inventory.ignored]
         notes += inventory.notes
-    notes.append(f"{files.shown(names)}: each archive is read as a folder of its name")
+    notes.append(f"{files.listed(names)}: each archive is read as a folder of its name")
     return Inventory(units, folders, ignored, notes)
 
 

@@ -29,7 +29,7 @@ from components.example_gen.formats.base import (
 )
 from components.example_gen.layout import SplitAndClass
 from components.example_gen.rejected import Rejected
-from components.names import printable
+from components.text import printable
 
 # The names that are usual, tried in this order.
 IMAGE_NAMES = ("image", "img", "image_bytes", "jpg", "png")
@@ -81,7 +81,7 @@ def _check(listing: Listing) -> None:
                 file.seek(max(0, files.size(path) - len(_MAGIC)))
                 tail = file.read()
         except OSError as error:
-            raise UserError(f"{files.text(path)}: cannot be read ({files.why(error)}).") from error
+            raise UserError(f"{files.text(path)}: cannot be read ({files.error_reason(error)}).") from error
         if head == _ENCRYPTED:
             raise UserError(f"{files.text(path)}: encrypted Parquet, which is not read here. Write it unencrypted.")
         if head != _MAGIC or tail != _MAGIC:
@@ -161,7 +161,7 @@ def _inventory(listing: Listing, features: Features) -> Inventory:
         raise UserError(f"{files.text(listing.path)}: no rows in it. Write the images and their labels into it.")
     count = max(1, sum(group.size for group in groups) // _BYTES_IN_UNIT)
     units = [_Unit(sorted(some)) for some in deal(groups, lambda group: f"{group.name}:{group.number}", count)]
-    notes = [f"{len(empty):,} of {len(names):,} Parquet files hold no rows ({files.shown(empty)})"] if empty else []
+    notes = [f"{len(empty):,} of {len(names):,} Parquet files hold no rows ({files.listed(empty)})"] if empty else []
     notes += split_names.missing_shards(names)
     return Inventory(units, ignored=listing.ignored, notes=notes)
 
@@ -179,26 +179,26 @@ def _columns(schema: Any, path: str, features: Features) -> _Columns:
     """
     import pyarrow.types as types
 
-    what = files.text(path)
-    image = _chosen(schema, what, "image", features.image, IMAGE_NAMES)
+    title = files.text(path)
+    image = _chosen(schema, title, "image", features.image, IMAGE_NAMES)
     kind = schema.field(image).type
     if types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
         kind = kind.field(kind.get_field_index("bytes")).type
     if not _is_bytes(kind):
-        raise _wrong_type(what, schema.field(image), "images are encoded bytes, or {bytes, path}", "image")
-    label = _chosen(schema, what, "label", features.label, LABEL_NAMES)
+        raise _wrong_type(title, schema.field(image), "images are encoded bytes, or {bytes, path}", "image")
+    label = _chosen(schema, title, "label", features.label, LABEL_NAMES)
     kind = schema.field(label).type
     if types.is_dictionary(kind):
         kind = kind.value_type
     if not (types.is_integer(kind) or types.is_string(kind) or types.is_large_string(kind) or _is_bytes(kind)):
-        raise _wrong_type(what, schema.field(label), "labels are text or whole numbers", "label")
+        raise _wrong_type(title, schema.field(label), "labels are text or whole numbers", "label")
     return _Columns(image, label, _class_names(schema.metadata or {}, label) if types.is_integer(kind) else ())
 
 
-def _wrong_type(what: str, field: Any, expected: str, wanted: str) -> UserError:
+def _wrong_type(title: str, field: Any, expected: str, feature: str) -> UserError:
     return UserError(
-        f"{what}: the column {printable(field.name)!r} is of type {printable(str(field.type))}, and {expected}. "
-        f"Name another by data.features.{wanted}."
+        f"{title}: the column {printable(field.name)!r} is of type {printable(str(field.type))}, and {expected}. "
+        f"Name another by data.features.{feature}."
     )
 
 
@@ -208,19 +208,19 @@ def _is_bytes(kind: Any) -> bool:
     return types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind)
 
 
-def _chosen(schema: Any, what: str, wanted: str, given: str, usual: tuple[str, ...]) -> str:
+def _chosen(schema: Any, title: str, feature: str, configured: str, usual: tuple[str, ...]) -> str:
     """Return the column that the user names, or else the first with a usual name."""
-    for name in (given,) if given else usual:
+    for name in (configured,) if configured else usual:
         if (count := schema.names.count(name)) > 1:
-            raise UserError(f"{what}: {count} columns are called {printable(name)!r}. Write the file with one.")
+            raise UserError(f"{title}: {count} columns are called {printable(name)!r}. Write the file with one.")
         if count:
             return name
-    names = printable(given) if given else f"any of {', '.join(usual)}"
+    names = printable(configured) if configured else f"any of {', '.join(usual)}"
     columns = ", ".join(f"{printable(field.name)} ({printable(str(field.type), 40)})" for field in list(schema)[:12])
     more = ", ..." if len(schema) > 12 else ""
     raise UserError(
-        f"{what}: no column {names} for the {wanted}; it has {columns or 'no columns'}{more}. "
-        f"Name it by data.features.{wanted}."
+        f"{title}: no column {names} for the {feature}; it has {columns or 'no columns'}{more}. "
+        f"Name it by data.features.{feature}."
     )
 
 

@@ -32,7 +32,7 @@ from components.example_gen.formats.base import (
 )
 from components.example_gen.layout import SplitAndClass
 from components.example_gen.rejected import Rejected
-from components.names import printable
+from components.text import printable
 
 # The names that are usual (TFDS, TF-Slim, the TensorFlow model garden, Kaggle, this pipeline), tried in this order.
 IMAGE_NAMES = ("image", "image/encoded", "image_raw")
@@ -125,15 +125,15 @@ def _damage(message: str, row: int) -> str:
         return line
     if not int(place[1]) and "truncated" not in line:
         return "its first record is none; of compressed ones, only those by gzip are read"
-    what = "a record ends early" if "truncated" in line else "a record is not as its checksum says"
+    damage = "a record ends early" if "truncated" in line else "a record is not as its checksum says"
     after = f", after {row:,} or more good ones" if row else ""
-    return f"{what} at byte {int(place[1]):,}{after}"
+    return f"{damage} at byte {int(place[1]):,}{after}"
 
 
 def _incomplete(paths: Mapping[str, str]) -> Iterator[str]:
     """Yield a line on files without a record, and one on shards that are missing; {name: path}."""
     if empty := [name for name, path in paths.items() if not files.size(path)]:
-        yield f"{len(empty):,} of {len(paths):,} TFRecord files hold nothing at all ({files.shown(empty)})"
+        yield f"{len(empty):,} of {len(paths):,} TFRecord files hold nothing at all ({files.listed(empty)})"
     yield from split_names.missing_shards(list(paths))
 
 
@@ -152,10 +152,10 @@ def _class_and_image(record: Any, features: Features) -> tuple[str | int, bytes 
             content = _decoded(record[name].bytes_list.value[0], record)
             break
     else:
-        return class_name, Rejected(f"no image in {_one_of(image_names)}: {_what_is_there(record, 'image')}")
+        return class_name, Rejected(f"no image in {_one_of(image_names)}: {_present_features(record, 'image')}")
     if class_name == UNLABELLED:
-        there = _what_is_there(record, "label")
-        return class_name, Rejected(f"no label, text or a whole number, in {_one_of(label_names)}: {there}")
+        present = _present_features(record, "label")
+        return class_name, Rejected(f"no label, text or a whole number, in {_one_of(label_names)}: {present}")
     if isinstance(class_name, int) and class_name < 0:
         return class_name, Rejected(f"no label: {class_name}, which stands for unlabelled")
     return class_name, content
@@ -165,7 +165,7 @@ def _one_of(names: Sequence[str]) -> str:
     return f"the feature {names[0]}" if len(names) == 1 else f"any of {', '.join(names)}"
 
 
-def _what_is_there(record: Any, wanted: str) -> str:
+def _present_features(record: Any, feature: str) -> str:
     """Return the features of a record with their types, and the setting that names the one that is wanted."""
     texts = []
     for name in sorted(record)[:_LISTED]:
@@ -174,7 +174,7 @@ def _what_is_there(record: Any, wanted: str) -> str:
         of = {"bytes_list": "bytes", "int64_list": "int64", "float_list": "float"}.get(kind or "", "empty")
         texts.append(f"{printable(name)} ({of if count == 1 else f'{count:,} x {of}' if count else 'empty'})")
     more = ", ..." if len(record) > _LISTED else ""
-    return f"the record has {', '.join(texts) or 'no features'}{more}; name it by data.features.{wanted}"
+    return f"the record has {', '.join(texts) or 'no features'}{more}; name it by data.features.{feature}"
 
 
 def _decoded(content: bytes, record: Any) -> bytes | np.ndarray | Rejected:

@@ -60,7 +60,7 @@ def traits(name: str) -> Traits:
 
 def settings_of_others(name: str) -> dict[str, str]:
     """Return the keys of `trainer` that the network called `name` does not read, and the network that does."""
-    return {key: other for other, its in NETWORKS.items() if other != name for key in its.settings}
+    return {key: owner for owner, its in NETWORKS.items() if owner != name for key in its.settings}
 
 
 def check_name(name: str) -> None:

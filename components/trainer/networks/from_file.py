@@ -41,7 +41,7 @@ def read(name: str) -> str:
         text = content.decode()
         tree = ast.parse(text, path)
     except OSError as error:
-        raise UserError(f"trainer.network: cannot read {path}: {files.why(error)}") from None
+        raise UserError(f"trainer.network: cannot read {path}: {files.error_reason(error)}") from None
     except SyntaxError as error:
         raise UserError(f"trainer.network: {path}, line {error.lineno}: {error.msg}") from None
     except ValueError as error:
@@ -99,7 +99,7 @@ class FromFile:
         if model.compiled:
             raise self._error("returned a compiled model; leave compile() out: the Trainer does it all")
         takes = model.input_shape if model.built else (None, *shape)
-        fits = len(takes) == 4 and all(size in (None, given) for size, given in zip(takes[1:], shape))
+        fits = len(takes) == 4 and all(size in (None, expected) for size, expected in zip(takes[1:], shape))
         if not fits or takes[0] is not None:
             raise self._error(f"takes {takes}, not any number of images of the given shape {shape}")
 
@@ -111,9 +111,9 @@ class FromFile:
                 f"gives {model.output_shape[1:]} an image, not one logit for each of {classes} classes: "
                 "end it with Dense(classes), the function's second argument"
             )
-        last = model.layers[-1]
-        activation = getattr(getattr(last, "activation", None), "__name__", "linear")
-        if activation != "linear" or isinstance(last, keras.layers.Softmax):
+        last_layer = model.layers[-1]
+        activation = getattr(getattr(last_layer, "activation", None), "__name__", "linear")
+        if activation != "linear" or isinstance(last_layer, keras.layers.Softmax):
             raise self._error("ends with an activation, but the loss takes logits: leave it out of the last layer")
 
     def prepare(self, model: keras.Sequential, images: tf.Tensor) -> None:
@@ -135,8 +135,8 @@ class FromFile:
             message = " ".join(str(error).split())[:300]
             raise self._error(f"{where}{type(error).__name__}: {message}") from error
 
-    def _error(self, what: str) -> UserError:
-        return UserError(f"trainer.network {self._name}: {what}")
+    def _error(self, message: str) -> UserError:
+        return UserError(f"trainer.network {self._name}: {message}")
 
 
 @functools.cache  # Keras registers classes by name, and an ensemble builds the network many times
@@ -166,11 +166,11 @@ def _imported(tree: ast.Module) -> Iterator[str]:
 
 def _is_of_the_user(module: str, folder: Path) -> bool:
     """Whether a module lies beside the user's file or in the current folder; those of this project do not count."""
-    first = module.partition(".")[0]
-    if first == "components":
+    top_package = module.partition(".")[0]
+    if top_package == "components":
         return False
-    places = [(parent / first) for parent in (folder, Path())]
-    return not first or any(place.with_suffix(".py").is_file() or any(place.glob("*.py")) for place in places)
+    places = [(parent / top_package) for parent in (folder, Path())]
+    return not top_package or any(place.with_suffix(".py").is_file() or any(place.glob("*.py")) for place in places)
 
 
 def _replicas() -> int:

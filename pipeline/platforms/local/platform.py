@@ -12,7 +12,7 @@ from tfx.dsl.components.common.resolver import Resolver
 from tfx.types import BaseChannel, Channel, standard_artifacts
 
 from components.data_gate.component import DataFindings, DataGate
-from components.data_gate.previous import AcceptedBefore
+from components.data_gate.previous import LatestAcceptedData
 from components.evaluator.baseline import LatestOtherBlessedModelStrategy
 from components.pusher.executor import Executor as AtomicPush
 from pipeline.config import Config
@@ -70,7 +70,7 @@ class LocalPlatform:
     def previous_data(self, statistics: BaseChannel) -> Resolver:
         """Return a resolver of the latest findings that are older than these statistics."""
         return Resolver(
-            strategy_class=AcceptedBefore,
+            strategy_class=LatestAcceptedData,
             statistics=statistics,
             previous=Channel(type=DataFindings),
         )

@@ -18,7 +18,7 @@ from components.contracts.run_result import ExitCode, Result
 from components.errors import Damaged, GateRefused, UserError
 from components.example_gen import sources
 from components.example_gen.formats.base import Source
-from components.imports import uncollected
+from components.imports import gc_paused
 from pipeline import ALL_STAGES, curated_schema, fingerprint
 from pipeline.config import Config
 from pipeline.output import duplicated_stream, redirect_output
@@ -45,7 +45,7 @@ def run(config: Config, first: str | None, last: str | None, out: TextIO) -> Res
     source = sources.locate(config.data.source, config.data.cache_dir)
     metadata.connection(config)  # a URL that cannot be one is refused before anything is made
     run_dir.create(config)
-    with signals.heard() as asked, run_dir.locked(config) as lock:
+    with signals.heard() as stop_signals, run_dir.locked(config) as lock:
         consistency.check(config)
         if lock.died and (cleaned := repair.fix(config)):
             print(f"cleaned   what a killed run left behind: {cleaned}", file=out)
@@ -67,14 +67,14 @@ def run(config: Config, first: str | None, last: str | None, out: TextIO) -> Res
         ):
             state = RunState(run_id, log)
             try:
-                _Watch(screen, state, asked).run(config, source, first, last)
+                _Watch(screen, state, stop_signals).run(config, source, first, last)
             except (Exception, KeyboardInterrupt) as error:
                 state.error = state.error or error  # Beam makes another of it
                 if isinstance(state.error, KeyboardInterrupt):
-                    state.signal = asked.number or getattr(state.error, "number", signal.SIGINT)
+                    state.signal = stop_signals.number or getattr(state.error, "number", signal.SIGINT)
                 with contextlib.suppress(OSError):  # the disk may be full
                     traceback.print_exception(error)  # into the log
-            with asked.deferred():
+            with stop_signals.deferred():
                 result = _end(config, state, lock)
             if result.stages and not state.signal:
                 try:
@@ -120,8 +120,8 @@ def stages_of(config: Config) -> list[str]:
 class _Watch:
     """Hears from the stages while they run, and keeps the screen and the state up to date."""
 
-    def __init__(self, screen: StageTable, state: RunState, asked: signals.Signals) -> None:
-        self._screen, self._state, self._asked = screen, state, asked
+    def __init__(self, screen: StageTable, state: RunState, stop_signals: signals.Signals) -> None:
+        self._screen, self._state, self._asked = screen, state, stop_signals
         self._schema = ""
 
     def run(self, config: Config, source: Source, first: str | None, last: str | None) -> None:
@@ -186,7 +186,7 @@ class _Watch:
         self._screen.ended(stage, self._state.stages[stage]["state"], report.seconds)
 
 
-@uncollected()
+@gc_paused()
 def compile_ir(config: Config, source: Source) -> Any:
     """Return the pipeline in TFX's intermediate representation, each stage with the fingerprint of its code."""
     from tfx.dsl.compiler import compiler
@@ -219,9 +219,11 @@ def _base_run(config: Config, first: str) -> str:
     if latest is None:
         where = f"no previous run of '{config.name}' in {config.run_dir} to resume from"
         raise UserError(f"--from {first}: {where}; run the full pipeline first")
-    done = {name for name, stage in metadata.stages(store, latest).items() if stage.state in ("complete", "cached")}
+    completed = {
+        name for name, stage in metadata.stages(store, latest).items() if stage.state in ("complete", "cached")
+    }
     stages = stages_of(config)
-    missing = [stage for stage in stages[: stages.index(first)] if stage not in done]
+    missing = [stage for stage in stages[: stages.index(first)] if stage not in completed]
     if missing:
         raise UserError(
             f"--from {first}: the latest run of '{config.name}', {latest.id}, ended before {missing[0]}; "
@@ -244,9 +246,9 @@ def _check_there_is_a_blessed_model(config: Config) -> None:
 
 def _cause(error: BaseException) -> BaseException:
     """Return the exception of our own that caused an exception, else the exception itself."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, UserError | Damaged | GateRefused | KeyboardInterrupt):
-            return seen
-        seen = seen.__cause__ or seen.__context__
+    current: BaseException | None = error
+    while current is not None:
+        if isinstance(current, UserError | Damaged | GateRefused | KeyboardInterrupt):
+            return current
+        current = current.__cause__ or current.__context__
     return error

@@ -59,8 +59,8 @@ def heard() -> Iterator[Signals]:
         yield signals
         return
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    wanted = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
-    before = {number: signal.signal(number, signals.hear) for number in wanted}
+    handled = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, signals.hear) for number in handled}
     try:
         yield signals
     finally:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from components import files
 from components.config import RUN_PARAMETER, Section, marked
 from components.errors import UserError
-from components.imports import uncollected
+from components.imports import gc_paused
 from pipeline.config import Config
 from pipeline.output import redirect_output
 from pipeline.platforms.vertex import names
@@ -41,7 +41,7 @@ def parameters(config: Config) -> dict[str, Parameter]:
     return {"data": Parameter("ExampleGen", "input_base", names.data(config)), **marks, **gates}
 
 
-@uncollected()
+@gc_paused()
 def spec(config: Config) -> dict[str, Any]:
     """Return the PipelineJob, as JSON, that KubeflowV2DagRunner compiles from the chain.
 

@@ -96,9 +96,9 @@ def _services(cloud: Cloud, requirements: Requirements) -> Iterator[Finding]:
     on = {s["name"].rpartition("/")[2] for s in answer.get("services", ()) if s.get("state") == "ENABLED"}
     off = [name for name in requirements.services if name not in on]
     if off:
-        what = f"the API {off[0]} is off" if len(off) == 1 else f"the APIs {', '.join(off)} are off"
+        problem = f"the API {off[0]} is off" if len(off) == 1 else f"the APIs {', '.join(off)} are off"
         enable = f"gcloud services enable {' '.join(off)} --project={cloud.project}"
-        yield Finding(f"{what} in {cloud.project}", enable)
+        yield Finding(f"{problem} in {cloud.project}", enable)
 
 
 def _bucket(cloud: Cloud, requirements: Requirements) -> Iterator[Finding]:

@@ -203,8 +203,8 @@ def _typed(key: str, text: str, declared: dict[str, str]) -> Any:
             return float(text)
         return text if kind == "STRING" else json.loads(text)
     except ValueError:
-        wanted = "a whole number" if "INT" in kind else "a number" if "DOUBLE" in kind else "JSON"
-        raise UserError(f"--param {key}={text}: it is {wanted}") from None
+        expected = "a whole number" if "INT" in kind else "a number" if "DOUBLE" in kind else "JSON"
+        raise UserError(f"--param {key}={text}: it is {expected}") from None
 
 
 def _data(job: PipelineJob) -> str | None:

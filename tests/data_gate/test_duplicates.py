@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from components.contracts import features as f
 from components.contracts.findings import CONFLICTS, DUPLICATES, KEPT, LEAKS, Finding
-from components.data_gate.same_pixels import _compare, same_pixels
+from components.data_gate.duplicates import _compare, find_duplicates
 from tests.data_gate.stages import digits, edited, write
 from tests.examples import BEAM_ARGS
 
@@ -27,7 +27,7 @@ def find(
 ) -> list[Finding]:
     write(folder, splits, files=files, gzip=gzip)
     paths = {s: sorted(str(p) for p in (folder / f"Split-{s}").iterdir()) for s in f.SPLITS}
-    found, records = same_pixels(beam.Pipeline(argv=BEAM_ARGS), paths, str(folder / "scratch"), actions)
+    found, records = find_duplicates(beam.Pipeline(argv=BEAM_ARGS), paths, str(folder / "scratch"), actions)
     assert records == {split: len(splits.get(split, [])) for split in f.SPLITS}
     assert not (folder / "scratch").exists()
     return found

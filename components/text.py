@@ -1,7 +1,7 @@
 """Names for people: class and file names come from anywhere, and may hold anything."""
 
 
-def printable(text: str, most: int = 100) -> str:
+def printable(text: str, limit: int = 100) -> str:
     """On one line, control and direction-changing characters escaped, the middle left out where it is longer."""
-    text = text if len(text) <= most else f"{text[: most // 2]}…{text[-most // 2 :]}"
+    text = text if len(text) <= limit else f"{text[: limit // 2]}…{text[-limit // 2 :]}"
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

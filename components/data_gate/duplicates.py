@@ -20,19 +20,19 @@ from tfx.dsl.io import fileio
 
 from components.contracts import features as f
 from components.contracts.findings import CONFLICTS, DUPLICATES, KEPT, LEAKS, Finding
-from components.data_gate.messages import for_example, found, pictures, quote
+from components.data_gate.messages import finding, for_example, image_count, quote
 
 _COLUMNS = (f.PIXELS_SHA256, f.CLASS_NAME, f.SOURCE)
 _BATCH = 1024  # records decoded at once
-_PICTURES, _RECORDS = "pictures", "records"  # what is read of a file
+_IMAGES, _RECORDS = "images", "records"  # the outputs of _read
 _ALIKE = 3  # images kept of those that agree in pixels, split and class
 
-Picture = tuple[str, str, str]  # split, class name, source
+ImageKey = tuple[str, str, str]  # split, class name, source
 Key = tuple[str, ...]  # kind, then the splits concerned
-Example = tuple[Picture, ...]
+Example = tuple[ImageKey, ...]
 
 
-def same_pixels(
+def find_duplicates(
     pipeline: beam.Pipeline, files: Mapping[str, list[str]], scratch: str, actions: Mapping[str, str]
 ) -> tuple[list[Finding], dict[str, int]]:
     """Run `pipeline`; return the findings, in a fixed order, and how many records each split has.
@@ -48,7 +48,7 @@ def same_pixels(
             p
             | "Files" >> beam.Create([(split, name) for split, names in files.items() for name in names])
             | "Spread" >> beam.Reshuffle()
-            | "Read" >> beam.FlatMap(_read).with_outputs(_RECORDS, main=_PICTURES)
+            | "Read" >> beam.FlatMap(_read).with_outputs(_RECORDS, main=_IMAGES)
         )
         _ = (
             read[_RECORDS]
@@ -57,21 +57,23 @@ def same_pixels(
             | "WriteCounts" >> beam.io.WriteToText(f"{scratch}/{_RECORDS}")
         )
         _ = (
-            read[_PICTURES]
+            read[_IMAGES]
             | "SamePixels" >> beam.GroupByKey()
             | "Compare" >> beam.FlatMap(_compare)
             | "LookedFor" >> beam.Filter(_is_looked_for, tuple(actions))
             | "Summarise" >> beam.CombinePerKey(_CountAndFirst())
             | "ToJson" >> beam.Map(json.dumps)
-            | "Write" >> beam.io.WriteToText(f"{scratch}/{_PICTURES}")
+            | "Write" >> beam.io.WriteToText(f"{scratch}/{_IMAGES}")
         )
-    results: list[tuple[list[str], tuple[int, list[list[list[str]]]]]] = list(_lines(f"{scratch}/{_PICTURES}*"))
+    results: list[tuple[list[str], tuple[int, list[list[list[str]]]]]] = list(_lines(f"{scratch}/{_IMAGES}*"))
     records = dict.fromkeys(files, 0) | dict(_lines(f"{scratch}/{_RECORDS}*"))
     fileio.rmtree(scratch)
     order = (*actions, *f.SPLITS)
     results.sort(key=lambda result: [order.index(word) for word in result[0]])
-    told = [_in_words(kind, splits, count, examples, actions[kind]) for (kind, *splits), (count, examples) in results]
-    return told, records
+    findings = [
+        _in_words(kind, splits, count, examples, actions[kind]) for (kind, *splits), (count, examples) in results
+    ]
+    return findings, records
 
 
 def _lines(pattern: str) -> Iterator[Any]:
@@ -83,10 +85,10 @@ def _lines(pattern: str) -> Iterator[Any]:
 def _read(split_and_file: tuple[str, str]) -> Iterator[Any]:
     """(hash, (split, class name, source)) of each image of a file, and as _RECORDS (split, records)."""
     split, path = split_and_file
-    wanted = {name: tf.io.FixedLenFeature([], tf.string, "") for name in _COLUMNS}
+    features = {name: tf.io.FixedLenFeature([], tf.string, "") for name in _COLUMNS}
     for records in tf.data.TFRecordDataset(path, "GZIP" if path.endswith(".gz") else "").batch(_BATCH):
         yield beam.pvalue.TaggedOutput(_RECORDS, (split, len(records)))
-        parsed = tf.io.parse_example(records, wanted)
+        parsed = tf.io.parse_example(records, features)
         for pixels, class_name, source in zip(*(parsed[name].numpy().tolist() for name in _COLUMNS)):
             if pixels and class_name and source:  # a missing feature is an anomaly, told elsewhere
                 yield pixels, (split, class_name, source)
@@ -107,23 +109,26 @@ def _compare(
         bisect.insort(first[split, class_name], source)
         del first[split, class_name][_ALIKE:]
 
-    def shown(split: str, class_name: bytes, at_most: int = 1) -> Example:
+    def example(split: str, class_name: bytes, at_most: int = 1) -> Example:
         return tuple((split, _text(class_name), _text(source)) for source in first[split, class_name][:at_most])
 
     cells = sorted(counts, key=lambda cell: (f.SPLITS.index(cell[0]), cell[1]))
     of_split = dict(reversed(cells))  # the first class of each split
-    for one, other in itertools.combinations([split for split in f.SPLITS if split in of_split], 2):
-        yield (LEAKS, one, other), (1, shown(one, of_split[one]) + shown(other, of_split[other]))
+    for first_split, second_split in itertools.combinations([split for split in f.SPLITS if split in of_split], 2):
+        yield (
+            (LEAKS, first_split, second_split),
+            (1, example(first_split, of_split[first_split]) + example(second_split, of_split[second_split])),
+        )
     of_class = {class_name: split for split, class_name in reversed(cells)}  # the first split of each class
     if len(of_class) > 1:
         yield (
             (CONFLICTS,),
-            (1, tuple(itertools.chain(*(shown(of_class[name], name) for name in sorted(of_class))))),
+            (1, tuple(itertools.chain(*(example(of_class[name], name) for name in sorted(of_class))))),
         )
     for split, class_name in cells:
         surplus = counts[split, class_name] - 1
         if surplus:
-            yield (DUPLICATES, split), (surplus, shown(split, class_name, _ALIKE))
+            yield (DUPLICATES, split), (surplus, example(split, class_name, _ALIKE))
 
 
 def _is_looked_for(element: tuple[Key, tuple[int, Example]], kinds: tuple[str, ...]) -> bool:
@@ -151,11 +156,11 @@ class _CountAndFirst(beam.CombineFn):
 
 def _in_words(kind: str, splits: list[str], count: int, examples: list[list[list[str]]], action: str) -> Finding:
     if kind == LEAKS:
-        what = f"{_are(count)} in both {splits[0]} and {splits[1]} (exactly the same pixels)"
+        message = f"{_are(count)} in both {splits[0]} and {splits[1]} (exactly the same pixels)"
         advice = "Remove one of each"
         words = [" = ".join(quote(source) for _, _, source in example) for example in examples]
     elif kind == CONFLICTS:
-        what = f"{_are(count)} under more than one label (exactly the same pixels)"
+        message = f"{_are(count)} under more than one label (exactly the same pixels)"
         advice = "Keep each under the right label alone"
         words = [
             " = ".join(f"{quote(source)} ({quote(class_name)})" for _, class_name, source in example)
@@ -163,18 +168,18 @@ def _in_words(kind: str, splits: list[str], count: int, examples: list[list[list
         ]
     else:
         repeat = "repeats another" if count == 1 else "repeat others"
-        what = f"{pictures(count)} in {splits[0]} {repeat} (exactly the same pixels)"
+        message = f"{image_count(count)} in {splits[0]} {repeat} (exactly the same pixels)"
         advice = "Remove the copies"
         words = [" = ".join(quote(source) for _, _, source in example) for example in examples]
-    kept: list[dict[str, Any]] = [
+    images: list[dict[str, Any]] = [
         {"pictures": [dict(zip(("split", "class_name", "source"), picture)) for picture in example]}
         for example in examples
     ]
-    return found(kind, action, f"{what}{for_example(words)}.", advice, count, kept)
+    return finding(kind, action, f"{message}{for_example(words)}.", advice, count, images)
 
 
 def _are(count: int) -> str:
-    return f"{pictures(count)} {'is' if count == 1 else 'are'}"
+    return f"{image_count(count)} {'is' if count == 1 else 'are'}"
 
 
 def _text(value: bytes) -> str:
