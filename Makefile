@@ -1,4 +1,4 @@
-# From pictures to a pushed model: `make run`. All set-up happens by itself, once. `make help` lists the targets.
+# From images to a pushed model: `make run`. All set-up happens by itself, once. `make help` lists the targets.
 PYTHON := .venv/bin/python
 READY := .venv/.locked
 ARGS ?=
@@ -18,10 +18,10 @@ $(READY): requirements/portable.txt setup.py tools/bootstrap.py
 
 setup: $(READY) ## make .venv from the lock (every target does it when needed)
 
-run: $(READY) ## the whole pipeline on the embedded digits; ARGS="--data PATH" for your own pictures
+run: $(READY) ## the whole pipeline on the embedded digits; ARGS="--data PATH" for your own images
 	@$(PYTHON) -m pipeline run $(ARGS)
 
-predict: $(READY) ## classify pictures with the latest pushed model: make predict ARGS="a.png b.jpg"
+predict: $(READY) ## classify images with the latest pushed model: make predict ARGS="a.png b.jpg"
 	@$(PYTHON) -m pipeline predict $(ARGS)
 
 report: $(READY) ## the page of the latest run, in the browser
@@ -30,36 +30,36 @@ report: $(READY) ## the page of the latest run, in the browser
 test: $(READY) ## every test that needs no download
 	@$(PYTHON) -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-test-fast: $(READY) ## the tests of logic, under two minutes
+test-fast: $(READY) ## the unit tests, under two minutes
 	@$(PYTHON) -m pytest -m "not slow" -n auto --maxprocesses 4 $(ARGS)
 
-chaos: $(READY) ## the long versions of the tests of faults: at least 100 kills, every cut of every archive
+chaos: $(READY) ## the long fault tests: at least 100 kills, every cut of every archive
 	@$(PYTHON) -m pytest -m chaos --timeout 14400 $(ARGS)
 
-lint: $(READY) ## ruff: lint and format, nothing is changed
+lint: $(READY) ## ruff: lint and check the format, without changes
 	@$(PYTHON) -m ruff check . && $(PYTHON) -m ruff format --check .
 
-format: $(READY) ## ruff: format and mend what can be mended
+format: $(READY) ## ruff: format and fix what it can
 	@$(PYTHON) -m ruff check --fix . && $(PYTHON) -m ruff format .
 
-types: $(READY) ## mypy on our own code
+types: $(READY) ## mypy
 	@$(PYTHON) -m mypy
 
 UV_TOOL = $$(python3 tools/bootstrap.py --tools-only) tool run --quiet
 
-imports: ## who imports whom, as pyproject.toml allows it: no stage imports another
+imports: ## import-linter: who may import whom
 	@PYTHONPATH=. $(UV_TOOL) --from import-linter==2.17 lint-imports --no-cache --no-logo
 
 bench: $(READY) ## seconds, CPU seconds and memory a stage, beside the plain TFX pipeline (needs CIFAR10_JPEG)
 	@$(PYTHON) benchmarks/pipeline.py $(ARGS)
 
-docs: $(READY) ## write the generated pages of docs/ again: the index, the command line and the configuration
+docs: $(READY) ## regenerate docs/README.md, docs/cli.md, docs/config.md and the packages in ARCHITECTURE.md
 	@$(PYTHON) tools/docs.py
 
 COMPILE = $$(python3 tools/bootstrap.py --tools-only) pip compile --python-version 3.10 --generate-hashes \
   --no-emit-index-url --no-emit-find-links --quiet --upgrade --custom-compile-command "make lock"
 
-lock: ## make requirements/*.txt again from setup.py: portable to work with, image to run in, gpu and tpu over it
+lock: ## regenerate requirements/*.txt from setup.py: portable for work, image for the container, gpu and tpu on top
 	@$(COMPILE) setup.py --extra test --extra vertex --output-file requirements/portable.txt
 	@$(COMPILE) setup.py --extra vertex --constraint requirements/portable.txt --output-file requirements/image.txt
 	@$(COMPILE) requirements/gpu.in --no-deps --output-file requirements/gpu.txt

@@ -1,4 +1,4 @@
-"""What each part of the recipe is worth: trainings with one thing changed, compared on validation images.
+"""Ablations of the recipe: trainings with one thing changed, compared on validation images.
 
 usage: image-pipeline run --data ARCHIVE --preset cifar10-fast --run-dir DIR --to Transform
        python benchmarks/ablations.py --run-dir DIR [--seeds N …] [--set trainer.KEY=VALUE]… [--variants NAME …]

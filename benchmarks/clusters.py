@@ -1,4 +1,4 @@
-"""What Beam's runners need beside the pipeline, as processes of their own on this machine; for tests and benchmarks."""
+"""The services that Beam's runners need, as processes on this machine; for tests and benchmarks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether the input keeps up with the training, and what it needs: real CIFAR-10, once and twelve times over.
+"""Benchmark of the input pipeline: does it keep up with training, and with how much memory? CIFAR-10 once and 12 times.
 
 usage: CIFAR10_JPEG=cifar10-jpeg.tar.gz python benchmarks/input.py [--steps N]
 

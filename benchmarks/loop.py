@@ -1,4 +1,4 @@
-"""The training loop beside Keras' own `fit`: the same network, the same images, the same process, by turns.
+"""Benchmark of the training loop against Keras' `fit`: the same network, images and process, in turns.
 
 usage: CIFAR10_JPEG=cifar10-jpeg.tar.gz python benchmarks/loop.py [--steps N] [--rounds N]
 

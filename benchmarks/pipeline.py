@@ -1,4 +1,4 @@
-"""Seconds, CPU seconds and peak memory a stage on real CIFAR-10 (60,000 images), beside the plain TFX pipeline.
+"""Seconds, CPU seconds and peak memory per stage on CIFAR-10 (60,000 images), compared with the plain TFX pipeline.
 
 usage: CIFAR10_JPEG=cifar10-jpeg.tar.gz python benchmarks/pipeline.py [--per-class N] [--epochs N]
 

@@ -27,7 +27,7 @@ from components.trainer import train
 
 
 def preprocessing_fn(inputs: dict[str, Any]) -> dict[str, Any]:
-    """As TFX's own CIFAR-10 example had it, with the normalisation that the Transform guide shows."""
+    """Preprocess as TFX's CIFAR-10 example did, with the normalisation of the Transform guide."""
     pixels = tf.map_fn(lambda x: tf.io.decode_image(x[0], channels=3), inputs["image"], fn_output_signature=tf.uint8)
     pixels = tf.ensure_shape(pixels, [None, 32, 32, 3])
     return {"image": tft.scale_to_z_score(tf.cast(pixels, tf.float32)), "label": inputs["label"][:, 0]}

@@ -1,4 +1,4 @@
-"""What the report of a run costs: seconds to make it again, its size, and when Chromium first paints it.
+"""The cost of a run's report: seconds to rebuild it, its size, and when Chromium first paints it.
 
     python benchmarks/report.py [--run-dir output] [RUN]
 

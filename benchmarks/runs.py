@@ -1,4 +1,4 @@
-"""Time what a directory of many runs costs: `runs`, `lineage`, and the index page.
+"""Benchmark of a directory with many runs: `runs`, `lineage` and the index page.
 
 usage: python benchmarks/runs.py [--runs N] [--repeat N]
 

@@ -1,4 +1,4 @@
-"""The stages that run on Beam, with one and two workers on this machine, on each runner that is proven here.
+"""Benchmark of the Beam stages with one and two workers on this machine, on each tested runner.
 
 usage: CIFAR10_JPEG=cifar10-jpeg.tar.gz python benchmarks/scale.py [--per-class N] [--runner NAME]
 

@@ -1,4 +1,4 @@
-"""Accuracy and training time of each preset, beside the CNN of TensorFlow's tutorial on the same images.
+"""Accuracy and training time of each preset, and of the CNN of TensorFlow's tutorial on the same images.
 
 usage: CIFAR10_JPEG=cifar10-jpeg.tar.gz python benchmarks/training.py [--presets NAME ...] [--seeds N ...]
        [--set KEY=VALUE]... [--no-tutorial] [--keep FOLDER]

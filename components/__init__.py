@@ -1,1 +1,1 @@
-"""What happens inside the stages: one folder a stage, none of which imports another."""
+"""The code that runs inside the stages: a package per stage, none of which imports another."""

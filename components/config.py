@@ -1,4 +1,4 @@
-"""What the sections of the configuration share: their base class, common types, and marks on their fields.
+"""The base class of the configuration's sections, their common types, and marks on their fields.
 
 Each stage declares its section beside its code (`components/<stage>/config.py`); `pipeline/config.py` composes them. A
 field says in `description` what it means and in which unit; its type and its bounds say what it may be.
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Mark(NamedTuple):
-    """What a field is besides a value; a field has it in its `Annotated` type."""
+    """A role of a field besides holding a value, given in its `Annotated` type."""
 
     name: str
     meaning: str

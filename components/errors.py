@@ -1,4 +1,4 @@
-"""The ways in which a run ends that are not a fault of the program."""
+"""Exceptions that end a run without being a fault of the program."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class UserError(Exception):
 
 
 class Damaged(Exception):  # noqa: N818 (what is on the disk is, not the program)
-    """What was written before is not what is read now. The message names it and says how to make it again."""
+    """Stored data differs from what was written. The message names it and says how to restore it."""
 
 
 class Stopped(KeyboardInterrupt):

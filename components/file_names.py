@@ -1,4 +1,4 @@
-"""What a file's name says: left by the operating system, a description of the images, or records."""
+"""Kinds of files by name: ignored (the operating system's own), descriptions of the images, TFRecords."""
 
 from __future__ import annotations
 

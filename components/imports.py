@@ -1,4 +1,4 @@
-"""Importing TensorFlow and TFX at less cost."""
+"""Faster imports of TensorFlow and TFX."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a running stage says how far it is. The run's screen listens; without a listener it costs nothing."""
+"""Progress messages of a running stage. The run's screen listens; without a listener they cost nothing."""
 
 from __future__ import annotations
 

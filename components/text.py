@@ -1,4 +1,4 @@
-"""Names for people: class and file names come from anywhere, and may hold anything."""
+"""Safe display of text: class and file names may hold any character."""
 
 
 def printable(text: str, limit: int = 100) -> str:

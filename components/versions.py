@@ -19,5 +19,5 @@ LIBRARIES = (
 
 
 def versions() -> dict[str, str]:
-    """Of Python and the libraries."""
+    """Return the versions of Python and the libraries."""
     return {"python": platform.python_version()} | {library: metadata.version(library) for library in LIBRARIES}

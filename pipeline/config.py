@@ -29,7 +29,7 @@ PRESETS = Path(__file__).parent / "presets"
 
 
 class Metadata(Section):
-    """Where ML Metadata is kept."""
+    """The store of ML Metadata."""
 
     url: Annotated[
         SecretStr | None,
@@ -53,7 +53,7 @@ class Metadata(Section):
 
 
 class Beam(Section):
-    """How the stages on Apache Beam do their work."""
+    """Apache Beam's options for the stages that use it."""
 
     args: Annotated[tuple[str, ...], Field(description="Arguments of Beam's pipelines, the runner included")] = (
         "--runner=FnApiRunner",

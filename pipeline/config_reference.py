@@ -1,4 +1,4 @@
-"""What each key of the configuration means, from the sections' own descriptions: `config --explain`, docs/config.md."""
+"""The reference of the configuration's keys, from the sections' descriptions: `config --explain`, docs/config.md."""
 
 from __future__ import annotations
 

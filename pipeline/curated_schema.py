@@ -1,4 +1,4 @@
-"""Find the curated schema of a run: the one that is named, the user's own, or the one that comes with the package."""
+"""The curated schema of a run: the one that is named, the user's own, or the one that comes with the package."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The chain: every stage once, in the order in which data walks through it."""
+"""The chain: every stage once, in the order of the data flow."""
 
 from __future__ import annotations
 

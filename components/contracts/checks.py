@@ -1,4 +1,4 @@
-"""Say of each gate what it asks for and what was measured: for `lineage --why`, the report and the model card."""
+"""Gate checks: what each gate needs and what was measured, for `lineage --why`, the report and the model card."""
 
 from __future__ import annotations
 

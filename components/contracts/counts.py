@@ -1,4 +1,4 @@
-"""Count the records of an Examples artifact, and tell whether it still has them.
+"""The record counts of an Examples artifact, and the check that it still has them all.
 
 TensorFlow takes a gzipped file that was cut short for a short file, without a word. Every stage that reads examples
 compares what it read with what ExampleGen counted.
@@ -27,7 +27,7 @@ _PART = 1 << 24  # bytes read at a time
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Counts:
-    """What ExampleGen read.
+    """The numbers of images that ExampleGen read.
 
     Attributes:
       source: where the images came from, in words.

@@ -1,4 +1,4 @@
-"""What the Evaluator measured, in plain numbers, and in plain words what a model failed.
+"""The results of the Evaluator as plain numbers, and its failed gates as sentences.
 
 TFMA's own intervals, by jackknife or bootstrap, compute every metric on twenty resamples; components/intervals.py
 computes them from the counts.
@@ -21,7 +21,7 @@ from components.intervals import Estimate, f1_score, proportion
 
 @dataclasses.dataclass(frozen=True)
 class ClassResult:
-    """One class. What has no image to be measured on is None."""
+    """The metrics of one class; None where there is no image to measure on."""
 
     name: str
     pictures: int  # of this class in the split
@@ -54,7 +54,7 @@ class CalibrationBin:
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """What the Evaluator measured of the candidate on the test split."""
+    """The candidate's metrics on the test split."""
 
     pictures: int
     confidence: float  # of the intervals, in (0, 1)

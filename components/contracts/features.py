@@ -1,4 +1,4 @@
-"""Name the splits, the features of a raw tf.Example, and the inputs and outputs of the exported model."""
+"""The names of the splits, the features of a raw tf.Example, and the inputs and outputs of the exported model."""
 
 TRAIN, VALIDATION, TEST = SPLITS = ("train", "validation", "test")
 

@@ -1,4 +1,4 @@
-"""What DataGate found in data that it let pass, and the statistics by which the next data is compared with it."""
+"""The findings of DataGate in accepted data, and the statistics that later data is compared with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a model must reach to be blessed: a table of gates, and how TFMA is told of them."""
+"""The gates that a model must pass to be blessed, and their form in TFMA's EvalConfig."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Gate(BaseModel):
 
     @property
     def bound(self) -> Bound:
-        """Which of the bounds is set."""
+        """The field of the bound that is set."""
         return "minimum" if self.minimum is not None else "maximum" if self.maximum is not None else "max_drop"
 
     @property

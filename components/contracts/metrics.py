@@ -23,7 +23,7 @@ BINS = 15  # of equal width over the confidence: Guo et al., "On calibration of 
 
 
 class Prediction(NamedTuple):
-    """What a model answered to one image."""
+    """A model's prediction for one image."""
 
     class_name: str  # the right one
     class_names: list[str]  # of the model, in the order of its outputs; one list for all its answers
@@ -41,7 +41,7 @@ def _no_bins() -> np.ndarray:
 
 @dataclasses.dataclass
 class Tally:
-    """What metrics are computed from: sums over the answers to the images seen so far."""
+    """The sums over predictions from which all metrics are computed."""
 
     class_names: list[str] = dataclasses.field(default_factory=list)  # of the model, in the order of its outputs
     pairs: Counter[tuple[str, int]] = dataclasses.field(default_factory=Counter)  # (class, predicted index)
@@ -140,7 +140,7 @@ class Metric:
 
     @property
     def has_interval(self) -> bool:
-        """Whether it is estimated with a confidence interval."""
+        """True if it is estimated with a confidence interval."""
         return self.share or self.standard_error is not None
 
     def numbers(self, tally: Tally) -> dict[str, float]:

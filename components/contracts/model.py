@@ -12,7 +12,7 @@ PUSHED_FILE = "pushed.json"  # in the PushedModel: a Pushed
 
 @dataclasses.dataclass(frozen=True)
 class Pushed:
-    """Where a model went, and as which version."""
+    """The destination and version of a pushed model."""
 
     destination: str
     version: int

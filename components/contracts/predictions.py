@@ -1,4 +1,4 @@
-"""What the served model answered for every test image: files of ServingCheck, an array a column and a row an image.
+"""The served model's predictions for the test images: files of ServingCheck, one array per column, one row per image.
 
 Needs NumPy alone: the client of the model that writes them has little else.
 """
@@ -34,7 +34,7 @@ class Predictions:
 
     @property
     def right(self) -> np.ndarray:
-        """Whether each answer is right, bool [N]."""
+        """True where the prediction is right, bool [N]."""
         return self.label == self.predicted
 
     @property

@@ -1,4 +1,4 @@
-"""The images that ExampleGen had to leave out, a line each, in the Examples artifact."""
+"""The images that ExampleGen rejected, one line per image, in the Examples artifact."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Rejection(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """What was left out, as far as a message or a page has room for it."""
+    """The rejected images in the size of a message or a page."""
 
     total: int
     reasons: list[tuple[str, int]]  # the most frequent first, and equals by name

@@ -1,4 +1,4 @@
-"""What came of a run: the object of `run --json` and of its result.json."""
+"""The result of a run: the object of `run --json` and of result.json."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STILL_RUNNING = -1  # in place of an exit code; never stored
 
 
 class ExitCode(IntEnum):
-    """How a run ended, for a shell."""
+    """The exit code of a run."""
 
     DONE = 0  # the model was pushed, or all that was asked for was done
     FAILED = 1
@@ -36,7 +36,7 @@ STOPPED = (ExitCode.INTERRUPTED, ExitCode.TERMINATED, ExitCode.HUNG_UP)
 
 @dataclasses.dataclass
 class Result:
-    """Of one run; `to_json` is what scripts rely on.
+    """The result of one run; scripts rely on `to_json`.
 
     Attributes:
       exit_code: of the command; STILL_RUNNING where one of the run's stages makes its page.
@@ -77,7 +77,7 @@ class Result:
 
     @property
     def seconds(self) -> dict[str, float]:
-        """How long each stage took."""
+        """The seconds that each stage took."""
         return {name: stage["seconds"] for name, stage in self.stages.items()}
 
     def to_json(self) -> dict[str, Any]:

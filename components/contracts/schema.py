@@ -1,4 +1,4 @@
-"""What the data should look like, as SchemaGen writes it, and how each split departs from it, by ExampleValidator."""
+"""The schema, as SchemaGen writes it, and the anomalies of each split, as ExampleValidator writes them."""
 
 from __future__ import annotations
 

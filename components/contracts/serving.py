@@ -1,4 +1,4 @@
-"""Whether the exported model serves, and what it answered: what ServingCheck writes beside its blessing."""
+"""The report of ServingCheck: whether the exported model serves, stored in its InfraBlessing."""
 
 from __future__ import annotations
 

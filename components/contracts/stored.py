@@ -1,4 +1,4 @@
-"""Read and write the JSON files of artifacts, local or remote, held to the type that a contract declares."""
+"""JSON files of artifacts, local or remote, read and written as the type that a contract declares."""
 
 from __future__ import annotations
 

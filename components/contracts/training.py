@@ -17,7 +17,7 @@ TENSORBOARD_DIR = "tensorboard"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Epoch:
-    """What an epoch measured.
+    """The measurements of one epoch.
 
     Attributes:
       network: of an ensemble, from 1; None where there is one.
@@ -47,7 +47,7 @@ class Epoch:
 
 @dataclasses.dataclass(frozen=True)
 class Size:
-    """How large the network is."""
+    """The size of the network."""
 
     parameters: int
 

@@ -1,4 +1,4 @@
-"""What a Tuner found, as TFX's executor writes it."""
+"""The trials of a Tuner and the best values, as TFX's executor writes them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Breaches of the schema, distances between splits and from the data before, and classes unknown to train."""
+"""Schema anomalies, distances between splits and from the earlier data, and classes missing in train."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from components.data_gate.executor import Executor
 
 
 class DataFindings(types.Artifact):
-    """What the gate found in data that it let pass: the two files named in contracts/findings.py."""
+    """The findings in data that passed the gate: the two files named in contracts/findings.py."""
 
     TYPE_NAME = "DataFindings"
 

@@ -13,7 +13,7 @@ Action = Annotated[Literal["stop", "warn", "off"], BeforeValidator(lambda value:
 
 
 class Gate(Section):
-    """What DataGate does about each kind of finding: stop the run, only warn, or not look."""
+    """The action of DataGate for each kind of finding: stop the run, warn, or do not look."""
 
     stage: ClassVar[str] = "DataGate"
 

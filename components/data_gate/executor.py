@@ -1,4 +1,4 @@
-"""Hands the artifacts of a run to the gate, and keeps what it found."""
+"""The executor of DataGate: runs the gate on the artifacts of a run and stores its findings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Turns the schema that a run inferred into a curated one: a text file that people read, edit and review."""
+"""Curation of an inferred schema: a text file that people read, edit and review."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gate: everything that speaks against the data, gathered. Runs outside TFX as well."""
+"""The checks of DataGate, which also run outside TFX."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from components.errors import GateRefused
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    """Where the gate finds what it judges.
+    """The paths of the artifacts that the gate reads.
 
     Attributes:
       examples: root of the Examples artifact, with counts.COUNTS_FILE and rejects.REJECTED_FILE.

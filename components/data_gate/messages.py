@@ -1,4 +1,4 @@
-"""Word the findings: one line each, safe to print whatever a file or a class is called."""
+"""The wording of findings: one line each, safe to print whatever the names of files and classes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finds the data that passed the gate before: what drift is measured against."""
+"""The latest accepted data, which drift is measured against."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images that ExampleGen had to leave out."""
+"""The finding on images that ExampleGen rejected."""
 
 from __future__ import annotations
 

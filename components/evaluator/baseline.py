@@ -1,4 +1,4 @@
-"""Which earlier model a candidate is compared with."""
+"""The baseline: the earlier model that a candidate is compared with."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from components.contracts import gates as model_gates
 
 
 class Evaluator(Section):
-    """What a model must reach on the test split to be blessed."""
+    """The gates that a model must pass on the test split to be blessed."""
 
     stage: ClassVar[str] = "Evaluator"
 

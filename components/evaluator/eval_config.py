@@ -1,4 +1,4 @@
-"""What TFMA measures, on which slices, and the gates that a model must pass to be blessed."""
+"""TFMA's configuration: the metrics, the slices, and the gates that a model must pass to be blessed."""
 
 from __future__ import annotations
 

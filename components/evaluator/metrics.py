@@ -1,4 +1,4 @@
-"""Compute the metrics of a classifier, as one TFMA metric that goes through every image once for each slice.
+"""The metrics of a classifier as one TFMA metric that passes over every image once per slice.
 
 TFMA's own metrics would do the sums too, but not for every data set: its top-3 fails with two classes, its
 label indices make nonsense of a baseline that was trained with other classes, and together they take about
@@ -34,7 +34,7 @@ class ClassIndex:
     index: dict[str, int] = dataclasses.field(default_factory=dict)
 
     def prediction(self, class_name: str, outputs: dict[str, np.ndarray]) -> Prediction:
-        """Of the signature's `outputs` for an image of the class `class_name`."""
+        """Convert the signature's `outputs` for an image of the class `class_name`."""
         if not self.class_names:
             self.class_names = [name.decode() for name in outputs[f.CLASS_NAMES].reshape(-1)]
             self.index = {name: i for i, name in enumerate(self.class_names)}

@@ -1,4 +1,4 @@
-"""The slices that are no feature of the data as they are: images of a like brightness, and of a like size."""
+"""The slices by brightness and by size: bins that are added to the features for TFMA."""
 
 from __future__ import annotations
 

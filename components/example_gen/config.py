@@ -38,7 +38,7 @@ class Features(Section):
 
 
 class Data(Section):
-    """Where the labelled images come from and which of them are used."""
+    """The source of the labelled images, and which of them are used."""
 
     stage: ClassVar[str] = "ExampleGen"
 

@@ -1,4 +1,4 @@
-"""Downloads a published file once: resumed where it broke off, verified, and visible only when it is whole."""
+"""Download of a published file: resumed after a break, verified, and visible only when complete."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ _OPTIONS = tf.io.TFRecordOptions(compression_type="GZIP", compression_level=0)
 
 
 class Shards(NamedTuple):
-    """What the second pass makes of one shuffle file."""
+    """The shards that the second pass writes from one shuffle file."""
 
     shuffled: str
     outputs: dict[str, str]  # split: the shard's path

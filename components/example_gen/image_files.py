@@ -1,4 +1,4 @@
-"""What JPEG and PNG files are made of: their headers, their orientation, and what is stored of them.
+"""The structure of JPEG and PNG files: headers, orientation, and the parts that are stored.
 
 Stored is what a decoder needs for the pixels. All else is dropped, without encoding anything again: EXIF with its GPS
 position and thumbnail, XMP, IPTC, comments, text, colour profiles (TensorFlow applies none), and what lies behind the

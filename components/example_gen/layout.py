@@ -1,4 +1,4 @@
-"""Which split and class a folder of images stands for; the same rule for folders on disk and inside archives.
+"""The split and class of each folder of images, by one rule for folders on disk and inside archives.
 
 `train/<class>/…` with `test/<class>/…` and `validation/<class>/…` (by any name that split_names knows), plain
 `<class>/…`, or `<class>/train/…` with `<class>/test/…`. A single folder around all of it is looked through, and one
@@ -31,14 +31,14 @@ _Path = tuple[str, ...]
 
 
 class SplitAndClass(NamedTuple):
-    """Where images belong: their split, None where the source does not say, and their class."""
+    """The split of images (None where the source does not say) and their class."""
 
     split: str | None
     class_name: str | int
 
 
 class Layout(NamedTuple):
-    """What the folders of a source stand for."""
+    """The classes and splits of a source's folders."""
 
     folders: dict[str, SplitAndClass | None]  # None for those that are in no class
     reasons: dict[str, str]  # why not, of those

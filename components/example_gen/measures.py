@@ -1,4 +1,4 @@
-"""The statistics of images that are features of their examples."""
+"""Image statistics that are stored as features of the examples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Between the two passes: which images become which class's and which split's examples."""
+"""The plan between the two passes: the class and split of every image."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from components.files import listed, text
 
 
 class Target(NamedTuple):
-    """Where the images of one group go: to `split`, or where that is None by `cuts`."""
+    """The destination of a group's images: `split`, or if that is None, the one by `cuts`."""
 
     label: int
     class_name: str

@@ -1,4 +1,4 @@
-"""The exception of one image that cannot be used; the run goes on without it."""
+"""The exception for an image that cannot be used; the run continues without it."""
 
 
 class Rejected(Exception):  # noqa: N818

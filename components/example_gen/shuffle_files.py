@@ -31,7 +31,7 @@ _BATCH_PIXELS = 2**15  # of the images of one size whose statistics are taken to
 
 
 class Index(NamedTuple):
-    """What is known of the examples in one shuffle file, in its order."""
+    """The hashes, groups and sources of the examples in one shuffle file, in its order."""
 
     hashes: np.ndarray  # uint64 [N], of the pixels
     lengths: np.ndarray  # int64 [N], bytes
@@ -41,7 +41,7 @@ class Index(NamedTuple):
 
 @dataclass
 class UnitResult:
-    """What the first pass over a unit found."""
+    """The result of the first pass over a unit."""
 
     paths: list[str] = field(default_factory=list)  # of its shuffle files
     rejected: list[tuple[str, str, Group]] = field(default_factory=list)  # (source, reason, group)

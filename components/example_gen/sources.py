@@ -1,4 +1,4 @@
-"""What the user means by `data.source`: found, checked and described without reading the images.
+"""The source that `data.source` names: located, checked and described without reading the images.
 
 Imports nothing heavy: the command line checks its arguments with this.
 """

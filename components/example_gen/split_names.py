@@ -1,4 +1,4 @@
-"""Which split a folder or a file of TFRecords is named after: the words that people use for each.
+"""The split that a folder or a TFRecord file is named after: the words that people use for each.
 
 `Training`, `TRAIN`, `train_set`, `test-images`, `val2017`, `dev`, `holdout`, `trainval`: case, numbers, separators and
 words that only say that there are images do not matter.
@@ -36,7 +36,7 @@ _SHARD = re.compile(r"-(\d{5})-of-(\d{5})")
 
 
 class Named(NamedTuple):
-    """What a name says."""
+    """The splits that a name tells."""
 
     split: str | None  # None where it names none, or more than one
     rest: str  # the other words, without those that are usual beside a split's

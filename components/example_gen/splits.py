@@ -1,4 +1,4 @@
-"""Deals images to splits by a hash of their pixels, class by class.
+"""Assignment of images to splits by a hash of their pixels, class by class.
 
 The images of a class, in the order of their hashes, are cut at the configured shares: the shares are exact to one
 image, images with the same pixels stay together, and adding images moves few others.

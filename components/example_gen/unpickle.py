@@ -1,4 +1,4 @@
-"""Reads a pickle of numpy arrays and plain containers, and nothing else, whoever wrote it.
+"""A safe unpickler that reads numpy arrays and plain containers, and nothing else.
 
 An ordinary unpickler calls what the file names. This one knows four names (those with which arrays and bytes are
 pickled, by numpy 1 and 2, Python 2 and 3), gives each a stand-in of its own that checks what it is handed, and

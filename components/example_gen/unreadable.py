@@ -1,4 +1,4 @@
-"""Names what a file is that is no image that can be read, and the way on."""
+"""The reasons why a file is no readable image, each with what to do."""
 
 from __future__ import annotations
 

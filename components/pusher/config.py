@@ -10,7 +10,7 @@ from components.config import Section
 
 
 class Serving(Section):
-    """Where blessed models are served from."""
+    """The folder that blessed models are served from."""
 
     stage: ClassVar[str] = "Pusher"
 

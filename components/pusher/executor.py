@@ -1,4 +1,4 @@
-"""Pushes a blessed model to a folder that TensorFlow Serving watches: `<base_directory>/<version>/`."""
+"""The executor of Pusher: copies a blessed model to `<base_directory>/<version>/` for TensorFlow Serving."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _front(base: str) -> int:
 
 
 def _holds(version: str, contents: manifest.Manifest) -> bool:
-    """Whether a version has these files, unchanged; what its manifest says already may save reading it."""
+    """Return True if a version has these files, unchanged; its manifest may save reading them."""
     try:
         noted = manifest.read(version)
     except ValueError:

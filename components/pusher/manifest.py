@@ -1,4 +1,4 @@
-"""What a pushed version consists of: the SHA-256 of every file, kept in the version itself."""
+"""The manifest of a pushed version: the SHA-256 of every file, stored in the version itself."""
 
 from __future__ import annotations
 

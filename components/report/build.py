@@ -1,4 +1,4 @@
-"""Makes the report of a run: an HTML file that opens anywhere, offline."""
+"""The report page of a run: a self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def build(run: Run, path: Path) -> None:
 
 
 def lineage(run: Run) -> dict[str, Any]:
-    """Where each stage and each arc between two of them is drawn: an arc is what one made and the other read."""
+    """Lay out the stages and the arcs between them: an arc is an artifact that one wrote and the other read."""
     rows = {step.name: 20 + ROW * i for i, step in enumerate(run.steps, 1)}
     makers = {artifact.id: step.name for step in run.steps for artifact in step.outputs}
     between: dict[tuple[str, str], list[Artifact]] = {}

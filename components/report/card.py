@@ -1,4 +1,4 @@
-"""The card of a pushed model, as Markdown and as a page: what it is for, how good it is, and where its limits are.
+"""The model card of a pushed model, as Markdown and as a page: its use, quality and limits.
 
 The sections are those of Mitchell et al., "Model cards for model reporting" (2019).
 """
@@ -23,7 +23,7 @@ MEASURES = (f.HEIGHT, f.WIDTH, f.BRIGHTNESS, f.CONTRAST, f.SHARPNESS)
 
 @dataclasses.dataclass(frozen=True)
 class Card:
-    """What is known of a pushed model.
+    """The content of a model card.
 
     Attributes:
       name, version, path: as which it was pushed, and where to.
@@ -105,7 +105,7 @@ def intended_use(card: Card) -> list[str]:
 
 
 def limits(card: Card, mixed_up: list[tuple[str, str, int]]) -> list[str]:
-    """Where it should not be relied on, as far as the figures say."""
+    """Return where the model should not be relied on, as far as the figures show."""
     metrics = card.metrics
     lines = ["It knows no other class: an image of anything else is still classified as one of its own."]
     few = [row["name"] for row in metrics["classes"] if row["pictures"] < FEW]

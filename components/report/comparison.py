@@ -1,4 +1,4 @@
-"""Two runs side by side: what differs in configuration, code, data and results, and what cannot be compared."""
+"""The comparison of two runs: differences in configuration, code, data and results, and what is not comparable."""
 
 from __future__ import annotations
 
@@ -209,7 +209,7 @@ def _paired_outcomes(a: ComparedRun, b: ComparedRun, unreadable: Lost) -> dict[s
 
 
 def _right(recorded: str | None, unreadable: Lost) -> dict[tuple[str, str], bool]:
-    """Whether each image, known by its path and class, was recognised: models may number their classes otherwise."""
+    """Return whether each prediction is right, keyed by path and class: models may number their classes differently."""
     answers = unreadable.read("the answers", recorded, predictions.read) if recorded else None
     if answers is None:
         return {}
@@ -217,7 +217,7 @@ def _right(recorded: str | None, unreadable: Lost) -> dict[tuple[str, str], bool
 
 
 def _interval(numbers: list[dict[str, Any]], paired: dict[str, Any]) -> dict[str, Any] | None:
-    """Of accuracy b - a, where the tests are of the same images, or share none."""
+    """Return the interval of accuracy b - a, if the tests have the same images or share none."""
     level = numbers[0]["confidence"]
     if paired["pictures"] == "same":
         low, high = paired_difference(paired["gained"], paired["lost"], paired["shared"], level)

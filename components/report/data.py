@@ -1,4 +1,4 @@
-"""The second part of the report: the data, from the artifacts of ExampleGen, StatisticsGen, SchemaGen and the rest."""
+"""The section `data` of the report, from the artifacts of ExampleGen, StatisticsGen, SchemaGen and DataGate."""
 
 from __future__ import annotations
 

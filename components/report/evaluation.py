@@ -1,4 +1,4 @@
-"""The fourth part of the report: how good the model is, from the Evaluator's results and the recorded answers."""
+"""The section `evaluation` of the report, from the Evaluator's results and the recorded predictions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes the report where it is a stage of the run, of what the other stages hand it."""
+"""The executor of the stage Report: writes the report from the other stages' artifacts."""
 
 from __future__ import annotations
 

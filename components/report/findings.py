@@ -1,4 +1,4 @@
-"""What the gate found, and the images that it is about."""
+"""The findings of DataGate, with the images concerned."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SEARCHED = 200_000_000  # bytes of training images looked through for them, at m
 
 
 def view(run: Run) -> list[dict[str, Any]]:
-    """Of each finding {"kind", "action", "message", "groups"}: a group is one image and the places where it is.
+    """Return {"kind", "action", "message", "groups"} per finding: a group is one image and the places where it is.
 
     The images of a group have the same pixels, so that any of them will do; that of the smallest split is shown.
     """

@@ -1,4 +1,4 @@
-"""Makes the page of all runs of a run directory."""
+"""The index page of a run directory."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def build(
 
 
 def _chart(name: str, values: Sequence[dict[str, float]]) -> Any:
-    """Of the accuracy of every run that was evaluated, with its interval."""
+    """Draw the accuracy of every evaluated run, with its interval."""
     runs = range(1, len(values) + 1)
     ends = {"accuracy": "value", "interval from": "low", "to": "high"}
     series = {title: (runs, [value[key] for value in values]) for title, key in ends.items()}

@@ -1,4 +1,4 @@
-"""What a page or an answer cannot say because an artifact is gone or damaged: noted, so that the rest is still said."""
+"""Artifacts that are missing or damaged: noted, so that a page or an answer shows everything else."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Lost:
             return None
 
     def is_there(self, name: str, uri: str) -> bool:
-        """Whether there is anything at `uri`; noted if not."""
+        """Return True if there is anything at `uri`; note it if not."""
         present = files.exists(uri)
         if not present:
             self._note(f"{name}: {uri} is gone")

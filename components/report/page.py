@@ -1,4 +1,4 @@
-"""Writes a page: one HTML file that opens anywhere, offline, from a template that extends base.html."""
+"""Page rendering: a self-contained HTML file from a template that extends base.html."""
 
 from __future__ import annotations
 

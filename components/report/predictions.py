@@ -1,4 +1,4 @@
-"""Sort the recorded answers: the surest, the mistakes, the cells of the confusion matrix, and what changed sides."""
+"""Selections of the recorded predictions: errors, cells of the confusion matrix, changes against the baseline."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the report is told of a run, in plain values. What a run that ended early lacks is None or empty."""
+"""The input of the report as plain values; None or empty where a run ended before it was made."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Artifact:
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """What a stage read and wrote in the run; of a cached stage what it would have written."""
+    """The inputs and outputs of a stage; those of a cached stage come from the earlier run."""
 
     name: str
     inputs: list[Artifact]

@@ -1,4 +1,4 @@
-"""What the images are like: TFDV's statistics of each split, and of train beside the train of the data before."""
+"""Image statistics: TFDV's of each split, and those of train compared with the earlier data's train."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Numbers = dict[str, Any]  # NumericStatistics by feature
 
 
 def by_split(folder: str) -> list[dict[str, Any]]:
-    """Of each measure its numbers by split, and a chart unless every image has the same."""
+    """Return the numbers of each measure by split, and a chart unless all images have the same value."""
     paths = {split: stats.path(folder, split) for split in f.SPLITS}
     return _compared({split: stats.numeric(path) for split, path in paths.items() if files.exists(path)}, "by split")
 

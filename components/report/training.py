@@ -1,4 +1,4 @@
-"""The third part of the report: the training, from the record that the Trainer keeps of it."""
+"""The section `training` of the report, from the record that the Trainer writes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs the client of the model in a process of its own, and judges its answers."""
+"""The executor of ServingCheck: runs the client in a process of its own and judges its report."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def _run_client(request: client.Request, timeout_seconds: int) -> client.ClientR
 
 
 def _differences(client_report: client.ClientReport, evaluated: Pairs) -> list[str]:
-    """How the served model differs from the evaluated one, cell by cell of the confusion matrix.
+    """Return how the served model differs from the evaluated one, by cell of the confusion matrix.
 
     Another machine, or another batch, may round differently and so decide a tie the other way: as many
     images as the served model has ties may be in another cell, and no more.

@@ -35,7 +35,7 @@ Change = Callable[[Batch], Batch]
 
 
 class On(enum.Enum):
-    """What an augmentation works on; they are applied in this order."""
+    """The input of an augmentation; they are applied in this order."""
 
     PIXELS = enum.auto()  # as they are stored, of any dtype: uint8 is a quarter of the work
     NORMALISED = enum.auto()  # float32, 0 is the mean colour
@@ -165,7 +165,7 @@ def _mixing(layer: Any, seed: int) -> Change:
 
 
 class _Draws(keras.random.SeedGenerator):
-    """What to draw from, by the seed and the step alone: Keras' own counts the calls, which no checkpoint knows."""
+    """Random numbers that depend on seed and step alone; Keras' own counts calls, which no checkpoint stores."""
 
     def __init__(self, seed: int, step: tf.Tensor) -> None:
         self._first, self._drawn = tf.stack([tf.constant(seed, tf.int64), tf.cast(step, tf.int64)]), 0

@@ -15,7 +15,7 @@ def _default_rate(values: dict[str, Any]) -> float:
 
 
 class Trainer(Section):
-    """How the network is trained, and which one it is."""
+    """The network and its training."""
 
     stage: ClassVar[str] = "Trainer"
 

@@ -27,7 +27,7 @@ class Executor(tfx_trainer.GenericExecutor):
 
 
 class TunerExecutor(tfx_tuner.Executor):
-    """The same of the Tuner; its custom_config also says how many trainings, and between which settings."""
+    """The Tuner's executor; its custom_config also has the number of trials and the search space."""
 
     def Do(
         self,

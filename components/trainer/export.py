@@ -1,4 +1,4 @@
-"""The SavedModel that is served: three ways in, one Transform graph, one network.
+"""The exported SavedModel: three signatures, one Transform graph, one network.
 
 It reads JPEG, PNG, BMP and GIF, and applies no EXIF orientation: who sends it photographs as a phone writes them turns
 them first (`PIL.ImageOps.exif_transpose`), as ExampleGen did with those it was trained on; `image-pipeline predict`

@@ -1,4 +1,4 @@
-"""From TFRecords of raw tf.Examples to batches for training and for validation."""
+"""The input pipeline: TFRecords of raw tf.Examples to batches for training and validation."""
 
 from __future__ import annotations
 

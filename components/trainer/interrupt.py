@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP, handled at a moment of our own choice."""
+"""Ctrl-C, SIGTERM and SIGHUP, handled between training steps."""
 
 from __future__ import annotations
 

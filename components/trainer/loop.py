@@ -84,7 +84,7 @@ def fit(state: State, data: Data, strategy: tf.distribute.Strategy) -> None:
 
 
 class _Pace:
-    """How many steps the next execution has."""
+    """Choose how many steps the next execution has."""
 
     def __init__(self, strategy: tf.distribute.Strategy) -> None:
         # The clocks of several workers would not agree on a number, and each would wait for steps the other omits.

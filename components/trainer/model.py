@@ -1,4 +1,4 @@
-"""From trained networks to the one model that answers: their mean, over several views of an image."""
+"""The served model: the mean of the trained networks over several views of an image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a training does, once it is known what it runs on: every number is settled here, and nowhere else."""
+"""The plan of a training: batch, learning rate, steps and precision, resolved once for the available devices."""
 
 from __future__ import annotations
 

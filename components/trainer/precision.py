@@ -1,4 +1,4 @@
-"""What the network computes in."""
+"""The numeric precision of the network."""
 
 from __future__ import annotations
 

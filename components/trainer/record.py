@@ -22,7 +22,7 @@ class DivergedError(UserError):
 
 
 class Record(tf.train.experimental.PythonState):
-    """How far a training is, what it has measured so far, and its TensorBoard logs; a part of every checkpoint.
+    """The progress, history and TensorBoard logs of a training; a part of every checkpoint.
 
     `history` has a dict for each epoch: epoch (from 1), loss, accuracy, val_loss, val_accuracy, learning_rate (at its
     end), seconds and pictures_per_second (of training, without the validation), and waiting (the share of the
@@ -63,7 +63,7 @@ class Record(tf.train.experimental.PythonState):
 
     @property
     def at_end_of_epoch(self) -> bool:
-        """Whether an epoch is trained and not yet validated."""
+        """True if an epoch is trained and not yet validated."""
         return self.epoch < self._epochs and self.left_in_epoch == 0
 
     def where(self) -> str:

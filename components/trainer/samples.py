@@ -1,4 +1,4 @@
-"""A few training images and what augmentation makes of them, for people to look at."""
+"""Sample training images beside augmented versions, for people to look at."""
 
 from __future__ import annotations
 

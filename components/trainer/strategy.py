@@ -1,4 +1,4 @@
-"""Which devices train: a tf.distribute strategy by name."""
+"""The devices that train: a tf.distribute strategy by name."""
 
 from __future__ import annotations
 

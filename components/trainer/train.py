@@ -1,4 +1,4 @@
-"""Train the network and export it: the Trainer component's `run_fn`, from top to bottom."""
+"""The Trainer component's `run_fn`: train the network and export it."""
 
 from __future__ import annotations
 

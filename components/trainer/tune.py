@@ -1,4 +1,4 @@
-"""Search better hyperparameters: the Tuner component's `tuner_fn`, by Bayesian optimisation with KerasTuner."""
+"""The Tuner component's `tuner_fn`: Bayesian optimisation of hyperparameters with KerasTuner."""
 
 from __future__ import annotations
 

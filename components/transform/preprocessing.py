@@ -1,4 +1,4 @@
-"""From an encoded image to the model's input. The one graph that training, evaluation and serving all run."""
+"""The preprocessing graph, from an encoded image to the model's input: one for training, evaluation and serving."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _pixels(encoded: tf.Tensor, size: int) -> tf.Tensor:
 
 @tf.function(autograph=False)
 def _sums(encoded: tf.Tensor, size: int) -> tf.Tensor:
-    """Of each image, int64 [N, 7]: the number of pixels, the sum of each channel, and the sum of its squares."""
+    """Return int64 [N, 7] per image: the number of pixels, the sum of each channel, and the sum of its squares."""
 
     def of_one(picture: tf.Tensor) -> tf.Tensor:  # a batch of large images in int64 would not fit in memory
         x = tf.cast(decode(picture, size), tf.int64)

@@ -1,4 +1,4 @@
-"""Faults of the machine and of the disk in one line, with the way on: no traceback, no SQL."""
+"""Faults of the machine and the disk in one line that says what to do: no traceback, no SQL."""
 
 from __future__ import annotations
 

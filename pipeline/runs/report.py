@@ -1,4 +1,4 @@
-"""`report`: what the report is told of a run is gathered here, from result.json, ML Metadata and the artifacts."""
+"""The input of the report, collected from result.json, ML Metadata and the artifacts."""
 
 from __future__ import annotations
 

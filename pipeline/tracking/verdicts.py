@@ -1,4 +1,4 @@
-"""Why a model was blessed, or was not: each threshold beside what was measured."""
+"""The verdict on a model: each gate beside the measured value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a file is, by its first bytes, whatever it is called: a tar, compressed or not, a zip, or what to do with it."""
+"""File types by their first bytes, whatever the name: tar, compressed or not, zip, or advice for any other archive."""
 
 from __future__ import annotations
 

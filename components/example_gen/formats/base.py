@@ -1,4 +1,4 @@
-"""What a format of sources is: what it matches, which files are its own, its unit of work, how its records are read.
+"""The interface of a format: what it matches, which files are its own, its unit of work, how its records are read.
 
 Each module of this package declares one as `FORMAT`; `FORMATS` in `__init__.py` lists them; `detect.py` chooses.
 
@@ -46,7 +46,7 @@ USUAL = Features()
 
 @dataclass(frozen=True)
 class Source:
-    """Where the images are: `pattern` below `input_base`, with TFX's placeholders in it where spans are used."""
+    """The location of the images: `pattern` below `input_base`, with TFX's placeholders where spans are used."""
 
     format: str  # the name of one of FORMATS
     name: str  # of the data set: a safe default for the model's name
@@ -89,7 +89,7 @@ class Unit(Protocol):
 
 
 class Inventory(NamedTuple):
-    """What there is to read in a source."""
+    """The units of work and the ignored files of a source."""
 
     units: Sequence[Unit]
     folders: Sequence[str] = ()  # all of them, where folders tell the classes

@@ -1,4 +1,4 @@
-"""Which format a source is of: by the name of a data set, by a remote path's name, by what is in a file or a folder."""
+"""Detection of a source's format: by data set name, by a remote path's name, or by the content of a file or folder."""
 
 from __future__ import annotations
 

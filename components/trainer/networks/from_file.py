@@ -165,7 +165,7 @@ def _imported(tree: ast.Module) -> Iterator[str]:
 
 
 def _is_of_the_user(module: str, folder: Path) -> bool:
-    """Whether a module lies beside the user's file or in the current folder; those of this project do not count."""
+    """Return True if a module lies beside the user's file or in the current folder and is not this project's."""
     top_package = module.partition(".")[0]
     if top_package == "components":
         return False

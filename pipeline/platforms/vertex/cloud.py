@@ -1,4 +1,4 @@
-"""Google Cloud as the commands see it: who asks, where, how often again, and what went wrong in one line."""
+"""Requests to Google Cloud: credentials, region, retries, and errors in one line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pipeline as Vertex AI Pipelines reads it: KubeflowV2DagRunner writes the spec, nothing is sent."""
+"""Compilation of the pipeline for Vertex AI Pipelines: KubeflowV2DagRunner writes the spec, nothing is sent."""
 
 from __future__ import annotations
 

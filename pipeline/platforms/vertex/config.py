@@ -11,7 +11,7 @@ from components.config import Section
 
 
 class Dataflow(Section):
-    """Where the stages on Apache Beam do their work on Vertex AI."""
+    """The Dataflow workers of the stages on Apache Beam."""
 
     max_workers: Annotated[
         int, Field(ge=0, description="Workers, at most; 0: no Dataflow, the machine of the stage itself does the work")

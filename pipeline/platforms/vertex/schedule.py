@@ -1,4 +1,4 @@
-"""`vertex schedule`: the pipeline again and again, at the times of a cron expression."""
+"""`vertex schedule`: runs of the pipeline at the times of a cron expression."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`vertex status`: a job stage by stage until its end, and what came of it."""
+"""`vertex status`: the stages of a job until it ends, and its result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pushes a blessed model as executor.py does, then makes it known to Vertex AI: its Model Registry, and an endpoint."""
+"""The executor of Pusher on Vertex AI: also adds the model to the Model Registry and to an endpoint."""
 
 from __future__ import annotations
 
