@@ -6,6 +6,7 @@ import argparse
 import json
 
 from pipeline.cli.options import add_config, load_config
+from pipeline.tables import print_table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +34,5 @@ def command(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({key: {"value": value, "origin": origins[key]} for key, value in values.items()}, indent=2))
         return 0
-    width = max(len(f"{key}: {json.dumps(value)}") for key, value in values.items() if key != "beam.args")
-    for key, value in values.items():
-        print(f"{f'{key}: {json.dumps(value)}':<{width}}  # {origins[key]}")
+    print_table(((f"{key}:", json.dumps(value), f"# {origins[key]}") for key, value in values.items()), indent=0)
     return 0

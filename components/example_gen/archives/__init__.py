@@ -1,0 +1,1 @@
+"""Archives of images, read without unpacking: their types, their members, and refusals."""
