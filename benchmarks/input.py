@@ -59,7 +59,7 @@ def main() -> None:
             ("read once, streamed", "epoch", examples),
             ("read once, streamed", "epoch", many),
         ]
-        print(f"{'':<22}{'pictures':>9}{'pictures/s':>12}{'waiting':>9}{'peak memory':>13}")
+        print(f"{'':<22}{'images':>9}{'images/s':>12}{'waiting':>9}{'peak memory':>13}")
         for title, kind, data in rows:
             process = subprocess.run(
                 [sys.executable, __file__, "--steps", str(args.steps), "--child", kind, str(data), str(graph)],

@@ -97,7 +97,7 @@ def main() -> None:
     state = loop.State(plan, ours, our_optimizer, record, Checkpoints("", 0, ours, our_optimizer, record))
     batches = loop.Data(lambda first, part: data.training_batches(split, plan, first, part), lambda _: checked, batch)
     loop.fit(state, batches, strategy)
-    print(f"{'':<6}{'pictures/s':>12}{'pictures/CPU s':>16}   median of {args.rounds - 1}, {steps} steps of {batch}")
+    print(f"{'':<6}{'images/s':>12}{'images/CPU s':>16}   median of {args.rounds - 1}, {steps} steps of {batch}")
     for name, measured in turns.items():
         seconds, cpu = (statistics.median(values) for values in zip(*measured[1:]))
         print(f"{name:<6}{steps * batch / seconds:>12,.0f}{steps * batch / cpu:>16,.0f}")

@@ -54,8 +54,7 @@ def main() -> None:
         peaks = _peaks()
         print("fastest convolution here: " + ", ".join(f"{peak / 1e9:.0f} GFLOP/s in {n}" for n, peak in peaks.items()))
         print(
-            f"{'':<14}{'seed':>5}{'accuracy':>10}{'train s':>9}{'stage s':>9}"
-            f"{'pictures/s':>12}{'of peak':>9}  answer ms"
+            f"{'':<14}{'seed':>5}{'accuracy':>10}{'train s':>9}{'stage s':>9}{'images/s':>12}{'of peak':>9}  answer ms"
         )
         for name in args.presets:
             _show(name, [_preset(name, seed, args.set, work, peaks) for seed in args.seeds], args.seeds)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from components.contracts import checks, gates
 from components.contracts import features as f
 from components.contracts import predictions as recorded
 from components.contracts.evaluation import CalibrationBin, Evaluation, SliceResult
-from components.contracts.metrics import METRICS, value_of
+from components.contracts.metrics import METRICS, Metric, value_of
 from components.contracts.predictions import Predictions
+from components.intervals import Estimate
 from components.report import charts, predictions, thumbnails
 from components.report.run import BASELINE_PREDICTIONS, EVALUATION, EXAMPLES, PREDICTIONS, Run
 
@@ -20,6 +21,39 @@ MISTAKES = 24
 CHANGED = 12  # images shown that changed sides, each way
 CONFUSIONS = 12  # pairs of classes listed
 STEPS = (1.0, 0.95, 0.9, 0.8, 0.5)  # of coverage, in words
+
+
+class Slice(NamedTuple):
+    """A class or a bin of images, with the errors that it has beyond those that the overall accuracy predicts."""
+
+    by: str
+    name: str
+    pictures: int
+    accuracy: Estimate
+    excess: float
+
+
+class Confusion(NamedTuple):
+    """A cell of the confusion matrix off its diagonal."""
+
+    name: str
+    predicted: str
+    images: int
+    of: int  # images of the class
+    cell: str  # its key on the page
+
+
+class Compared(NamedTuple):
+    """A metric of candidate and baseline."""
+
+    metric: Metric
+    candidate: float
+    baseline: float
+    better: bool
+
+    @property
+    def difference(self) -> float:
+        return self.candidate - self.baseline
 
 
 def view(run: Run) -> dict[str, Any] | None:
@@ -45,20 +79,24 @@ def view(run: Run) -> dict[str, Any] | None:
     if answers is not None:
         values |= _galleries(run, answers, names)
         steps = predictions.coverage(answers)
-        curve = {"answered": ([s["coverage"] for s in steps], [s["accuracy"] for s in steps])}
+        curve = {"answered": ([step.coverage for step in steps], [step.accuracy for step in steps])}
         values["coverage"] = {
             "svg": charts.lines("accuracy by coverage", curve, "share of images answered", True, whole_x=False),
-            "steps": [min(steps, key=lambda s: abs(s["coverage"] - coverage)) for coverage in STEPS],
+            "steps": [min(steps, key=lambda step: abs(step.coverage - share)) for share in STEPS],
         }
     return values
 
 
-def _slices(measured: Evaluation) -> list[dict[str, Any]]:
-    """Rank classes and bins by how many more mistakes they have than as many images would at the overall accuracy."""
+def _slices(measured: Evaluation) -> list[Slice]:
+    """Rank classes and bins by excess errors: their errors minus those that the overall accuracy predicts."""
     slices = [SliceResult("class", row.name, row.pictures, row.recall) for row in measured.classes if row.recall]
     slices += [row for row in measured.slices if row.pictures < measured.pictures]
-    rows = [vars(row) | {"excess": row.pictures * (measured.accuracy.value - row.accuracy.value)} for row in slices]
-    return sorted(rows, key=lambda row: -row["excess"])
+    overall = measured.accuracy.value
+    rows = [
+        Slice(row.by, row.name, row.pictures, row.accuracy, row.pictures * (overall - row.accuracy.value))
+        for row in slices
+    ]
+    return sorted(rows, key=lambda row: -row.excess)
 
 
 def _galleries(run: Run, answers: Predictions, names: Sequence[str]) -> dict[str, Any]:
@@ -69,7 +107,7 @@ def _galleries(run: Run, answers: Predictions, names: Sequence[str]) -> dict[str
     if folder := run.artifacts.get(BASELINE_PREDICTIONS):
         before = recorded.read(folder)
         changes = predictions.changes(answers, before) if before is not None else None
-    changed = [row for key in ("gained", "lost") for row in changes[key][:CHANGED]] if changes else []
+    changed = [*changes.gained[:CHANGED], *changes.lost[:CHANGED]] if changes else []
     sources = {str(answers.source[row]) for row in (*wrong, *changed, *(row for _, _, row in in_cells))}
     examples = run.artifacts.get(EXAMPLES)
     uris = thumbnails.of_sources(examples, f.TEST, sources) if examples else {}
@@ -94,9 +132,9 @@ def _galleries(run: Run, answers: Predictions, names: Sequence[str]) -> dict[str
         "pictures": {"cells": cells, "pictures": gallery},
         "changes": changes
         and {
-            "p": changes["p"],
-            "gained": {"count": len(changes["gained"]), "cards": cards(changes["gained"][:CHANGED])},
-            "lost": {"count": len(changes["lost"]), "cards": cards(changes["lost"][:CHANGED])},
+            "p": changes.p,
+            "gained": {"count": len(changes.gained), "cards": cards(changes.gained[:CHANGED])},
+            "lost": {"count": len(changes.lost), "cards": cards(changes.lost[:CHANGED])},
         },
     }
 
@@ -115,15 +153,15 @@ def _card(answers: Predictions, row: int, names: Sequence[str], uris: dict[str, 
     }
 
 
-def _confusions(names: Sequence[str], matrix: Sequence[Sequence[int]]) -> list[dict[str, Any]]:
+def _confusions(names: Sequence[str], matrix: Sequence[Sequence[int]]) -> list[Confusion]:
     """Return the top confusions."""
     pairs = [
-        {"name": names[i], "predicted": names[j], "count": count, "of": sum(row), "cell": f"{i}-{j}"}
+        Confusion(names[i], names[j], count, sum(row), f"{i}-{j}")
         for i, row in enumerate(matrix)
         for j, count in enumerate(row)
         if count and i != j
     ]
-    return sorted(pairs, key=lambda pair: -pair["count"])[:CONFUSIONS]  # type: ignore[operator]
+    return sorted(pairs, key=lambda pair: -pair.images)[:CONFUSIONS]
 
 
 def _calibration(bins: Sequence[CalibrationBin]) -> dict[str, Any] | None:
@@ -140,7 +178,7 @@ def _checks(run: Run, measured: Evaluation) -> list[checks.GateCheck]:
     return checks.check(gates.read(folder), measured.summary(), "the baseline") if folder else []
 
 
-def _comparison(measured: Evaluation) -> list[dict[str, Any]] | None:
+def _comparison(measured: Evaluation) -> list[Compared] | None:
     """Put candidate beside baseline, a row a metric; None without a baseline."""
     before = measured.baseline
     if before is None:
@@ -150,6 +188,5 @@ def _comparison(measured: Evaluation) -> list[dict[str, Any]] | None:
         if metric.name in before and metric.name in measured.metrics:
             value = value_of(measured.metrics[metric.name])
             better = value != before[metric.name] and metric.is_better(value, before[metric.name])
-            row = {"metric": metric, "candidate": value, "baseline": before[metric.name], "better": better}
-            rows.append(row | {"difference": value - before[metric.name]})
+            rows.append(Compared(metric, value, before[metric.name], better))
     return rows

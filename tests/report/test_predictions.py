@@ -18,13 +18,13 @@ def answers(label: list[int], predicted: list[int], confidence: list[float]) -> 
 
 def test_coverage_counts_the_surest_first() -> None:
     steps = predictions.coverage(answers([0, 1, 2, 3], [0, 1, 0, 0], [0.6, 0.9, 0.8, 0.5]))
-    assert [(s["coverage"], s["accuracy"]) for s in steps] == [
+    assert [(step.coverage, step.accuracy) for step in steps] == [
         (0.25, 1.0),
         (0.5, 0.5),
         (0.75, pytest.approx(2 / 3)),
         (1.0, 0.5),
     ]
-    assert [s["confidence"] for s in steps] == pytest.approx([0.9, 0.8, 0.6, 0.5])
+    assert [step.confidence for step in steps] == pytest.approx([0.9, 0.8, 0.6, 0.5])
 
 
 def test_mistakes_are_the_surest_wrong_answers() -> None:
@@ -44,10 +44,10 @@ def test_changes_are_tested_by_mcnemar() -> None:
     baseline = answers(ten, [1] * 6 + [0] * 4, [0.5] * 10)
     found = predictions.changes(candidate, baseline)
     assert found is not None
-    assert (found["gained"], found["lost"]) == ([0, 1, 2, 3, 4, 5], [9])
-    assert found["p"] == pytest.approx(2 * (1 + 7) / 2**7)  # two-sided: 0 or 1 of 7, and as far on the other side
+    assert (found.gained, found.lost) == ([0, 1, 2, 3, 4, 5], [9])
+    assert found.p == pytest.approx(2 * (1 + 7) / 2**7)  # two-sided: 0 or 1 of 7, and as far on the other side
     same = predictions.changes(candidate, candidate)
-    assert same == {"gained": [], "lost": [], "p": 1.0}
+    assert same == predictions.Changes(gained=[], lost=[], p=1.0)
 
 
 def test_changes_need_the_same_pictures() -> None:
