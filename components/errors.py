@@ -16,7 +16,7 @@ class Damaged(Exception):  # noqa: N818 (what is on the disk is, not the program
 
 
 class Stopped(KeyboardInterrupt):
-    """A signal asked the run to end. The message says where a training stopped; elsewhere it is empty.
+    """The run was interrupted by a signal. The message says where a training stopped; elsewhere it is empty.
 
     Attributes:
       number: of the signal.

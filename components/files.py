@@ -59,7 +59,7 @@ def open_binary(path: str) -> IO[bytes]:
 
 
 def exists(path: str) -> bool:
-    """Return True if there is a file or folder; OSError if a remote path cannot be asked."""
+    """Return True if there is a file or folder. OSError if a remote path cannot be accessed."""
     if not is_remote(path):
         return os.path.exists(path)
     with _remote_errors():
@@ -81,7 +81,7 @@ def split_pattern(pattern: str) -> tuple[str, str]:
 
 
 def glob_files(pattern: str) -> dict[str, str]:
-    """Return the files that a path with *, ?, [] and ** in any of its parts names, sorted; litter left out.
+    """Return the files that match a path with *, ?, [] and **, sorted, without ignored ones.
 
     Returns:
       {name: path}; names are relative to the folder in front of the first part that is a pattern.
@@ -103,7 +103,7 @@ def glob_in(folder: str, pattern: str) -> list[str]:
 
 
 def size(path: str) -> int:
-    """Bytes."""
+    """Return the size of a file in bytes."""
     return _gfile().stat(path).length if is_remote(path) else os.stat(path).st_size
 
 
@@ -130,7 +130,7 @@ def _without_waiting(path: str, flags: int) -> int:
 
 
 def sha256(path: str) -> str:
-    """64 hex digits, of the content; a file larger than memory is read in parts."""
+    """Return 64 hex digits of the content; the file is read in parts."""
     digest = hashlib.sha256()
     with open_binary(path) as file:
         while part := file.read(_PART):
@@ -150,7 +150,7 @@ def _remote_errors() -> Iterator[None]:
 
 
 def write(path: str, content: str | bytes) -> None:
-    """Write a file, local or remote, whole or not at all, and make the folder that it is in."""
+    """Write a file, local or remote, and create its folder; a local file is written atomically."""
     if isinstance(content, str):
         content = content.encode("utf-8", "backslashreplace")  # a file's name may hold half a character
     if not is_remote(path):
@@ -164,7 +164,7 @@ def write(path: str, content: str | bytes) -> None:
 
 
 def write_atomic(path: str | os.PathLike[str], content: str | bytes) -> None:
-    """Write a local file whole or not at all: who reads it meanwhile or after a crash finds the old one or the new."""
+    """Write a local file atomically: a reader, meanwhile or after a crash, finds the old content or the new."""
     data = content.encode() if isinstance(content, str) else content
     target = os.path.realpath(path)
     if os.path.exists(target) and not os.path.isfile(target):  # as /dev/stdout: to be written to, never replaced
@@ -191,7 +191,7 @@ def error_reason(error: BaseException) -> str:
 
 
 def names(folder: str) -> list[str]:
-    """Return the names in a folder, litter too, sorted; none if there is no folder."""
+    """Return the names in a folder, ignored ones too, sorted; empty if there is no folder."""
     if is_remote(folder):
         entries = _gfile().listdir(folder) if is_folder(folder) else []
     else:
@@ -200,7 +200,7 @@ def names(folder: str) -> list[str]:
 
 
 def remove_folder(folder: str) -> None:
-    """With all that is in it."""
+    """Remove a folder and its content."""
     if is_remote(folder):
         _gfile().rmtree(folder)
     else:
@@ -208,7 +208,7 @@ def remove_folder(folder: str) -> None:
 
 
 def below(root: str) -> list[str]:
-    """Every file in a folder and in those below it, litter too: paths relative to it with '/', sorted."""
+    """Return every file below a folder, ignored ones too: relative paths with '/', sorted."""
     walked = _gfile().walk(root) if is_remote(root) else os.walk(root)
     folders = ((str(folder_path)[len(root) :].strip("/"), names) for folder_path, _, names in walked)
     return sorted(f"{folder}/{name}" if folder else name for folder, names in folders for name in names)
@@ -220,7 +220,7 @@ def bytes_below(path: str) -> int:
 
 
 def remove(path: str) -> None:
-    """Remove a file, or a folder with all that is in it."""
+    """Remove a file, or a folder and its content."""
     if is_folder(path):
         remove_folder(path)
     elif is_remote(path):
@@ -230,7 +230,7 @@ def remove(path: str) -> None:
 
 
 def walk(root: str) -> tuple[list[str], list[str]]:
-    """(files, folders) below `root`, paths relative to it with '/', sorted; litter left out, links followed.
+    """Return (files, folders) below `root` as sorted relative paths with '/', without ignored ones; links are followed.
 
     Raises:
       OSError: a folder cannot be listed.

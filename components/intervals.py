@@ -48,7 +48,7 @@ def mean(value: float, standard_error: float, confidence: float) -> Estimate:
 
 
 def mcnemar(gained: int, lost: int) -> float:
-    """Return the p-value of McNemar's exact test: `gained` are right in the second model alone, `lost` in the first."""
+    """Return the p-value of McNemar's exact test: only the second model got `gained` right, only the first `lost`."""
     from scipy.stats import binomtest
 
     return float(binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0

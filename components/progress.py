@@ -11,13 +11,13 @@ _counted = 0
 
 
 def listen(listener: Listener | None) -> None:
-    """Send every report to `listener`, or to nobody."""
+    """Set the listener of progress messages; None removes it."""
     global _listener
     _listener = listener
 
 
 def report(text: str) -> None:
-    """Say in a few words how far the running stage is, for example `epoch 3/10, accuracy 0.71`."""
+    """Report the progress of the running stage in a few words, for example `epoch 3/10, accuracy 0.71`."""
     if _listener is not None:
         _listener(text)
 
@@ -29,7 +29,7 @@ def start() -> None:
 
 
 def count(pictures: int) -> None:
-    """Say that the running stage has gone through so many more images."""
+    """Report that the running stage has processed so many more images."""
     global _counted
     _counted += pictures
     report(f"{_counted:,} images")

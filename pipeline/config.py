@@ -48,7 +48,7 @@ class Metadata(Section):
 
     @field_serializer("url")
     def _without_password(self, url: SecretStr | None) -> str | None:
-        """Return what is shown and stored."""
+        """Return the URL as it is shown and stored."""
         return None if url is None else server_url.masked(url.get_secret_value())
 
 
@@ -151,7 +151,7 @@ def load(
 
 
 def _fit_network(layers: list[tuple[str, dict[str, Any]]]) -> str:
-    """Take out of the first layer, the preset, what it sets for another network, and return the name of the network.
+    """Remove the preset's settings for another network from the first layer; return the name of the network.
 
     Raises:
       UserError: another layer sets a key that the network does not read.
@@ -188,7 +188,7 @@ def preset_path(name: str) -> Path:
 
 
 def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """{'a.b': value} of {'a': {'b': value}}, in the order of declaration."""
+    """Return {'a.b': value} for {'a': {'b': value}}, in the order of declaration."""
     flat: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, dict):

@@ -37,7 +37,7 @@ class Key(NamedTuple):
 
 
 def all_keys(section: type[Section] = Config, prefix: str = "") -> Iterator[Key]:
-    """Yield every key of `section`, those of the sections in it too, in the order of declaration."""
+    """Yield every key of `section` and its subsections, in the order of declaration."""
     for name, field in section.model_fields.items():
         if inner := _section(field):
             yield from all_keys(inner, f"{prefix}{name}.")
@@ -48,7 +48,7 @@ def all_keys(section: type[Section] = Config, prefix: str = "") -> Iterator[Key]
 
 
 def sections(section: type[Section] = Config, prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Yield the dotted name of every section in `section` and what it is, the outer before the inner."""
+    """Yield the dotted name and description of every section in `section`, the outer before the inner."""
     for name, field in section.model_fields.items():
         if inner := _section(field):
             yield prefix + name, (inner.__doc__ or "").strip()
@@ -56,7 +56,7 @@ def sections(section: type[Section] = Config, prefix: str = "") -> Iterator[tupl
 
 
 def explain(name: str, values: dict[str, Any], origins: dict[str, str]) -> str:
-    """Return what the key, or each key of the section, called `name` means.
+    """Return the meaning of the key `name`, or of each key of the section `name`.
 
     Args:
       name: dotted.

@@ -27,7 +27,7 @@ def path(config: Config) -> str | None:
 
 
 def describe(config: Config) -> str:
-    """Return in a few words which schema a run takes."""
+    """Describe in a few words which schema a run uses."""
     schema = path(config)
     if schema is None:
         return "inferred"

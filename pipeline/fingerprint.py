@@ -80,7 +80,7 @@ def files(names: Iterable[str]) -> dict[str, Path]:
 
 
 def _names(node: BaseNode) -> list[str]:
-    """Return what the stage names as its code: executor, driver, and classes and functions among its parameters."""
+    """Return the names of a stage's code: executor, driver, and classes and functions among its parameters."""
     values = [node.driver_class, getattr(node.executor_spec, "executor_class", None), *node.exec_properties.values()]
     classes = [f"{value.__module__}.{value.__qualname__}" for value in values if isinstance(value, type)]
     return classes + [value for value in values if isinstance(value, str) and _NAME.fullmatch(value)]
@@ -107,7 +107,7 @@ def _modules(name: str) -> Iterator[tuple[str, Path]]:
 
 @functools.cache
 def _imports(source: bytes, package: str) -> frozenset[str]:
-    """Return what a module imports of this project, lazily or not, and what it names in a string, as for `python -m`.
+    """Return the project's modules that a module imports, lazily or not, or names in a string, as for `python -m`.
 
     Imports for type checkers alone do not count.
     """
@@ -131,7 +131,7 @@ def _imports(source: bytes, package: str) -> frozenset[str]:
 
 
 def _data(folder: Path) -> Iterator[Path]:
-    """Yield the files of a package that are no Python, those of packages in it left out."""
+    """Yield the data files of a package, without those of its subpackages."""
     for path in folder.iterdir():
         if path.is_dir() and not (path / "__init__.py").exists():
             yield from _data(path)

@@ -14,7 +14,7 @@ from components.data_gate.component import DataGate
 
 
 class Platform(Protocol):
-    """A platform implements all of this by itself.
+    """The interface of a platform, which implements all of it and inherits from no other platform.
 
     It inherits from no other platform: what it lacks is an error, not silently what another platform does.
     """
@@ -33,7 +33,7 @@ class Platform(Protocol):
 
     @property
     def caching(self) -> bool:
-        """Return whether unchanged stages come from the cache."""
+        """Return True if unchanged stages come from the cache."""
 
     @property
     def beam_args(self) -> list[str]:
@@ -41,7 +41,7 @@ class Platform(Protocol):
 
     @property
     def data_gate(self) -> type[DataGate]:
-        """Return the class of DataGate, whose artifact types the platform's resolvers know."""
+        """Return the class of DataGate, with artifact types that the platform's resolvers support."""
 
     @property
     def trainer(self) -> type[tfx.Trainer]:
@@ -64,7 +64,7 @@ class Platform(Protocol):
         """Return a resolver whose output `previous` is the data that was accepted before."""
 
     def baseline(self, candidate: BaseChannel) -> Resolver:
-        """Return a resolver whose output `model` is the one to beat."""
+        """Return a resolver whose output `model` is the baseline."""
 
     def pusher(self, **inputs: BaseChannel) -> tfx.Pusher:
         """Return the stage that deploys the model."""

@@ -31,7 +31,7 @@ from pipeline.platform import Platform
 
 
 def create_pipeline(config: Config, source: Source, platform: Platform) -> Pipeline:
-    """Return the pipeline as TFX knows it; what differs between platforms is asked of `platform`."""
+    """Return the TFX pipeline; `platform` provides what differs between platforms."""
     # Reads the images of the source into tf.Examples, in three splits.
     example_gen = ImageExampleGen(
         source=source,
@@ -198,7 +198,7 @@ def create_pipeline(config: Config, source: Source, platform: Platform) -> Pipel
 
 
 def latest_blessed_model() -> Resolver:
-    """Return a resolver whose output `model` is the latest that was blessed."""
+    """Return a resolver whose output `model` is the latest blessed one."""
     return Resolver(
         strategy_class=LatestBlessedModelStrategy,
         model=Channel(type=standard_artifacts.Model),

@@ -13,7 +13,7 @@ from components.text import printable
 
 @dataclasses.dataclass(frozen=True)
 class GateCheck:
-    """One thing that a model had to reach. `needed` and `measured` are in words."""
+    """A gate and the outcome. `needed` and `measured` are in words."""
 
     name: str
     needed: str
@@ -23,7 +23,7 @@ class GateCheck:
 
 
 def check(gates: Iterable[Gate], measured: Mapping[str, Any], baseline: str) -> list[GateCheck]:
-    """Hold a measured model against the gates.
+    """Check a measured model against the gates.
 
     Args:
       measured: the metrics in result.json: the summary of contracts/evaluation.py.
@@ -63,7 +63,7 @@ def _bound(gate: Gate, measured: Mapping[str, Any]) -> GateCheck:
 
 
 def _worst(gate: Gate, measured: Mapping[str, Any]) -> tuple[str, str, Any]:
-    """Return how the metric is called, where it is lowest, and the metric there; None where it was not measured."""
+    """Return the metric's title, the class or slice where it is lowest, and its value there; None if not measured."""
     metric = metrics.find(gate.metric)
     if gate.scope == "overall":
         return metric.label, "", measured.get(gate.metric)

@@ -109,7 +109,7 @@ def check(examples: str, records: Mapping[str, int]) -> None:
 
 
 def verify(examples: str, splits: Iterable[str]) -> None:
-    """Check splits as `check` does, for a caller that does not count: their files are read once, and not decoded.
+    """Check splits as `check` does, for a caller that does not count records itself: files are read, not decoded.
 
     Raises:
       Damaged: a split has other records than were counted.
@@ -142,7 +142,7 @@ def _files(examples: str, split: str) -> list[str]:
 
 
 def _is_cut(path: str) -> bool:
-    """Return True if a gzipped file ends before its end; of other files that cannot be told."""
+    """Return True if a gzipped file is truncated; False for other files, where that cannot be detected."""
     if not path.endswith(".gz"):
         return False
     try:

@@ -33,7 +33,7 @@ class ClassResult:
 
 @dataclasses.dataclass(frozen=True)
 class SliceResult:
-    """The images of a like brightness or size."""
+    """The accuracy in a bin of brightness or size."""
 
     by: str  # "brightness" or "size"
     name: str  # of the bin, as components/evaluator/slices.py names it
@@ -43,7 +43,7 @@ class SliceResult:
 
 @dataclasses.dataclass(frozen=True)
 class CalibrationBin:
-    """The images whose answer had a confidence (its probability) in [low, high)."""
+    """The images whose prediction had a confidence (its probability) in [low, high)."""
 
     low: float
     high: float
@@ -78,7 +78,7 @@ class Evaluation:
         return dataclasses.asdict(self)
 
     def summary(self) -> dict[str, Any]:
-        """Return what the result of a run keeps of it: all but the tables."""
+        """Return all but the tables, as the result of a run stores it."""
         values = self.to_dict()
         measured: dict[str, Any] = values.pop("metrics")
         return measured | {key: values[key] for key in values if key not in ("confusion_matrix", "calibration")}
@@ -110,7 +110,7 @@ def read(evaluation_uri: str, confidence: float = 0.95) -> Evaluation:
 
 
 def confusion(evaluation_uri: str) -> Counter[tuple[str, str]]:
-    """Count the images of the whole split by class and predicted class; "" is where the model gave no answer."""
+    """Count the images of the whole split by class and predicted class; "" if the model gave no finite prediction."""
     models = _whole_split(evaluation_uri)
     names: list[str] = json.loads((models.get("candidate") or models.get("") or {}).get("class_names", "[]"))
     matrix, unanswered, _ = _plots(evaluation_uri, len(names))
@@ -119,7 +119,7 @@ def confusion(evaluation_uri: str) -> Counter[tuple[str, str]]:
 
 
 def failures(evaluation_uri: str) -> list[str]:
-    """Why the model was not blessed: a sentence for each threshold it missed; empty if it was blessed."""
+    """Return why the model was not blessed: a sentence per missed threshold; empty if it was blessed."""
     import tensorflow_model_analysis as tfma
 
     result = tfma.load_validation_result(evaluation_uri)
@@ -137,7 +137,7 @@ def failures(evaluation_uri: str) -> list[str]:
 
 
 def _failure(failure: Any, where: str, models: dict[str, dict[str, Any]]) -> str:
-    """Word what a model missed; `where` is of which slice."""
+    """Return the sentence for a missed threshold; `where` names the slice."""
     key, threshold = failure.metric_key.name, failure.metric_threshold
     ends = {metrics.bound_name(name, "low"): name for name in METRICS}
     ends |= {metrics.bound_name(name, "high"): name for name in METRICS}

@@ -58,6 +58,6 @@ def write(folder: str, findings: Sequence[Finding]) -> None:
 
 
 def with_few_examples(findings: Iterable[Mapping[str, Any] | Finding]) -> list[Finding]:
-    """Return the findings, or the JSON of findings, as the result of a run keeps them: with a few examples each."""
+    """Return the findings, or the JSON of findings, with a few examples each, as the result of a run stores them."""
     parsed = [finding if isinstance(finding, Finding) else Finding(**finding) for finding in findings]
     return [dataclasses.replace(finding, examples=finding.examples[:_FEW]) for finding in parsed]

@@ -20,7 +20,7 @@ Bound = Literal["minimum", "maximum", "max_drop"]
 
 
 class Gate(BaseModel):
-    """A bound that a metric of the candidate must keep."""
+    """A bound on a metric of the candidate."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -34,7 +34,7 @@ class Gate(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _on_is_no_boolean(cls, fields: Any) -> Any:
-        """Read the key `on` of YAML 1.1, which takes it for True."""
+        """Accept the key True in place of `on`: YAML 1.1 reads `on` as a boolean."""
         return (
             {"on" if key is True else key: value for key, value in fields.items()}
             if isinstance(fields, dict)
@@ -84,7 +84,7 @@ class Gate(BaseModel):
 
     @property
     def key(self) -> str:
-        """The name of the gate: of its short setting, or made of its fields; no two gates of a table share one."""
+        """The name of the gate: its short setting, or composed of its fields; unique in a table."""
         for name, short in SHORT.items():
             if short.with_limit(self.limit) == self:
                 return name
@@ -93,7 +93,7 @@ class Gate(BaseModel):
 
     @property
     def measured_as(self) -> str:
-        """The name of the number that TFMA holds against the bound."""
+        """The name of the number that TFMA compares with the bound."""
         if self.on == "value":
             return self.metric
         return metrics.bound_name(self.metric, "low" if self.bound == "minimum" else "high")
@@ -112,7 +112,7 @@ SHORT = {
 
 
 def table(short: Mapping[str, float], listed: Iterable[Gate]) -> list[Gate]:
-    """Return all gates: of the short settings, by name, and the listed ones, which replace a short one of the same key.
+    """Return all gates: those of the short settings and the listed ones, which replace a short one of the same key.
 
     Raises:
       ValueError: two of the listed gates have the same key.
@@ -128,7 +128,7 @@ def table(short: Mapping[str, float], listed: Iterable[Gate]) -> list[Gate]:
 
 
 def read(evaluation: str) -> list[Gate]:
-    """Read the gates that the ModelEvaluation at `evaluation` was held against."""
+    """Read the gates that the ModelEvaluation at `evaluation` was checked against."""
     return of_eval_config(stored.read(dict[str, Any], f"{evaluation}/{EVAL_CONFIG_FILE}")["evalConfig"])
 
 

@@ -52,11 +52,11 @@ class Tally:
 
     @property
     def count(self) -> int:
-        """Images."""
+        """The number of images."""
         return self.pairs.total()
 
     def add(self, prediction: Prediction) -> None:
-        """Count an answer."""
+        """Count a prediction."""
         self.class_names = prediction.class_names
         self.pairs[prediction.class_name, prediction.predicted] += 1
         for k in TOP_K:
@@ -102,7 +102,7 @@ def _calibration_error(tally: Tally) -> float:
 
 
 def _macro_f1(tally: Tally) -> float:
-    """Average F1 over the classes that have an image or an answer."""
+    """Average F1 over the classes that have an image or a prediction."""
     of_class, answered, hits = Counter[str](), Counter[str](), Counter[str]()
     for (name, index), count in tally.pairs.items():
         predicted = tally.class_names[index] if index >= 0 else None
@@ -144,7 +144,7 @@ class Metric:
         return self.share or self.standard_error is not None
 
     def numbers(self, tally: Tally) -> dict[str, float]:
-        """Compute it, and what its interval is made of; empty where it has no meaning."""
+        """Compute the value and the numbers of its interval; empty if the metric is not defined here."""
         value = self.compute(tally)
         if value is None:
             return {}
@@ -161,15 +161,15 @@ class Metric:
         return float(value)
 
     def format(self, value: float) -> str:
-        """Write a value for people."""
+        """Return a value as text."""
         return f"{value:.2%}" if self.percent else f"{value:.4f}"
 
     def format_difference(self, difference: float) -> str:
-        """Write a difference of two values for people."""
+        """Return a difference of two values as text."""
         return f"{difference * 100:+.2f} points" if self.percent else f"{difference:+.4f}"
 
     def words(self, measured: Any) -> str:
-        """Write a measured value, as `value_of` knows it, with its interval where it has one."""
+        """Return a measured value as text, with its interval if it has one; see `value_of`."""
         value = self.format(value_of(measured))
         if not isinstance(measured, Mapping) or "low" not in measured:
             return value
@@ -200,7 +200,7 @@ METRICS = {
 
 
 def find(name: str) -> Metric:
-    """Return the metric; one that is no longer in the table is shown by its name."""
+    """Return the metric; a placeholder if it is no longer in the table."""
     return METRICS.get(name) or Metric(name, name.replace("_", " "), lambda tally: None, percent=False)
 
 

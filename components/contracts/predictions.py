@@ -21,7 +21,7 @@ _COLUMNS = (f.SOURCE, f.CLASS_NAME, f.LABEL, f.CLASS_INDEX, f.PROBABILITIES)
 
 @dataclasses.dataclass(frozen=True)
 class Predictions:
-    """The model's predictions, a row an image.
+    """The model's predictions, one row per image.
 
     `source` and `class_name` str [N], `label` and `predicted` int64 [N], `probabilities` float32 [N, K].
     """
@@ -39,7 +39,7 @@ class Predictions:
 
     @property
     def confidence(self) -> np.ndarray:
-        """The probability of each answer, float32 [N]."""
+        """The probability of each prediction, float32 [N]."""
         return self.probabilities.max(axis=1)
 
     def __len__(self) -> int:
@@ -60,7 +60,7 @@ def write(folder: str, part: int, predictions: Predictions) -> None:
 
 
 def read(folder: str) -> Predictions | None:
-    """Read all files of the artifact at `folder`; None where the model answered nothing."""
+    """Read all files of the artifact at `folder`; None if there are no predictions."""
     parts = []
     for path in files.glob_in(folder, _PATTERN):
         with np.load(io.BytesIO(files.read_bytes(path)), allow_pickle=False) as columns:

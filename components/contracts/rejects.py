@@ -13,7 +13,7 @@ REJECTED_FILE = "rejected.jsonl"  # at the root of the artifact: a Rejection a l
 
 
 class Rejection(NamedTuple):
-    """An image that was left out."""
+    """A rejected image."""
 
     source: str
     reason: str

@@ -81,18 +81,18 @@ class Result:
         return {name: stage["seconds"] for name, stage in self.stages.items()}
 
     def to_json(self) -> dict[str, Any]:
-        """Return the fields as they are stored, and what scripts would compute of them."""
+        """Return the stored fields, and values that scripts would otherwise compute from them."""
         cached = [name for name, stage in self.stages.items() if stage["state"] == "cached"]
         return dataclasses.asdict(self) | {"seconds": self.seconds, "cached": cached}
 
 
 def write(path: str | os.PathLike[str], result: Result) -> None:
-    """Write the result to `path`, whole or not at all."""
+    """Write the result to `path` atomically."""
     files.write_atomic(path, json.dumps(result.to_json(), indent=2) + "\n")
 
 
 def read(path: str | os.PathLike[str]) -> Result:
-    """Read what `write` wrote; keys that earlier versions stored and this one does not know are left out.
+    """Read a stored result; unknown keys of other versions are ignored.
 
     Raises:
       OSError: there is no such file.

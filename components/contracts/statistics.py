@@ -39,7 +39,7 @@ def numeric(path: str) -> dict[str, Any]:
 
 
 def moments(statistics: str, split: str) -> dict[str, Moments]:
-    """Read the moments of the numeric features of a split; none where there are no statistics of it."""
+    """Read the moments of the numeric features of a split; empty if it has no statistics."""
     file = path(statistics, split)
     if not files.exists(file):
         return {}

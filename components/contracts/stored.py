@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 def read(kind: type[T], path: str) -> T:
-    """Read a JSON file as `kind`, a dataclass or a list of them; keys that it does not declare are left out.
+    """Read a JSON file as `kind`, a dataclass or a list of them; undeclared keys are ignored.
 
     Raises:
       OSError: there is no such file.

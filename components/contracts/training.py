@@ -41,7 +41,7 @@ class Epoch:
     waiting: float | None = None
 
     def measured(self) -> dict[str, float]:
-        """Return the fields that are known, by name."""
+        """Return the fields that are not None, by name."""
         return {name: value for name, value in vars(self).items() if value is not None}
 
 
@@ -80,7 +80,7 @@ def read_parameters(run: str) -> int | None:
 
 
 def read_samples(run: str) -> bytes | None:
-    """Read the PNG image with samples of the augmentation; None in records before there was one."""
+    """Read the PNG image with samples of the augmentation; None if the record has none."""
     path = f"{run}/{SAMPLES_FILE}"
     return files.read_bytes(path) if files.exists(path) else None
 

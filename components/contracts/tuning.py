@@ -13,12 +13,12 @@ BEST_FILE = "best_hyperparameters.txt"  # in the HyperParameters: {"space", "val
 
 
 def read_trials(results: str) -> list[dict[str, float]]:
-    """Read the trials: of each its `score`, the validation accuracy, and the settings that it tried; the best first."""
+    """Read the trials, the best first: the `score` (validation accuracy) and the tried settings of each."""
     trials = stored.read(list[dict[str, Any]], f"{results}/{TRIALS_FILE}")
     return [{key: value for key, value in trial.items() if key != "trial_id"} for trial in trials]
 
 
 def read_best(hyperparameters: str) -> dict[str, Any]:
-    """Read the settings of the best trial; none where the file is gone."""
+    """Read the settings of the best trial; empty if the file is missing."""
     path = f"{hyperparameters}/{BEST_FILE}"
     return dict(stored.read(dict[str, Any], path)["values"]) if files.exists(path) else {}

@@ -19,13 +19,13 @@ _CORRECT = "Correct the data, or the schema where the data is right"
 
 
 def schema_anomalies(files: Mapping[str, str], action: str) -> Iterator[Finding]:
-    """Every anomaly that ExampleValidator found; `files` holds the path of its output for each split."""
+    """Yield ExampleValidator's anomalies; `files` has the path of its output for each split."""
     for split, path in files.items():
         yield from _in_words(split, schemas.read_anomalies(path), action)
 
 
 def distances(statistics: Mapping[str, str], schema: str, previous: str | None, action: str) -> Iterator[Finding]:
-    """Features that are distributed too differently, by the comparators of the schema; of COMPARABLE images or more.
+    """Yield features whose distributions differ too much, by the schema's comparators; of COMPARABLE images or more.
 
     Args:
       statistics: path of the statistics of each split.
@@ -57,7 +57,7 @@ def _count(statistics: Any) -> int:
 def _in_words(
     where: str, anomalies: anomalies_pb2.Anomalies, action: str, comparisons: bool = False
 ) -> Iterator[Finding]:
-    """All anomalies; or with `comparisons` only those, as the others of the same split were told before."""
+    """Yield all anomalies, or with `comparisons` only those of comparators: the others are reported separately."""
     infos = sorted(anomalies.anomaly_info.items())
     if anomalies.HasField("dataset_anomaly_info"):
         infos.append(("the whole split", anomalies.dataset_anomaly_info))
@@ -78,7 +78,7 @@ def _is_comparison(reason: Any) -> bool:
 
 
 def missing_classes(counts: Mapping[str, Mapping[str, int]], action: str) -> Iterator[Finding]:
-    """Return splits without images, classes that are elsewhere but not in train, and (a warning) those only in train.
+    """Yield splits without images, classes that train lacks, and (as a warning) classes that only train has.
 
     `counts` holds the images of each class of each split.
 

@@ -35,7 +35,7 @@ class DataGateSpec(types.ComponentSpec):
 
 
 class DataGate(base_beam_component.BaseBeamComponent):
-    """Judges the data by what the stages before it found, and by its pixels.
+    """Checks the data by the earlier stages' artifacts and by its pixels.
 
     Its output `findings` exists only where the run may go on: every stage downstream waits for it.
     """

@@ -35,7 +35,7 @@ Example = tuple[ImageKey, ...]
 def find_duplicates(
     pipeline: beam.Pipeline, files: Mapping[str, list[str]], scratch: str, actions: Mapping[str, str]
 ) -> tuple[list[Finding], dict[str, int]]:
-    """Run `pipeline`; return the findings, in a fixed order, and how many records each split has.
+    """Run `pipeline`; return the findings, in a fixed order, and the number of records of each split.
 
     Args:
       pipeline: a Beam pipeline that was not used before.
@@ -83,7 +83,7 @@ def _lines(pattern: str) -> Iterator[Any]:
 
 
 def _read(split_and_file: tuple[str, str]) -> Iterator[Any]:
-    """(hash, (split, class name, source)) of each image of a file, and as _RECORDS (split, records)."""
+    """Yield (hash, (split, class name, source)) of each image of a file, and (split, records) to _RECORDS."""
     split, path = split_and_file
     features = {name: tf.io.FixedLenFeature([], tf.string, "") for name in _COLUMNS}
     for records in tf.data.TFRecordDataset(path, "GZIP" if path.endswith(".gz") else "").batch(_BATCH):
@@ -97,7 +97,7 @@ def _read(split_and_file: tuple[str, str]) -> Iterator[Any]:
 def _compare(
     group: tuple[bytes, Iterable[tuple[str, bytes, bytes]]],
 ) -> Iterator[tuple[Key, tuple[int, Example]]]:
-    """Yield (kind of finding, (how many, example)) for each way in which the images of one hash are too many."""
+    """Yield (kind of finding, (count, example)) for each kind of duplicate among the images of one hash."""
     alike = iter(group[1])
     pair = list(itertools.islice(alike, 2))
     if len(pair) == 1:  # as nearly all are
@@ -136,7 +136,7 @@ def _is_looked_for(element: tuple[Key, tuple[int, Example]], kinds: tuple[str, .
 
 
 class _CountAndFirst(beam.CombineFn):
-    """The sum of the counts, and the KEPT examples that sort first."""
+    """Sums the counts and keeps the first KEPT examples in sorted order."""
 
     def create_accumulator(self) -> tuple[int, list[Example]]:
         return 0, []

@@ -129,7 +129,7 @@ def _curated(schema: schema_pb2.Schema, class_names: list[str]) -> str:
 
 
 def _fields(feature: schema_pb2.Feature) -> str:
-    """Return a field a line, so that a constraint is read, and compared in review, as one."""
+    """Return one field per line, so that a diff shows each changed constraint."""
     lines = []
     for field, _ in feature.ListFields():
         alone = schema_pb2.Feature()

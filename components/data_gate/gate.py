@@ -46,7 +46,7 @@ class Data:
 def run_checks(
     data: Data, actions: Mapping[str, str], max_rejected: float, pipeline: beam.Pipeline, scratch: str
 ) -> list[Finding]:
-    """All that speaks against the data, in a fixed order.
+    """Return all findings on the data, in a fixed order.
 
     Args:
       data: what to judge.

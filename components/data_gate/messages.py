@@ -24,7 +24,7 @@ def quote(name: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return the text of a library, which may hold names, with the same characters escaped."""
+    """Return a library's text, which may contain names, with the same characters escaped."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text.strip())
 
 

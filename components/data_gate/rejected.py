@@ -13,7 +13,7 @@ _REASONS = 3  # named in the message
 
 
 def rejected(examples_uri: str, counted: Counts, max_rejected: float, action: str) -> Iterator[Finding]:
-    """Yield a finding where more than the fraction `max_rejected` of all images was left out."""
+    """Yield a finding if more than the fraction `max_rejected` of all images was rejected."""
     count = counted.rejected
     total = count + counted.images
     if not count or count / total <= max_rejected:

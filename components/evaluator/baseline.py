@@ -15,7 +15,7 @@ from components.contracts.model import SAVED_MODEL_FILE
 
 
 class LatestOtherBlessedModelStrategy(ResolverStrategy):
-    """Resolves to the model that was blessed last, of those that are not the candidate and whose files exist.
+    """Resolves to the latest blessed model that is not the candidate and whose files exist.
 
     TFX's own LatestBlessedModelStrategy would resolve the candidate itself once it has been blessed: a
     second, identical run would then compare it with itself, and run the Evaluator again to do so.

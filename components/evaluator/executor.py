@@ -40,6 +40,6 @@ class Executor(tfx_evaluator.Executor):
 
 
 class ImageEvaluator(tfx_component.Evaluator):
-    """Measures the candidate beside the baseline, and blesses it or not."""
+    """Measures candidate and baseline, and blesses the candidate or not."""
 
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)

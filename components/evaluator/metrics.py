@@ -68,7 +68,7 @@ def confusion_matrix(tally: Tally) -> metrics_for_slice_pb2.MultiClassConfusionM
 
 
 def calibration(tally: Tally) -> metrics_for_slice_pb2.CalibrationHistogramBuckets:
-    """Return for each bin of the answer's confidence: images, their summed confidence, how many were right."""
+    """Return for each bin of confidence: images, their summed confidence, correct predictions."""
     plot = metrics_for_slice_pb2.CalibrationHistogramBuckets()
     for i, (images, confidence, hits) in enumerate(tally.bins):
         bucket = plot.buckets.add(lower_threshold_inclusive=i / BINS, upper_threshold_exclusive=(i + 1) / BINS)
@@ -79,7 +79,7 @@ def calibration(tally: Tally) -> metrics_for_slice_pb2.CalibrationHistogramBucke
 
 
 class _PredictionFn(tfma.metrics.Preprocessor):
-    """Looks at an image's outputs once, however many slices the image is in."""
+    """Converts an image's outputs once, however many slices the image is in."""
 
     def __init__(self, model_name: str) -> None:
         super().__init__(name=f"answer {model_name}")
@@ -127,7 +127,7 @@ class _TallyFn(beam.CombineFn):
 
 
 def _computations(name: str, bounds: Mapping[str, float], model_names: list[str] | None = None) -> list[Any]:
-    """Return one computation a model; `name` is the first of the metrics that come of it."""
+    """Return one computation per model; `name` is the first of its metrics."""
     return [
         tfma.metrics.MetricComputation(
             keys=[tfma.metrics.MetricKey(name=name, model_name=model_name)],
@@ -139,7 +139,7 @@ def _computations(name: str, bounds: Mapping[str, float], model_names: list[str]
 
 
 class Classification(tfma.metrics.Metric):
-    """All of contracts/metrics.py, the confusion matrix and the calibration, for each model and slice."""
+    """All metrics of contracts/metrics.py, the confusion matrix and the calibration, for each model and slice."""
 
     def __init__(self, name: str = ACCURACY, bounds: Mapping[str, float] | None = None) -> None:
         """See contracts.metrics.numbers for `bounds`."""

@@ -15,7 +15,7 @@ BRIGHTNESS_BINS = 10  # of equal width over [0, 1]
 
 
 def custom_extractors(eval_shared_model: Any, eval_config: Any, tensor_adapter_config: Any) -> list[Any]:
-    """TFMA's own extractors, and behind that of the features one that adds the bins; TFX's Evaluator calls it."""
+    """Return TFMA's extractors with one that adds the bins after the features. Called by TFX's Evaluator."""
     features, *rest = tfma.default_extractors(
         eval_shared_model=eval_shared_model, eval_config=eval_config, tensor_adapter_config=tensor_adapter_config
     )
@@ -24,19 +24,19 @@ def custom_extractors(eval_shared_model: Any, eval_config: Any, tensor_adapter_c
 
 
 def brightness_bin(brightness: float) -> str:
-    """Return the tenth of [0, 1] that it is in."""
+    """Return the tenth of [0, 1] that contains the value."""
     bin_ = min(int(brightness * BRIGHTNESS_BINS), BRIGHTNESS_BINS - 1)
     return f"{bin_ / BRIGHTNESS_BINS:.1f} to {(bin_ + 1) / BRIGHTNESS_BINS:.1f}"
 
 
 def size_bin(height: int, width: int) -> str:
-    """Return the powers of two between which the shorter side is, in pixels."""
+    """Return the powers of two that the shorter side lies between, in pixels."""
     low = 1 << (min(height, width).bit_length() - 1)
     return f"{low} to {2 * low - 1} pixels"
 
 
 def _with_bins(extracts: dict[str, Any]) -> dict[str, Any]:
-    """Return a batch whose features have the bins as well: bytes [N, 1] each."""
+    """Return a batch with the bins among its features: bytes [N, 1] each."""
     features = extracts[tfma.FEATURES_KEY]
     brightness, height, width = (np.ravel(features[key]) for key in (f.BRIGHTNESS, f.HEIGHT, f.WIDTH))
     bins = {

@@ -78,7 +78,7 @@ def download(published: Published, target: str, progress: Progress | None = None
 
 
 def _fetch(published: Published, file: IO[bytes], progress: Progress | None, pause: float) -> None:
-    """Append what is missing of the file, trying again as long as an attempt brings anything new."""
+    """Append the missing bytes of the file, retrying as long as an attempt makes progress."""
     failures = 0
     while True:
         before = file.seek(0, os.SEEK_END)
@@ -101,7 +101,7 @@ def _fetch(published: Published, file: IO[bytes], progress: Progress | None, pau
 
 
 def _fetch_rest(url: str, file: IO[bytes], start: int, progress: Progress | None) -> bool:
-    """Append the bytes from `start` on; return whether the file is whole then."""
+    """Append the bytes from `start` on; return True if the file is complete then."""
     headers = {"User-Agent": "image-classification-pipeline", "Accept-Encoding": "identity"}
     if start:
         headers["Range"] = f"bytes={start}-"

@@ -61,7 +61,7 @@ def _digest_of_content(path: str) -> bytes:
 
 
 class InputProcessor(input_processor.FileBasedInputProcessor):
-    """TFX's, with another fingerprint, and without taking [ and * in the name of a plain file for a pattern."""
+    """TFX's with another fingerprint; [ and * in the name of an existing file are not a pattern."""
 
     def resolve_span_and_version(self) -> tuple[int, int | None]:
         if not (self._is_match_span or self._is_match_date):

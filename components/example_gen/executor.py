@@ -60,7 +60,7 @@ class _WriteShards(beam.DoFn):
 
 
 def write_shards(shards: Shards, targets: dict[Group, plan.Target | rejects.Rejection]) -> list[rejects.Rejection]:
-    """Write a shuffle file's examples to its shards, with their labels, mixed by hash; returns those left out."""
+    """Write a shuffle file's examples to its shards, with their labels, mixed by hash; return the rejected ones."""
     index: shuffle_files.Index = shuffle_files.load(shards.shuffled + ".index")
     with fileio.open(shards.shuffled, "rb") as file:
         content = memoryview(file.read())
@@ -93,7 +93,7 @@ def _label(target: plan.Target) -> bytes:
 
 
 class Executor(base_example_gen_executor.BaseExampleGenExecutor):
-    """Writes the splits train, validation and test, and beside them what was counted and what was rejected."""
+    """Writes the splits train, validation and test, the counts and the rejected images."""
 
     def GetInputSourceToExamplePTransform(self) -> beam.PTransform:
         raise NotImplementedError("Do() is overridden: splits depend on all images of a class")

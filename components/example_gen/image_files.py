@@ -49,7 +49,7 @@ class Png(NamedTuple):
 
 
 def is_plain_jpeg(raw: bytes) -> bool:
-    """Return whether `jpeg` would store a file of eight bits, sequential or progressive, as it is; False if unsure.
+    """Return True if `jpeg` would store the file unchanged (eight bits, sequential or progressive); False if unsure.
 
     In a tenth of the time, which tells where images are small.
     """
@@ -126,7 +126,7 @@ def png(raw: bytes) -> Png:
 
 
 def orientation(exif: Image.Exif) -> int:
-    """Return the orientation from 1 to 8; 1, upright, where it is none of these, as viewers take it."""
+    """Return the orientation from 1 to 8; 1 (upright) for any other value, as viewers do."""
     value = exif.get(ExifTags.Base.Orientation)
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 

@@ -79,7 +79,7 @@ def canonical_bytes(raw: bytes, max_bytes: int, max_pixels: int) -> bytes:
 
 
 def _fast_jpeg(raw: bytes, max_pixels: int) -> StoredImage | None:
-    """Return what `_jpeg` makes of a file without anything unusual; None of others."""
+    """Return the result of `_jpeg` for a file without anything unusual; None for others."""
     if not image_files.is_plain_jpeg(raw):
         return None
     try:
@@ -157,7 +157,7 @@ def _tensorflow_deep_pixels(png: bytes) -> np.ndarray:
 
 
 def _eight_bits(deep: np.ndarray) -> np.ndarray:
-    """Return the upper eight bits of uint16 values; of the twelve that are used where none is larger."""
+    """Return the upper eight bits of uint16 values, or of their lower twelve bits if no value needs more."""
     return (deep >> (4 if deep.max() <= _LOW else 8)).astype(np.uint8)
 
 
@@ -171,7 +171,7 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
 
 
 def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """Return the pixels [H, W, 3] of an image as EXIF's `orientation` wants it shown."""
+    """Return the pixels [H, W, 3] of an image, turned as EXIF's `orientation` says."""
     if orientation >= 5:  # it lies on its side
         pixels = pixels.swapaxes(0, 1)
     return np.ascontiguousarray(pixels[:: _DOWN[orientation], :: _RIGHT[orientation]])
@@ -196,7 +196,7 @@ def _by_pillow(raw: bytes, max_pixels: int) -> StoredImage:
 
 
 def _is_plain_bmp(raw: bytes) -> bool:
-    """Return whether it has 24 bits, no compression, no gap; TensorFlow takes a palette's indices for grey values."""
+    """Return True if it has 24 bits, no compression and no gap; TensorFlow reads a palette's indices as grey values."""
     start, width, height, bits, compression = struct.unpack_from("<IxxxxiixxHI", raw, 10)
     row = (3 * width + 3) // 4 * 4
     return (bits, compression) == (24, 0) and start + row * abs(height) == len(raw)

@@ -58,7 +58,7 @@ def class_name(folder: str) -> str:
 def locate_folders(
     filled: Collection[str], folders: Collection[str], title: str, described: Sequence[str] = ()
 ) -> Layout:
-    """Return what folders stand for ('' is the top, '/' between names).
+    """Return the classes and splits of folders ('' is the top, '/' between names).
 
     Args:
       filled: the folders with files directly in them.
@@ -97,7 +97,7 @@ def locate_folders(
 
 
 def _around(used: Sequence[_Path], title: str) -> _Path:
-    """Return the folders around everything, each the only one in the one before; a split's is none."""
+    """Return the folders that enclose everything, each the only one in its parent; a split's folder is not one."""
     depth = 0
     while True:
         inner = [path[depth:] for path in used]
@@ -114,7 +114,7 @@ def _around(used: Sequence[_Path], title: str) -> _Path:
 
 
 def _splits(used: Sequence[_Path], title: str) -> dict[str, str]:
-    """Return the split of each top folder that stands for one; none where the top folders are classes."""
+    """Return the split of each top folder that is one; empty if the top folders are classes."""
     below: dict[str, set[str]] = defaultdict(set)  # by top folder, the names of filled folders in it; '' for itself
     for path in used:
         if path:
@@ -169,7 +169,7 @@ def _check_beside(
 
 
 def _class_then_split(used: Sequence[_Path], title: str) -> dict[str, str]:
-    """Return the split of each folder within the classes, where these tell it: `<class>/train/…`, `<class>/test/…`."""
+    """Return the split of each folder within the classes, if they have them: `<class>/train/…`, `<class>/test/…`."""
     names = {path[1]: split_names.named(path[1]) for path in used if len(path) > 1}
     splits = split_names.settled({name: n.split for name, n in names.items() if n.split and not n.rest})
     if TRAIN not in splits.values() or len(set(splits.values())) < 2:
@@ -189,7 +189,7 @@ def _class_then_split(used: Sequence[_Path], title: str) -> dict[str, str]:
 
 
 def _repeated(used: Sequence[_Path], top: str, splits: Mapping[str, str]) -> str:
-    """Return the one folder in a split to look through: named like the split, or the same in all splits; else ''."""
+    """Return the only folder in a split, which is skipped: named like the split, or the same in all splits; else ''."""
     inside = {folder: {path[1] for path in used if path[:1] == (folder,) and len(path) > 1} for folder in splits}
     if len(inside[top]) != 1:
         return ""
@@ -235,7 +235,7 @@ def _no_class(path: _Path, splits: Mapping[str, str]) -> str:
 def _levels(
     used: Iterable[_Path], splits: Mapping[str, str], repeated: Mapping[str, str], split_last: bool
 ) -> Iterable[str]:
-    """Say that the class is the upper one where class folders hold folders of images."""
+    """Yield a note that the upper folder is the class if class folders hold folders of images."""
     deeper: set[str] = set()
     for path in used:
         above = (1 + bool(repeated[path[0]])) if splits else 0

@@ -43,7 +43,7 @@ def make(
     indexes: Sequence[Index],
     shares: Mapping[str, float],
 ) -> Plan:
-    """Settle classes and splits from everything that the first pass found; `title` names the source.
+    """Resolve classes and splits from the results of the first pass; `title` names the source.
 
     Raises:
       UserError: the source is damaged, or there are not two classes with usable images.
@@ -108,7 +108,7 @@ def _folders_of(path: str) -> Iterator[str]:
 
 
 def _layout(title: str, filled: set[str], folders: Sequence[str], ignored: Sequence[str], empty: bool) -> Layout:
-    """Return the layout of the folders that images lie in; of none where the source itself tells the classes."""
+    """Return the layout of the folders that images lie in; an empty one if the source itself gives the classes."""
     if filled or folders or empty:
         return locate_folders(filled, folders, title, ignored)
     return Layout({}, {}, [])
@@ -121,7 +121,7 @@ def _order(name: str) -> tuple[bool, float, str]:
 
 
 def _alike(title: str, usable: set[str], trained: set[str | None]) -> Iterator[str]:
-    """Yield a note on classes whose names differ by case or spaces alone.
+    """Yield a note on classes whose names differ only by case or spaces.
 
     Raises:
       UserError: train lacks one of them, which is so of one class under two names.
@@ -143,7 +143,7 @@ def _alike(title: str, usable: set[str], trained: set[str | None]) -> Iterator[s
 def _resolved(
     title: str, groups: set[SplitAndClass], results: Sequence[UnitResult]
 ) -> dict[Group, SplitAndClass | None]:
-    """Return the classes that the source tells, numbers by the names that it gives them."""
+    """Return the classes that the source gives; numbers by the names that it has for them."""
     result: dict[Group, SplitAndClass | None] = {}
     names = next((result.names for result in results if result.names is not None), None)
     numbers = [group.class_name for group in groups if isinstance(group.class_name, int)]

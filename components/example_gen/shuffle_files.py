@@ -108,7 +108,7 @@ def load(path: str) -> Any:
 
 
 def decode_unit(unit: Unit, prefix: str, max_bytes: int, max_pixels: int) -> UnitResult:
-    """Read a unit into shuffle files `<prefix>-…`. A damaged source is told in the result's `error`."""
+    """Read a unit into shuffle files `<prefix>-…`. A damaged source is reported in the result's `error`."""
     result = UnitResult()
     writers = [_Writer(f"{prefix}-{part:03d}") for part in range(unit.parts)]
     encode = _Encoder()
@@ -144,7 +144,7 @@ def hash_of(pixels: np.ndarray) -> bytes:
 def _batches(
     unit: Unit, max_bytes: int, max_pixels: int, result: UnitResult
 ) -> Iterator[list[tuple[Record, StoredImage]]]:
-    """Yield the unit's usable images, those of one size that follow each other together; the rest goes to `result`."""
+    """Yield the unit's usable images, consecutive ones of one size together; the rest goes to `result`."""
     batch: list[tuple[Record, StoredImage]] = []
     size = None
     for record in unit.read(max_bytes):

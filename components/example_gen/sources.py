@@ -101,7 +101,7 @@ def _newest(path: str, source: str) -> str:
 
 
 def _format(path: str) -> Format:
-    """Return what a local path is, by what is in it."""
+    """Return the format of a local path by its content."""
     title = files.text(path)
     if not os.path.exists(path):
         close = difflib.get_close_matches(os.path.basename(path), detect.datasets(), n=1, cutoff=0.7)

@@ -44,7 +44,7 @@ class Named(NamedTuple):
 
 
 def named(name: str, common: frozenset[str] = frozenset()) -> Named:
-    """Return what a folder's or a file's name says of its split; words in `common` say nothing."""
+    """Return the split in a folder's or a file's name; words in `common` are ignored."""
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).casefold()
     spaced = re.sub(r"(hold|held)[\W_]+out\b", "holdout", spaced)
     spaced = re.sub(r"^\s*[a-z][.)]", "", spaced)  # as in "a. Training Set"
@@ -63,13 +63,13 @@ def named(name: str, common: frozenset[str] = frozenset()) -> Named:
 
 
 def settled(splits: Mapping[str, str]) -> dict[str, str]:
-    """Settle the splits that folders are named after: `eval` depends on whether there is a test split beside it."""
+    """Resolve the splits that folders are named after: `eval` depends on whether there is a test split beside it."""
     evaluation = VALIDATION if TEST in splits.values() else TEST
     return {name: evaluation if split == _EVALUATION else split for name, split in splits.items()}
 
 
 def of_files(names: Sequence[str], title: str) -> dict[str, str | None]:
-    """Return the split of each data file, told by its folders' names or its own; None for all where none tells one.
+    """Return the split of each data file by its folders' names or its own; None for all if no name gives one.
 
     Words and folders that all of them have are the data set's name, unless nothing else tells the splits.
 
@@ -120,7 +120,7 @@ def missing_shards(names: Iterable[str]) -> Iterator[str]:
 
 
 def _splits_in(paths: Mapping[str, Sequence[str]], common: frozenset[str]) -> dict[str, set[str]]:
-    """Return the splits that each path's folders and file name, which are its parts, tell."""
+    """Return the splits in the names of each path's folders and file."""
     splits: dict[str, set[str]] = {}
     for name, (*folders, file) in paths.items():
         own = named(_stem(file), common)
@@ -139,5 +139,5 @@ def _common(paths: Iterable[Sequence[str]]) -> frozenset[str]:
 
 
 def _stem(name: str) -> str:
-    """Return a file's name without its ending and its number among the shards, of which no word tells a split."""
+    """Return a file's name without its ending and its shard number, which give no split."""
     return re.sub(r"(\.gz|-\d{5}-of-\d{5})+$", "", name)

@@ -127,7 +127,7 @@ def loads(raw: bytes) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """Return arrays for their stand-ins, in a dictionary or alone: that is as deep as they lie in what is read here."""
+    """Return arrays in place of their stand-ins, alone or in a dictionary: no deeper nesting is read here."""
     if isinstance(value, dict):
         return {key: item.array if isinstance(item, _Array) else item for key, item in value.items()}
     return value.array if isinstance(value, _Array) else value

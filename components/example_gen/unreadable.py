@@ -96,7 +96,7 @@ def _text(start: bytes) -> str | None:
 
 
 def is_preview(raw: bytes, tiff: Any) -> bool:
-    """Return whether the first image of Pillow's `tiff` is the preview of another, as in the raw files of cameras."""
+    """Return True if the first image of Pillow's `tiff` is a preview of another, as in camera raws."""
     dng_version, sub_images, kind = 50706, 330, 254
     tags = tiff.tag_v2
     return raw.startswith(_CANON) or dng_version in tags or (sub_images in tags and tags.get(kind) == 1)

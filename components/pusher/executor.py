@@ -24,7 +24,7 @@ CLAIM = ".claim-"  # <base_directory>/.claim-<version>-<uuid>: on object stores,
 
 
 class Executor(tfx_pusher.Executor):
-    """TFX's Pusher with versions that never collide, and of which nothing half-written is ever visible.
+    """TFX's Pusher with versions that never collide and become visible only when complete.
 
     On a file system the model is copied beside the versions under a hidden name, which TensorFlow Serving
     ignores, and renamed in one step; whoever comes second to a version takes the next. Object stores cannot
@@ -122,7 +122,7 @@ def _push_to_disk(model: str, base: str, contents: manifest.Manifest) -> int:
 
 
 def _copy(model: str, target: str, contents: manifest.Manifest) -> None:
-    """Copy the files; the manifest comes before the file that makes a version complete, which is last."""
+    """Copy the files: the manifest second to last, the file that makes a version complete last."""
     last_file = SAVED_MODEL_FILE
     for name in contents.files:
         if name != last_file:
@@ -162,7 +162,7 @@ def _versions(base: str) -> list[int]:
 
 
 def _flush(folder: str) -> None:
-    """Flush the files to the disk: after a power cut a renamed folder must not hold empty ones."""
+    """Flush the files to disk, so that a renamed folder has no empty files after a power cut."""
     for path, _, names in os.walk(folder):
         for name in [*names, ""]:
             _sync(os.path.join(path, name))

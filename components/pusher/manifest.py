@@ -22,7 +22,7 @@ class Manifest:
 
     @property
     def sha256(self) -> str:
-        """64 hex digits: of the names and contents of all files."""
+        """The hash of the names and contents of all files, 64 hex digits."""
         lines = "\n".join(f"{sha256} {name}" for name, sha256 in sorted(self.files.items()))
         return hashlib.sha256(lines.encode()).hexdigest()
 
@@ -36,7 +36,7 @@ def of(folder: str) -> Manifest:
 
 
 def read(folder: str) -> Manifest | None:
-    """Return the manifest of a version; None if it has none, as versions of older releases.
+    """Return the manifest of a version; None if it has none, like versions of older releases.
 
     Raises:
       ValueError: it cannot be read.

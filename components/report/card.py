@@ -84,7 +84,7 @@ def write(card: Card, text: Path, html: Path) -> None:
 
 
 def intended_use(card: Card) -> list[str]:
-    """Return what the model is for, as far as the data alone says it."""
+    """Return the intended use, as far as the data shows it."""
     classes = card.metrics["classes"]
     ranges = [
         f"{name} {mean:.3g} ± {deviation:.2g}"
@@ -139,7 +139,7 @@ def limits(card: Card, mixed_up: list[tuple[str, str, int]]) -> list[str]:
 
 
 def confusions(answers: Predictions | None) -> list[tuple[str, str, int]]:
-    """(class, what it was taken for, images) of every kind of mistake, the most frequent first."""
+    """Return (class, predicted class, images) of every kind of error, the most frequent first."""
     if answers is None:
         return []
     # Labels and answers are indices into the same names; a class without a test image has none here.

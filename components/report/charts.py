@@ -76,7 +76,7 @@ def lines(name: str, series: Mapping[str, Points], x_label: str, percent: bool =
 
 
 def histograms(name: str, splits: Mapping[str, Points]) -> Markup:
-    """Overlaid histograms of (bucket edges [N + 1], share of the images in each bucket [N]), of equal area."""
+    """Draw overlaid histograms of (bucket edges [N + 1], share of the images in each bucket [N]), of equal area."""
     with _chart(name) as (axes, out):
         for (label, (edges, shares)), colour, style in zip(splits.items(), SERIES, _STYLES):
             widths = [high - low for low, high in itertools.pairwise(edges)]
@@ -92,7 +92,7 @@ def histograms(name: str, splits: Mapping[str, Points]) -> Markup:
 
 
 def calibration(name: str, confidence: Sequence[float], accuracy: Sequence[float], pictures: Sequence[int]) -> Markup:
-    """Accuracy over mean confidence, a dot a bin whose area grows with its images; the diagonal is perfection."""
+    """Draw accuracy over mean confidence, one dot per bin, larger for more images, and the diagonal."""
     with _chart(name) as (axes, out):
         axes.plot([0, 1], [0, 1], color=_MUTED, linewidth=1, linestyle=(0, (4, 3)))
         axes.plot(confidence, accuracy, color=SERIES[0], linewidth=1.5)
@@ -109,7 +109,7 @@ def calibration(name: str, confidence: Sequence[float], accuracy: Sequence[float
 
 @contextmanager
 def _chart(name: str) -> Iterator[tuple[Any, list[Markup]]]:
-    """Axes to draw on; when they are drawn, the SVG is in the list."""
+    """Yield axes to draw on, and a list that holds the SVG afterwards."""
     out: list[Markup] = []
     with matplotlib.rc_context({**_SETTINGS, "svg.hashsalt": name}):
         figure = Figure(figsize=(5.3, 3.0), layout="constrained")

@@ -114,7 +114,7 @@ def _class_counts(counted: list[counts.Counts], names: list[str]) -> list[dict[s
 
 
 def _statistics(a: Moments, b: Moments) -> list[dict[str, Any]]:
-    """Mean and deviation of each measure of the images by split, those that moved most first.
+    """Return mean and standard deviation of each measure by split, the largest change first.
 
     `moved`: the difference of the means over the pooled standard deviation (Cohen's d); None where it has no meaning.
     """
@@ -169,7 +169,7 @@ def _metrics(a: ComparedRun, b: ComparedRun, not_comparable: list[str]) -> dict[
 
 
 def _row(metric: Metric, a: Any, b: Any, comparable: bool) -> dict[str, Any]:
-    """Put a metric of both runs beside each other: each {"value", "low", "high"}, or without an interval {"value"}."""
+    """Compare a metric of both runs: each {"value", "low", "high"}, or without an interval {"value"}."""
     a, b = (value if isinstance(value, dict) else {"value": value} for value in (a, b))
     difference = b["value"] - a["value"] if comparable else None
     better = metric.is_better(b["value"], a["value"]) if difference else None
@@ -177,7 +177,7 @@ def _row(metric: Metric, a: Any, b: Any, comparable: bool) -> dict[str, Any]:
 
 
 def _recalls(numbers: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the classes that both were tested on, those whose recall changed most first."""
+    """Return the recall of the classes that both were tested on, the largest change first."""
     measured = [{row["name"]: row["recall"] for row in metrics["classes"] if row["recall"]} for metrics in numbers]
     rows = [
         {"name": name, "a": a, "b": measured[1][name], "difference": measured[1][name]["value"] - a["value"]}
@@ -188,7 +188,7 @@ def _recalls(numbers: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _paired_outcomes(a: ComparedRun, b: ComparedRun, unreadable: Lost) -> dict[str, Any]:
-    """Compare the predictions: "pictures" (the test images) is same, some, other or unknown; the rest is McNemar's."""
+    """Compare the predictions by McNemar's test. "pictures" (the same test images?) is same, some, other or unknown."""
     right = [_right(side.artifacts.get("predictions"), unreadable) for side in (a, b)]
     if not all(right):
         return {"pictures": "unknown", "shared": 0, "by_name": False}

@@ -37,7 +37,7 @@ class ReportSpec(types.ComponentSpec):
 
 
 class Report(base_component.BaseComponent):
-    """One HTML file, of a model that was blessed and of one that was not. It waits for no push.
+    """One HTML file for a blessed or refused model. It does not wait for the push.
 
     Every other execution property, as the spec of Vertex AI adds them, is a parameter of the run and is shown on the
     page; one is `data`, where the images came from.

@@ -51,7 +51,7 @@ def _rejected(examples: str, count: int) -> dict[str, Any]:
 
 
 def _anomalies(anomalies: str | None) -> dict[str, list[dict[str, str]]] | None:
-    """By split, what ExampleValidator found; None where it did not run."""
+    """Return ExampleValidator's anomalies by split; None if it did not run."""
     if anomalies is None:
         return None
     by_split: dict[str, list[dict[str, str]]] = {}

@@ -173,13 +173,13 @@ def _calibration(bins: Sequence[CalibrationBin]) -> dict[str, Any] | None:
 
 
 def _checks(run: Run, measured: Evaluation) -> list[checks.GateCheck]:
-    """Hold the model against the gates that it was judged by; none where it is not known what they were."""
+    """Check the model against the gates of its evaluation; empty if they are not known."""
     folder = run.artifacts.get(EVALUATION)
     return checks.check(gates.read(folder), measured.summary(), "the baseline") if folder else []
 
 
 def _comparison(measured: Evaluation) -> list[Compared] | None:
-    """Put candidate beside baseline, a row a metric; None without a baseline."""
+    """Compare candidate and baseline, one row per metric; None without a baseline."""
     before = measured.baseline
     if before is None:
         return None

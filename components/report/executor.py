@@ -29,7 +29,7 @@ class Executor(base_executor.BaseExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Write REPORT_FILE, without what a stage does not know: the run's name, other stages' times, lineage."""
+        """Write REPORT_FILE, without what a stage cannot know: the run's name, other stages' times, lineage."""
         uris = {key: artifacts[0].uri for key, artifacts in input_dict.items() if artifacts}
         parameters = {key: value for key, value in sorted(exec_properties.items()) if key != "code_fingerprint"}
         name, seed, confidence, config = (parameters.pop(key) for key in ("name", "seed", "confidence", "config"))

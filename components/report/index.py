@@ -14,7 +14,7 @@ from components.report import charts, page
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """A run that has ended: what came of it, and the pages that were made of it."""
+    """A run that has ended: its result and its pages."""
 
     result: Result
     when: datetime | None = None  # it began, local time

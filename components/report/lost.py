@@ -13,13 +13,13 @@ T = TypeVar("T")
 
 
 class Lost:
-    """The artifacts that could not be read; `notes` has a line for each, in the order in which they were missed."""
+    """The artifacts that could not be read; `notes` has a line for each, in the order of the attempts."""
 
     def __init__(self) -> None:
         self.notes: list[str] = []
 
     def read(self, name: str, uri: str, reader: Callable[[str], T]) -> T | None:
-        """Read the artifact with `reader`; None, and a note that calls it `name`, if it cannot be read."""
+        """Read the artifact with `reader`; if it cannot be read, return None and add a note that calls it `name`."""
         if not self.is_there(name, uri):
             return None
         try:

@@ -93,5 +93,5 @@ def size(value: float) -> str:
 
 
 def markdown(text: str, limit: int = 100) -> str:
-    """`text` as itself in Markdown: printable, and every character with a meaning there escaped."""
+    """Return `text` for Markdown: printable, with all special characters escaped."""
     return "".join(f"\\{c}" if c in "\\`*_[]<>#!|~&$" else c for c in printable(text, limit))

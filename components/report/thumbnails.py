@@ -36,7 +36,7 @@ def data_uri(encoded: bytes) -> str | None:
 
 
 def of_classes(examples: str, split: str, classes: Collection[str], each: int, most: int) -> dict[str, list[str]]:
-    """Up to `each` data URIs a class, of the first `most` images of the split: no more are read."""
+    """Return up to `each` data URIs per class among the first `most` images of the split: no more are read."""
     samples: dict[str, list[str]] = {name: [] for name in classes}
     wanting = each * len(samples)
     for row in _rows(examples, split, most):
@@ -50,7 +50,7 @@ def of_classes(examples: str, split: str, classes: Collection[str], each: int, m
 
 
 def of_sources(examples: str, split: str, sources: Collection[str], most: int | None = None) -> dict[str, str]:
-    """Return the data URI of each image named by its SOURCE, as far as the split has them.
+    """Return the data URIs of the images with these sources, as far as the split has them.
 
     No more than `most` bytes of images are read to find them.
     """
@@ -71,7 +71,7 @@ def of_sources(examples: str, split: str, sources: Collection[str], most: int | 
 
 
 def _rows(examples: str, split: str, most: int = -1) -> Iterator[Mapping[str, Any]]:
-    """{feature: bytes} of the split's images, read as they are needed."""
+    """Yield {feature: bytes} of the split's images, read as they are needed."""
     features = {key: tf.io.FixedLenFeature([], tf.string) for key in (f.IMAGE, f.SOURCE, f.CLASS_NAME)}
     files = sorted(tf.io.gfile.glob(f"{examples}/Split-{split}/*"))
     for file in files:

@@ -53,7 +53,7 @@ class Augmenter:
     """The augmentations that `settings` switch on."""
 
     def __init__(self, settings: Settings, part: slice = FULL_BATCH) -> None:
-        """Make them once, not for each batch.
+        """Create the changes once, not for each batch.
 
         Args:
           settings: `batch_size` and `seed` are read, and the keys of each augmentation.
@@ -65,7 +65,7 @@ class Augmenter:
         self.needed = FULL_BATCH if self._changes[On.FULL_BATCH] else part  # of a batch, to make the part wanted
 
     def apply(self, batch: Batch, normalise: Callable[[tf.Tensor], tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return images, normalised, and labels: the wanted part of `batch`, which has the needed one."""
+        """Return normalised images and labels of the wanted part of `batch`, which contains the needed part."""
         for on, changes in self._changes.items():
             if on is On.NORMALISED:
                 batch = replace(batch, images=normalise(batch.images))
@@ -77,7 +77,7 @@ class Augmenter:
 
 
 def flip_and_translate(settings: Settings) -> Change | None:
-    """Mirror each image left to right every other epoch, and move it; the border is filled by reflection.
+    """Mirror each image left to right every other epoch, and translate it; the border is filled by reflection.
 
     Half of the images begin with their mirror image: in two epochs each is seen both ways, where a coin would show a
     quarter of them the same way twice. Source: cifar10-airbench (Jordan, 2024), 'alternating flip'.
@@ -104,7 +104,7 @@ def flip_and_translate(settings: Settings) -> Change | None:
 
 
 def cutout(settings: Settings) -> Change | None:
-    """Blank a square of each image: its centre is anywhere, so that a part of it may be outside.
+    """Blank a square of each image; its centre is anywhere, so a part of it may be outside.
 
     Source: DeVries and Taylor, 'Improved Regularization of Convolutional Neural Networks with Cutout', 2017.
 
@@ -151,7 +151,7 @@ AUGMENTATIONS = (
 
 
 def _mixing(layer: Any, seed: int) -> Change:
-    """Return what Keras' own layer makes of a batch, drawn by the seed and the step."""
+    """Return a change by Keras' own layer, with random numbers from the seed and the step."""
 
     def change(batch: Batch) -> Batch:
         drawn = layer.get_random_transformation(batch.images, seed=_Draws(seed, batch.step))

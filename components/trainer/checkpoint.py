@@ -40,7 +40,7 @@ class Checkpoints:
         record: Record,
         writes: bool = True,
     ) -> None:
-        """Keep the state of one training.
+        """Manage the checkpoints of one training.
 
         Args:
           directory: of this training alone; nothing is ever kept if empty.
@@ -80,13 +80,13 @@ class Checkpoints:
             self._saved = time.monotonic()
 
     def delete(self) -> None:
-        """Remove them: the training is finished and written."""
+        """Remove the checkpoints once the training is finished and written."""
         if self._manager is not None and tf.io.gfile.exists(self._directory):
             tf.io.gfile.rmtree(self._directory)
 
 
 def key(inputs: str, settings: Settings, precision: str) -> str:
-    """Return 24 hex digits that differ with what a training reads, its settings, the code and the libraries.
+    """Return 24 hex digits: a hash of a training's inputs, settings, code and libraries.
 
     Args:
       inputs: the `content` of all files that the training reads.
@@ -100,7 +100,7 @@ def key(inputs: str, settings: Settings, precision: str) -> str:
 
 
 def content(paths: Iterable[str]) -> str:
-    """Return 64 hex digits that differ with the names and the bytes of files, wherever they lie."""
+    """Return 64 hex digits: a hash of the names and bytes of files, not of their location."""
     lines = sorted(f"{os.path.basename(path)} {files.sha256(path)}" for path in paths)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 

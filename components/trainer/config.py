@@ -123,7 +123,7 @@ class Trainer(Section):
 
 
 class Settings(Trainer):
-    """What the Trainer stage is given, its custom_config: its section, and what it takes from outside of it."""
+    """The Trainer stage's custom_config: its section, and values from outside of it."""
 
     seed: int
     size: int  # pixels; height and width of the model's input, the same as Transform's
@@ -132,7 +132,7 @@ class Settings(Trainer):
 
 
 class Tuner(Section):
-    """The search for better settings of the trainer, before it trains."""
+    """The search for better hyperparameters before training."""
 
     stage: ClassVar[str] = "Tuner"
 
@@ -169,5 +169,5 @@ class Tuner(Section):
 
 
 def default_space(network: str) -> dict[str, tuple[float, float]]:
-    """Return the ranges that the Tuner searches where the user names none."""
+    """Return the ranges that the Tuner searches by default."""
     return {"learning_rate": networks.traits(network).learning_rates, "label_smoothing": (0.05, 0.3)}

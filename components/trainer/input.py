@@ -55,12 +55,12 @@ def open_split(patterns: list[str], graph: TransformGraph, cache_bytes: int) -> 
 
 
 def decoded_bytes(split: Split) -> int:
-    """Return the memory that `split` takes, or would take, as a cache."""
+    """Return the bytes that `split` takes, or would take, as a cache."""
     return split.count * split.graph.size**2 * 3
 
 
 def training_batches(split: Split, plan: Plan, first_step: int = 0, part: slice = FULL_BATCH) -> tf.data.Dataset:
-    """Return all batches of all epochs from `first_step` on, shuffled and augmented; of each the images of `part`.
+    """Return all batches of all epochs from `first_step` on, shuffled and augmented: the images of `part` of each.
 
     Every batch depends on the data, the seed and its own number alone, not on threads nor on where it began.
 
@@ -89,7 +89,7 @@ def training_batches(split: Split, plan: Plan, first_step: int = 0, part: slice 
 
 
 def validation_batches(split: Split, plan: Plan, part: slice = FULL_BATCH) -> tf.data.Dataset:
-    """Return every image once, in the order of the files, in batches of one shape: the last is filled up.
+    """Return every image once, in the order of the files, in batches of one shape: the last one is padded.
 
     Returns:
       images and labels as `training_batches` has them, and weights, float32 [N]: 0 for what fills up.
@@ -163,7 +163,7 @@ def _epoch_seed(settings: Settings, epoch: tf.Tensor) -> tf.Tensor:
 
 
 def _static_shapes(batch: tuple[tf.Tensor, ...], settings: Settings, part: slice) -> tuple[tf.Tensor, ...]:
-    """Return `batch` with the number of its images, which XLA needs and the Transform graph forgets."""
+    """Return `batch` with its static batch size, which XLA needs and the Transform graph loses."""
     size = len(range(settings.batch_size)[part])
     return tuple(tf.ensure_shape(values, [size, *values.shape[1:]]) for values in batch)
 

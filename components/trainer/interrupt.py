@@ -11,7 +11,7 @@ from types import FrameType
 
 
 class StopRequest(threading.Event):
-    """Set once a signal came."""
+    """The event that is set once a signal arrived."""
 
     number: int = signal.SIGINT  # of the signal
 

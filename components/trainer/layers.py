@@ -13,7 +13,7 @@ register = keras.saving.register_keras_serializable("image_classification")
 
 @register
 class BatchNormalization(keras.layers.BatchNormalization):
-    """Keras' layer in one fused operation, which reads bfloat16 and keeps its sums in float32.
+    """Keras' layer as one fused operation that reads bfloat16 and accumulates in float32.
 
     Keras' own casts half precision to float32 and back, twice the memory traffic of a network that waits for memory.
     Under several replicas it is Keras' own, synchronised: they share one mean and variance, as one device would have.
@@ -86,7 +86,7 @@ class MeanOfViews(Views):
 
 @register
 class Dirac(keras.initializers.Initializer):
-    """Kernels [H, W, in, out] that hand on their inputs: the first min(in, out) outputs are the first inputs.
+    """Dirac initialisation of kernels [H, W, in, out]: the first min(in, out) outputs equal the first inputs.
 
     The other outputs are uniform, as `he_uniform` but narrower. A deep network then begins as a shallow one that sees
     its image. Source: Zagoruyko and Komodakis, 'DiracNets', 2017; as used by cifar10-airbench (Jordan, 2024).

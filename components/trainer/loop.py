@@ -24,7 +24,7 @@ Step = Callable[..., tuple[tf.Tensor, tf.Tensor]]
 
 @dataclass(frozen=True)
 class State:
-    """A training: what it will do, what it has learned, how far it is, and where that is kept."""
+    """The state of a training: plan, model, record and checkpoints."""
 
     plan: Plan
     model: keras.Sequential  # built, under the strategy, with logits as its output
@@ -35,7 +35,7 @@ class State:
 
 @dataclass(frozen=True)
 class Data:
-    """What is trained and validated on; of each batch the part that is asked for.
+    """The batches for training and validation; each by the part that is asked for.
 
     Attributes:
       training: gives, from a step on, images, float32 [N, S, S, 3], and labels, float32 [N, K], a step.
@@ -185,7 +185,7 @@ def _sum(strategy: tf.distribute.Strategy, values: tuple[tf.Tensor, ...]) -> tup
 def _distributed(
     batches: Callable[[slice], tf.data.Dataset], batch_size: int, strategy: tf.distribute.Strategy
 ) -> tf.data.Dataset:
-    """Return, of every global batch, the part of each replica of this worker, one after the other."""
+    """Return the parts of every global batch that belong to this worker's replicas, in their order."""
 
     def of_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:
         size, first = batch_size // context.num_input_pipelines, context.input_pipeline_id

@@ -11,7 +11,7 @@ LOGITS = "logits"  # the last layer of every network, a Rescaling
 
 
 def mean_of(networks: list[keras.Sequential]) -> keras.Sequential:
-    """Return one model of several networks, their layers shared, whose logits are the mean of theirs.
+    """Return one model whose logits are the mean of those of several networks; it shares their layers.
 
     Source: Lakshminarayanan and others, 'Simple and Scalable Predictive Uncertainty Estimation using Deep Ensembles',
     2017, where the mean is that of probabilities.
@@ -24,7 +24,7 @@ def mean_of(networks: list[keras.Sequential]) -> keras.Sequential:
 
 
 def over_views(model: keras.Sequential, views: int) -> keras.Sequential:
-    """Return `model`, its layers shared, whose output is the mean over so many views of an image: 1, 2 or 6."""
+    """Return a model that shares the layers of `model` and returns the mean over so many views: 1, 2 or 6."""
     if views == 1:
         return model
     return keras.Sequential([model.inputs[0], Views(views), *model.layers, MeanOfViews(views, dtype="float32")])

@@ -80,7 +80,7 @@ class Muon(keras.optimizers.Optimizer):
 
 
 def orthogonalised(kernel: tf.Tensor, iterations: int) -> tf.Tensor:
-    """Return `kernel`, float32 [..., out], with the singular values of its [-1, out] matrix brought near to 1.
+    """Return `kernel`, float32 [..., out], with the singular values of its [-1, out] matrix close to 1.
 
     By Newton-Schulz iteration: matrix products alone, and no singular value decomposition. The result has singular
     values between about 0.7 and 1.2 where those of `kernel` were not much smaller than its norm.

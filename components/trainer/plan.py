@@ -21,7 +21,7 @@ class Plan:
 
 
 def resolve(settings: Settings, strategy: tf.distribute.Strategy, images: int, classes: int, network: int = 0) -> Plan:
-    """Settle what training with `settings` on the devices of `strategy` does.
+    """Resolve the plan for `settings` on the devices of `strategy`.
 
     The batch is the same whatever trains it, and so is the rate, unless `per_replica` says that both are of one
     replica: then both grow with their number. Source: Goyal et al., 'Accurate, Large Minibatch SGD', 2017, the linear

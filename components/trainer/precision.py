@@ -31,7 +31,7 @@ def choose(name: str, strategy: tf.distribute.Strategy) -> str:
 
 
 def _cpu_has_bfloat16() -> bool:
-    """Return whether it has the instructions and oneDNN, which uses them, is on: without either it is much slower."""
+    """Return True if the CPU has the instructions and oneDNN, which uses them, is on; otherwise bfloat16 is slow."""
     on = os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1") not in ("0", "false")
     try:
         flags = Path("/proc/cpuinfo").read_text()

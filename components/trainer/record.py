@@ -165,7 +165,7 @@ class Record(tf.train.experimental.PythonState):
 
 
 class _Sums:
-    """Sums over the steps of an epoch so far."""
+    """The sums over the steps of the current epoch."""
 
     def __init__(
         self, steps: int = 0, loss: float = 0.0, right: float = 0.0, seconds: float = 0.0, waiting: float = 0.0

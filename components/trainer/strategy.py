@@ -47,7 +47,7 @@ def make_strategy(name: str, tpu: str = "") -> tf.distribute.Strategy:
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
-    """Return whether this process writes what the training makes: all do but the workers beside the chief."""
+    """Return True if this process writes the training's outputs: every process but the workers beside the chief."""
     resolver = strategy.cluster_resolver
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy) or resolver is None:
         return True
@@ -68,7 +68,7 @@ def _sum(strategy: tf.distribute.Strategy, value: tf.Tensor) -> tf.Tensor:
 
 
 def tpu_address() -> str:
-    """Return the address of the TPU that the environment names, else `local`: attached to this machine, as on a TPU VM.
+    """Return the address of the TPU in the environment, else `local`: a TPU attached to this machine, as on a TPU VM.
 
     TPU_NAME and KUBE_GOOGLE_CLOUD_TPU_ENDPOINTS are set by Google Cloud and Vertex AI, COLAB_TPU_ADDR by Colab's older
     TPU runtimes.

@@ -29,7 +29,7 @@ from components.trainer.transform_graph import TransformGraph
 
 @dataclasses.dataclass(frozen=True)
 class Inputs:
-    """What a training reads."""
+    """The inputs of a training."""
 
     graph: TransformGraph
     class_names: list[str]  # in the order of the labels
@@ -40,7 +40,7 @@ class Inputs:
 
 
 def run_fn(fn_args: FnArgs) -> None:
-    """Train on the `train` split, watch `validation`, write the model and the record of its training.
+    """Train on the split `train`, validate on `validation`, write the model and the record of its training.
 
     Into `fn_args.serving_model_dir` goes the SavedModel, into `fn_args.model_run_dir` the files of
     contracts/training.py. On several machines each runs it, the chief alone writes, and all return when it has written.
@@ -59,7 +59,7 @@ def run_fn(fn_args: FnArgs) -> None:
 
 
 def train_and_export(fn_args: FnArgs, settings: Settings, strategy: tf.distribute.Strategy) -> None:
-    """Do what `run_fn` does on the devices of `strategy`."""
+    """Train and export as `run_fn`, on the devices of `strategy`."""
     chief = devices.is_chief(strategy)
     inputs = read(fn_args, settings)
     trainings: list[State] = []
@@ -105,7 +105,7 @@ def _write_results(fn_args: FnArgs, inputs: Inputs, settings: Settings, training
 
 
 def read(fn_args: FnArgs, settings: Settings) -> Inputs:
-    """Open what TFX names.
+    """Open the artifacts that TFX names in `fn_args`.
 
     Raises:
       UserError: a split is empty.
@@ -136,7 +136,7 @@ def train(
     title: str = "",
     network: int = 0,
 ) -> State:
-    """Train one network, from where the same training was stopped, if it was.
+    """Train one network; resume it if the same training was interrupted.
 
     Args:
       logs: folder of the TensorBoard logs; none are written if None.
@@ -177,7 +177,7 @@ def train(
 
 
 def read_class_names(train_files: list[str]) -> list[str]:
-    """Return the class names in the order of the labels, from what ExampleGen wrote at the root of its artifact.
+    """Return the class names in the order of the labels, from ExampleGen's counts.
 
     Args:
       train_files: patterns as TFX gives them, `<artifact>/Split-train/*`.

@@ -32,7 +32,7 @@ class TransformGraph:
         return transformed[f.IMAGE], transformed[f.LABEL]
 
     def scale_and_shift(self) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return how the graph normalises each channel: uint8 pixels times scale plus shift, both float32 [3].
+        """Return the normalisation of each channel: uint8 pixels times scale plus shift, both float32 [3].
 
         Read off what it makes of a black and of a white image.
         """

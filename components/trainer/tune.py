@@ -23,7 +23,7 @@ _LOGARITHMIC = 8  # a range whose ends differ by more than this factor is search
 
 
 def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
-    """Return a search over `trials` trainings, each as the Trainer would do it, for the highest validation accuracy.
+    """Return a search for the highest validation accuracy in `trials` trainings, each as the Trainer would do it.
 
     Args:
       fn_args: its custom_config is that of the Trainer, with `trials` and `space`: (low, high) for each setting.
@@ -38,7 +38,7 @@ def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
 
 
 def make_oracle(trials: int, space: keras_tuner.HyperParameters, seed: int) -> keras_tuner.Oracle:
-    """Return what chooses each trial: the first three anywhere in `space`, the others where it promises most."""
+    """Return the oracle that chooses the trials: three at random in `space`, then by Bayesian optimisation."""
     oracle = keras_tuner.oracles.BayesianOptimizationOracle(
         objective=keras_tuner.Objective("val_accuracy", "max"),
         max_trials=trials,
@@ -52,7 +52,7 @@ def make_oracle(trials: int, space: keras_tuner.HyperParameters, seed: int) -> k
 
 
 def search_space(space: dict[str, tuple[float, float]], settings: Settings) -> keras_tuner.HyperParameters:
-    """Declare each setting between its two ends, both included.
+    """Declare each setting with its range, both ends included.
 
     Whole numbers stay whole. What spans more than a factor of 8 is drawn by magnitude.
     """
@@ -65,7 +65,7 @@ def search_space(space: dict[str, tuple[float, float]], settings: Settings) -> k
 
 
 class Search(BaseTuner):
-    """Train once a trial. A search that was stopped resumes in the trial in which it was stopped."""
+    """Trains once per trial. An interrupted search resumes in the trial that was interrupted."""
 
     def __init__(
         self, oracle: keras_tuner.Oracle, inputs: Inputs, settings: Settings, strategy: tf.distribute.Strategy
@@ -80,7 +80,7 @@ class Search(BaseTuner):
         tf.io.gfile.rmtree(self.project_dir)
 
     def results_summary(self, num_trials: int = 10) -> None:
-        """Print nothing: the run ends with a table of its own."""
+        """Print nothing: the run prints its own table of trials."""
 
     def run_trial(self, trial: Trial, *args: Any, **kwargs: Any) -> dict[str, float]:
         settings = Settings(**{**self._settings.model_dump(), **trial.hyperparameters.values})

@@ -13,7 +13,7 @@ from components.errors import UserError
 
 
 def load_weights(model: keras.Model, class_names: Sequence[str], exported: str, network: int, ensemble: int) -> None:
-    """Give `model` the weights of an exported one, or of one of its networks.
+    """Load the weights of an exported model, or of one of its networks, into `model`.
 
     Args:
       model: built.

@@ -37,7 +37,7 @@ COMMANDS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; return its exit code."""
+    """Run one command and return its exit code."""
     words = sys.argv[1:] if argv is None else argv
     args = parser(words).parse_args(words)
     try:
@@ -80,7 +80,7 @@ def parser(words: Collection[str] = tuple(COMMANDS)) -> argparse.ArgumentParser:
 
 
 class _Version(argparse.Action):
-    """Print the version that the installed package declares; looked up only when it is asked for."""
+    """Print the version of the installed package, which is looked up only on request."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
         from importlib.metadata import version

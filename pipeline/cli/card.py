@@ -55,7 +55,7 @@ def show(config: Config, reference: str | None, open_it: bool) -> int:
 
 
 def collect(run_store: RunStore, version: Version) -> cards.Card:
-    """Return what ML Metadata and the artifacts have of a pushed version."""
+    """Collect the content of a pushed version's card from ML Metadata and the artifacts."""
     graph = run_store.graph
     verdict = verdicts.for_version(run_store, version)
     data = verdict.data
@@ -98,7 +98,7 @@ def _parameters(run_store: RunStore, verdict: Verdict) -> int | None:
 
 
 def _libraries(config: Config, run_id: str) -> dict[str, str]:
-    """Return the versions in the result of the run that trained the model; none without that result."""
+    """Return the library versions in the result of the run that trained the model; empty without that result."""
     try:
         return results.read(run_dir.of_run(config, run_id) / run_dir.RESULT_FILE).versions
     except run_dir.DamagedRun:  # or of another run directory

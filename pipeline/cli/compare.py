@@ -226,5 +226,5 @@ def _say(title: str, text: str) -> None:
 
 
 def _table(rows: Sequence[Sequence[str]]) -> None:
-    """Print four columns, of the same widths in every table, so that the two runs stay below each other."""
+    """Print four columns with the same widths in every table, so that the columns of the two runs line up."""
     print_table(rows, gap=1, least=(28, 30, 30))

@@ -55,7 +55,7 @@ class Finding:
 
 
 def run(config: Config, fix: bool) -> int:
-    """Print every finding; 0 if all is well or fixed, 1 if something is left."""
+    """Print every finding. Return 0 if all is well or fixed, 1 if something remains."""
     rows = []
     unfixed = 0
     for finding in _findings(config):
@@ -119,7 +119,7 @@ def _accelerators() -> Finding:
 
 
 def _state(config: Config) -> list[Finding]:
-    """Return the findings on a run directory that nobody is using: executions left RUNNING, incomplete artifacts."""
+    """Return the findings on an unused run directory: executions left RUNNING, incomplete artifacts."""
     findings = []
     store = None
     if metadata.exists(config):

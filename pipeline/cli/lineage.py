@@ -39,7 +39,7 @@ def command(args: argparse.Namespace) -> int:
 
 
 def show(config: Config, reference: str | None, as_json: bool) -> int:
-    """Print what an artifact was made from, and what was made from it; `reference` is as HELP says."""
+    """Print the ancestors and descendants of an artifact; `reference` is as HELP says."""
     run_store = RunStore(config)
     starts = run_store.find(reference)
     ids = [start.id for start in starts]
@@ -88,7 +88,7 @@ def _version_of(run_store: RunStore, node: ArtifactNode) -> Version | None:
 
 
 def _run(config: Config, reference: str | None, start: ArtifactNode) -> str:
-    """Return the run that is named, else the one that made the artifact."""
+    """Return the run that `reference` names, else the one that made the artifact."""
     try:
         return run_dir.find_run(config, reference).name if reference else start.run_id
     except UserError:

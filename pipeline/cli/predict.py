@@ -48,7 +48,7 @@ def command(args: argparse.Namespace) -> int:
 
 
 def run(config: Config, paths: list[str], name: str | None, model: str | None, top: int, as_json: bool) -> int:
-    """Print the classes of every image; 0, or 2 if a file among them could not be read.
+    """Print the classes of every image. Return 0, or 2 if a file could not be read.
 
     Args:
       name: of the pushed model; of any if None.
@@ -97,7 +97,7 @@ def _load(model_path: str) -> Any:
 
 
 def _read_batch(files: list[Path], named: Set[Path], limits: Data) -> list[tuple[Path, bytes | Rejected]]:
-    """Take the first files off the list; return each as an image to predict, or why it is none."""
+    """Take the first files off the list; return an image to predict for each, or the reason why it cannot be read."""
     from components.example_gen import images
     from components.example_gen.rejected import Rejected
 
@@ -133,7 +133,7 @@ def _read(file: Path, limit: int, named: bool) -> bytes:
 
 
 def _answers(served: Any, model_path: str, images: list[bytes]) -> list[dict[str, float]]:
-    """Return the probability of each class, the likeliest first, of each encoded image."""
+    """Return the probabilities of the classes, the highest first, for each encoded image."""
     import tensorflow as tf
 
     if not images:
@@ -168,7 +168,7 @@ def latest_pushed(config: Config, name: str | None) -> str:
 
 
 def _files(paths: list[str]) -> list[Path]:
-    """Return the files named, and of a folder the files that `run` would read, in the order of their names."""
+    """Return the files named and the files in named folders that `run` would read, sorted by name."""
     files: list[Path] = []
     for text in paths:
         path, shown = Path(text), printable(text, _LINE)

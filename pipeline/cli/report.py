@@ -27,7 +27,7 @@ def command(args: argparse.Namespace) -> int:
 
 
 def show(config: Config, run_id: str | None, rebuild: bool, open_it: bool) -> int:
-    """Print the path of a run's report, made if there is none yet; the latest run if `run_id` is None."""
+    """Print the path of a run's report, and write it if there is none; the latest run if `run_id` is None."""
     folder = run_dir.find_run(config, run_id)
     path = folder / run_dir.REPORT_FILE
     if rebuild or not path.exists():

@@ -37,7 +37,7 @@ def command(args: argparse.Namespace) -> int:
 
 
 def run(config: Config, reference: str | None) -> int:
-    """Serve version `reference` again, or the one before what is served now.
+    """Serve version `reference` again; None: the version before the served one.
 
     TensorFlow Serving serves the highest version: the earlier one is copied to the next number, as the Pusher does it.
 
@@ -91,7 +91,7 @@ def _blessed(run_store: RunStore, version: Version) -> bool:
 
 
 def _record(run_store: RunStore, target: Version, number: int, path: str) -> None:
-    """Record it as the Pusher does: an execution that read what the Pusher read, and a PushedModel, in its run."""
+    """Record the push as the Pusher does: an execution with the Pusher's inputs, and a PushedModel, in its run."""
     store: mlmd.MetadataStore = run_store.store
     node = target.node
     kind = put_type(store.put_execution_type, pb.ExecutionType(name=ROLLBACK), "execution")

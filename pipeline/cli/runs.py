@@ -64,7 +64,7 @@ def command(args: argparse.Namespace) -> int:
 
 
 def show(config: Config, filters: Sequence[str], sort: str, as_json: bool) -> int:
-    """Print the runs that pass all `filters` (KEY=PATTERN, or KEY for KEY=yes), sorted by a key of SORTS."""
+    """Print the runs that match all `filters` (KEY=PATTERN, or KEY for KEY=yes), sorted by a key of SORTS."""
     checks = [_parse(text) for text in filters]
     everything = _rows(config)
     rows = [row for row in everything if all(_passes(row, *check) for check in checks)]
@@ -88,7 +88,7 @@ def show(config: Config, filters: Sequence[str], sort: str, as_json: bool) -> in
 
 
 def _rows(config: Config) -> list[dict[str, Any]]:
-    """Return what ML Metadata and result.json have of each run; a run that failed at once has only the latter."""
+    """Return a row per run from ML Metadata and result.json; a run that failed at once has only the latter."""
     store = metadata.open_store(config) if metadata.exists(config) else None
     recorded = {run.id: run for run in metadata.runs(store)} if store else {}
     served = _served(store) if store else {}
@@ -124,7 +124,7 @@ def _served(store: mlmd.MetadataStore) -> dict[str, dict[str, str]]:
 
 
 def _of_result(result_file: Path) -> dict[str, Any]:
-    """Return what the result.json of a run says, or that it is damaged."""
+    """Return the columns from a run's result.json, or that it is damaged."""
     try:
         result = results.read(result_file)
     except run_dir.DamagedRun:
@@ -156,7 +156,7 @@ def _passes(row: dict[str, Any], key: str, pattern: str) -> bool:
 
 
 def _print(rows: Sequence[dict[str, Any]]) -> None:
-    """Print a table; on a narrow terminal it lacks the columns that matter least, and nothing is cut short."""
+    """Print a table; on a narrow terminal the least important columns are dropped, and no cell is truncated."""
     console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 200)
     columns = list(COLUMNS)
     for dropped in ("", "when", "preset", "blessed", "data", "seconds"):

@@ -28,7 +28,7 @@ def command(args: argparse.Namespace) -> int:
 
 
 def show(config: Config, run_id: str | None, as_json: bool) -> int:
-    """Print the stages of a run and its last lines, as they were on the screen."""
+    """Print the stages and the last lines of a run, as the run printed them."""
     result = results.read(run_dir.find_run(config, run_id) / run_dir.RESULT_FILE)
     if as_json:
         print(json.dumps(result.to_json(), indent=2))

@@ -80,7 +80,7 @@ def metric_lines(metrics: dict[str, Any]) -> list[str]:
 
 
 def served_line(served: dict[str, str] | None, pushed: str) -> str:
-    """Return the line that says that another version is served than the run's; empty if it is the run's."""
+    """Return a line if the served version is not the run's; empty if it is."""
     if served is None or served["version"] == pushed:
         return ""
     if served["is"] == pushed:

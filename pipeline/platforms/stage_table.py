@@ -63,7 +63,7 @@ class StageTable:
             self._live.stop()
 
     def status(self, text: str) -> None:
-        """Show what is done outside the stages."""
+        """Show an action outside the stages."""
         self._status, self._share = text, None
         if self._live is None and text:
             self.console.print(text, markup=False)

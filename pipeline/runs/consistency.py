@@ -17,7 +17,7 @@ from pipeline.tracking import metadata
 
 
 def check(config: Config) -> None:
-    """Compare the newest artifacts of every stage and the latest run with the database: as quick after many runs.
+    """Check that the database has the newest artifacts of every stage and the latest run; as fast after many runs.
 
     Raises:
       UserError: the database does not know them.
@@ -65,7 +65,7 @@ def _newest_artifacts(config: Config) -> dict[tuple[str, str], tuple[int, str]]:
 
 
 def _latest_run(config: Config) -> str | None:
-    """Return the latest run of this directory that must be known: a stage of it was done."""
+    """Return the latest run of this directory that the database must have: at least one stage was done."""
     for file in reversed(run_dir.results(config)):
         try:
             stages = json.loads(file.read_bytes())["stages"].values()

@@ -51,7 +51,7 @@ def damaged_database(config: Config) -> str:
 
 
 def reason(error: BaseException) -> str:
-    """Return the one line of an error's text that says what is wrong, without traceback, graph and SQL around it."""
+    """Return the line of an error's text that says what is wrong, without traceback, graph or SQL."""
     if in_graph := _IN_GRAPH.search(str(error)):
         return in_graph[1].strip()
     lines = str(error).strip().splitlines() or [""]
@@ -71,14 +71,14 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _path(error: BaseException, text: str) -> str | None:
-    """Return the file that the error is about, where it says so."""
+    """Return the file that the error names, if any."""
     system = next((cause for cause in _chain(error) if isinstance(cause, OSError) and cause.filename), None)
     match = _PATH.search(text)
     return str(system.filename) if system else match[1] if match else None
 
 
 def _full(config: Config, path: str | None) -> str:
-    """Return the folders of the run on a file system without room; if none is full now, the folder of the file."""
+    """Return the run's folders on a full file system; if none is full now, the folder of the file."""
     folders = [config.run_dir, run_dir.artifacts(config), run_dir.serving(config), tempfile.gettempdir()]
     local = list(dict.fromkeys(folder for folder in folders if not files.is_remote(folder)))
     full: dict[int, str] = {}

@@ -20,7 +20,7 @@ _SYSTEM = ".system"  # TFX's own folder below that of a stage
 
 @dataclasses.dataclass(frozen=True)
 class Leftovers:
-    """What killed runs left behind. Valid while no run is running in the run directory."""
+    """The leftovers of killed runs. Valid while no run is running in the run directory."""
 
     running: list[metadata.Execution]  # in ML Metadata, and nothing runs them
     folders: list[str]  # of executions that never ended, or failed: nothing ever reads them
@@ -35,7 +35,7 @@ class Leftovers:
         return bool(self.running or self.paths)
 
     def __str__(self) -> str:
-        """Return what there is, in words; empty if there is nothing."""
+        """Return the leftovers in words; empty if there are none."""
         counted = (
             (len(self.running), "execution left RUNNING", "executions left RUNNING"),
             (len(self.folders), "incomplete folder", "incomplete folders"),
@@ -48,7 +48,7 @@ class Leftovers:
 
 
 def fix(config: Config, run_ids: Iterable[str] | None = None) -> str:
-    """Remove what runs left; what it was, in words, empty where it was nothing. The lock of the run directory is held.
+    """Remove the leftovers of killed runs and return them in words ("" if none). The caller holds the lock.
 
     Args:
       run_ids: None for every run that was started in this run directory; others may be running on the same server.
@@ -60,7 +60,7 @@ def fix(config: Config, run_ids: Iterable[str] | None = None) -> str:
 
 
 def find(config: Config, store: mlmd.MetadataStore | None, run_ids: Iterable[str]) -> Leftovers:
-    """Return what these runs left, and incomplete pushes where the configuration pushes to."""
+    """Return the leftovers of these runs, and incomplete pushes in the configured folder."""
     executions = metadata.executions(store, run_ids) if store else []
     running = metadata.left_running(executions)
     dead = [*running, *metadata.unsuccessful(executions)]
@@ -72,7 +72,7 @@ def find(config: Config, store: mlmd.MetadataStore | None, run_ids: Iterable[str
 
 
 def clean(store: mlmd.MetadataStore | None, leftovers: Leftovers) -> None:
-    """Remove what is incomplete, then have the executions canceled: a repair that is killed too is done again."""
+    """Remove what is incomplete, then cancel the executions: in this order a killed repair is repeated."""
     for path in leftovers.paths:
         files.remove(path)
     if store:
@@ -80,7 +80,7 @@ def clean(store: mlmd.MetadataStore | None, leftovers: Leftovers) -> None:
 
 
 def _incomplete(config: Config, store: mlmd.MetadataStore, dead: Iterable[metadata.Execution]) -> list[str]:
-    """Return the folders <name>/<stage>/<key>/<execution> of dead executions, and what TFX keeps of them in .system."""
+    """Return the folders <name>/<stage>/<key>/<execution> of dead executions, and theirs in TFX's .system."""
     root = os.path.dirname(run_dir.artifacts(config))
     keys: dict[str, list[str]] = {}  # by the folder of the stage
     folders = []

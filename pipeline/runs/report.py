@@ -39,7 +39,7 @@ _READ = {
 
 
 def make(config: Config, run_id: str) -> Path:
-    """Write the report of a run that has its result.json, make it known to ML Metadata, and list it in the index."""
+    """Write the report of a run that has its result.json, register it in ML Metadata, and list it in the index."""
     from components.report import build
     from components.report.run import Run
 
@@ -74,7 +74,7 @@ def make(config: Config, run_id: str) -> Path:
 
 
 def make_index(config: Config) -> None:
-    """Write the page of all runs, with links to the pages that there are."""
+    """Write the page of all runs, with links to their pages."""
     from components.report import index
 
     def page(file: Path) -> Path | None:
@@ -104,7 +104,7 @@ def make_if_possible(config: Config, run_id: str) -> str | None:
 
 
 def _command(config: Config, folder: Path) -> str:
-    """Return the command that repeats the run; a password is not in its configuration, and has to be given again."""
+    """Return the command that repeats the run, with a placeholder for a password, which the configuration lacks."""
     command = f"image-pipeline run --config {shlex.quote(str(folder / run_dir.CONFIG_FILE))}"
     secret = config.metadata.url is not None and server_url.has_password(config.metadata.url.get_secret_value())
     return f"{command} --set metadata.url=env:NAME" if secret else command
@@ -128,7 +128,7 @@ def _steps(store: mlmd.MetadataStore, stages: dict[str, metadata.Stage]) -> list
 
 
 def _evaluation(uri: str | None, confidence: float) -> tuple[Evaluation | None, dict[str, str]]:
-    """Return the results in the artifact, and a line that says so if they are damaged."""
+    """Return the results in the artifact, and a line if they are damaged."""
     if uri is None or not files.exists(uri):
         return None, {}
     from components.contracts import evaluation
@@ -139,7 +139,7 @@ def _evaluation(uri: str | None, confidence: float) -> tuple[Evaluation | None, 
 
 
 def _baseline_predictions(store: mlmd.MetadataStore, stages: dict[str, metadata.Stage]) -> metadata.Artifact | None:
-    """Return the recorded answers of the baseline, from when it was a candidate itself."""
+    """Return the recorded predictions of the baseline, from the run in which it was the candidate."""
     model = metadata.made(stages, "Baseline", "model")
     if model is None:
         return None
@@ -170,7 +170,7 @@ def _register(store: mlmd.MetadataStore, run: metadata.Run, path: Path) -> None:
 
 
 def of_run(config: Config, folder: Path) -> Config:
-    """Return the configuration that the run had, with the run directory's present path.
+    """Return the run's configuration with the current path of the run directory.
 
     Raises:
       UserError: the run was made by a version of this project with other keys.

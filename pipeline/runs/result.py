@@ -51,7 +51,7 @@ def read(path: Path) -> Result:
 
 
 def collect_result(config: Config, state: RunState) -> Result:
-    """Read from ML Metadata and the artifacts what the run has made, however it ended."""
+    """Collect the result of a run, however it ended, from ML Metadata and the artifacts."""
     result = Result(
         run_id=state.run_id,
         name=config.name,

@@ -24,7 +24,7 @@ from pipeline.tracking.server_setup import REPORT
 
 @dataclasses.dataclass(frozen=True)
 class Removal:
-    """A file or folder that nobody needs, and the artifacts of ML Metadata that are in it."""
+    """A file or folder to remove, and the artifacts of ML Metadata in it."""
 
     kind: str
     path: str
@@ -32,7 +32,7 @@ class Removal:
 
 
 def run(config: Config, keep: int, dry_run: bool) -> int:
-    """Remove, or only print, what the `keep` newest runs of each pipeline and the served versions do not need.
+    """Remove (or only print) what the `keep` newest runs of each pipeline and the served versions do not need.
 
     Raises:
       UserError: there are no runs, one is running, or something cannot be removed.
@@ -55,7 +55,7 @@ def run(config: Config, keep: int, dry_run: bool) -> int:
 
 
 def _remove(store: mlmd.MetadataStore, removal: Removal) -> None:
-    """Remove it, after ML Metadata is told: whatever happens then, it has nothing for LIVE that is gone."""
+    """Mark the artifacts as deleted in ML Metadata, then remove the files: a LIVE artifact always has its files."""
     gone = [artifact for artifact in removal.artifacts if artifact.state != Artifact.DELETED]
     for artifact in gone:
         artifact.state = Artifact.DELETED
@@ -118,14 +118,14 @@ class _History:
             yield from self._events.get(execution.id, [])
 
     def first_run(self, artifact_id: int) -> list[str]:
-        """Return the run that made it; later ones took it from the cache."""
+        """Return the run that wrote an artifact; later runs took it from the cache."""
         runs = (
             run.id for run in reversed(self._runs) for event in self._of_run(run.id) if event.artifact.id == artifact_id
         )
         return [run_id for run_id in [next(runs, None)] if run_id]
 
     def latest(self, kind: str, needs: str | None = None) -> set[str]:
-        """Return, of each pipeline, the run of the artifact that the next run is compared with."""
+        """Return the run of the artifact that each pipeline's next run is compared with."""
         newest: dict[str, tuple[int, str]] = {}
         for run in self._runs:
             for event in self._of_run(run.id):
@@ -140,7 +140,7 @@ class _History:
         return {run_id for run_id, executions in self._executions.items() if metadata.left_running(executions)}
 
     def needed(self, run_ids: Iterable[str]) -> set[int]:
-        """Return the artifacts that these runs read and made, and what was recorded of the models among them."""
+        """Return the artifacts that these runs read and wrote, and the predictions recorded of their models."""
         needed = {event.artifact.id for run_id in run_ids for event in self._of_run(run_id)}
         for events in self._events.values():
             if any(event.key == "model" and not event.made and event.artifact.id in needed for event in events):
@@ -149,7 +149,7 @@ class _History:
 
 
 def _artifacts(config: Config, every: Iterable[Artifact], needed: set[int]) -> Iterator[Removal]:
-    """Yield artifacts below this run directory's folder of them that are not needed, nor hold one that is."""
+    """Yield the artifacts in this run directory that are not needed and contain none that is."""
     root = os.path.dirname(run_dir.artifacts(config).rstrip("/")) + "/"
     every = list(every)
     holds = [artifact.uri for artifact in every if artifact.id in needed]

@@ -59,7 +59,7 @@ def _below(folder: str | None, config: Config, default: str) -> str:
 
 
 class DamagedRun(UserError):  # noqa: N818 (what is wrong, not that something is)
-    """A file of a run that says what came of it cannot be read.
+    """A file with the result of a run cannot be read.
 
     Attributes:
       path: of the file.
@@ -75,7 +75,7 @@ class DamagedRun(UserError):  # noqa: N818 (what is wrong, not that something is
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """Return the configuration of the run whose folder this is, as it was stored.
+    """Return the stored configuration of the run in this folder.
 
     Raises:
       DamagedRun: it cannot be read.
@@ -93,7 +93,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def new_id() -> str:
-    """Return an id for a run that begins now: it sorts by time, and no other machine makes the same."""
+    """Return an id for a new run: it sorts by time and is unique across machines."""
     moment = f"{datetime.now():%Y%m%d-%H%M%S.%f}"[:-3]  # to the millisecond
     return f"{moment}-{secrets.token_hex(3)}"
 
@@ -108,7 +108,7 @@ def results(config: Config) -> list[Path]:
 
 
 def started(run_id: str) -> datetime | None:
-    """Return when a run of this name began, local time; None if another orchestrator named it."""
+    """Return the local time at which a run began, from its id; None if another orchestrator named it."""
     try:
         return datetime.strptime(run_id[:15], "%Y%m%d-%H%M%S")
     except ValueError:
@@ -142,7 +142,7 @@ def find_run(config: Config, run_id: str | None) -> Path:
 
 
 def create(config: Config) -> None:
-    """Make the run directory. UserError where that is impossible."""
+    """Create the run directory. UserError if that is impossible."""
     try:
         Path(config.run_dir).mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -155,7 +155,7 @@ def create(config: Config) -> None:
 
 @dataclasses.dataclass
 class Lock:
-    """The lock of a run directory, while it is held."""
+    """The held lock of a run directory."""
 
     died: bool  # whether the process that held it last ended without releasing it, as after a kill
     mark: bool = False  # whether this one must not be released: what it left incomplete is the next run's to fix

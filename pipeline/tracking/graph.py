@@ -29,7 +29,7 @@ def events_of_executions(store: mlmd.MetadataStore, execution_ids: Iterable[int]
 
 
 def events_of_artifacts(store: mlmd.MetadataStore, artifact_ids: Iterable[int]) -> list[Event]:
-    """Return the events in which executions read or made the artifacts."""
+    """Return the events in which executions read or wrote the artifacts."""
     return _events(store, store.get_events_by_artifact_ids(list(artifact_ids)))
 
 
@@ -50,7 +50,7 @@ def _events(store: mlmd.MetadataStore, stored: Iterable[pb.Event]) -> list[Event
 
 @dataclasses.dataclass(frozen=True)
 class ArtifactNode:
-    """An artifact, and the stage of the run that made it out of others."""
+    """An artifact and the execution that wrote it."""
 
     artifact: pb.Artifact
     key: str
@@ -65,7 +65,7 @@ class ArtifactNode:
         return int(self.artifact.id)
 
     def parameter(self, name: str) -> Any:
-        """Return a parameter of the stage; None where it has none of this name."""
+        """Return a parameter of the stage; None if it has none of this name."""
         return metadata.property_value(self.execution, name)
 
     def inputs(self, key: str) -> list[int]:
@@ -79,7 +79,7 @@ class ArtifactNode:
 
 
 class ArtifactGraph:
-    """All that ML Metadata has of who made what. Reads the whole store once, in three queries."""
+    """The graph of all artifacts and executions in ML Metadata, read once in three queries."""
 
     def __init__(self, store: mlmd.MetadataStore) -> None:
         self._store = store
@@ -103,7 +103,7 @@ class ArtifactGraph:
                 self._readers.setdefault(event.artifact.id, []).append(event.execution_id)
 
     def artifacts(self, kind: str | None = None) -> list[pb.Artifact]:
-        """Return every artifact that an execution made, or all of a type, in the order of their ids."""
+        """Return every artifact that an execution wrote, or all of a type, sorted by id."""
         return [event.artifact for _, event in sorted(self._made.items()) if kind in (None, event.artifact.type)]
 
     def node(self, artifact_id: int) -> ArtifactNode:
@@ -124,7 +124,7 @@ class ArtifactGraph:
         return ArtifactNode(event.artifact, event.key, execution, stage, run_id, pipeline, read)
 
     def sibling(self, node: ArtifactNode, key: str) -> ArtifactNode | None:
-        """Return what the same execution made under another key."""
+        """Return the output of the same execution under another key."""
         siblings = [self._made[artifact_id] for artifact_id in self._outputs.get(node.execution.id, [])]
         return next((self.node(event.artifact.id) for event in siblings if event.key == key), None)
 
@@ -134,11 +134,11 @@ class ArtifactGraph:
         return [self.node(output) for reader in readers for output in self._outputs.get(reader, [])]
 
     def ancestors(self, *artifact_ids: int) -> list[ArtifactNode]:
-        """Return what the artifacts were made from, back to the data: the nearest first."""
+        """Return all ancestors of the artifacts, back to the data, the nearest first."""
         return self._walk(artifact_ids, lambda artifact_id: self._read.get(self._made[artifact_id].execution_id, {}))
 
     def descendants(self, *artifact_ids: int) -> list[ArtifactNode]:
-        """Return what was made from the artifacts, up to every model: the nearest first."""
+        """Return all descendants of the artifacts, the nearest first."""
         return self._walk(
             artifact_ids,
             lambda artifact_id: [

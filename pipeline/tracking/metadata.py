@@ -38,7 +38,7 @@ MADE = (pb.Event.OUTPUT, pb.Event.DECLARED_OUTPUT, pb.Event.INTERNAL_OUTPUT)
 
 
 def connection(config: Config, password: bool = True) -> pb.ConnectionConfig:
-    """Return how TFX and ML Metadata connect: SQLite in the run directory, or the server of `metadata.url`.
+    """Return the connection to ML Metadata: SQLite in the run directory, or the server of `metadata.url`.
 
     Args:
       password: whether it is part of the answer; without it the answer may be logged and stored.
@@ -65,7 +65,7 @@ def connection(config: Config, password: bool = True) -> pb.ConnectionConfig:
 
 
 def exists(config: Config) -> bool:
-    """Return whether there is a store to ask; a server counts as one."""
+    """Return True if there is a store; a server counts as one."""
     if config.metadata.url is not None:
         return True
     file = Path(config.run_dir) / SQLITE_FILE
@@ -200,13 +200,13 @@ def _outputs(store: mlmd.MetadataStore, execution_ids: list[int]) -> dict[int, d
 
 
 def executions(store: mlmd.MetadataStore, run_ids: Iterable[str]) -> list[Execution]:
-    """Return the executions of these runs alone: others may be running on the same server."""
+    """Return the executions of these runs only: others may be running on the same server."""
     contexts = [store.get_context_by_type_and_name(_RUN, run_id) for run_id in run_ids]
     return [e for context in contexts if context for e in store.get_executions_by_context(context.id)]
 
 
 def node_of(store: mlmd.MetadataStore, execution_id: int) -> tuple[str, str] | None:
-    """Return (pipeline, stage) of an execution; None if it is of no stage, or there is none."""
+    """Return (pipeline, stage) of an execution; None if it belongs to no stage or does not exist."""
     try:
         contexts = store.get_contexts_by_execution(execution_id)
     except mlmd.errors.NotFoundError:
@@ -219,24 +219,24 @@ def node_of(store: mlmd.MetadataStore, execution_id: int) -> tuple[str, str] | N
 
 
 def left_running(executions: Iterable[Execution]) -> list[Execution]:
-    """Return those that a crash or a kill left RUNNING; only true while none of their runs is running."""
+    """Return the executions that a crash or kill left RUNNING; valid only while none of their runs is running."""
     return [e for e in executions if e.last_known_state in (Execution.NEW, Execution.RUNNING)]
 
 
 def unsuccessful(executions: Iterable[Execution]) -> list[Execution]:
-    """Return those that ended without outputs."""
+    """Return the executions that ended without outputs."""
     return [e for e in executions if e.last_known_state in (Execution.FAILED, Execution.CANCELED)]
 
 
 def cancel(store: mlmd.MetadataStore, executions: list[Execution]) -> None:
-    """Mark executions as ended without success, so that nothing is ever served from them."""
+    """Mark executions as canceled, so that nothing is ever reused from them."""
     for execution in executions:
         execution.last_known_state = Execution.CANCELED
     store.put_executions(executions)
 
 
 def property_value(node: Artifact | Execution, name: str) -> Any:
-    """Return a property of an artifact or an execution, custom or not; None where it is not set."""
+    """Return a property of an artifact or an execution, custom or not; None if it is not set."""
     for properties in (node.custom_properties, node.properties):
         if name in properties:
             return getattr(properties[name], properties[name].WhichOneof("value"))

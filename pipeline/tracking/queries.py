@@ -39,7 +39,7 @@ class Version:
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    """Labelled images, as an ExampleGen read them."""
+    """A data set as an ExampleGen read it."""
 
     node: ArtifactNode
     source: str
@@ -103,7 +103,7 @@ class RunStore:
         return next(iter(matches.values()))
 
     def data(self, examples: ArtifactNode) -> Data:
-        """Return what an ExampleGen put out; without counts where its files are lost."""
+        """Return the data that an ExampleGen wrote; without counts if its files are missing."""
         counted = self.lost.read("counts of the data", examples.artifact.uri, counts.read) or counts.Counts(
             class_names=[]
         )
@@ -145,7 +145,7 @@ class RunStore:
         return {name: stage.outputs for name, stage in metadata.stages(self.store, run).items()} if run else {}
 
     def find(self, reference: str | None) -> list[ArtifactNode]:
-        """Return the artifacts that `reference` names, as HELP says; more than one where data was read more than once.
+        """Return the artifacts that `reference` names, as HELP says; several if data was read more than once.
 
         Raises:
           UserError: there is none.

@@ -28,7 +28,7 @@ REPORT = "Report"  # the name of its artifact type and of its execution type
 
 @contextlib.contextmanager
 def on_server(store: mlmd.MetadataStore, kind: str, ir: Any) -> Iterator[None]:
-    """Prepare a server for a run of the pipeline, and TFX for the server while the run lasts.
+    """Prepare a server for a run of the pipeline, and TFX for the server during the run.
 
     Args:
       store: on the server.
@@ -84,7 +84,7 @@ def register(store: mlmd.MetadataStore, ir: Any) -> None:
 
 
 def refuse_backslashes(ir: Any) -> None:
-    """Refuse backslashes on PostgreSQL, where ml-metadata's client breaks the SQL of a property that has one.
+    """Refuse backslashes on PostgreSQL, where a property with one breaks the SQL of ml-metadata's client.
 
     Raises:
       UserError: a parameter has one, as JSON has for every character that is not ASCII.
@@ -105,7 +105,7 @@ def _put_context(store: mlmd.MetadataStore, kind: str, type_id: int, name: str) 
 
 
 def put_type(put: Callable[..., int], kind: Any, family: str) -> int:
-    """Put a type that a server keeps unique; its id."""
+    """Put a type that the server keeps unique, and return its id."""
     named = type(kind)()
     named.CopyFrom(kind)
     named.external_id = f"{family}:{kind.name}"
@@ -113,7 +113,7 @@ def put_type(put: Callable[..., int], kind: Any, family: str) -> int:
 
 
 def _once(put: Callable[[], T]) -> T:
-    """Return what `put` returns; retry while another run does the same."""
+    """Return the result of `put`; retry while another run does the same."""
     for _ in range(_TRIES - 1):
         try:
             return put()

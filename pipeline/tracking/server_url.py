@@ -16,17 +16,17 @@ _SCHEMES = ("mysql", "postgresql")
 
 
 def masked(text: str) -> str:
-    """Return `text` without the password of a URL in it; rather too much is masked than too little."""
+    """Return `text` with the password of any URL masked; if in doubt, more is masked."""
     return re.sub(r"(://[^:/@\s]*):[^\n]*@", rf"\1:{MASK}@", text)
 
 
 def has_password(value: str) -> bool:
-    """Return whether something of it is masked when it is shown."""
+    """Return True if part of the URL is masked when it is shown."""
     return masked(value) != value
 
 
 def is_reference(value: str) -> bool:
-    """Return whether the URL is elsewhere: in an environment variable or a file."""
+    """Return True if the URL is stored in an environment variable or a file."""
     return value.startswith(("env:", "file:"))
 
 

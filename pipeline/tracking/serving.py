@@ -16,18 +16,18 @@ ROLLED_BACK_TO = "rolled_back_to"  # of a PushedModel that `rollback` made: the 
 
 
 def front(base: str) -> int:
-    """Return the version that is served of the versions below `base`; 0 where there is none."""
+    """Return the served version of the versions below `base`; 0 if there is none."""
     versions = sorted((int(name) for name in files.names(base) if re.fullmatch("[0-9]+", name)), reverse=True)
     return next((version for version in versions if files.exists(f"{base}/{version}/{SAVED_MODEL_FILE}")), 0)
 
 
 def destination(pushed: metadata.Artifact) -> str:
-    """Return the folder of a pushed version; empty of what was not pushed."""
+    """Return the folder of a pushed version; empty if it was not pushed."""
     return str(metadata.property_value(pushed, "pushed_destination") or "")
 
 
 def now(store: mlmd.MetadataStore, base: str) -> dict[str, str] | None:
-    """Return {"version": the served one, "is": the one that it is a copy of, or itself}; None if there is none."""
+    """Return {"version": the served one, "is": the one that it copies, or itself}; None if there is none."""
     version = str(front(base))
     if version == "0":
         return None

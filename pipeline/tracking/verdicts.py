@@ -22,7 +22,7 @@ from pipeline.tracking.queries import Data, RunStore, Version
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """The verdict on a model, and what it rests on."""
+    """The verdict on a model and its basis."""
 
     blessed: bool
     run_id: str  # that evaluated it
@@ -87,7 +87,7 @@ def _explain(run_store: RunStore, blessing: ArtifactNode, infra: ArtifactNode | 
 
 
 def _measured(run_store: RunStore, evaluation: ArtifactNode) -> dict[str, Any]:
-    """Return the metrics in the result of the evaluating run; where that is lost, from the artifact, which takes long.
+    """Return the metrics in the result of the evaluating run; if that is missing, from the artifact, which is slow.
 
     Empty where the artifact is lost too.
     """

@@ -62,7 +62,7 @@ _DAMAGE = (
 
 @contextlib.contextmanager
 def damage_named(path: str) -> Iterator[None]:
-    """Turn what reading a damaged archive raises into a UserError that names it."""
+    """Convert the errors of a damaged archive into a UserError that names it."""
     try:
         yield
     except _DAMAGE as error:
@@ -72,7 +72,7 @@ def damage_named(path: str) -> Iterator[None]:
 
 
 def archive_type(path: str) -> ArchiveType | None:
-    """Return what kind of archive this is; None for one that is not read here, and for what is none.
+    """Return the type of an archive; None for an unsupported one and for any other file.
 
     The beginning decides: a tar that ends with a zip is a tar.
     """
@@ -88,7 +88,7 @@ def archive_type(path: str) -> ArchiveType | None:
 
 
 def refusal(path: str) -> UserError | None:
-    """Return what a known file is that is no archive read here, and the way on; None of one that is not known."""
+    """Return the error for a recognised file that is not read here, with advice; None if it is not recognised."""
     title = files.text(path)
     with files.open_binary(path) as file:
         head = file.read(16)
@@ -112,7 +112,7 @@ def refusal(path: str) -> UserError | None:
 
 
 def is_tar_header(block: bytes) -> bool:
-    """Return whether a tar can begin with this block: of zeros, where it is empty."""
+    """Return True if a tar can begin with this block; an empty tar begins with zeros."""
     if len(block) == tarfile.BLOCKSIZE and not block.strip(b"\0"):
         return True
     try:
@@ -124,7 +124,7 @@ def is_tar_header(block: bytes) -> bool:
 
 @contextlib.contextmanager
 def decompressed(file: IO[bytes]) -> Iterator[IO[bytes]]:
-    """Open what is in a file that is compressed as a whole, from front to back; else the file itself."""
+    """Open the decompressed content of a file for sequential reading; the file itself if it is not compressed."""
     head = file.read(8)
     file.seek(0)
     openers = {_GZIP: gzip.open, _BZIP2: bz2.open, _XZ: lzma.open, _LZMA: lzma.open, _ZSTD: _open_zstd}
@@ -141,7 +141,7 @@ def _open_zstd(file: IO[bytes]) -> io.BufferedReader:
 
 
 class _ZstdReader(io.RawIOBase):
-    """Reads one zstd frame after the other; only forward.
+    """A sequential reader of the frames of a zstd file.
 
     Unlike zstandard's own reader it raises where the file ends within a frame, and only what other readers raise.
     """

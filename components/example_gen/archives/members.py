@@ -13,7 +13,7 @@ _NESTED = "an archive within the archive, which is not looked into: unpack it"
 
 
 class Member(NamedTuple):
-    """A file of an archive, by what is needed to read it without going through the others."""
+    """A file of an archive, with what is needed to read it directly."""
 
     name: str
     offset: int  # of the data in a tar (once decompressed), of the local header in a zip
@@ -43,7 +43,7 @@ class Catalogue:
         self.by_name[member.name] = member
 
     def contents(self) -> Contents:
-        """Return everything but litter."""
+        """Return everything but ignored files."""
         members = [self._judged(member) for member in (*self.by_name.values(), *self.replaced)]
         folders = [
             folder for folder in self.folders if not escape_problem(folder) and not file_names.is_ignored(folder)

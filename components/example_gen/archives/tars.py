@@ -19,7 +19,7 @@ _BLOCK = 1 << 20
 
 
 class _StrictTarInfo(tarfile.TarInfo):
-    """For tarfile a header that is missing, damaged or cut off is the end of the archive, unless it is the first."""
+    """Raises on a missing, damaged or truncated header; tarfile takes it for the end of the archive."""
 
     @classmethod
     def fromtarfile(cls, tarfile_: tarfile.TarFile) -> _StrictTarInfo:
@@ -45,7 +45,7 @@ def open_tar(path: str) -> Iterator[tarfile.TarFile]:
 
 
 def infos(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    """Yield every member, to the very end; the memory that tarfile keeps of them all is let go.
+    """Yield every member up to the end, without keeping all of them in memory as tarfile does.
 
     Raises:
       tarfile.ReadError: it is cut off, damaged, or more members lie behind the mark of its end.
@@ -58,7 +58,7 @@ def infos(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
 
 
 def _read_to_end(stream: IO[bytes]) -> None:
-    """Read on behind the mark of the end, to where the checksum of a compressed tar lies."""
+    """Read past the end marker, up to the checksum of a compressed tar."""
     while block := stream.read(_BLOCK):
         if not block.strip(b"\0"):
             continue

@@ -95,7 +95,7 @@ def _problem(info: zipfile.ZipInfo) -> str | None:
 
 
 def read(file: IO[bytes], member: Member, limit: int) -> bytes:
-    """Return the data behind the local header here. ZipFile would read its whole directory again for each worker."""
+    """Return a member's data, read directly: ZipFile would read the whole directory again for each worker."""
     header = file.read(30)
     if len(header) != 30 or header[:4] != b"PK\x03\x04":
         raise Rejected("its header in the archive is damaged")

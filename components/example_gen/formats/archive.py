@@ -64,7 +64,7 @@ def _inventory(listing: Listing, features: Features) -> Inventory:
 
 
 def _contents(path: str, form: file_types.ArchiveType) -> Contents:
-    """List what is in an archive.
+    """List the members of an archive.
 
     Raises:
       UserError: the archive is damaged, cut off, or holds other archives and no images.

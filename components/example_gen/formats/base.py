@@ -68,17 +68,17 @@ class Record(NamedTuple):
 
 
 class ClassNames(NamedTuple):
-    """The classes' names, by label, where the records of a source give numbers; once, wherever the source has them."""
+    """The class names by label, yielded once by a source whose records have numbers as labels."""
 
     names: list[str]
 
 
 class Unit(Protocol):
-    """A unit of work; it is pickled to get to its worker."""
+    """A unit of work; it is pickled and sent to a worker."""
 
     @property
     def parts(self) -> int:
-        """Return the number of parts that its images are dealt to by content; each is mixed in memory by itself."""
+        """Return the number of parts that its images are assigned to; each is shuffled in memory separately."""
 
     def read(self, max_bytes: int) -> Iterator[Record | ClassNames]:
         """Yield the unit's records in the source's order; encoded images over `max_bytes` need not be read whole.
@@ -108,7 +108,7 @@ class Listing(NamedTuple):
 
     @classmethod
     def at(cls, path: str) -> Listing:
-        """List what is there, litter left out; nothing where nothing is.
+        """List the files at the path without ignored ones; empty if there is nothing.
 
         Raises:
           OSError: a folder cannot be listed.
@@ -191,5 +191,5 @@ def _hash_and_name(name: str) -> tuple[bytes, str]:
 
 
 def parts_of(size: int) -> int:
-    """Return how many parts a unit of so many bytes, which is read in its own order, is dealt to."""
+    """Return the number of parts for a unit of so many bytes that is read in its own order."""
     return min(256, -(-size // _BYTES_IN_PART))

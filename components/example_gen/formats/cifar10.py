@@ -53,7 +53,7 @@ _META = re.compile(r"(?:^|/)batches\.meta(\.txt)?$")
 
 
 def _dataset(cache_dir: str) -> Source:
-    """Return the archive in the cache, the binary one before the python one; else the binary one, yet to come."""
+    """Return the cached archive, preferring the binary one; without one, the path where the binary one will be."""
     for published in (BINARY, PYTHON):
         if os.path.exists(os.path.join(cache_dir, published.file_name)):
             return Source("cifar10", "cifar10", cache_dir, published.file_name, published)

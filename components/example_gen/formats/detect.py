@@ -28,7 +28,7 @@ def expected() -> str:
 
 
 def of_name(path: str) -> Format:
-    """Return the format of a remote path by its name, all that is known before the run; a folder's if none fits."""
+    """Return the format of a remote path by its name, all that is known before the run; `folder` if none fits."""
     return next((fmt for fmt in FORMATS if fmt.is_named(path)), folder.FORMAT)
 
 
@@ -85,7 +85,7 @@ def of_pattern(listing: Listing) -> Format:
 
 
 def of_names(names: Sequence[str], title: str) -> Format:
-    """Return the format whose files these are by their names; a folder's, of images, if no format's.
+    """Return the format of these files by their names; `folder` if no other format fits.
 
     Raises:
       UserError: some are of a format and others are not; `title` names where they lie.
@@ -110,7 +110,7 @@ def _count(names: list[str], of: str) -> str:
 
 
 def inventory(name: str, path: str, features: Features = USUAL) -> Inventory:
-    """List the units of a source that is there.
+    """List the units of a local or downloaded source.
 
     Args:
       name: of its format. What a remote path without a telling name is, is looked up now.

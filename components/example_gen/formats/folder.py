@@ -28,7 +28,7 @@ _ARCHIVE = "an archive: extract it, or give it by itself"
 
 
 def _check(listing: Listing) -> None:
-    """Raise UserError unless the folder's layout tells classes and splits."""
+    """Raise UserError unless the folder's layout gives classes and splits."""
     title, names = files.text(listing.path), listing.data
     archives = _all_archives(names)
     if archives and (whole_archives := [name for name in names if cifar10.FORMAT.is_named(name)]):

@@ -73,7 +73,7 @@ def _is_file(path: str) -> bool:
 
 
 def _check(listing: Listing) -> None:
-    """Raise UserError where a file lacks its mark at the beginning or the end."""
+    """Raise UserError if a file lacks its magic bytes at the beginning or the end."""
     for path in map(listing.path_of, listing.data):
         try:
             head = files.read_bytes(path, len(_MAGIC))[: len(_MAGIC)]  # of a regular file: opening a pipe waits
@@ -117,7 +117,7 @@ def _opened(path: str) -> Iterator[Any]:
 
 
 class _RemoteFile(io.RawIOBase):
-    """A file of TensorFlow's, which Arrow does not know, as one of Python's."""
+    """A Python file object for a TensorFlow file, for Arrow."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -259,7 +259,7 @@ class _Unit:
 
 
 def _as_bytes(labels: Any) -> Any:
-    """Return labels that are text as bytes, of which no one says that they are UTF-8; others as they are."""
+    """Return labels that are text as bytes, because they may not be UTF-8; others unchanged."""
     import pyarrow
 
     if pyarrow.types.is_dictionary(labels.type):

@@ -106,7 +106,7 @@ def read(path: str, features: Features = USUAL) -> Iterator[tuple[str | int, byt
 
 
 def _check_whole(path: str) -> None:
-    """Raise UserError where a gzip was cut: to TensorFlow it is whole where a record ends there; its checksum tells."""
+    """Raise UserError if a gzip is truncated: TensorFlow does not notice if it ends after a record."""
     try:
         with files.open_binary(path) as file, gzip.open(file) as stream:
             while stream.read(_BLOCK):
@@ -118,7 +118,7 @@ def _check_whole(path: str) -> None:
 
 
 def _damage(message: str, row: int) -> str:
-    """Return what TensorFlow says of the file, in words and without the names of its nodes."""
+    """Return TensorFlow's message about the file in words, without the names of its nodes."""
     line = re.sub(r"\{\{[^}]*\}\}|\[Op:[^\]]*\]", "", message.splitlines()[0]).strip()
     place = re.search(r"at (?:byte )?(\d+)", line)
     if not place:
@@ -131,7 +131,7 @@ def _damage(message: str, row: int) -> str:
 
 
 def _incomplete(paths: Mapping[str, str]) -> Iterator[str]:
-    """Yield a line on files without a record, and one on shards that are missing; {name: path}."""
+    """Yield a line on files without a record, and one on missing shards; `paths` is {name: path}."""
     if empty := [name for name, path in paths.items() if not files.size(path)]:
         yield f"{len(empty):,} of {len(paths):,} TFRecord files hold nothing at all ({files.listed(empty)})"
     yield from split_names.missing_shards(list(paths))
@@ -200,7 +200,7 @@ def _decoded(content: bytes, record: Any) -> bytes | np.ndarray | Rejected:
 
 
 def _is_gzip(path: str) -> bool:
-    """Tell by the first bytes, unless they are the length of a first record that fits into the file."""
+    """Return True if a file is gzip: its first bytes say so and are not the length of a record that fits."""
     with files.open_binary(path) as file:
         head = file.read(8)
     return head[:3] == b"\x1f\x8b\x08" and (path.endswith(".gz") or int.from_bytes(head, "little") > files.size(path))

@@ -19,7 +19,7 @@ DEFAULT = "airbench"
 
 
 class Network(Protocol):
-    """What a module of this package has.
+    """The functions of a module of this package.
 
     Its input is what Transform gives: float32 [N, S, S, 3], each channel of mean 0 and variance 1 over the training
     split. A network that expects other values begins with a layer that makes them.
@@ -32,14 +32,14 @@ class Network(Protocol):
         """
 
     def prepare(self, model: keras.Sequential, images: tf.Tensor) -> None:
-        """Set what is not learned, from the first batch of training images."""
+        """Set the weights that are not learned from the first batch of training images."""
 
     def optimizer(self, learning_rate: float, steps: int) -> keras.optimizers.Optimizer:
         """Return the optimizer, for a learning rate at the start and the number of all steps."""
 
 
 class Traits(NamedTuple):
-    """What is known of a network before Keras is loaded."""
+    """The facts about a network that are needed before Keras is loaded."""
 
     module: str  # with the functions of `Network`; spelled out, so that its code is in the fingerprint of the stage
     learning_rate: float  # default of trainer.learning_rate, which means what the network's optimizer makes of it
@@ -54,12 +54,12 @@ _FROM_FILE = Traits("components.trainer.networks.from_file", 0.001, (0.0002, 0.0
 
 
 def traits(name: str) -> Traits:
-    """Return what is known of the network called `name`."""
+    """Return the traits of the network called `name`."""
     return NETWORKS.get(name, _FROM_FILE)
 
 
 def settings_of_others(name: str) -> dict[str, str]:
-    """Return the keys of `trainer` that the network called `name` does not read, and the network that does."""
+    """Return the keys of `trainer` that the network called `name` does not read, each with the network that does."""
     return {key: owner for owner, its in NETWORKS.items() if owner != name for key in its.settings}
 
 
@@ -73,7 +73,7 @@ def check_name(name: str) -> None:
 
 
 def source(name: str) -> str:
-    """Return the code that `name` stands for beside the code of this package: that of the user's file, or none.
+    """Return the code of the user's file that `name` refers to; empty for a network of this package.
 
     Raises:
       UserError: the file cannot be used.

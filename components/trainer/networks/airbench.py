@@ -85,13 +85,13 @@ def prepare(model: keras.Sequential, images: tf.Tensor) -> None:
 
 
 def optimizer(learning_rate: float, steps: int) -> keras.optimizers.Optimizer:
-    """Return Muon whose learning rate falls from its peak to zero in a straight line over `steps`."""
+    """Return Muon whose learning rate falls linearly from its peak to zero over `steps`."""
     schedule = keras.optimizers.schedules.PolynomialDecay(learning_rate, max(1, steps), end_learning_rate=0.0)
     return Muon(schedule, vector_rate=_VECTOR_RATE, matrix_rate=_MATRIX_RATE)
 
 
 def whiten(model: keras.Sequential, images: tf.Tensor) -> None:
-    """Set the frozen stem of `model` for `images`, float32 [N, size, size, 3], normalised; some thousands will do.
+    """Set the frozen stem of `model` from `images`, float32 [N, size, size, 3], normalised; a few thousand suffice.
 
     Its outputs are uncorrelated and of variance 1: the principal components of the patches, each divided by its
     standard deviation, and their negatives, so that the rectifier behind loses nothing. Source: cifar10-airbench,

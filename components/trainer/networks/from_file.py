@@ -117,10 +117,10 @@ class FromFile:
             raise self._error("ends with an activation, but the loss takes logits: leave it out of the last layer")
 
     def prepare(self, model: keras.Sequential, images: tf.Tensor) -> None:
-        """Nothing: the function's model is ready to train."""
+        """Do nothing: the function's model is ready to train."""
 
     def optimizer(self, learning_rate: float, steps: int) -> keras.optimizers.Optimizer:
-        """Return Adam with a rate that falls to zero in a straight line."""
+        """Return Adam with a learning rate that falls linearly to zero."""
         import keras
 
         return keras.optimizers.Adam(keras.optimizers.schedules.PolynomialDecay(learning_rate, max(1, steps), 0.0))

@@ -51,7 +51,7 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def on_google_cloud(command: Callable[[Any, argparse.Namespace], int]) -> Callable[[argparse.Namespace], int]:
-    """Return `command` without the warnings of Google's libraries, and with one line for what Google Cloud refuses."""
+    """Wrap `command`: hide the warnings of Google's libraries, and turn a refusal of Google Cloud into one line."""
 
     def run(args: argparse.Namespace) -> int:
         # They say that they leave Python 3.10 behind, which TFX decides, and each try of theirs that failed.

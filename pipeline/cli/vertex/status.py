@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 @on_google_cloud
 def command(config: Any, args: argparse.Namespace) -> int:
-    """Show the job, and follow it unless told not to."""
+    """Show the job, and follow it unless `--no-wait` is given."""
     from pipeline.platforms.vertex import status
 
     return status.run(config, args.job, args.wait)

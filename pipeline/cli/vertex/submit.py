@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 @on_google_cloud
 def command(config: Any, args: argparse.Namespace) -> int:
-    """Send the job, and follow it unless told not to."""
+    """Send the job, and follow it unless `--no-wait` is given."""
     from pipeline.platforms.vertex import submit
 
     return submit.run(config, args.spec, args.parameters, args.job_id, args.wait)

@@ -36,7 +36,7 @@ _STATES = metadata_store_pb2.Execution
 
 @dataclass(frozen=True)
 class StageReport:
-    """The outcome of a stage and its cost."""
+    """The outcome and cost of a stage."""
 
     state: str  # done, cached or failed
     seconds: float
@@ -56,7 +56,7 @@ class Observer(Protocol):
 
 
 class StageFailedError(Exception):
-    """TFX gave a stage up without an exception, for example when its inputs cannot be resolved."""
+    """TFX abandoned a stage without an exception, for example because its inputs cannot be resolved."""
 
 
 # Module-level: Beam pickles the DoFn, but runs it in this process.
@@ -216,7 +216,7 @@ def _pushed_models_checked() -> Iterator[None]:
 
 
 class _Meter:
-    """Seconds, CPU seconds and peak memory from its making to its report."""
+    """Measures seconds, CPU seconds and peak memory from its creation to its report."""
 
     def __init__(self) -> None:
         self._began, self._cpu = time.monotonic(), _cpu_seconds()

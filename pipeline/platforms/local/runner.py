@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 def run(config: Config, first: str | None, last: str | None, out: TextIO) -> Result:
-    """Run the chain, or the part of it from stage `first` to stage `last`; what happens is shown on `out`.
+    """Run the chain, or its stages from `first` to `last`, and show the progress on `out`.
 
     Raises:
       UserError: a mistake that shows before the first stage starts.
@@ -88,7 +88,7 @@ def run(config: Config, first: str | None, last: str | None, out: TextIO) -> Res
 
 
 def _end(config: Config, state: RunState, lock: run_dir.Lock) -> Result:
-    """Write and return the result of the run; nothing that fails here hides what failed before."""
+    """Write and return the result of the run; an error here does not hide an earlier one."""
     if state.error:
         try:
             repair.fix(config, [state.run_id])
@@ -118,7 +118,7 @@ def stages_of(config: Config) -> list[str]:
 
 
 class _Watch:
-    """Hears from the stages while they run, and keeps the screen and the state up to date."""
+    """An observer of the stages that updates the screen and the state."""
 
     def __init__(self, screen: StageTable, state: RunState, stop_signals: signals.Signals) -> None:
         self._screen, self._state, self._asked = screen, state, stop_signals
@@ -206,7 +206,7 @@ def compile_ir(config: Config, source: Source) -> Any:
 
 
 def _base_run(config: Config, first: str) -> str:
-    """Return the id of the latest run, whose stages before `first` are reused.
+    """Return the id of the latest run; its stages before `first` are reused.
 
     Latest by its number in ML Metadata: TFX would go by the clock, which may have been set back. An older run is not
     taken in its place, because it may have read other data.
@@ -245,7 +245,7 @@ def _check_there_is_a_blessed_model(config: Config) -> None:
 
 
 def _cause(error: BaseException) -> BaseException:
-    """Return the exception of our own that caused an exception, else the exception itself."""
+    """Return this project's exception that caused an exception, else the exception itself."""
     current: BaseException | None = error
     while current is not None:
         if isinstance(current, UserError | Damaged | GateRefused | KeyboardInterrupt):

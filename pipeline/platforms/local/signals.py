@@ -20,7 +20,7 @@ class Signals:
         self._deferred = False
 
     def check(self) -> None:
-        """Raise it once more: a callback of a library may have swallowed it.
+        """Raise the signal again: a library's callback may have swallowed it.
 
         Raises:
           Stopped: there was a signal.
@@ -30,7 +30,7 @@ class Signals:
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
-        """Finish what is done in this context; a signal is raised after it."""
+        """Defer signals until the end of this context."""
         before, self._deferred = self.number, True
         try:
             yield

@@ -48,7 +48,7 @@ def say(error: Exception) -> None:
 def retry_transient(
     *also: type[Exception], on_error: Callable[[Exception], Any] = say, deadline: float | None = None
 ) -> retry.Retry:
-    """Retry, for at most `deadline` seconds, if no answer came or the error is one of `also`."""
+    """Return a policy that retries for `deadline` seconds if there is no response or the error is one of `also`."""
     return retry.Retry(
         predicate=lambda error: isinstance(error, (*LOST, *also)) or getattr(error, "retryable", False),
         initial=FIRST_WAIT,
@@ -59,7 +59,7 @@ def retry_transient(
 
 
 class CloudFault(Exception):  # noqa: N818 (as GateRefused: how a command ends)
-    """Google Cloud refused, or did not answer; no mistake of the user that a look at the command would show."""
+    """Google Cloud refused or did not respond; not a mistake in the command."""
 
 
 def _not_sent(error: Exception) -> bool:
@@ -68,7 +68,7 @@ def _not_sent(error: Exception) -> bool:
 
 
 def retry_unsent() -> retry.Retry:
-    """Retry only if no connection came about: for requests that would otherwise be carried out twice."""
+    """Return a policy that retries only if there was no connection: for requests that must not be executed twice."""
     return retry.Retry(predicate=_not_sent, initial=FIRST_WAIT, maximum=20.0, timeout=RETRY_DEADLINE)
 
 
@@ -155,7 +155,7 @@ def connect(vertex: Vertex) -> Cloud:
 
 
 def explain(error: Exception) -> str:
-    """Return what went wrong, in one line."""
+    """Return the message for an error, in one line."""
     if isinstance(error, exceptions.RetryError) and error.cause is not None:
         error = error.cause
     if isinstance(error, TransportError) and error.args and isinstance(error.args[0], Exception):

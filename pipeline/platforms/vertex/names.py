@@ -26,7 +26,7 @@ def image(config: Config) -> str:
 
 
 def trainer_image(config: Config) -> str:
-    """Return the image of the custom job: with what drives its accelerator."""
+    """Return the image of the custom job, with the libraries of its accelerator."""
     trainer = config.vertex.trainer
     if trainer.image:
         return trainer.image
@@ -34,12 +34,12 @@ def trainer_image(config: Config) -> str:
 
 
 def _built(config: Config, ending: str) -> str:
-    """Return the name of what cloudbuild.yaml builds."""
+    """Return the name of the image that cloudbuild.yaml builds."""
     return f"{config.vertex.region}-docker.pkg.dev/{project(config)}/pipelines/image-classification{ending}:latest"
 
 
 def data(config: Config) -> str:
-    """Return the data that a run reads unless told otherwise: a data set that is in the image, or a remote path.
+    """Return the default data of a run: a data set that is in the image, or a remote path.
 
     Raises:
       UserError: the data is on this machine, where no stage on Vertex AI can read it.

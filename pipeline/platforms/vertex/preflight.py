@@ -46,7 +46,7 @@ class Finding:
 
 
 def check(cloud: Cloud, requirements: Requirements) -> list[Finding]:
-    """Return what is missing or could not be checked. If the project is closed, nothing else is checked.
+    """Return what is missing or could not be checked. If the project is not accessible, nothing else is checked.
 
     Raises:
       CloudFault: Google Cloud does not answer.
@@ -60,7 +60,7 @@ def check(cloud: Cloud, requirements: Requirements) -> list[Finding]:
 
 
 def _run_check(probe: Check, subject: str, cloud: Cloud, requirements: Requirements) -> list[Finding]:
-    """Return what `probe` finds. That something may not be checked is a note, and the job is sent."""
+    """Return the findings of `probe`. A missing permission for the check is a note, and the job is sent."""
     findings = []
     try:
         for finding in probe(cloud, requirements):
@@ -168,7 +168,7 @@ def _images(cloud: Cloud, requirements: Requirements) -> Iterator[Finding]:
 
 
 def _build(image: re.Match[str]) -> str:
-    """Return the command that makes the image, where it is one that cloudbuild.yaml makes."""
+    """Return the command that builds the image, if it is one of cloudbuild.yaml's."""
     ours = re.fullmatch(r"image-classification(?:-(gpu|tpu))?", image["name"])
     if not ours or image["repository"] != "pipelines" or image["digest"] or image["tag"] not in (None, "latest"):
         return f"docker push {image[0]}"

@@ -59,7 +59,7 @@ def run(config: Config, cron: str, spec: Path | None, parameters: Sequence[tuple
 
 
 def delete(config: Config) -> int:
-    """Delete the schedules of the configuration's pipeline. Jobs that run go on."""
+    """Delete the schedules of the configuration's pipeline. Running jobs continue."""
     cloud = connect(config.vertex)
     client = cloud.client(ScheduleServiceClient)
     try:

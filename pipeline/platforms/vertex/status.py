@@ -101,7 +101,7 @@ def announce(job: PipelineJob) -> int:
 
 
 def follow(cloud: Cloud, client: PipelineServiceClient, job: PipelineJob) -> int:
-    """Show the stages as they begin and end. Ctrl-C leaves the job running, and says so.
+    """Show the stages as they start and end. Ctrl-C leaves the job running, and a message says so.
 
     Returns:
       0 the job succeeded and the gates blessed the model; 1 it failed or was cancelled; 3 a gate refused.
@@ -212,20 +212,20 @@ def _verdict(cloud: Cloud, job: PipelineJob) -> int:
 
 
 def _reports(job: PipelineJob) -> Iterator[str]:
-    """Return the folder of the report, where the run came so far."""
+    """Return the folder of the report, if the run got that far."""
     for task in _stages(job):
         if task.task_name == "Report" and task.state in (Task.SUCCEEDED, Task.SKIPPED):
             yield from (artifact.uri for outputs in task.outputs.values() for artifact in outputs.artifacts)
 
 
 def _refused(task: PipelineTaskDetail) -> bool:
-    """Return whether the stage wrote a blessing that says no, as the Evaluator and ServingCheck do."""
+    """Return True if the stage (Evaluator or ServingCheck) wrote a blessing that refuses the model."""
     artifacts = (artifact for outputs in task.outputs.values() for artifact in outputs.artifacts)
     return any(dict(artifact.metadata or {}).get("blessed") == 0 for artifact in artifacts)
 
 
 def _tell(cloud: Cloud, task: PipelineTaskDetail) -> int:
-    """Print why a stage failed: the exception in its log if that may be read, else Vertex AI's message."""
+    """Print why a stage failed: the exception in its log if the log is readable, else Vertex AI's message."""
     jobs = task.executor_detail
     number = (jobs.container_detail.main_job or jobs.custom_job_detail.job).rpartition("/")[2]
     raised = _raised(cloud, number) if number else None
@@ -239,7 +239,7 @@ def _tell(cloud: Cloud, task: PipelineTaskDetail) -> int:
 
 
 def _raised(cloud: Cloud, number: str) -> tuple[str, str] | None:
-    """Return (type, line) of the last exception in the log of a custom job; None if there is none or it is closed."""
+    """Return (type, line) of the last exception in a custom job's log; None if there is none or no permission."""
     query = {
         "resourceNames": [f"projects/{cloud.project}"],
         "filter": f'resource.type="ml_job" AND resource.labels.job_id="{number}"',

@@ -116,7 +116,7 @@ def build(config: Config, cloud: Cloud, spec: Path | None, parameters: Sequence[
 
 
 def preflight(config: Config, cloud: Cloud, job: PipelineJob, permissions: tuple[str, ...]) -> None:
-    """Check that the job has what it needs; print what was not checked. UserError if something is missing."""
+    """Run the preflight checks and print what was not checked. UserError if something is missing."""
     vertex, trainer = config.vertex, config.vertex.trainer
     root = job.runtime_config.gcs_output_directory
     if not re.fullmatch(r"gs://[^/]+(/.*)?", root):
@@ -148,7 +148,7 @@ def preflight(config: Config, cloud: Cloud, job: PipelineJob, permissions: tuple
 
 
 def send(client: PipelineServiceClient, cloud: Cloud, job: PipelineJob, job_id: str) -> PipelineJob:
-    """Make the job; exactly one, though the answer be lost and the question asked again: its name is ours."""
+    """Create the job exactly once, even if the response is lost and the request repeated: this side names it."""
     name = f"{cloud.parent}/pipelineJobs/{job_id}"
     try:
         return client.create_pipeline_job(
