@@ -64,7 +64,7 @@ def lines(name: str, series: Mapping[str, Points], x_label: str, percent: bool =
             axes.plot(x, y, color=colour, linestyle=style, linewidth=2, label=label, marker=marker)
         axes.set_xlabel(x_label)
         if whole_x:
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         else:
             axes.xaxis.set_major_formatter(PercentFormatter(1))
         if percent:

@@ -43,7 +43,7 @@ def view(run: Run) -> dict[str, Any] | None:
             chart("Accuracy", percent=True, train="accuracy", validation="val_accuracy"),
             chart("Loss", train="loss", validation="val_loss"),
             chart("Learning rate", rate="learning_rate"),
-            chart("Images a second", pictures="pictures_per_second"),
+            chart("Images per second", pictures="pictures_per_second"),
         ],
     }
 
