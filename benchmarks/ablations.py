@@ -157,8 +157,8 @@ def _read(preset: str, changed: tuple[str, ...]) -> tuple[Settings, Inputs]:
     config, _ = configs.load(preset, None, changed)
     runs = metadata.runs(metadata.open_store(config)) if metadata.exists(config) else []
     stages = metadata.stages(metadata.open_store(config), runs[0]) if runs else {}
-    examples = metadata.live(stages, "ExampleGen", "examples")
-    graph = metadata.live(stages, "Transform", "transform_graph")
+    examples = metadata.latest_live(stages, "ExampleGen", "examples")
+    graph = metadata.latest_live(stages, "Transform", "transform_graph")
     if examples is None or graph is None:
         raise UserError(f"the latest run in {config.run_dir} has not come to Transform: see --help for the command")
     settings = Settings(**config.trainer.model_dump(), size=config.transform.size, seed=0)

@@ -250,10 +250,10 @@ def _merge(into: dict[str, Any], layer: dict[str, Any], origin: str, origins: di
 
 
 def _explain(error: ValidationError, origins: dict[str, str]) -> str:
-    first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
+    problem = error.errors()[0]
+    key = ".".join(str(part) for part in problem["loc"])
     message = first_error(error)
     secret = key == "metadata.url"
-    value = f" = {first['input']!r}" if not isinstance(first["input"], dict) and not secret else ""
+    value = f" = {problem['input']!r}" if not isinstance(problem["input"], dict) and not secret else ""
     origin = f" ({origins[key]})" if key in origins else ""
     return f"config key '{key}'{value}{origin}: {message}" if key else message

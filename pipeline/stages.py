@@ -21,7 +21,7 @@ from components.evaluator.executor import ImageEvaluator
 from components.example_gen.component import ImageExampleGen
 from components.example_gen.formats.base import Features, Source
 from components.serving_check.component import ServingCheck
-from components.statistics_gen.component import PictureStatisticsGen
+from components.statistics_gen.component import ImageStatisticsGen
 from components.trainer import networks
 from components.trainer.config import Settings
 from components.transform.component import ImageTransform
@@ -43,7 +43,7 @@ def create_pipeline(config: Config, source: Source, platform: Platform) -> Pipel
     examples = example_gen.outputs["examples"]
 
     # Computes statistics of every feature, a split at a time.
-    statistics_gen = PictureStatisticsGen(examples=examples).with_id("StatisticsGen")
+    statistics_gen = ImageStatisticsGen(examples=examples).with_id("StatisticsGen")
     statistics = statistics_gen.outputs["statistics"]
 
     # What the data should look like: curated for a known data set, inferred from `train` for a new one.

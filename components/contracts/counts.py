@@ -101,9 +101,9 @@ def check(examples: str, records: Mapping[str, int]) -> None:
         counted = sum(splits[split].values()) if split in splits else number
         if number != counted:
             cut = [name for name in _files(examples, split) if _is_cut(name)]
-            which = f" ({', '.join(os.path.basename(name) for name in cut[:3])} was cut short)" if cut else ""
+            cut_files = f" ({', '.join(os.path.basename(name) for name in cut[:3])} was cut short)" if cut else ""
             raise Damaged(
-                f"split {split} of {examples} is damaged: {number:,} of {counted:,} records are left{which}; "
+                f"split {split} of {examples} is damaged: {number:,} of {counted:,} records are left{cut_files}; "
                 f"{_advice(examples)}"
             )
 

@@ -118,11 +118,11 @@ def table(short: Mapping[str, float], listed: Iterable[Gate]) -> list[Gate]:
       ValueError: two of the listed gates have the same key.
     """
     gates = {name: SHORT[name].with_limit(limit) for name, limit in short.items()}
-    seen: set[str] = set()
+    keys: set[str] = set()
     for gate in listed:
-        if gate.key in seen:
+        if gate.key in keys:
             raise ValueError(f"two gates hold the same: {gate.key.replace('_', ' ')}; leave one of them")
-        seen.add(gate.key)
+        keys.add(gate.key)
         gates[gate.key] = gate
     return list(gates.values())
 

@@ -43,13 +43,13 @@ def read(examples: str) -> Iterator[Rejection]:
             yield Rejection(row["source"], row["reason"], row.get("class_name"))
 
 
-def summarise(examples: str, most: int) -> Summary:
-    """Count the reasons, and keep the first `most` rows."""
+def summarise(examples: str, limit: int) -> Summary:
+    """Count the reasons, and keep the first `limit` rows."""
     reasons: collections.Counter[str] = collections.Counter()
     first: list[Rejection] = []
     for row in read(examples):
         reasons[row.reason] += 1
-        if len(first) < most:
+        if len(first) < limit:
             first.append(row)
     return Summary(reasons.total(), sorted(reasons.items(), key=lambda item: (-item[1], item[0])), first)
 

@@ -103,14 +103,14 @@ def _compare(
     if len(pair) == 1:  # as nearly all are
         return
     counts: collections.Counter[tuple[str, bytes]] = collections.Counter()
-    first: dict[tuple[str, bytes], list[bytes]] = collections.defaultdict(list)
+    first_sources: dict[tuple[str, bytes], list[bytes]] = collections.defaultdict(list)
     for split, class_name, source in itertools.chain(pair, alike):  # may be many: only the first few are kept
         counts[split, class_name] += 1
-        bisect.insort(first[split, class_name], source)
-        del first[split, class_name][_ALIKE:]
+        bisect.insort(first_sources[split, class_name], source)
+        del first_sources[split, class_name][_ALIKE:]
 
     def example(split: str, class_name: bytes, at_most: int = 1) -> Example:
-        return tuple((split, _text(class_name), _text(source)) for source in first[split, class_name][:at_most])
+        return tuple((split, _text(class_name), _text(source)) for source in first_sources[split, class_name][:at_most])
 
     cells = sorted(counts, key=lambda cell: (f.SPLITS.index(cell[0]), cell[1]))
     of_split = dict(reversed(cells))  # the first class of each split

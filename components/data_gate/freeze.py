@@ -134,9 +134,9 @@ def _fields(feature: schema_pb2.Feature) -> str:
     for field, _ in feature.ListFields():
         alone = schema_pb2.Feature()
         alone.CopyFrom(feature)
-        for other, _ in feature.ListFields():
-            if other is not field:
-                alone.ClearField(other.name)
+        for subfield, _ in feature.ListFields():
+            if subfield is not field:
+                alone.ClearField(subfield.name)
         lines.append(f"  {text_format.MessageToString(alone, as_one_line=True).strip()}\n")
     return "".join(lines)
 

@@ -44,7 +44,7 @@ def build(run: Run, path: Path) -> None:
 
     What an artifact that is gone or damaged would have told is missing from its section, which says so.
     """
-    sections, lost = {}, {}
+    sections, unreadable = {}, {}
     for name, (view, artifacts) in SECTIONS.items():
         missed = Lost()
         present = {key: uri for key, uri in run.artifacts.items() if key not in artifacts or missed.is_there(key, uri)}
@@ -56,7 +56,7 @@ def build(run: Run, path: Path) -> None:
             sections[name] = None
             among = ", ".join(present[key] for key in artifacts if key in present)
             notes.append(f"damaged, among {among}: {files.error_reason(error)}")
-        lost[name] = notes + missed.notes
+        unreadable[name] = notes + missed.notes
     page.write(
         "report.html",
         path,
@@ -64,7 +64,7 @@ def build(run: Run, path: Path) -> None:
         result=run.result,
         verdict=page.verdict(run.result),
         **sections,
-        lost=lost,
+        lost=unreadable,
         lineage=lineage(run),
         splits=f.SPLITS,
         largest_matrix=LARGEST_MATRIX,

@@ -81,7 +81,7 @@ def view(run: Run) -> dict[str, Any] | None:
         steps = predictions.coverage(answers)
         curve = {"answered": ([step.coverage for step in steps], [step.accuracy for step in steps])}
         values["coverage"] = {
-            "svg": charts.lines("accuracy by coverage", curve, "share of images answered", True, whole_x=False),
+            "svg": charts.lines("accuracy by coverage", curve, "coverage (share of the images)", True, whole_x=False),
             "steps": [min(steps, key=lambda step: abs(step.coverage - share)) for share in STEPS],
         }
     return values
@@ -113,8 +113,8 @@ def _galleries(run: Run, answers: Predictions, names: Sequence[str]) -> dict[str
     uris = thumbnails.of_sources(examples, f.TEST, sources) if examples else {}
 
     def cards(rows: Iterable[int]) -> list[dict[str, Any]]:
-        made = [_card(answers, row, names, uris) for row in rows]
-        return [card for card in made if card is not None]
+        shown = [_card(answers, row, names, uris) for row in rows]
+        return [card for card in shown if card is not None]
 
     cells: dict[str, list[int]] = {}
     gallery: list[dict[str, Any]] = []

@@ -35,11 +35,11 @@ def data_uri(encoded: bytes) -> str | None:
     return f"data:image/{kind};base64,{base64.b64encode(encoded).decode()}"
 
 
-def of_classes(examples: str, split: str, classes: Collection[str], each: int, most: int) -> dict[str, list[str]]:
-    """Return up to `each` data URIs per class among the first `most` images of the split: no more are read."""
+def of_classes(examples: str, split: str, classes: Collection[str], each: int, limit: int) -> dict[str, list[str]]:
+    """Return up to `each` data URIs per class among the first `limit` images of the split: no more are read."""
     samples: dict[str, list[str]] = {name: [] for name in classes}
     wanting = each * len(samples)
-    for row in _rows(examples, split, most):
+    for row in _rows(examples, split, limit):
         sample = samples.get(row[f.CLASS_NAME].decode(errors="replace"))
         if sample is not None and len(sample) < each and (uri := data_uri(row[f.IMAGE])):
             sample.append(uri)
@@ -49,17 +49,17 @@ def of_classes(examples: str, split: str, classes: Collection[str], each: int, m
     return samples
 
 
-def of_sources(examples: str, split: str, sources: Collection[str], most: int | None = None) -> dict[str, str]:
+def of_sources(examples: str, split: str, sources: Collection[str], max_bytes: int | None = None) -> dict[str, str]:
     """Return the data URIs of the images with these sources, as far as the split has them.
 
-    No more than `most` bytes of images are read to find them.
+    No more than `max_bytes` bytes of images are read to find them.
     """
     remaining = set(sources)
     uris: dict[str, str] = {}
     read = 0
     for row in _rows(examples, split) if remaining else ():
         read += len(row[f.IMAGE])
-        if most is not None and read > most:
+        if max_bytes is not None and read > max_bytes:
             break
         source = row[f.SOURCE].decode(errors="replace")
         if source in remaining and (uri := data_uri(row[f.IMAGE])):
@@ -70,15 +70,15 @@ def of_sources(examples: str, split: str, sources: Collection[str], most: int | 
     return uris
 
 
-def _rows(examples: str, split: str, most: int = -1) -> Iterator[Mapping[str, Any]]:
+def _rows(examples: str, split: str, limit: int = -1) -> Iterator[Mapping[str, Any]]:
     """Yield {feature: bytes} of the split's images, read as they are needed."""
     features = {key: tf.io.FixedLenFeature([], tf.string) for key in (f.IMAGE, f.SOURCE, f.CLASS_NAME)}
     files = sorted(tf.io.gfile.glob(f"{examples}/Split-{split}/*"))
     for file in files:
         dataset = tf.data.TFRecordDataset(file, compression_type="GZIP" if file.endswith(".gz") else "")
-        for batch in dataset.take(most).batch(_BATCH):
+        for batch in dataset.take(limit).batch(_BATCH):
             columns = {key: value.numpy() for key, value in tf.io.parse_example(batch, features).items()}
             for values in zip(*columns.values()):
                 yield dict(zip(columns, values))
-        if most >= 0:
+        if limit >= 0:
             return  # one file is sample enough: ExampleGen spreads the classes over all of them

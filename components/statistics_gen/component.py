@@ -55,7 +55,7 @@ class Executor(tfx_statistics_gen.Executor):
         )
 
 
-class PictureStatisticsGen(StatisticsGen):
+class ImageStatisticsGen(StatisticsGen):
     """Statistics of every feature, a split at a time."""
 
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)

@@ -60,8 +60,8 @@ def collect(run_store: RunStore, version: Version) -> cards.Card:
     verdict = verdicts.for_version(run_store, version)
     data = verdict.data
     if not verdict.metrics:
-        lost = "; ".join(run_store.lost.notes) or "nothing is known of its evaluation"
-        raise UserError(f"{version} has no card: {lost}")
+        reason = "; ".join(run_store.lost.notes) or "nothing is known of its evaluation"
+        raise UserError(f"{version} has no card: {reason}")
     infra = version.node.inputs("infra_blessing")
     recorded = graph.sibling(graph.node(infra[0]), "predictions") if infra else None
     size = verdict.training.get("size")

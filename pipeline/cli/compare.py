@@ -93,7 +93,7 @@ def show(config: Config, runs: Sequence[str], as_json: bool, html: str | None, o
 def _compared_run(store: mlmd.MetadataStore, folder: Path) -> ComparedRun:
     run = metadata.find_run(store, folder.name)
     stages = metadata.stages(store, run) if run else {}
-    artifacts = {key: metadata.made(stages, *where) for key, where in READ.items()}
+    artifacts = {key: metadata.latest_complete(stages, *where) for key, where in READ.items()}
     examples = artifacts["examples"]
     config = flatten(run_dir.read_config(folder))
     return ComparedRun(
@@ -111,9 +111,9 @@ def _code(store: mlmd.MetadataStore, stage: metadata.Stage) -> str | None:
     A partial run records none for the stages before its first: their outputs are those of the run that made them.
     """
     resolves = stage.execution.type.endswith(".Resolver")  # it makes nothing: its outputs are another stage's
-    made = [] if resolves else [artifact.id for artifacts in stage.outputs.values() for artifact in artifacts]
-    events = graph.events_of_artifacts(store, made) if made else []
-    makers = sorted({event.execution_id for event in events if event.made})
+    output_ids = [] if resolves else [artifact.id for artifacts in stage.outputs.values() for artifact in artifacts]
+    events = graph.events_of_artifacts(store, output_ids) if output_ids else []
+    makers = sorted({event.execution_id for event in events if event.is_output})
     executions = [stage.execution, *(store.get_executions_by_id(makers) if makers else [])]
     codes = (metadata.property_value(execution, "code_fingerprint") for execution in executions)
     return next((str(code) for code in codes if code is not None), None)

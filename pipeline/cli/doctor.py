@@ -48,7 +48,7 @@ def command(args: argparse.Namespace) -> int:
 class Finding:
     """The result of a check. `fix` fixes it and says what it did; None if there is nothing to fix safely."""
 
-    what: str
+    name: str
     good: bool
     text: str
     fix: Callable[[], str] | None = None
@@ -59,7 +59,7 @@ def run(config: Config, fix: bool) -> int:
     rows = []
     unfixed = 0
     for finding in _findings(config):
-        rows.append(("ok" if finding.good else "!!", finding.what, finding.text))
+        rows.append(("ok" if finding.good else "!!", finding.name, finding.text))
         if not finding.good and fix and finding.fix:
             rows.append(("", "", f"fixed: {finding.fix()}"))
         elif not finding.good:

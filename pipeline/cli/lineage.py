@@ -103,8 +103,8 @@ def _print_artifact(run_store: RunStore, start: ArtifactNode) -> None:
         return
     if version := _version_of(run_store, start):
         print(f"{version}, pushed by run {_when(start.run_id)}")
-        if version.again:
-            print(f"  is        version {version.again}, which `rollback` put in front again")
+        if version.copy_of:
+            print(f"  is        version {version.copy_of}, which `rollback` put in front again")
         print(f"  served    {short(version.path)}")
         verdict = verdicts.for_version(run_store, version)
         accuracy = f", accuracy {METRICS['accuracy'].words(verdict.metrics['accuracy'])}" if verdict.metrics else ""

@@ -171,19 +171,19 @@ def _files(paths: list[str]) -> list[Path]:
     """Return the files named and the files in named folders that `run` would read, sorted by name."""
     files: list[Path] = []
     for text in paths:
-        path, shown = Path(text), printable(text, _LINE)
+        path, label = Path(text), printable(text, _LINE)
         if path.is_dir():
             try:
                 below = [name for name in walk(text)[0] if not is_description(name)]
             except OSError as error:
-                raise UserError(f"{shown}: {error.filename} cannot be read ({error.strerror})") from None
+                raise UserError(f"{label}: {error.filename} cannot be read ({error.strerror})") from None
             if not below:
-                raise UserError(f"{shown}: the folder holds no image")
+                raise UserError(f"{label}: the folder holds no image")
             files += [path / name for name in below]
         elif path.exists():
             files.append(path)
         else:
-            raise UserError(f"{shown}: no such file or folder")
+            raise UserError(f"{label}: no such file or folder")
     return files
 
 
@@ -194,5 +194,5 @@ def _show(file: Path, probabilities: dict[str, float], top: int, as_json: bool) 
         line = json.dumps(answer, ensure_ascii=False)
         print(line if line.isprintable() else json.dumps(answer))
         return
-    shown = "  ".join(f"{printable(name)} {p:.1%}" for name, p in list(probabilities.items())[:top])
-    print(f"{printable(str(file), _LINE)}: {shown}")
+    label = "  ".join(f"{printable(name)} {p:.1%}" for name, p in list(probabilities.items())[:top])
+    print(f"{printable(str(file), _LINE)}: {label}")

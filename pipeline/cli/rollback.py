@@ -25,8 +25,8 @@ ROLLBACK = "Rollback"  # the name of its execution type
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
-    what = "as 3 or NAME/3; the one before what is served now if not given"
-    parser.add_argument("version", nargs="?", metavar="VERSION", help=what)
+    help_text = "as 3 or NAME/3; the one before what is served now if not given"
+    parser.add_argument("version", nargs="?", metavar="VERSION", help=help_text)
     add_config(parser, data=False)
 
 
@@ -75,8 +75,8 @@ def _before(run_store: RunStore, latest: Version) -> Version:
         raise UserError(
             f"the version in front of {base} was not pushed from here; name the one to serve, as {latest.name}/1"
         )
-    served = int(front.again or front.version)
-    earlier = [n for n, v in versions.items() if n < served and not v.again and files.exists(v.path)]
+    served = int(front.copy_of or front.version)
+    earlier = [n for n, v in versions.items() if n < served and not v.copy_of and files.exists(v.path)]
     if not earlier:
         raise UserError(
             f"{latest.name} has no version before {served} to go back to; push another with `image-pipeline run`"
@@ -100,7 +100,7 @@ def _record(run_store: RunStore, target: Version, number: int, path: str) -> Non
     pushed.custom_properties["pushed"].int_value = 1
     pushed.custom_properties["pushed_destination"].string_value = path
     pushed.custom_properties["pushed_version"].string_value = str(number)
-    pushed.custom_properties[serving.ROLLED_BACK_TO].string_value = target.again or target.version
+    pushed.custom_properties[serving.ROLLED_BACK_TO].string_value = target.copy_of or target.version
     step = partial(pb.Event.Path.Step)
     pairs = [(run_store.graph.node(read).artifact, pb.Event.INPUT, key) for read, key in node.read.items()]
     pairs.append((pushed, pb.Event.OUTPUT, "pushed_model"))

@@ -43,7 +43,8 @@ def freeze(config: Config, output: str | None, force: bool) -> int:
             continue
         stages = metadata.stages(store, run)
         artifacts = [
-            metadata.live(stages, stage, key) for stage, key in (("SchemaGen", "schema"), ("ExampleGen", "examples"))
+            metadata.latest_live(stages, stage, key)
+            for stage, key in (("SchemaGen", "schema"), ("ExampleGen", "examples"))
         ]
         uris = [artifact.uri for artifact in artifacts if artifact]
         if len(uris) == 2 and all(files.exists(uri) for uri in uris):

@@ -49,10 +49,10 @@ def make(config: Config, run_id: str) -> Path:
     store = metadata.known_store(config)
     run = metadata.find_run(store, run_id)
     stages = metadata.stages(store, run) if run else {}
-    outputs = {name: metadata.made(stages, *where) for name, where in _READ.items()}
+    outputs = {name: metadata.latest_complete(stages, *where) for name, where in _READ.items()}
     outputs["baseline_predictions"] = _baseline_predictions(store, stages)
     artifacts = {name: artifact.uri for name, artifact in outputs.items() if artifact}
-    evaluation, lost = _evaluation(artifacts.get("evaluation"), config.evaluator.confidence)
+    evaluation, damage = _evaluation(artifacts.get("evaluation"), config.evaluator.confidence)
     build.build(
         Run(
             result=result,
@@ -63,7 +63,7 @@ def make(config: Config, run_id: str) -> Path:
             seed=config.seed,
             command=_command(config, folder),
             versions=result.versions,
-            lost=lost,
+            lost=damage,
         ),
         path,
     )
@@ -122,7 +122,7 @@ def _steps(store: mlmd.MetadataStore, stages: dict[str, metadata.Stage]) -> list
         for event in events:
             if event.execution_id == stage.execution.id and event.artifact.state in metadata.WHOLE:
                 artifact = Artifact(event.artifact.id, event.key, event.artifact.type, event.artifact.uri)
-                (outputs if event.made and not resolves else read).append(artifact)
+                (outputs if event.is_output and not resolves else read).append(artifact)
         steps.append(Step(name, read, outputs))
     return steps
 
@@ -140,12 +140,12 @@ def _evaluation(uri: str | None, confidence: float) -> tuple[Evaluation | None, 
 
 def _baseline_predictions(store: mlmd.MetadataStore, stages: dict[str, metadata.Stage]) -> metadata.Artifact | None:
     """Return the recorded predictions of the baseline, from the run in which it was the candidate."""
-    model = metadata.made(stages, "Baseline", "model")
+    model = metadata.latest_complete(stages, "Baseline", "model")
     if model is None:
         return None
-    readers = {event.execution_id for event in graph.events_of_artifacts(store, [model.id]) if not event.made}
+    readers = {event.execution_id for event in graph.events_of_artifacts(store, [model.id]) if not event.is_output}
     events = graph.events_of_executions(store, readers)
-    predictions = [event.artifact for event in events if event.made and event.key == "predictions"]
+    predictions = [event.artifact for event in events if event.is_output and event.key == "predictions"]
     return next((artifact for artifact in reversed(predictions) if artifact.state in metadata.WHOLE), None)
 
 

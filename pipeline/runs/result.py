@@ -104,38 +104,38 @@ def _add_what_was_made(result: Result, config: Config) -> None:
 
 
 def _add_counts(result: Result, stages: dict[str, metadata.Stage]) -> None:
-    examples = metadata.live(stages, "ExampleGen", "examples")
+    examples = metadata.latest_live(stages, "ExampleGen", "examples")
     if examples is not None:
         counted = counts.read(examples.uri)
         result.counts, result.notes = counted.totals(), counted.notes
 
 
 def _add_findings(result: Result, stages: dict[str, metadata.Stage]) -> None:
-    artifact = metadata.live(stages, "DataGate", "findings")
+    artifact = metadata.latest_live(stages, "DataGate", "findings")
     if artifact is not None:
         result.findings = findings.with_few_examples(findings.read(artifact.uri))
         result.warnings = [finding.message for finding in result.findings]
 
 
 def _add_trials(result: Result, stages: dict[str, metadata.Stage]) -> None:
-    artifact = metadata.live(stages, "Tuner", "tuner_results")
+    artifact = metadata.latest_live(stages, "Tuner", "tuner_results")
     if artifact is not None:
         result.trials = tuning.read_trials(artifact.uri)
 
 
 def _add_verdict(result: Result, store: mlmd.MetadataStore, stages: dict[str, metadata.Stage], config: Config) -> None:
-    blessing = metadata.live(stages, "Evaluator", "blessing")
-    evaluated = metadata.live(stages, "Evaluator", "evaluation")
+    blessing = metadata.latest_live(stages, "Evaluator", "blessing")
+    evaluated = metadata.latest_live(stages, "Evaluator", "evaluation")
     if blessing is not None and evaluated is not None:
         result.blessed = metadata.property_value(blessing, "blessed") == 1
         result.metrics = evaluation.read(evaluated.uri, config.evaluator.confidence).summary()
         if not result.blessed:
             result.why = evaluation.failures(evaluated.uri)
-    served = metadata.live(stages, "ServingCheck", "blessing")
+    served = metadata.latest_live(stages, "ServingCheck", "blessing")
     if served is not None and metadata.property_value(served, "blessed") != 1:
         result.why += serving_report.read(served.uri).reasons
         result.blessed = False
-    pushed = metadata.live(stages, "Pusher", "pushed_model")
+    pushed = metadata.latest_live(stages, "Pusher", "pushed_model")
     if pushed is not None and metadata.property_value(pushed, "pushed") == 1:
         version = str(metadata.property_value(pushed, "pushed_version"))
         result.pushed = {"version": version, "path": serving.destination(pushed)}

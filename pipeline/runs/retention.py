@@ -89,7 +89,7 @@ def _plan(config: Config, store: mlmd.MetadataStore, keep: int) -> list[Removal]
     served = [number for number, path in paths.items() if path and path not in surplus and files.exists(path)]
     kept_runs = {run.id for run in newest} | {run_id for number in served for run_id in history.first_run(number)}
     kept_runs |= history.latest("ModelBlessing", "blessed") | history.latest("DataFindings")
-    kept_runs |= history.going_on() - set(run_dir.run_ids(config))
+    kept_runs |= history.running() - set(run_dir.run_ids(config))
     needed = history.needed(kept_runs)
     gone = {artifact.id for removal in versions for artifact in removal.artifacts}
     removals = [
@@ -130,12 +130,12 @@ class _History:
         for run in self._runs:
             for event in self._of_run(run.id):
                 artifact = event.artifact
-                good = artifact.type == kind and event.made and artifact.state == Artifact.LIVE
+                good = artifact.type == kind and event.is_output and artifact.state == Artifact.LIVE
                 if good and (needs is None or metadata.property_value(artifact, needs) == 1):
                     newest[run.pipeline] = max(newest.get(run.pipeline, (0, "")), (artifact.id, run.id))
         return {run_id for _, run_id in newest.values()}
 
-    def going_on(self) -> set[str]:
+    def running(self) -> set[str]:
         """Return the runs that have not ended; those of this run directory, whose lock is held, were killed."""
         return {run_id for run_id, executions in self._executions.items() if metadata.left_running(executions)}
 
@@ -143,8 +143,8 @@ class _History:
         """Return the artifacts that these runs read and wrote, and the predictions recorded of their models."""
         needed = {event.artifact.id for run_id in run_ids for event in self._of_run(run_id)}
         for events in self._events.values():
-            if any(event.key == "model" and not event.made and event.artifact.id in needed for event in events):
-                needed |= {event.artifact.id for event in events if event.made and event.key == "predictions"}
+            if any(event.key == "model" and not event.is_output and event.artifact.id in needed for event in events):
+                needed |= {event.artifact.id for event in events if event.is_output and event.key == "predictions"}
         return needed
 
 

@@ -19,7 +19,7 @@ class Event:
 
     execution_id: int
     key: str  # the name of the input or output
-    made: bool  # an output
+    is_output: bool
     artifact: pb.Artifact
 
 
@@ -95,7 +95,7 @@ class ArtifactGraph:
         self._readers: dict[int, list[int]] = {}  # by artifact
         self._contexts: dict[int, list[pb.Context]] = {}  # by execution, as far as they were asked for
         for event in events_of_executions(store, self._executions):
-            if event.made:
+            if event.is_output:
                 self._made.setdefault(event.artifact.id, event)
                 self._outputs.setdefault(event.execution_id, []).append(event.artifact.id)
             else:

@@ -177,13 +177,13 @@ def stages(store: mlmd.MetadataStore, run: Run) -> dict[str, Stage]:
     return by_name
 
 
-def live(stages: dict[str, Stage], stage: str, key: str) -> Artifact | None:
+def latest_live(stages: dict[str, Stage], stage: str, key: str) -> Artifact | None:
     """Return the latest LIVE artifact of an output key, or None."""
     outputs = stages[stage].outputs.get(key, []) if stage in stages else []
     return next((artifact for artifact in reversed(outputs) if artifact.state == Artifact.LIVE), None)
 
 
-def made(stages: dict[str, Stage], stage: str, key: str) -> Artifact | None:
+def latest_complete(stages: dict[str, Stage], stage: str, key: str) -> Artifact | None:
     """Return the latest complete artifact of an output key, also one removed since, or None."""
     outputs = stages[stage].outputs.get(key, []) if stage in stages else []
     return next((artifact for artifact in reversed(outputs) if artifact.state in WHOLE), None)

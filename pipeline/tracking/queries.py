@@ -31,7 +31,7 @@ class Version:
     version: str
     path: str
     node: ArtifactNode  # of the PushedModel
-    again: str = ""  # the version that it is a copy of, where `rollback` made it
+    copy_of: str = ""  # the version that it is a copy of, where `rollback` made it
 
     def __str__(self) -> str:
         return f"version {self.version} of {self.name}"

@@ -28,7 +28,7 @@ def _hear_all() -> object:
 
 @pytest.mark.parametrize("number", ALL)
 def test_the_first_signal_is_raised_where_the_run_is(number: int) -> None:
-    with pytest.raises(Stopped) as stopped, signals.heard() as asked:
+    with pytest.raises(Stopped) as stopped, signals.raised() as asked:
         signal.raise_signal(number)
     assert stopped.value.number == asked.number == number
     assert signal.getsignal(number) == signal.SIG_DFL
@@ -45,13 +45,13 @@ def test_what_must_be_done_is_done_first() -> None:
             done.append("result")
         done.append("report")
 
-    with signals.heard() as asked, pytest.raises(Stopped):
+    with signals.raised() as asked, pytest.raises(Stopped):
         end(asked)
     assert done == ["result"]
 
 
 def test_after_a_signal_what_must_be_done_is_done_as_well() -> None:
-    with signals.heard() as asked:
+    with signals.raised() as asked:
         with pytest.raises(Stopped):
             signal.raise_signal(signal.SIGTERM)
         with asked.deferred():
@@ -85,14 +85,14 @@ def _defaults() -> None:
 def test_an_ignored_signal_stays_ignored() -> None:
     """As under nohup."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    with signals.heard() as asked, interrupt.stop_requested() as stop:
+    with signals.raised() as asked, interrupt.stop_requested() as stop:
         signal.raise_signal(signal.SIGHUP)
     assert asked.number is None
     assert not stop.is_set()
 
 
 def test_a_training_stops_at_a_moment_of_its_own_choice() -> None:
-    with signals.heard() as asked:
+    with signals.raised() as asked:
         with interrupt.stop_requested() as stop:
             os.kill(os.getpid(), signal.SIGTERM)
             assert stop.wait(5)
@@ -104,7 +104,7 @@ def test_outside_the_main_thread_nothing_is_changed() -> None:
     seen = []
 
     def look() -> None:
-        with signals.heard(), interrupt.stop_requested():
+        with signals.raised(), interrupt.stop_requested():
             seen.append(signal.getsignal(signal.SIGTERM))
 
     thread = threading.Thread(target=look)

@@ -140,7 +140,7 @@ class _Node(PipelineNodeAsDoFn):
             return handle.store.get_executions_by_id([execution.execution_id])[0].last_known_state
 
 
-class WatchedDagRunner(BeamDagRunner):
+class ObservedDagRunner(BeamDagRunner):
     _PIPELINE_NODE_DO_FN_CLS = _Node
 
 
@@ -158,7 +158,7 @@ def run(
     _observer, _connection = observer, connection
     try:
         with _pushed_models_checked(), _clock_ignored():
-            WatchedDagRunner().run_with_ir(ir, run_options=run_options)
+            ObservedDagRunner().run_with_ir(ir, run_options=run_options)
     finally:
         _observer = _connection = None
 

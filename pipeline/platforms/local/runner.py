@@ -32,25 +32,25 @@ if TYPE_CHECKING:
     from pipeline.platforms.local.dag_runner import StageReport
 
 
-def run(config: Config, first: str | None, last: str | None, out: TextIO) -> Result:
-    """Run the chain, or its stages from `first` to `last`, and show the progress on `out`.
+def run(config: Config, first_stage: str | None, last_stage: str | None, out: TextIO) -> Result:
+    """Run the chain, or its stages from `first_stage` to `last_stage`, and show the progress on `out`.
 
     Raises:
       UserError: a mistake that shows before the first stage starts.
     """
-    for option, stage in (("--from", first), ("--to", last)):
+    for option, stage in (("--from", first_stage), ("--to", last_stage)):
         if stage and stage not in stages_of(config):
             asks = {"WarmStart": "--warm-start", "Tuner": "--tune N"}[stage]
             raise UserError(f"{option} {stage}: that stage is only in a run with {asks}")
     source = sources.locate(config.data.source, config.data.cache_dir)
     metadata.connection(config)  # a URL that cannot be one is refused before anything is made
     run_dir.create(config)
-    with signals.heard() as stop_signals, run_dir.locked(config) as lock:
+    with signals.raised() as stop_signals, run_dir.locked(config) as lock:
         consistency.check(config)
         if lock.died and (cleaned := repair.fix(config)):
             print(f"cleaned   what a killed run left behind: {cleaned}", file=out)
-        if first:
-            _base_run(config, first)
+        if first_stage:
+            _base_run(config, first_stage)
         if config.warm_start:
             _check_there_is_a_blessed_model(config)
         run_id = run_dir.new_id()
@@ -67,7 +67,7 @@ def run(config: Config, first: str | None, last: str | None, out: TextIO) -> Res
         ):
             state = RunState(run_id, log)
             try:
-                _Watch(screen, state, stop_signals).run(config, source, first, last)
+                _RunObserver(screen, state, stop_signals).run(config, source, first_stage, last_stage)
             except (Exception, KeyboardInterrupt) as error:
                 state.error = state.error or error  # Beam makes another of it
                 if isinstance(state.error, KeyboardInterrupt):
@@ -117,11 +117,11 @@ def stages_of(config: Config) -> list[str]:
     return [stage for stage in ALL_STAGES if not absent.get(stage)]
 
 
-class _Watch:
+class _RunObserver:
     """An observer of the stages that updates the screen and the state."""
 
     def __init__(self, screen: StageTable, state: RunState, stop_signals: signals.Signals) -> None:
-        self._screen, self._state, self._asked = screen, state, stop_signals
+        self._screen, self._state, self._stop_signals = screen, state, stop_signals
         self._schema = ""
 
     def run(self, config: Config, source: Source, first: str | None, last: str | None) -> None:
@@ -170,7 +170,7 @@ class _Watch:
         self._state.warnings.append(text)
 
     def started(self, stage: str) -> None:
-        self._asked.check()
+        self._stop_signals.check()
         progress.start()
         self._screen.started(stage)
         if stage == "SchemaGen":

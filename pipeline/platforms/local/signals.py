@@ -39,7 +39,7 @@ class Signals:
         if before is None:
             self.check()
 
-    def hear(self, number: int, frame: FrameType | None) -> None:
+    def receive(self, number: int, frame: FrameType | None) -> None:
         if self.number is not None:
             os._exit(128 + number)
         self.number = number
@@ -48,7 +48,7 @@ class Signals:
 
 
 @contextmanager
-def heard() -> Iterator[Signals]:
+def raised() -> Iterator[Signals]:
     """Raise the first signal as Stopped in the main thread, wherever it is.
 
     Outside the main thread, where Python delivers no signals, nothing is changed; nor is it for a signal that the
@@ -60,7 +60,7 @@ def heard() -> Iterator[Signals]:
         return
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     handled = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
-    before = {number: signal.signal(number, signals.hear) for number in handled}
+    before = {number: signal.signal(number, signals.receive) for number in handled}
     try:
         yield signals
     finally:

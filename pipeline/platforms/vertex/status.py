@@ -161,14 +161,14 @@ def _stages(job: PipelineJob) -> Iterator[PipelineTaskDetail]:
 
 
 def _watch(client: PipelineServiceClient, job: PipelineJob, screen: StageTable) -> PipelineJob:
-    seen: dict[str, Any] = {}
+    states: dict[str, Any] = {}
     wait, slowest = PACE
     screen.left = "waiting"  # the job keeps running if the user stops watching
     while True:
         for task in _stages(job):
-            if seen.get(task.task_name) == task.state:
+            if states.get(task.task_name) == task.state:
                 continue
-            seen[task.task_name] = task.state
+            states[task.task_name] = task.state
             if task.state == Task.RUNNING:
                 screen.started(task.task_name, _seconds(task))
                 if not screen.console.is_terminal:
