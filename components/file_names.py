@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-# Left behind by operating systems, network disks and archivers beside the images; hidden files are litter anyway.
+# Files of operating systems, network disks and archivers beside the images; hidden files are ignored anyway.
 _LITTER = frozenset(
     {
         *("__macosx", "icon\r", "network trash folder", "temporary items"),  # macOS
@@ -14,7 +14,7 @@ _LITTER = frozenset(
         *("lost+found", "zbthumbnail.info", "picasa.ini"),
     }
 )
-# What describes a set of images and never is one. A closed list: any other name goes to the reader of images.
+# Files that describe a set of images. A closed list: any other file is read as an image.
 _DESCRIPTIONS = frozenset(
     {
         *("txt", "text", "md", "rst", "rtf", "log", "tex", "bib", "doc", "docx", "htm", "html", "css", "js", "url"),

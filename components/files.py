@@ -20,7 +20,7 @@ from typing import IO, Any
 from components import file_names
 from components.text import printable
 
-FRESH = ".fresh-"  # how the name of a file begins that `write_atomic` has not finished
+FRESH = ".fresh-"  # prefix of a file that `write_atomic` has not finished
 
 _PART = 1 << 24  # bytes read at a time
 
@@ -126,7 +126,7 @@ def read_bytes(path: str, limit: int | None = None) -> bytes:
 
 
 def _without_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK)  # else opening a pipe waits for someone to write into it
+    return os.open(path, flags | os.O_NONBLOCK)  # else opening a pipe waits for a writer
 
 
 def sha256(path: str) -> str:
@@ -264,7 +264,7 @@ def _walk_local(root: str, folder: str, above: frozenset[str]) -> Iterator[tuple
 
 def _walk_remote(root: str) -> Iterator[tuple[str, list[str]]]:
     root = root.rstrip("/")
-    _gfile().stat(root)  # walk takes what cannot be reached for empty; this raises
+    _gfile().stat(root)  # walk returns nothing for an unreachable path; this raises
     for path, _, names in _gfile().walk(root):
         folder = path[len(root) :].strip("/")
         if not file_names.is_ignored(folder):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tfx.dsl.components.base.base_node import BaseNode
 
 PACKAGES = ("components", "pipeline")  # of this project
-TEXTS = frozenset({"components.text"})  # only word messages and notes: an edit of them must not train anything again
+TEXTS = frozenset({"components.text"})  # only format messages: an edit must not retrain anything
 _NAME = re.compile(rf"({'|'.join(PACKAGES)})(\.\w+)+")
 
 

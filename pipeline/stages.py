@@ -50,7 +50,7 @@ def create_pipeline(config: Config, source: Source, platform: Platform) -> Pipel
     curated = read_schema(config)
     if curated:
         schema_gen = ImportSchemaGen(schema_file=platform.schema_path(curated)).with_id("SchemaGen")
-        schema_gen.add_upstream_node(statistics_gen)  # needs nothing of it, but a run is easier to follow in order
+        schema_gen.add_upstream_node(statistics_gen)  # not an input, but it gives the stages a readable order
     else:
         other_splits = [split for split in features.SPLITS if split != features.TRAIN]
         schema_gen = tfx.SchemaGen(statistics=statistics, exclude_splits=other_splits).with_id("SchemaGen")
@@ -84,7 +84,7 @@ def create_pipeline(config: Config, source: Source, platform: Platform) -> Pipel
         disable_statistics=True,
         disable_analyzer_cache=True,
     ).with_id("Transform")
-    # In the order of the chain but not in Transform's inputs: another verdict on the same data trains nothing again.
+    # An ordering without an input: a new verdict on the same data must not retrain.
     transform.add_upstream_node(data_gate)
 
     training = {
@@ -108,7 +108,7 @@ def create_pipeline(config: Config, source: Source, platform: Platform) -> Pipel
         training["base_model"] = warm_start.outputs["model"]
         optional.append(warm_start)
 
-    # Looks for better settings, a training a trial.
+    # Searches hyperparameters, one training per trial.
     tuned, hyperparameters = {}, None
     if config.tuner.trials:
         tuner = platform.tuner(
@@ -129,7 +129,7 @@ def create_pipeline(config: Config, source: Source, platform: Platform) -> Pipel
     ).with_id("Trainer")
     model = trainer.outputs["model"]
 
-    # Finds the model to beat: the latest blessed one, this candidate left out.
+    # Finds the baseline: the latest blessed model other than the candidate.
     baseline = platform.baseline(model).with_id("Baseline")
 
     # Measures the candidate beside the baseline on `test`, and blesses it or not.
@@ -150,14 +150,14 @@ def create_pipeline(config: Config, source: Source, platform: Platform) -> Pipel
         timeout_seconds=config.serving.timeout_seconds,
     ).with_id("ServingCheck")
 
-    # Copies a model that is blessed twice to where it is served from.
+    # Copies a model that the Evaluator and ServingCheck blessed to the serving folder.
     pusher = platform.pusher(
         model=model,
         model_blessing=evaluator.outputs["blessing"],
         infra_blessing=serving_check.outputs["blessing"],
     ).with_id("Pusher")
 
-    # Shows what came of it on a page, where that is a stage.
+    # Writes the report, if that is a stage on the platform.
     report = platform.report(
         examples=examples,
         statistics=statistics,

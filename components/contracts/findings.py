@@ -18,7 +18,7 @@ KINDS = ANOMALIES, REJECTED, LEAKS, CONFLICTS, DUPLICATES = (
 )
 
 KEPT = 100  # examples in FINDINGS_FILE
-_FEW = 12  # examples in what is kept of a run
+_FEW = 12  # examples per finding in the result of a run
 
 FINDINGS_FILE = "findings.json"  # a list of Finding
 TRAIN_STATISTICS_FILE = "train_statistics.pb"  # of the accepted data, as contracts/statistics.py reads it

@@ -63,7 +63,7 @@ def _in_words(
         infos.append(("the whole split", anomalies.dataset_anomaly_info))
     for name, info in infos:
         feature = ".".join(info.path.step) or name
-        # Comparators also compare what ExampleValidator has told to be broken; reasons tell them apart.
+        # Comparators also report what ExampleValidator reports; the reasons distinguish them.
         for reason in info.reason or [info]:
             if comparisons and not _is_comparison(reason):
                 continue

@@ -90,7 +90,7 @@ def _read(split_and_file: tuple[str, str]) -> Iterator[Any]:
         yield beam.pvalue.TaggedOutput(_RECORDS, (split, len(records)))
         parsed = tf.io.parse_example(records, features)
         for pixels, class_name, source in zip(*(parsed[name].numpy().tolist() for name in _COLUMNS)):
-            if pixels and class_name and source:  # a missing feature is an anomaly, told elsewhere
+            if pixels and class_name and source:  # a missing feature is an anomaly, reported elsewhere
                 yield pixels, (split, class_name, source)
 
 

@@ -18,7 +18,7 @@ from components.errors import UserError
 Progress = Callable[[int, int], None]  # (bytes so far, bytes in all; 0 where unknown)
 
 _BLOCK = 1 << 20
-_ATTEMPTS = 5  # without a single new byte, before giving up
+_ATTEMPTS = 5  # without a new byte, before giving up
 _TIMEOUT = 30.0  # seconds without an answer
 
 
@@ -108,7 +108,7 @@ def _fetch_rest(url: str, file: IO[bytes], start: int, progress: Progress | None
     try:
         response = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=_TIMEOUT)
     except urllib.error.HTTPError as error:
-        if error.code == 416:  # nothing lies beyond `start`: whole, or not what is published, as its hash will tell
+        if error.code == 416:  # nothing follows `start`: complete, or another file, as its hash will show
             return True
         raise
     with response:

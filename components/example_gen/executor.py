@@ -73,7 +73,7 @@ def write_shards(shards: Shards, targets: dict[Group, plan.Target | rejects.Reje
         assert isinstance(left_out, rejects.Rejection)
         source = example.features.feature[f.SOURCE].bytes_list.value[0].decode()
         rejected.append(left_out._replace(source=source))
-    # Serialized messages, one behind the other, are the message of both: the label is added without parsing.
+    # Concatenated serialized messages are their merged message: the label is added without parsing.
     labels = [_label(target) if isinstance(target := targets[group], plan.Target) else b"" for group in index.groups]
     order = np.argsort(index.hashes, kind="stable")
     for split, path in shards.outputs.items():
@@ -149,7 +149,7 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
 
     def _run(self, label: str, elements: Iterable[Any], work: beam.DoFn) -> None:
         with self._make_beam_pipeline() as pipeline:
-            # What is shuffled is the names of units, never the images: FnApiRunner keeps all of that in memory.
+            # Only the names of units are shuffled, never the images: FnApiRunner keeps shuffled data in memory.
             _ = pipeline | beam.Create(list(elements)) | beam.Reshuffle() | label >> beam.ParDo(work)
 
 

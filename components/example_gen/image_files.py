@@ -34,7 +34,7 @@ class Jpeg(NamedTuple):
     width: int
     height: int
     orientation: int  # 1 to 8, as EXIF has it
-    process: int  # the marker of its frame: 0xC0 to 0xC2 are what everybody reads
+    process: int  # the marker of its frame: all decoders read 0xC0 to 0xC2
     bits: int
     channels: int
 
@@ -136,5 +136,5 @@ def _orientation(block: bytes) -> int:
     try:
         exif.load(block)
         return orientation(exif)
-    except Exception:  # Pillow raises nearly anything of a damaged block, which viewers pass over
+    except Exception:  # Pillow raises many kinds of errors for a damaged block, which viewers ignore
         return 1

@@ -65,7 +65,7 @@ def read(raw: bytes, max_bytes: int, max_pixels: int) -> StoredImage:
         return reader(raw, max_pixels)
     except Rejected:
         raise
-    except Exception as error:  # damage makes Pillow raise nearly anything
+    except Exception as error:  # Pillow raises many kinds of errors for damaged files
         raise Rejected(f"damaged image: {_line(error)}") from None
 
 
@@ -120,7 +120,7 @@ def _jpeg_pixels(jpeg: bytes, fast: bool = True) -> np.ndarray:
     try:
         colours = simplejpeg.decode_jpeg_header(jpeg)[2]
         if colours in _COLOURS:
-            # Strict: it raises where libjpeg warns, and TensorFlow has the last word on what is unusual.
+            # Strict: it raises where libjpeg warns, and TensorFlow decides the unusual cases.
             return simplejpeg.decode_jpeg(jpeg, fastdct=fast, fastupsample=False)
     except ValueError as error:
         try:

@@ -122,7 +122,7 @@ def loads(raw: bytes) -> Any:
         return _plain(_Unpickler(io.BytesIO(raw), encoding="bytes").load())
     except Refused:
         raise
-    except Exception as error:  # a damaged pickle fails in any way at all
+    except Exception as error:  # a damaged pickle raises many kinds of errors
         raise Refused(f"damaged data ({type(error).__name__}: {error})") from error
 
 

@@ -107,7 +107,7 @@ def _push_to_disk(model: str, base: str, contents: manifest.Manifest) -> int:
             version = _latest(base) + 1
             while True:
                 try:
-                    # A folder that is not empty is never replaced, and a version is not: it holds a model.
+                    # A rename never replaces a folder that is not empty, and a version contains a model.
                     os.rename(folder, os.path.join(base, str(version)))
                     break
                 except OSError:
@@ -140,7 +140,7 @@ def _push_to_store(model: str, base: str, contents: manifest.Manifest) -> int:
         claim = os.path.join(base, f"{CLAIM}{version}-{uuid.uuid4().hex}")
         io_utils.write_string_file(claim, "")
         # Of two pushers the one that lists later sees both claims, so that at most one can find itself alone.
-        # Who made the version and withdrew the claim since the last listing has left the version itself.
+        # A pusher that finished since the last listing has withdrawn its claim, but its version is there.
         claims = [name for name in fileio.listdir(base) if str(name).startswith(f"{CLAIM}{version}-")]
         if len(claims) == 1 and not fileio.exists(target):
             break

@@ -31,7 +31,7 @@ LARGEST_MATRIX = 120  # classes; beyond, a confusion matrix is neither readable 
 ROW = 34  # height of a stage in the image of the lineage
 ARCS = 108  # width of the arcs beside it
 EARLIER = "earlier runs"
-# Of each section, who makes it and the artifacts that it reads.
+# The view function of each section and the artifacts that it reads.
 SECTIONS: dict[str, tuple[Callable[[Run], dict[str, Any] | None], tuple[str, ...]]] = {
     "data": (data.view, (EXAMPLES, STATISTICS, SCHEMA, ANOMALIES, PREVIOUS)),
     "training": (training.view, (TRAINING,)),
@@ -51,7 +51,7 @@ def build(run: Run, path: Path) -> None:
         notes = [run.lost[key] for key in artifacts if key in run.lost]
         try:
             sections[name] = view(dataclasses.replace(run, artifacts=present))
-        except Exception as error:  # a damaged file fails in as many ways as there are formats
+        except Exception as error:  # the kind of error depends on the format
             logging.exception("the section %s of the report", name)
             sections[name] = None
             among = ", ".join(present[key] for key in artifacts if key in present)

@@ -24,7 +24,7 @@ class Lost:
             return None
         try:
             return reader(uri)
-        except Exception as error:  # a damaged file fails in as many ways as there are formats
+        except Exception as error:  # the kind of error depends on the format
             logging.info("%s cannot be read", uri, exc_info=True)
             self._note(f"{name}: {uri} is damaged: {files.error_reason(error)}")
             return None

@@ -24,8 +24,8 @@ from components.imports import gc_paused
 
 INPUTS = {f.SERVING_DEFAULT: "examples", f.SERVE_IMAGES: "images", f.SERVE_TENSORS: "pixels"}
 BATCH = 128  # images a request to serve_images; they may be photographs of many megabytes
-SAMPLE = 8  # images of a batch that go to the other two signatures as well, of the first batch and then
-ONE_IN = 64  # as often as makes it one image in so many
+SAMPLE = 8  # images of a batch that also go to the other two signatures
+ONE_IN = 64  # about one image in so many goes to them
 ROWS = 32 * BATCH  # of a predictions file
 TOLERANCE = 1e-3  # between two signatures, in one process: by how much a probability may differ
 ANSWERS_FILE = "answers.json"
@@ -66,7 +66,7 @@ class Client:
 
         try:
             self._model = tf.saved_model.load(folder)  # kept: the signatures do not keep its variables alive
-        except Exception as error:  # whatever is wrong with the model is an answer, not a fault of the check
+        except Exception as error:  # any error here is a finding about the model, not a fault of the check
             raise ModelContractError(f"the model does not load: {_one_line(error)}") from error
         self._signatures: dict[str, Any] = {}
         for name, expected in INPUTS.items():

@@ -103,7 +103,7 @@ def _differences(client_report: client.ClientReport, evaluated: Pairs) -> list[s
     )
     if served.total() != evaluated.total():
         return [f"{served.total()} images were served, but {evaluated.total()} evaluated"]
-    moved = (served - evaluated).total()  # every image that left a cell is too many in another
+    moved = (served - evaluated).total()  # every image that left a cell is surplus in another
     if moved <= client_report.ties:
         return []
     pictures = served.total()

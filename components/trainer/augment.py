@@ -28,7 +28,7 @@ class Batch:
     index: tf.Tensor  # int64 [N]; the number of each image in its split, the same in all epochs
     epoch: tf.Tensor  # int64 scalar, from 0
     step: tf.Tensor  # int64 scalar, counted through all epochs
-    part: slice = FULL_BATCH  # which N images of the batch these are: they vary as they would among the others
+    part: slice = FULL_BATCH  # which N images of the batch these are: their augmentation does not depend on N
 
 
 Change = Callable[[Batch], Batch]

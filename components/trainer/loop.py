@@ -16,7 +16,7 @@ from components.trainer.checkpoint import Checkpoints
 from components.trainer.plan import Plan
 from components.trainer.record import Record
 
-_EXECUTION = 0.5  # seconds that one execution should take: as many steps as fit, and how soon Ctrl-C is heard
+_EXECUTION = 0.5  # seconds that one execution should take: as many steps as fit; it bounds the delay of Ctrl-C
 _STEPS_OF_WORKERS = 16  # steps an execution on several workers
 
 Step = Callable[..., tuple[tf.Tensor, tf.Tensor]]

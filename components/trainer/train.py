@@ -70,7 +70,7 @@ def train_and_export(fn_args: FnArgs, settings: Settings, strategy: tf.distribut
         )
         title = f"network {network + 1}/{settings.ensemble}, " if several else ""
         trainings.append(train(inputs, settings, strategy, logs if chief else None, title, network))
-        trainings[-1].checkpoints.save()  # what is trained stays, should a later one be stopped
+        trainings[-1].checkpoints.save()  # trained networks are kept if a later one is interrupted
     if chief:
         _write_results(fn_args, inputs, settings, trainings)
         for training in trainings:
@@ -81,7 +81,7 @@ def train_and_export(fn_args: FnArgs, settings: Settings, strategy: tf.distribut
 
 def _write_results(fn_args: FnArgs, inputs: Inputs, settings: Settings, trainings: list[State]) -> None:
     plan, views = trainings[0].plan, settings.test_time_views
-    # Copies outside the strategy, in float32: what is exported knows nothing of replicas or of this machine.
+    # Copies outside the strategy, in float32: the export must not depend on replicas or on this machine.
     copies = [networks.find(settings).build(settings, plan.classes) for _ in trainings]
     for copy, training in zip(copies, trainings):
         copy.set_weights(training.model.get_weights())

@@ -95,7 +95,7 @@ def _findings(config: Config) -> list[Finding]:
         findings += _state(config)
     except (Damaged, UserError) as error:
         return [*findings, Finding("ML Metadata", False, str(error))]
-    if holder is not None:  # last: until all else is fixed, the next run must know that it has to
+    if holder is not None:  # last: until everything else is fixed, the lock tells the next run to clean up
         text = f"left by process {holder}, which is gone"
         findings.append(Finding("lock", False, text, partial(_release, config)))
     return findings
@@ -127,7 +127,7 @@ def _state(config: Config) -> list[Finding]:
         findings.append(Finding("ML Metadata", True, f"{len(metadata.runs(store))} runs"))
     try:
         consistency.check(config)
-    except UserError as error:  # whose folders they are is not known: nothing is removed
+    except UserError as error:  # the owner of the folders is unknown: nothing is removed
         return [*findings, Finding("artifacts", False, str(error))]
     leftovers = repair.find(config, store, run_dir.run_ids(config))
     examples = (

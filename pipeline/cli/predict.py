@@ -27,7 +27,7 @@ from pipeline.tracking import metadata
 if TYPE_CHECKING:
     from components.example_gen.rejected import Rejected
 
-BATCH, BATCH_BYTES = 256, 64 << 20  # images, and bytes of them, that the model is asked about at once
+BATCH, BATCH_BYTES = 256, 64 << 20  # the largest batch, in images and in bytes
 _LINE = 4096  # characters of a name; paths are longer than what else is printed
 
 
@@ -68,7 +68,7 @@ def run(config: Config, paths: list[str], name: str | None, model: str | None, t
     named = {Path(text) for text in paths}
     failed = False
     while files:
-        with redirect_output(os.devnull):  # TensorFlow and libjpeg print what they think of a damaged file
+        with redirect_output(os.devnull):  # TensorFlow and libjpeg print messages about damaged files
             batch = _read_batch(files, named, config.data)
             images = [image for _, image in batch if isinstance(image, bytes)]
             answers = iter(_answers(served, model_path, images))
@@ -88,7 +88,7 @@ def _load(model_path: str) -> Any:
     try:
         model = tf.saved_model.load(model_path)
         model.signatures[features.SERVE_IMAGES]
-    except Exception as error:  # a damaged folder makes TensorFlow raise nearly anything
+    except Exception as error:  # TensorFlow raises many kinds of errors for a damaged folder
         raise UserError(
             f"the model {model_path} cannot be loaded ({_one_line(error)}): name another with --model, or push one "
             "with `image-pipeline run`"
@@ -126,7 +126,7 @@ def _read(file: Path, limit: int, named: bool) -> bytes:
     """
     if not named or file.is_file():
         return read_bytes(str(file), limit)
-    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK)  # a pipe that nobody writes to is not waited for
+    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK)  # do not wait for the writer of a pipe
     os.set_blocking(descriptor, True)
     with open(descriptor, "rb") as stream:
         return stream.read(limit + 1)

@@ -102,7 +102,7 @@ def _rows(config: Config) -> list[dict[str, Any]]:
             "served": served.get(run_id),
             "when": started.isoformat(sep=" ", timespec="minutes") if started else None,
             "name": recorded[run_id].pipeline if run_id in recorded else None,
-            # Of a run that was started in another run directory, only that one knows how it ended.
+            # Only its own run directory knows how a run ended.
             "ended": "unfinished" if run_dir.of_run(config, run_id).exists() else None,
         }
         if run_id in ended:

@@ -37,11 +37,11 @@ class StageTable:
         self._told = time.monotonic()
         self._status = ""
         self._share: float | None = None
-        self.left = "not run"  # what the stages that have not begun are called in the end
+        self.left = "not run"  # the final state of stages that did not start
         self._tenth = -1
         self._live: Live | None = None
         if self.console.is_terminal:
-            # What the libraries print goes to the log by its descriptor; rich must not fetch it back.
+            # The libraries' output goes to the log by file descriptor; rich must not redirect it.
             self._live = Live(
                 console=self.console,
                 get_renderable=self._table,

@@ -49,7 +49,7 @@ def _newest_artifacts(config: Config) -> dict[tuple[str, str], tuple[int, str]]:
     """Return the highest execution id of the folders <name>/<stage>/<key>/<id>, and its folder, by (name, stage)."""
     root, name = os.path.split(run_dir.artifacts(config))
     newest = {}
-    # A folder of artifacts that is not in the run directory may be shared: of it, only what this pipeline made counts.
+    # An artifacts folder outside the run directory may be shared: only this pipeline's artifacts in it count.
     for pipeline in [name] if config.artifacts_dir else files.names(root):
         for stage in files.names(f"{root}/{pipeline}"):
             numbers = [
@@ -69,7 +69,7 @@ def _latest_run(config: Config) -> str | None:
     for file in reversed(run_dir.results(config)):
         try:
             stages = json.loads(file.read_bytes())["stages"].values()
-        except (OSError, ValueError, KeyError, AttributeError):  # half-written: told elsewhere
+        except (OSError, ValueError, KeyError, AttributeError):  # incomplete: reported elsewhere
             continue
         if any(stage["state"] in ("done", "cached") for stage in stages):
             return file.parent.name

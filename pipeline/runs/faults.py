@@ -88,7 +88,7 @@ def _full(config: Config, path: str | None) -> str:
         usage, nearest[folder] = shutil.disk_usage(existing), os.stat(existing).st_dev
         if usage.free < _ROOM:
             full.setdefault(nearest[folder], f"the file system of {folder} ({usage.free / 1e6:.1f} MB free)")
-    if not full and path:  # room was made when what was half-written was removed
+    if not full and path:  # removing the incomplete files freed space
         device = os.stat(next(parent for parent in _upwards(path) if os.path.exists(parent))).st_dev
         local = [folder for folder in local if nearest[folder] == device][:1] or [path]
     return " and ".join(full.values()) or f"the file system of {' or '.join(local)}"

@@ -91,7 +91,7 @@ def _incomplete(config: Config, store: mlmd.MetadataStore, dead: Iterable[metada
         stage = "/".join((root, *node))
         if stage not in keys:
             keys[stage] = [key for key in files.names(stage) if key != _SYSTEM]
-            if config.metadata.url is None:  # TFX does not say whose they are; here no one else runs anything
+            if config.metadata.url is None:  # TFX does not record the owner; nothing else runs in this directory
                 working = f"{stage}/{_SYSTEM}/stateful_working_dir"
                 folders += [f"{working}/{name}" for name in files.names(working)]
         folders += [f"{stage}/{key}/{execution.id}" for key in keys[stage]]

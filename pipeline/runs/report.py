@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from components.report.run import Step
 
 INDEX_FILE = "index.html"  # of all runs, in the run directory
-# The artifacts that the report reads, by the stage and the key under which they were put out.
+# The artifacts that the report reads, by stage and output key.
 _READ = {
     "examples": ("ExampleGen", "examples"),
     "statistics": ("StatisticsGen", "statistics"),
@@ -118,9 +118,11 @@ def _steps(store: mlmd.MetadataStore, stages: dict[str, metadata.Stage]) -> list
     for name, stage in stages.items():
         read: list[Artifact] = []
         outputs: list[Artifact] = []
-        resolves = stage.execution.type.endswith(".Resolver")  # it makes nothing: what it found is what it read
+        resolves = stage.execution.type.endswith(
+            ".Resolver"
+        )  # a resolver has no outputs of its own: they are its inputs
         for event in events:
-            if event.execution_id == stage.execution.id and event.artifact.state in metadata.WHOLE:
+            if event.execution_id == stage.execution.id and event.artifact.state in metadata.COMPLETE:
                 artifact = Artifact(event.artifact.id, event.key, event.artifact.type, event.artifact.uri)
                 (outputs if event.is_output and not resolves else read).append(artifact)
         steps.append(Step(name, read, outputs))
@@ -146,7 +148,7 @@ def _baseline_predictions(store: mlmd.MetadataStore, stages: dict[str, metadata.
     readers = {event.execution_id for event in graph.events_of_artifacts(store, [model.id]) if not event.is_output}
     events = graph.events_of_executions(store, readers)
     predictions = [event.artifact for event in events if event.is_output and event.key == "predictions"]
-    return next((artifact for artifact in reversed(predictions) if artifact.state in metadata.WHOLE), None)
+    return next((artifact for artifact in reversed(predictions) if artifact.state in metadata.COMPLETE), None)
 
 
 def _register(store: mlmd.MetadataStore, run: metadata.Run, path: Path) -> None:

@@ -65,7 +65,7 @@ def collect_result(config: Config, state: RunState) -> Result:
     )
     try:
         _add_what_was_made(result, config)
-    except Exception as error:  # the disk is full, for example: what ended the run before is what is told
+    except Exception as error:  # for example a full disk: the earlier error is the one to report
         logging.exception("what the run has made cannot be read")
         state.error = state.error or error
     if number := state.signal:

@@ -155,7 +155,7 @@ def _artifacts(config: Config, every: Iterable[Artifact], needed: set[int]) -> I
     holds = [artifact.uri for artifact in every if artifact.id in needed]
     by_uri: dict[str, list[Artifact]] = {}
     for artifact in every:
-        if artifact.id not in needed and artifact.uri.startswith(root) and artifact.state in metadata.WHOLE:
+        if artifact.id not in needed and artifact.uri.startswith(root) and artifact.state in metadata.COMPLETE:
             by_uri.setdefault(artifact.uri, []).append(artifact)
     for uri, artifacts in sorted(by_uri.items(), key=lambda item: item[1][0].id):
         if not any(f"{held}/".startswith(f"{uri}/") or f"{uri}/".startswith(f"{held}/") for held in holds):

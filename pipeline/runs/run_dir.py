@@ -158,7 +158,7 @@ class Lock:
     """The held lock of a run directory."""
 
     died: bool  # whether the process that held it last ended without releasing it, as after a kill
-    mark: bool = False  # whether this one must not be released: what it left incomplete is the next run's to fix
+    mark: bool = False  # whether this lock must not be released: the next run fixes what is incomplete
 
 
 @contextmanager
@@ -186,7 +186,7 @@ def locked(config: Config) -> Iterator[Lock]:
         died = os.fstat(descriptor).st_size > 0
         os.truncate(descriptor, 0)
         os.write(descriptor, f"{os.getpid()}\n".encode())
-        os.fsync(descriptor)  # the mark outlives a power cut
+        os.fsync(descriptor)  # the mark survives a power cut
         lock = Lock(died)
         yield lock
         if not lock.mark:

@@ -83,7 +83,7 @@ class ArtifactGraph:
 
     def __init__(self, store: mlmd.MetadataStore) -> None:
         self._store = store
-        # Cached executions made nothing, and resolvers only looked.
+        # Cached executions and resolvers have no outputs of their own.
         self._executions = {
             execution.id: execution
             for execution in store.get_executions()

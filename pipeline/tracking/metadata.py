@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import unquote
 
-os.environ.setdefault("GLOG_minloglevel", "3")  # ml-metadata tells of every connection; its errors are raised as well
+os.environ.setdefault("GLOG_minloglevel", "3")  # ml-metadata logs every connection; its errors are also raised
 
 import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2 as pb
@@ -25,11 +25,11 @@ from pipeline.tracking import server_url
 Execution: TypeAlias = pb.Execution
 Artifact: TypeAlias = pb.Artifact
 
-WHOLE = (Artifact.LIVE, Artifact.MARKED_FOR_DELETION, Artifact.DELETED)  # the states of what was put out whole
+COMPLETE = (Artifact.LIVE, Artifact.MARKED_FOR_DELETION, Artifact.DELETED)  # the states of complete outputs
 
 _RUN = "pipeline_run"  # TFX's name of the type of context that a run is
 
-# Of an execution that found files of others in its output folders, and wrote nothing.
+# The mark of an execution that found foreign files in its output folders and wrote nothing.
 OUTPUTS_OF_OTHERS = "outputs_of_others"
 
 # The events of an artifact and an execution.
@@ -72,7 +72,7 @@ def exists(config: Config) -> bool:
     return file.exists() and file.stat().st_size > 0
 
 
-# What the servers say where two processes make the tables of one empty database; the later one has to come again.
+# The servers' errors if two processes create the tables of an empty database; the later one must retry.
 _MADE_TWICE = re.compile("concurrent connection|duplicate key|already exists|deadlock", re.IGNORECASE)
 _TRIES, _PAUSE = 40, 0.25  # seconds between tries
 
@@ -186,7 +186,7 @@ def latest_live(stages: dict[str, Stage], stage: str, key: str) -> Artifact | No
 def latest_complete(stages: dict[str, Stage], stage: str, key: str) -> Artifact | None:
     """Return the latest complete artifact of an output key, also one removed since, or None."""
     outputs = stages[stage].outputs.get(key, []) if stage in stages else []
-    return next((artifact for artifact in reversed(outputs) if artifact.state in WHOLE), None)
+    return next((artifact for artifact in reversed(outputs) if artifact.state in COMPLETE), None)
 
 
 def _outputs(store: mlmd.MetadataStore, execution_ids: list[int]) -> dict[int, dict[str, list[Artifact]]]:

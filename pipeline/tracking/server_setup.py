@@ -41,8 +41,8 @@ def on_server(store: mlmd.MetadataStore, kind: str, ir: Any) -> Iterator[None]:
     if kind == "postgresql":
         refuse_backslashes(ir)
     register(store, ir)
-    # TFX's cache takes the artifacts that it asks for to come in the order in which it asks. PostgreSQL has no order:
-    # of a stage with two outputs, each would be found under the key of the other.
+    # TFX's cache expects the artifacts in the order in which it asks for them. PostgreSQL has no order:
+    # the two outputs of a stage could be swapped.
     unordered = mlmd.MetadataStore.get_artifacts_by_id
 
     def in_order(self: mlmd.MetadataStore, artifact_ids: Sequence[int], *more: Any, **named: Any) -> list[pb.Artifact]:

@@ -44,7 +44,7 @@ def split(url: str) -> SplitResult:
             and re.fullmatch("/[^/@]+/?", parts.path)
             and (parts.port or True)
         )
-    except ValueError:  # what stands at the place of the port is no number
+    except ValueError:  # the port is not a number
         is_complete = None
     if not is_complete or parts.query or parts.fragment:
         raise ValueError(

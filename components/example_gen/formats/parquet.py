@@ -112,7 +112,7 @@ def _opened(path: str) -> Iterator[Any]:
             yield pyarrow.parquet.ParquetFile(readable, buffer_size=_BUFFER)
     except UserError:
         raise
-    except Exception as error:  # damage makes Arrow raise nearly anything
+    except Exception as error:  # Arrow raises many kinds of errors for damaged files
         raise _damaged(path, error) from error
 
 

@@ -54,7 +54,7 @@ def on_google_cloud(command: Callable[[Any, argparse.Namespace], int]) -> Callab
     """Wrap `command`: hide the warnings of Google's libraries, and turn a refusal of Google Cloud into one line."""
 
     def run(args: argparse.Namespace) -> int:
-        # They say that they leave Python 3.10 behind, which TFX decides, and each try of theirs that failed.
+        # They warn that they will drop Python 3.10, which TFX requires, and about each failed attempt.
         logging.getLogger("google").setLevel(logging.ERROR)
         logging.getLogger("urllib3").setLevel(logging.ERROR)
         warnings.filterwarnings("ignore", r"You are using a (non-supported )?Python version", FutureWarning)

@@ -79,7 +79,7 @@ class _BeamOperator(BeamExecutorOperator):
         return super().run_executor(execution_info, make_pipeline)
 
 
-# What launches a kind of stage in place of TFX's own operator.
+# The launchers that replace TFX's operators, by kind of stage.
 EXECUTOR_OPERATORS = {BeamExecutableSpec: _BeamOperator}
 
 

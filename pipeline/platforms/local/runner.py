@@ -43,7 +43,7 @@ def run(config: Config, first_stage: str | None, last_stage: str | None, out: Te
             asks = {"WarmStart": "--warm-start", "Tuner": "--tune N"}[stage]
             raise UserError(f"{option} {stage}: that stage is only in a run with {asks}")
     source = sources.locate(config.data.source, config.data.cache_dir)
-    metadata.connection(config)  # a URL that cannot be one is refused before anything is made
+    metadata.connection(config)  # an invalid URL is refused before anything is created
     run_dir.create(config)
     with signals.raised() as stop_signals, run_dir.locked(config) as lock:
         consistency.check(config)
@@ -81,7 +81,7 @@ def run(config: Config, first_stage: str | None, last_stage: str | None, out: Te
                     screen.status("writing the report")
                     result.report = report.make_if_possible(config, run_id)
                     screen.status("")
-                except KeyboardInterrupt:  # the run is over: what was pushed, for example, is
+                except KeyboardInterrupt:  # the run is over: a push, for example, is done
                     logging.warning("a signal stopped the report")
             _write(config, result, lock)
     return result
@@ -130,7 +130,7 @@ class _RunObserver:
         if config.trainer.strategy not in ("auto", "cpu"):
             from components.trainer import strategy
 
-            # What is not there is missed now, not after the data is read.
+            # Fail now if it is missing, not after the data was read.
             strategy.make_strategy(config.trainer.strategy, config.trainer.tpu)
         ir = compile_ir(config, source)
         self._schema = curated_schema.describe(config)
@@ -140,7 +140,7 @@ class _RunObserver:
 
             run_options = pipeline_pb2.RunOptions()
             part = run_options.partial_run
-            if first:  # by its id: TFX would take the latest by the clock, which may have been put back
+            if first:  # by id: TFX would take the latest by the clock, which may have been set back
                 part.snapshot_settings.base_pipeline_run_strategy.base_run_id = _base_run(config, first)
             else:
                 part.snapshot_settings.latest_pipeline_run_strategy.SetInParent()
@@ -151,7 +151,7 @@ class _RunObserver:
 
         from pipeline.platforms.local import dag_runner
 
-        logging.set_verbosity(logging.INFO)  # the log is read when something went wrong: then all of it is wanted
+        logging.set_verbosity(logging.INFO)  # the log is read when something went wrong, so nothing is filtered
         runtime_parameter_utils.substitute_runtime_parameter(ir, {"pipeline-run-id": self._state.run_id})
         progress.listen(self._screen.progress)
         server: AbstractContextManager[None] = nullcontext()

@@ -22,13 +22,13 @@ from pipeline.platforms.vertex.config import Vertex
 
 SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 TIMEOUT = 30.0  # seconds that one request waits for its answer
-RETRY_DEADLINE = 300.0  # seconds that one request is asked again where the answer does not come
+RETRY_DEADLINE = 300.0  # seconds for which a request is retried if there is no response
 SHORT = 20.0  # the same, before anything was sent
-FIRST_WAIT = 1.0  # seconds before it is asked again, doubled each time
+FIRST_WAIT = 1.0  # seconds before the first retry, doubled each time
 LOGIN = "gcloud auth application-default login"
 CONSOLE = "https://console.cloud.google.com"
 
-LOST = (  # it may have been done, or not
+LOST = (  # the request may or may not have been executed
     exceptions.InternalServerError,
     exceptions.BadGateway,
     exceptions.ServiceUnavailable,
@@ -137,7 +137,7 @@ def connect(vertex: Vertex) -> Cloud:
     assert vertex.project  # the command line sees to it
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of a missing quota project: told where Google refuses for its lack
+            warnings.simplefilter("ignore")  # about a missing quota project: reported if Google refuses because of it
             credentials, _ = google.auth.default(scopes=SCOPES)
     except DefaultCredentialsError as error:
         hint = _first(error) if "GOOGLE_APPLICATION_CREDENTIALS" in os.environ else "there are none"

@@ -79,7 +79,7 @@ def spec(config: Config) -> dict[str, Any]:
         if isinstance(node, BaseComponent):
             code = fingerprint.of_stage(node, drivers.get(name, []), contents.get(name, b""))
             node.exec_properties["code_fingerprint"] = code
-    # Schema 2.1: in 2.0 TFX's executor does not see what the driver of ExampleGen found out.
+    # Schema 2.1: in 2.0 TFX's executor does not see the results of ExampleGen's driver.
     runner = kubeflow.KubeflowV2DagRunner(
         kubeflow.KubeflowV2DagRunnerConfig(default_image=names.image(config), use_pipeline_spec_2_1=True)
     )

@@ -8,7 +8,7 @@ from components.example_gen.formats import detect
 from pipeline.config import Config
 
 IMAGE_ROOT = "/pipeline"  # where the Dockerfile puts this project
-NO_PROJECT = "PROJECT"  # stands in a spec that was compiled without one; it can be read, not submitted
+NO_PROJECT = "PROJECT"  # placeholder in a spec compiled without a project: such a spec cannot be submitted
 
 
 def project(config: Config) -> str:

@@ -25,7 +25,7 @@ class Requirements:
     """The resources and permissions that the job needs."""
 
     bucket: str
-    bucket_is_guessed: bool  # nobody named it: another's bucket of that name must not get the data
+    bucket_is_guessed: bool  # a default name: data must not go to another project's bucket of that name
     data: str | None  # gs://… that the pipeline reads
     images: tuple[str, ...]
     services: tuple[str, ...]  # APIs, as aiplatform.googleapis.com
@@ -39,7 +39,7 @@ class Requirements:
 class Finding:
     text: str
     fix: str = ""  # a command
-    missing: bool = True  # False: worth knowing, and the job is sent
+    missing: bool = True  # False: only a note, and the job is sent
 
     def __str__(self) -> str:
         return f"{self.text}: {self.fix}" if self.fix else self.text

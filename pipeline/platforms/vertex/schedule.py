@@ -65,7 +65,7 @@ def delete(config: Config) -> int:
     try:
         schedules = find(client, cloud, config.name)
         for schedule in schedules:
-            with contextlib.suppress(exceptions.NotFound):  # gone, and the answer to that was lost
+            with contextlib.suppress(exceptions.NotFound):  # already deleted; the response was lost
                 client.delete_schedule(name=schedule.name, retry=retry_transient(), timeout=TIMEOUT)
             print(f"deleted   {schedule.cron} ({schedule.name})")
     except FAILED as error:
@@ -105,7 +105,7 @@ def _create(client: ScheduleServiceClient, cloud: Cloud, pipeline: str, job: Pip
     schedule = Schedule(
         display_name=pipeline,
         cron=cron,
-        max_concurrent_run_count=1,  # a run that is late is not overtaken by the next
+        max_concurrent_run_count=1,  # the next run waits for a late one
         create_pipeline_job_request=CreatePipelineJobRequest(parent=cloud.parent, pipeline_job=job),
     )
     try:

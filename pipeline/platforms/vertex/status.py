@@ -45,7 +45,7 @@ STATES = {
     Task.CANCELLED: "stopped",
     Task.NOT_TRIGGERED: "not run",
 }
-PACE = (2.0, 15.0)  # seconds between two looks: the first, growing to the last
+PACE = (2.0, 15.0)  # seconds between two polls: from the first value, growing to the second
 NAME = re.compile(r"projects/(?P<project>[^/]+)/locations/(?P<region>[^/]+)/pipelineJobs/[^/]+")
 RAISED = re.compile(r"(?P<type>[A-Za-z_][\w.]*(Error|Exception|Refused|Interrupt|Exit|Warning)\w*)(: |$)")
 

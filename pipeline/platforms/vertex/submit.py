@@ -36,7 +36,7 @@ from pipeline.platforms.vertex.cloud import (
 )
 from pipeline.platforms.vertex.preflight import Requirements, check
 
-CONTENT = "content"  # the label that tells whether a job is the one that we wanted: a hash of all that was sent
+CONTENT = "content"  # the label that identifies a job: a hash of all that was sent
 SERVICES = ("aiplatform", "artifactregistry", "compute", "storage")
 CREATE = ("aiplatform.pipelineJobs.create", "aiplatform.pipelineJobs.get", "aiplatform.pipelineJobs.list")
 
@@ -99,7 +99,7 @@ def build(config: Config, cloud: Cloud, spec: Path | None, parameters: Sequence[
             )
         except (ValueError, KeyError, TypeError) as error:
             raise UserError(f"{spec} cannot be made a job of Vertex AI: {explain(error)}") from None
-    # Its submit() would make a missing bucket by itself, open it to the default account, and could not be asked twice.
+    # Its submit() would create a missing bucket, open it to the default account, and could not be repeated safely.
     job = PipelineJob(
         display_name=config.name,
         pipeline_spec=built.pipeline_spec,
