@@ -1,7 +1,7 @@
 """The base class of the configuration's sections, their common types, and marks on their fields.
 
-Each stage declares its section beside its code (`components/<stage>/config.py`); `pipeline/config.py` composes them. A
-field says in `description` what it means and in which unit; its type and its bounds say what it may be.
+Each stage declares its section beside its code (`components/<stage>/config.py`); `pipeline/config.py` composes them.
+The `description` of a field gives its meaning and unit, its type and bounds the valid values.
 """
 
 from __future__ import annotations

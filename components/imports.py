@@ -11,7 +11,7 @@ from contextlib import contextmanager
 def gc_paused() -> Iterator[None]:
     """Pause the garbage collector during heavy imports (a third faster) and freeze the imported objects afterwards.
 
-    It makes a million objects that stay, and the collector would search among them again and again.
+    The imports create a million permanent objects, which the collector would scan repeatedly.
     """
     gc.disable()
     try:

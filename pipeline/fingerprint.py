@@ -3,8 +3,8 @@
 TFX's cache key covers neither, so an edited stage would be served from a stale cache. The fingerprint is added to the
 parameters of each stage, which are part of the key.
 
-The code of a stage is what it names itself, as the class of its executor or the function of a parameter, and all of
-this project that this imports, directly or not, but for what only words messages.
+The code of a stage is the classes and functions that it names (its executor, functions among its parameters) and all
+modules of this project that these import, directly or not, except those that only format messages.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ def check(gates: Iterable[Gate], measured: Mapping[str, Any], baseline: str) -> 
 
     Args:
       measured: the metrics in result.json: the summary of contracts/evaluation.py.
-      baseline: how the baseline is called; gates of a drop are left out where there was none.
+      baseline: the name of the baseline; without one, gates on a drop are skipped.
     """
     checks = []
     for gate in gates:

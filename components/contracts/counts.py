@@ -1,7 +1,7 @@
 """The record counts of an Examples artifact, and the check that it still has them all.
 
-TensorFlow takes a gzipped file that was cut short for a short file, without a word. Every stage that reads examples
-compares what it read with what ExampleGen counted.
+TensorFlow reads a truncated gzipped file as a short one, without an error. Every stage that reads examples compares
+what it read with what ExampleGen counted.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Counts:
       splits: images by split and class.
       rejected: images that were left out.
       ignored: files that are no images.
-      notes: a line each on how the source was understood.
+      notes: lines on how the source was interpreted.
       reoriented: images that were re-encoded to be upright, as their EXIF orientation says.
     """
 

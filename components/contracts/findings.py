@@ -33,7 +33,7 @@ class Finding:
       action: "stop" or "warn".
       message: one line for people: what was found, where, with examples, and what to do.
       count: images concerned; of an anomaly, 1.
-      examples: up to KEPT of what was found, names as they are; the keys depend on the kind.
+      examples: up to KEPT examples with unescaped names; the keys depend on the kind.
     """
 
     kind: str

@@ -1,6 +1,6 @@
 """The metrics of a classifier: the name, the label, the format, which way is better, and how each is computed.
 
-Whatever shows, compares or gates metrics goes through METRICS: a new one is a function and a row here.
+All code that shows, compares or gates metrics uses METRICS: a new metric is a function and a row here.
 """
 
 from __future__ import annotations
@@ -122,11 +122,11 @@ class Metric:
       name: in artifacts, in result.json and in `evaluator.gates`.
       label: for people.
       compute: None where it has no meaning.
-      standard_error: of a metric that is a mean over images; its interval is made of it.
+      standard_error: of a metric that is a mean over images; gives its interval.
       share: a fraction of the images, which has Wilson's interval.
       percent: shown in percent; its differences are in points.
       higher_is_better: else lower is.
-      of_class: what it is called in the slice of a class; empty where it is measured over the whole split alone.
+      of_class: its name in the slice of a class; empty if it is measured only over the whole split.
     """
 
     name: str
@@ -209,8 +209,8 @@ def numbers(tally: Tally, bounds: Mapping[str, float] | None = None) -> dict[str
 
     Args:
       tally: of at least one image.
-      bounds: the metrics whose interval is to be computed as well, and its confidence level. TFMA holds a model against
-        numbers alone, so that an end of an interval is a number of its own: see `bound_name`.
+      bounds: the metrics whose interval is computed too, with its confidence level. TFMA compares only numbers with
+        thresholds, so each end of an interval is a metric of its own: see `bound_name`.
     """
     values: dict[str, float] = {COUNT: tally.count}
     for metric in METRICS.values():

@@ -1,6 +1,6 @@
 """The served model's predictions for the test images: files of ServingCheck, one array per column, one row per image.
 
-Needs NumPy alone: the client of the model that writes them has little else.
+Needs only NumPy, because the client that writes them has little else.
 """
 
 from __future__ import annotations

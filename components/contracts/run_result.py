@@ -39,7 +39,7 @@ class Result:
     """The result of one run; scripts rely on `to_json`.
 
     Attributes:
-      exit_code: of the command; STILL_RUNNING where one of the run's stages makes its page.
+      exit_code: of the command; STILL_RUNNING if a stage of the run writes the page.
       stages: of each that ran {"state", "seconds", "cpu_seconds", "peak_bytes"}.
       counts: images a split, and rejected.
       notes: how the source was understood.
@@ -49,7 +49,7 @@ class Result:
       trials: of the Tuner, the best first, as contracts/tuning.py reads them.
       findings: of the gate, with a few examples each.
       pushed: {"version", "path"}
-      served: what is served in the end: {"version", "is": the version that it is a copy of, after a rollback}
+      served: the served version at the end: {"version", "is": the version that it copies, after a rollback}
       report: path of the page; None where it could not be made.
       versions: of Python and the libraries.
     """

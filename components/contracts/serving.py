@@ -16,8 +16,8 @@ class ServingReport:
     Attributes:
       blessed: whether the model is fit to serve.
       reasons: why it is not, a line each.
-      images: images that were answered.
-      compared: of these, those that all three signatures answered.
+      pictures: images with a prediction.
+      compared: of these, images for which all three signatures were compared.
       ties: images whose two highest probabilities are nearly the same.
     """
 

@@ -82,8 +82,8 @@ def missing_classes(counts: Mapping[str, Mapping[str, int]], action: str) -> Ite
 
     `counts` holds the images of each class of each split.
 
-    A schema cannot tell: one that is inferred lists no classes where there are more than 100, and one that is
-    curated asks for no class.
+    The schema does not check this: an inferred one lists no classes if there are more than 100, and a curated one
+    requires no class.
     """
     for split in f.SPLITS:
         if not sum(counts.get(split, {}).values()):

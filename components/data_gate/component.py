@@ -37,7 +37,7 @@ class DataGateSpec(types.ComponentSpec):
 class DataGate(base_beam_component.BaseBeamComponent):
     """Checks the data by the earlier stages' artifacts and by its pixels.
 
-    Its output `findings` exists only where the run may go on: every stage downstream waits for it.
+    Its output `findings` exists only if the run may continue: every downstream stage waits for it.
     """
 
     SPEC_CLASS = DataGateSpec

@@ -1,7 +1,7 @@
 """Images with exactly the same pixels: across splits, under more than one class, or twice in one split.
 
-Through Beam, grouped by the hash of the pixels: of each image only its hash, class and source leave the
-reader, and of each group only a few images are kept, so memory does not grow with the data.
+Beam groups the images by the hash of their pixels. Only hash, class and source of an image leave the reader, and only a
+few images of a group are kept, so memory does not grow with the data.
 """
 
 from __future__ import annotations

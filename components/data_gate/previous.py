@@ -10,9 +10,9 @@ from tfx.types import Artifact
 class LatestAcceptedData(resolver.ResolverStrategy):
     """Resolves `previous` to the latest findings older than the `statistics` of this run, or to nothing.
 
-    The gate keeps findings of accepted data only, so data that was refused never becomes the measure. As only
-    what is older than the statistics counts, the same data has the same `previous` for ever: a run of it
-    again, also after a run of other data, is served from cache.
+    The gate stores findings only for accepted data, so refused data is never compared with. Only findings older than
+    the statistics count, so the same data always has the same `previous`: a repeated run comes from the cache, even
+    after a run of other data.
     """
 
     def resolve_artifacts(

@@ -17,8 +17,8 @@ from components.contracts.model import SAVED_MODEL_FILE
 class LatestOtherBlessedModelStrategy(ResolverStrategy):
     """Resolves to the latest blessed model that is not the candidate and whose files exist.
 
-    TFX's own LatestBlessedModelStrategy would resolve the candidate itself once it has been blessed: a
-    second, identical run would then compare it with itself, and run the Evaluator again to do so.
+    TFX's LatestBlessedModelStrategy would resolve the candidate itself once it is blessed: a second, identical run
+    would run the Evaluator again and compare the model with itself.
 
     Inputs: `candidate` (the Model to be compared), `model` and `model_blessing` (all Model and ModelBlessing
     artifacts of the pipeline). Outputs of the same names: `model` and `model_blessing` hold one artifact

@@ -1,9 +1,8 @@
 """The metrics of a classifier as one TFMA metric that passes over every image once per slice.
 
-TFMA's own metrics would do the sums too, but not for every data set: its top-3 fails with two classes, its
-label indices make nonsense of a baseline that was trained with other classes, and together they take about
-five times the CPU. Here labels are class names, so that a baseline is measured by what it answers, whatever
-order its classes have.
+TFMA's own metrics do not fit every data set: top-3 fails with two classes, label indices are wrong for a baseline that
+was trained with other classes, and together they take about five times the CPU. Here labels are class names, so a
+baseline is measured correctly whatever the order of its classes.
 """
 
 from __future__ import annotations

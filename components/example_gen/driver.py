@@ -1,7 +1,7 @@
 """The driver behind ImageExampleGen: resolves spans and versions as TFX does, and fingerprints content.
 
-TFX's own fingerprint is of sizes and times: it misses an edit that keeps the size within a second, and takes a `touch`
-for one. This one is of the names and bytes of all files at the source's path; the executor reads no others.
+TFX's fingerprint covers sizes and times: it misses an edit within a second that keeps the size, and changes after a
+`touch`. This one covers the names and bytes of all files at the source's path; the executor reads no others.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The Beam executor behind ImageExampleGen: two passes over the source, nothing larger than one unit in memory.
 
 First pass: each unit is read and its images are decoded into shuffle files (shuffle_files.py). Then classes and splits
-are settled (plan.py). Second pass: each shuffle file becomes one shard of each split that it has examples of. Shards
+are resolved (plan.py). Second pass: each shuffle file becomes one shard of each split that it has examples of. Shards
 are written by name, not by Beam's sink: a retried bundle overwrites its own shard, and the same data gives the same
 bytes.
 """

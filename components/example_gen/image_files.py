@@ -1,8 +1,8 @@
 """The structure of JPEG and PNG files: headers, orientation, and the parts that are stored.
 
-Stored is what a decoder needs for the pixels. All else is dropped, without encoding anything again: EXIF with its GPS
-position and thumbnail, XMP, IPTC, comments, text, colour profiles (TensorFlow applies none), and what lies behind the
-end: a phone's video, the other images of an MPO file.
+Only what a decoder needs for the pixels is stored. Everything else is dropped without re-encoding: EXIF with its GPS
+position and thumbnail, XMP, IPTC, comments, text, colour profiles (TensorFlow applies none), and data after the end: a
+phone's video, the other images of an MPO file.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Png(NamedTuple):
 def is_plain_jpeg(raw: bytes) -> bool:
     """Return True if `jpeg` would store the file unchanged (eight bits, sequential or progressive); False if unsure.
 
-    In a tenth of the time, which tells where images are small.
+    It takes a tenth of the time, which matters for small images.
     """
     return raw.startswith(_JFIF) and raw.find(b"\xff\xd9") == len(raw) - 2 and not _NOT_PLAIN.search(raw, 20)
 

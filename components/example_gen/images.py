@@ -1,11 +1,11 @@
 """One image: from the bytes of a file to the bytes that are stored, and the pixels that TensorFlow finds in them.
 
-What is stored is a JPEG, PNG or BMP that TensorFlow turns into exactly the pixels found here, by the operation that
-Transform and the exported model run: decode_image(channels=3, expand_animations=False). That is the file as found, less
-what its pixels do not need (image_files.py), where TensorFlow reads such files as others do; else the (first) image as
-an RGB PNG. GIF is never kept: TensorFlow decodes a whole animation for its first frame, blackens what is clear, and
+The stored image is a JPEG, PNG or BMP that TensorFlow decodes to exactly the pixels found here, by the operation that
+Transform and the exported model run: decode_image(channels=3, expand_animations=False). It is the original file without
+metadata (image_files.py) if TensorFlow decodes such files like other decoders; else the (first) image as an RGB PNG.
+GIF is never stored as it is: TensorFlow decodes a whole animation for its first frame, blackens what is clear, and
 fails on files that all others read. Alpha is dropped, not blended, because TensorFlow does so. EXIF orientation, which
-TensorFlow ignores, is applied: the image that is stored is upright.
+TensorFlow ignores, is applied: the stored image is upright.
 """
 
 from __future__ import annotations

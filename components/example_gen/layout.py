@@ -1,8 +1,8 @@
 """The split and class of each folder of images, by one rule for folders on disk and inside archives.
 
 `train/<class>/…` with `test/<class>/…` and `validation/<class>/…` (by any name that split_names knows), plain
-`<class>/…`, or `<class>/train/…` with `<class>/test/…`. A single folder around all of it is looked through, and one
-that repeats a split's name or lies in each split. Folders below a class belong to that class.
+`<class>/…`, or `<class>/train/…` with `<class>/test/…`. A single enclosing folder is skipped, as is one that repeats a
+split's name or is in each split. Folders below a class belong to that class.
 """
 
 from __future__ import annotations
@@ -63,8 +63,9 @@ def locate_folders(
     Args:
       filled: the folders with files directly in them.
       folders: all folders.
-      what: names the source.
-      described: files that are not images, named where there are no class folders: they may hold the labels.
+      title: of the source, for messages.
+      described: files that are not images, listed in the message if there are no class folders: they may hold the
+        labels.
 
     Raises:
       UserError: there are no files, no class folders, only one class, or splits and classes cannot be told apart.

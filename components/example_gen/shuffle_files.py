@@ -1,7 +1,7 @@
 """The first pass over a unit: every image is decoded once and goes to a shuffle file as an unfinished tf.Example.
 
-What it lacks is its label: classes and splits can be settled only when all images have been seen. A shuffle file
-holds the examples one behind the other; beside it lies an index of their hashes, lengths and groups.
+It lacks its label: classes and splits can be resolved only after all images were read. A shuffle file holds the
+examples in sequence; beside it is an index of their hashes, lengths and groups.
 """
 
 from __future__ import annotations

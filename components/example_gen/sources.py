@@ -27,8 +27,8 @@ _PLACEHOLDERS = (["SPAN"], ["SPAN", "VERSION"], ["DD", "MM", "YYYY"], ["DD", "MM
 def locate(source: str, cache_dir: str) -> Source:
     """Describe the data set or path that the user gives as the source, which may also be a pattern of files.
 
-    Lists folders and looks into the beginning of files; does not download. Remote paths (gs://) are told apart by
-    their names, and looked at when the run starts.
+    Lists folders and looks into the beginning of files; does not download. The format of a remote path (gs://) follows
+    from its name; it is accessed when the run starts.
 
     Raises:
       UserError: there is nothing there, or nothing that can be data.

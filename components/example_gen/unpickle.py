@@ -1,8 +1,8 @@
 """A safe unpickler that reads numpy arrays and plain containers, and nothing else.
 
-An ordinary unpickler calls what the file names. This one knows four names (those with which arrays and bytes are
-pickled, by numpy 1 and 2, Python 2 and 3), gives each a stand-in of its own that checks what it is handed, and
-refuses every other name and every operation that is not needed for them.
+An ordinary unpickler calls whatever the file names. This one accepts four names (those that numpy 1 and 2, Python 2 and
+3 use for arrays and bytes), replaces each by a stand-in that checks its arguments, and refuses every other name and
+every operation that these do not need.
 """
 
 from __future__ import annotations

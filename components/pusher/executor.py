@@ -26,15 +26,14 @@ CLAIM = ".claim-"  # <base_directory>/.claim-<version>-<uuid>: on object stores,
 class Executor(tfx_pusher.Executor):
     """TFX's Pusher with versions that never collide and become visible only when complete.
 
-    On a file system the model is copied beside the versions under a hidden name, which TensorFlow Serving
-    ignores, and renamed in one step; whoever comes second to a version takes the next. Object stores cannot
-    rename a folder: there a version is claimed with a file of its own, and `saved_model.pb` is written last.
+    On a file system the model is copied beside the versions under a hidden name, which TensorFlow Serving ignores, and
+    renamed in one step; the second of two pushers takes the next version. Object stores cannot rename a folder: there a
+    version is claimed with a file, and `saved_model.pb` is written last.
 
-    A push that was killed before ML Metadata heard of it is done again and finds its model in front: it is that version
-    that is recorded then, not a second one. Each version carries its manifest (manifest.py).
+    A push that was killed before ML Metadata recorded it is repeated and finds its model already served: that version
+    is recorded then, not a second one. Each version carries its manifest (manifest.py).
 
-    The PushedModel artifact holds where the model went and not a second copy, as TFX's does: nothing reads that
-    copy, it is the Model artifact again.
+    The PushedModel artifact has the destination of the model and no second copy, unlike TFX's: nothing reads that copy.
     """
 
     def Do(
@@ -71,7 +70,7 @@ class Executor(tfx_pusher.Executor):
 def push(model: str, base: str) -> int:
     """Copy the SavedModel folder `model` to the next version below `base`; return the version (1, 2, ...).
 
-    Nothing is copied where the version in front is this very model.
+    Nothing is copied if the served version is this model.
     """
     contents = manifest.of(model)
     front = _front(base)

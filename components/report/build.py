@@ -42,7 +42,7 @@ SECTIONS: dict[str, tuple[Callable[[Run], dict[str, Any] | None], tuple[str, ...
 def build(run: Run, path: Path) -> None:
     """Write the report of `run` to `path`. The same run gives the same bytes.
 
-    What an artifact that is gone or damaged would have told is missing from its section, which says so.
+    A section says which of its artifacts are missing or damaged, and shows the rest.
     """
     sections, unreadable = {}, {}
     for name, (view, artifacts) in SECTIONS.items():

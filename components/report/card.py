@@ -37,9 +37,9 @@ class Card:
       counts: images by split and class.
       measures: by measure and split, of the images.
       metrics: as in result.json.
-      baseline: the version that it was measured beside; None without one.
-      checks: each thing that it had to reach.
-      recorded: the answers that ServingCheck recorded; None where there are none.
+      baseline: the version that it was compared with; None without one.
+      checks: the gates and their outcomes.
+      recorded: the predictions that ServingCheck recorded; None if there are none.
       lineage: {"id", "key", "stage", "run_id", "read"} of each artifact that it was made from, the nearest first.
       lost: a line for each artifact that could not be read.
     """

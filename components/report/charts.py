@@ -1,7 +1,7 @@
 """Charts as inline SVG, drawn by matplotlib when the report is made.
 
-Colours are written as CSS variables, so that one drawing serves the light and the dark page; text stays text. The
-words in a chart are ours: no class or file name is ever drawn.
+Colours are written as CSS variables, so that one drawing serves the light and the dark page; text stays text. Charts
+never contain names of classes or files.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ def build(
     Args:
       entries: the oldest first; the page begins with the newest.
       comparisons: the pages that compare two runs, each with its title.
-      damaged: a line for each run of which it cannot be read what came of it.
+      damaged: a line for each run whose result cannot be read.
     """
     measured: dict[str, list[dict[str, float]]] = {}
     for entry in entries:

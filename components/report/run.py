@@ -44,15 +44,15 @@ class Run:
     """A run that has ended, in whatever way, or one that has come to its stage Report.
 
     Attributes:
-      result: what came of it; of a stage Report what executor.py knows of it.
+      result: of the run; in the stage Report, as far as executor.py knows it.
       evaluation: what the Evaluator measured; None if not evaluated.
       artifacts: the URI of each of the constants above that the run has, by name.
       steps: the stages that ML Metadata knows of, in the order in which they ran.
       config: the whole configuration as YAML.
       seed: of the configuration.
-      command: a line for a shell that makes the same run again; empty if there is none.
+      command: a shell command that repeats the run; empty if there is none.
       versions: of Python and the libraries that the run's result depends on.
-      lost: of each of the artifacts that could not be read before the page was made, a line that says so, by name.
+      lost: a line for each artifact that could not be read, by its name.
     """
 
     result: Result

@@ -48,7 +48,7 @@ class ServingCheck(base_component.BaseComponent):
           examples: raw tf.Examples of the data contract; the split `test` is read.
           model: the export, with the three signatures of components/contracts/features.py.
           evaluation: of this model on the same split, by the Evaluator.
-          timeout_seconds: after this long the model is taken not to serve.
+          timeout_seconds: after which the model counts as not serving.
         """
         spec = ServingCheckSpec(
             examples=examples,

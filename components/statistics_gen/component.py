@@ -19,9 +19,9 @@ from components.contracts import features as f
 def stats_options() -> tfdv.StatsOptions:
     """Options under which every feature has statistics, and none costs more than it tells.
 
-    `image`, `source` and `pixels_sha256` differ in every image: counting and ranking their values is most
-    of the work of TFDV's defaults and says nothing. Marked so, their presence and number of values is still
-    watched, and an inferred schema holds them. The other features are exact up to 16,384 different values.
+    `image`, `source` and `pixels_sha256` differ in every image: counting and ranking their values is most of TFDV's
+    default work, without a use. Marked as such, their presence and number of values are still checked, and an inferred
+    schema has them. The other features are exact up to 16,384 different values.
     """
     picture = schema_pb2.Feature(name=f.IMAGE, type=schema_pb2.BYTES, image_domain=schema_pb2.ImageDomain())  # no text
     unique = schema_pb2.StringDomain(is_categorical=schema_pb2.StringDomain.CATEGORICAL_NO)

@@ -79,8 +79,8 @@ class Augmenter:
 def flip_and_translate(settings: Settings) -> Change | None:
     """Mirror each image left to right every other epoch, and translate it; the border is filled by reflection.
 
-    Half of the images begin with their mirror image: in two epochs each is seen both ways, where a coin would show a
-    quarter of them the same way twice. Source: cifar10-airbench (Jordan, 2024), 'alternating flip'.
+    Half of the images start mirrored: within two epochs each is seen both ways, where random flips would show half of
+    them the same way twice. Source: cifar10-airbench (Jordan, 2024), 'alternating flip'.
 
     Args:
       settings: `flip` and `translate` (pixels, at most, up or down and left or right; less than S) are read.

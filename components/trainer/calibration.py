@@ -16,10 +16,10 @@ _FACTORS = (0.01, 100.0)  # between which it is searched
 def calibrate(model: keras.Sequential, batches: tf.data.Dataset) -> float:
     """Scale the logits of `model`, in place, so that predictions with 90% confidence are correct in 90 of 100 images.
 
-    Smoothed labels and the mean over several views leave a model that is correct more often than it says. No prediction
-    changes, for the order of the logits does not. Source: Guo and others, 'On Calibration of Modern Neural Networks',
-    2017, 'temperature scaling'; the targets are a little below 1, as in Platt, 'Probabilistic Outputs for Support
-    Vector Machines', 1999, or a model without an error on few images would never be in doubt.
+    Smoothed labels and the mean over several views leave a model that is correct more often than it says. No predicted
+    class changes, because the order of the logits does not. Source: Guo and others, 'On Calibration of Modern Neural
+    Networks', 2017, 'temperature scaling'; the targets are a little below 1, as in Platt, 'Probabilistic Outputs for
+    Support Vector Machines', 1999, or a model without an error on few images would never be in doubt.
 
     Args:
       model: of a network's `build` or `model.mean_of`.

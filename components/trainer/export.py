@@ -1,8 +1,8 @@
 """The exported SavedModel: three signatures, one Transform graph, one network.
 
-It reads JPEG, PNG, BMP and GIF, and applies no EXIF orientation: who sends it photographs as a phone writes them turns
-them first (`PIL.ImageOps.exif_transpose`), as ExampleGen did with those it was trained on; `image-pipeline predict`
-does, and it reads all that ExampleGen reads.
+It reads JPEG, PNG, BMP and GIF, and applies no EXIF orientation: a client turns photographs upright first
+(`PIL.ImageOps.exif_transpose`), as ExampleGen did with the training images; `image-pipeline predict` does, and reads
+every format that ExampleGen reads.
 """
 
 from __future__ import annotations

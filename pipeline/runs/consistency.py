@@ -1,7 +1,7 @@
 """Check that ML Metadata and the artifacts beside it belong together.
 
-Folders of artifacts are named by the ids of executions, which a database numbers from 1. One that is empty, older than
-the artifacts or of another directory would give out numbers again, and new files would come to lie among old ones.
+Folders of artifacts are named by the ids of executions, which a database numbers from 1. A database that is empty,
+older than the artifacts or of another directory would reuse ids, and new files would be mixed with old ones.
 """
 
 from __future__ import annotations

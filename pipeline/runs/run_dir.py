@@ -165,7 +165,7 @@ class Lock:
 def locked(config: Config) -> Iterator[Lock]:
     """Hold the run directory's lock.
 
-    The kernel drops it when the process ends, however it ends; its number stays in the file if it was killed.
+    The kernel releases it when the process ends, however it ends; a killed process leaves its number in the file.
 
     Raises:
       UserError: another process holds it, or the file cannot be written.

@@ -1,8 +1,8 @@
 """Registration of types and contexts in ML Metadata before the first stage, so that concurrent runs share a server.
 
-TFX looks a type up by its name and puts it where there is none. On PostgreSQL two runs that do so at once make two
-types of one name, and then each finds a part of the artifacts. The one thing of a type that the server keeps unique is
-its external id: registered here with one, a type is there once, and TFX finds it.
+TFX looks a type up by name and creates it if there is none. On PostgreSQL two concurrent runs create two types of one
+name, and each then finds only a part of the artifacts. The server keeps only the external id of a type unique, so types
+are registered here with one, and TFX finds them.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def on_server(store: mlmd.MetadataStore, kind: str, ir: Any) -> Iterator[None]:
       ir: the compiled pipeline.
 
     Raises:
-      UserError: the server cannot store what the pipeline has to tell.
+      UserError: the server cannot store a parameter of the pipeline.
     """
     if kind == "postgresql":
         refuse_backslashes(ir)

@@ -1,7 +1,6 @@
 """Tars: their members by position, in the file or in what it decompresses to.
 
-Only a tar that is whole counts: without the mark of its end it was cut off between two members, which Python and GNU
-tar pass over.
+A tar without its end marker is refused: it was truncated between two members, which Python and GNU tar ignore.
 """
 
 from __future__ import annotations

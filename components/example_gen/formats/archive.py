@@ -1,8 +1,8 @@
 """Archives of images, read without unpacking them: tar, compressed or not, and zip.
 
-First the members, from the headers of a tar or the directory of a zip; what is damaged or cut off is named then, before
-any image is read. Then their data, by position. Nothing is ever written under a member's name. Members that point
-outside the archive, symbolic links and devices are named as problems; litter of operating systems is passed over.
+The members are listed first, from the headers of a tar or the directory of a zip; damage is reported then, before any
+image is read. Then their data is read by position. No file is ever written under a member's name. Members that point
+outside the archive, symbolic links and devices are reported; operating systems' own files are ignored.
 """
 
 from __future__ import annotations

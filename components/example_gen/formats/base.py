@@ -3,8 +3,8 @@
 Each module of this package declares one as `FORMAT`; `FORMATS` in `__init__.py` lists them; `detect.py` chooses.
 
 A unit is what one worker reads from front to back: some of a folder's files, some members of an archive, a whole
-compressed archive, a file of TFRecords. Its images are mixed within the unit alone. So items that can be read in any
-order are dealt to units by a hash of their names, which puts all classes into each.
+compressed archive, a file of TFRecords. Images are shuffled only within their unit. Items that can be read in any order
+are therefore assigned to units by a hash of their names, so that each unit has all classes.
 """
 
 from __future__ import annotations
@@ -154,9 +154,9 @@ class Format:
         are the format's.
       is_file: whether a file that is there is of the format, by its content.
       file: what messages call a file, where a folder or a pattern of such files is a source.
-      several: what messages call several files, where `file` is given.
-      check: looks, before the run, for what can be told without reading records. Raises UserError: the source cannot
-        be used.
+      several: the plural of `file` in messages, if `file` is given.
+      check: checks, before the run, what can be checked without reading records. Raises UserError: the source cannot be
+        used.
       dataset: describes the data set that the user calls by `name`; given the folder that downloads are kept in.
       published: what is downloaded for the data set.
     """

@@ -1,8 +1,8 @@
 """Parquet with a column of encoded images and one of labels, as Hugging Face publishes: files, a folder, a pattern.
 
-A unit is some row groups of the files, about 128 MB. The names of files and folders tell the splits (split_names.py).
-A column of images holds bytes, or {bytes, path}, of which the path is not read. A column of labels holds text or whole
-numbers; where the file names the classes of its numbers as Hugging Face does, these names are taken.
+A unit is some row groups of the files, about 128 MB. The names of files and folders give the splits (split_names.py). A
+column of images holds bytes, or {bytes, path}, of which the path is not read. A column of labels holds text or whole
+numbers; if the file names the classes of its numbers as Hugging Face does, these names are used.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """TFRecords of tf.Example with an encoded image and a label, as others write them: a file, a folder or a pattern.
 
-A unit is a file; the names of files and folders tell the splits (split_names.py).
+A unit is a file; the names of files and folders give the splits (split_names.py).
 """
 
 from __future__ import annotations

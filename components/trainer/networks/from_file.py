@@ -1,7 +1,7 @@
 """A network of the user's own: a function in a file of theirs that returns an uncompiled `keras.Sequential`.
 
-The file is read once, when the pipeline is put together; its text goes to the stage with the settings. So it is in the
-cache key and in the key of a checkpoint, what runs is what was read, and machines that do not have the file can train.
+The file is read once, when the pipeline is created; its text is passed to the stage with the settings. So it is part of
+the cache key and of a checkpoint's key, and machines without the file can train.
 """
 
 from __future__ import annotations

@@ -167,8 +167,8 @@ def run(
 def _clock_ignored() -> Iterator[None]:
     """Have TFX look for inputs among all executions, not only those that the clock calls no older than their artifacts.
 
-    After a clock that was put back, an artifact from the cache is newer than the execution that it was taken for, and
-    its readers would have no input.
+    If the clock was set back, an artifact from the cache is newer than the execution that reuses it, and its readers
+    would have no input.
     """
     find = store_ext.get_node_executions
 
@@ -186,7 +186,7 @@ def _clock_ignored() -> Iterator[None]:
 def _pushed_models_checked() -> Iterator[None]:
     """Have TFX's cache check that a pushed model is still complete, not only that its artifact exists.
 
-    The artifact only tells where the model went. One that was removed or damaged there is pushed again.
+    The artifact only has the destination. A model that was removed or damaged there is pushed again.
     """
     verify = artifact_utils.verify_artifacts
     damages: dict[str, str] = {}  # what is wrong with each version that was looked at

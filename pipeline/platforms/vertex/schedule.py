@@ -31,8 +31,8 @@ PERMISSIONS = ("aiplatform.schedules.create", "aiplatform.schedules.list", "aipl
 def run(config: Config, cron: str, spec: Path | None, parameters: Sequence[tuple[str, str]]) -> int:
     """Have Vertex AI start the pipeline at the times of `cron`; one schedule a pipeline.
 
-    Vertex AI names schedules itself, so one that is sent twice is made twice. Hence it is looked for before, and it is
-    not sent again once it may have arrived.
+    Vertex AI names schedules itself, so a repeated request creates a second one. An existing schedule is therefore
+    looked for first, and a request that may have arrived is not repeated.
 
     Raises:
       UserError: something is missing in the cloud, the pipeline has another schedule, or cron is refused.

@@ -41,7 +41,7 @@ class Executor(executor.Executor):
 def register(folder: str, settings: dict[str, Any]) -> aiplatform.Model:
     """Upload the SavedModel in `folder` as a new default version of the model with the name in `settings`.
 
-    A version that is of this folder already is left as it is: the stage was stopped after it, and runs again.
+    An existing version of this folder is left unchanged: the stage was stopped after creating it, and runs again.
     """
     aiplatform.init(
         project=settings["project"],
