@@ -47,7 +47,7 @@ def main() -> None:
     strategy = tf.distribute.get_strategy()
     batch, steps = settings.batch_size, args.steps
     plan = resolve(settings, strategy, steps * batch, 10)
-    pixels, labels = _pictures(steps * batch)
+    pixels, labels = _images(steps * batch)
     cache = data.Cache(tf.constant(pixels), tf.constant(labels), tf.fill([3], 1 / 64), tf.fill([3], -2.0))
     graph: Any = SimpleNamespace(size=32)
     split = data.Split([], [steps * batch], graph, cache)
@@ -103,7 +103,7 @@ def main() -> None:
         print(f"{name:<6}{steps * batch / seconds:>12,.0f}{steps * batch / cpu:>16,.0f}")
 
 
-def _pictures(number: int) -> tuple[Any, Any]:
+def _images(number: int) -> tuple[Any, Any]:
     import io
 
     import numpy as np

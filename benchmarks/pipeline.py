@@ -63,7 +63,7 @@ def _unpack(archive: Path, into: Path, per_class: int) -> None:
                 path.write_bytes(tar.extractfile(member).read())
 
 
-def _write_records(pictures: Path, into: Path) -> None:
+def _write_records(images: Path, into: Path) -> None:
     """Write what both pipelines read: train.tfrecord and test.tfrecord, `image` and `label`. Not counted."""
     import random
 
@@ -74,7 +74,7 @@ def _write_records(pictures: Path, into: Path) -> None:
 
     into.mkdir()
     for split in ("train", "test"):
-        files = sorted((pictures / split).rglob("*.jpg"))
+        files = sorted((images / split).rglob("*.jpg"))
         classes = sorted({file.parent.name for file in files})
         random.Random(0).shuffle(files)
         with tf.io.TFRecordWriter(str(into / f"{split}.tfrecord")) as writer:

@@ -44,12 +44,12 @@ def runner(name: str, folder: Path, workers: int) -> Iterator[list[str]]:
         yield ["--runner=FnApiRunner", f"--direct_running_mode={mode}", f"--direct_num_workers={workers}"]
 
 
-def measure(name: str, workers: int, pictures: Path) -> dict[str, tuple[float, int]]:
+def measure(name: str, workers: int, images: Path) -> dict[str, tuple[float, int]]:
     """(seconds, images) of each stage."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         with runner(name, folder, workers) as args:
-            command = [sys.executable, "-m", "pipeline", "run", "--json", "--data", str(pictures)]
+            command = [sys.executable, "-m", "pipeline", "run", "--json", "--data", str(images)]
             command += ["--preset", "cifar10", "--to", "ExampleGen" if name == "dask" else "Transform"]
             command += ["--run-dir", str(folder / "runs"), f"--set=beam.args={json.dumps(args)}"]
             env = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"}

@@ -137,7 +137,7 @@ def _tutorial(examples: Path, seed: int, peaks: dict[str, float]) -> dict[str, A
     from keras import layers
 
     keras.utils.set_random_seed(seed)
-    images, labels = _pictures(examples / "Split-train")
+    images, labels = _images(examples / "Split-train")
     model = keras.Sequential(
         [
             keras.Input((32, 32, 3)),
@@ -157,7 +157,7 @@ def _tutorial(examples: Path, seed: int, peaks: dict[str, float]) -> dict[str, A
     seconds = time.perf_counter() - began
     speed = len(images) * 10 / seconds
     return {
-        "accuracy": model.evaluate(*_pictures(examples / "Split-test"), verbose=0)[1],
+        "accuracy": model.evaluate(*_images(examples / "Split-test"), verbose=0)[1],
         "seconds": seconds,
         "stage": seconds,
         "speed": speed,
@@ -166,7 +166,7 @@ def _tutorial(examples: Path, seed: int, peaks: dict[str, float]) -> dict[str, A
     }
 
 
-def _pictures(split: Path) -> tuple[Any, Any]:
+def _images(split: Path) -> tuple[Any, Any]:
     """Pixels over 255, float32 [N, 32, 32, 3], and labels, int64 [N]."""
     import tensorflow as tf
 
@@ -211,13 +211,13 @@ def _peaks() -> dict[str, float]:
     for kind in (tf.float32, tf.bfloat16):
         peaks[kind.name] = 0.0
         for batch, side, channels in ((256, 16, 64), (256, 16, 128), (128, 8, 256), (512, 16, 256)):
-            pictures = tf.cast(tf.random.normal([batch, side, side, channels]), kind)
+            images = tf.cast(tf.random.normal([batch, side, side, channels]), kind)
             kernel = tf.cast(tf.random.normal([3, 3, channels, channels]), kind)
             run = tf.function(lambda a, b: tf.nn.conv2d(a, b, 1, "SAME")[0, 0, 0, 0])
-            run(pictures, kernel)
+            run(images, kernel)
             for _ in range(10):
                 began = time.perf_counter()
-                run(pictures, kernel).numpy()
+                run(images, kernel).numpy()
                 operations = 2 * batch * side**2 * channels**2 * 9
                 peaks[kind.name] = max(peaks[kind.name], operations / (time.perf_counter() - began))
     return peaks

@@ -28,8 +28,8 @@ def start() -> None:
     _counted = 0
 
 
-def count(pictures: int) -> None:
+def count(images: int) -> None:
     """Report that the running stage has processed so many more images."""
     global _counted
-    _counted += pictures
+    _counted += images
     report(f"{_counted:,} images")

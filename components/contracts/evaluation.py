@@ -173,14 +173,14 @@ def _where(slice_key: Any) -> str:
 
 
 def _class_result(name: str, i: int, matrix: list[list[int]], unanswered: int, confidence: float) -> ClassResult:
-    hits, pictures, predicted = matrix[i][i], sum(matrix[i]) + unanswered, sum(row[i] for row in matrix)
+    hits, images, predicted = matrix[i][i], sum(matrix[i]) + unanswered, sum(row[i] for row in matrix)
     return ClassResult(
         name=name,
-        pictures=pictures,
+        pictures=images,
         predicted=predicted,
-        recall=proportion(hits, pictures, confidence) if pictures else None,
+        recall=proportion(hits, images, confidence) if images else None,
         precision=proportion(hits, predicted, confidence) if predicted else None,
-        f1=f1_score(hits, pictures, predicted, confidence) if pictures + predicted else None,
+        f1=f1_score(hits, images, predicted, confidence) if images + predicted else None,
     )
 
 
@@ -246,13 +246,13 @@ def _plots(evaluation_uri: str, classes: int) -> tuple[list[list[int]], list[int
 
 
 def _bin(bucket: Any) -> CalibrationBin:
-    pictures = round(bucket.num_weighted_examples.value)
+    images = round(bucket.num_weighted_examples.value)
     return CalibrationBin(
         low=bucket.lower_threshold_inclusive,
         high=bucket.upper_threshold_exclusive,
-        pictures=pictures,
-        confidence=bucket.total_weighted_refined_prediction.value / pictures if pictures else None,
-        accuracy=bucket.total_weighted_label.value / pictures if pictures else None,
+        pictures=images,
+        confidence=bucket.total_weighted_refined_prediction.value / images if images else None,
+        accuracy=bucket.total_weighted_label.value / images if images else None,
     )
 
 

@@ -172,8 +172,7 @@ def _in_words(kind: str, splits: list[str], count: int, examples: list[list[list
         advice = "Remove the copies"
         words = [" = ".join(quote(source) for _, _, source in example) for example in examples]
     images: list[dict[str, Any]] = [
-        {"pictures": [dict(zip(("split", "class_name", "source"), picture)) for picture in example]}
-        for example in examples
+        {"pictures": [dict(zip(("split", "class_name", "source"), image)) for image in example]} for example in examples
     ]
     return finding(kind, action, f"{message}{for_example(words)}.", advice, count, images)
 

@@ -182,14 +182,14 @@ def _note_of_turned(count: int) -> list[str]:
 def _write_counts(
     uri: str, title: str, planned: plan.Plan, indexes: list[shuffle_files.Index], rejected: int, turned: int
 ) -> None:
-    pictures: Counter[tuple[int, int]] = Counter()
+    images: Counter[tuple[int, int]] = Counter()
     for index in indexes:
         labels = np.array([getattr(planned.targets[group], "label", -1) for group in index.groups])
         pairs = np.stack([plan.split_codes(index, planned.targets), labels[index.codes]], axis=1)
         for (code, label), count in zip(*np.unique(pairs, axis=0, return_counts=True)):
-            pictures[int(code), int(label)] += int(count)
+            images[int(code), int(label)] += int(count)
     splits = {
-        split: {name: pictures[code, label] for label, name in enumerate(planned.class_names)}
+        split: {name: images[code, label] for label, name in enumerate(planned.class_names)}
         for code, split in enumerate(f.SPLITS)
     }
     counted = counts.Counts(

@@ -91,13 +91,13 @@ def histograms(name: str, splits: Mapping[str, Points]) -> Markup:
     return out[0]
 
 
-def calibration(name: str, confidence: Sequence[float], accuracy: Sequence[float], pictures: Sequence[int]) -> Markup:
+def calibration(name: str, confidence: Sequence[float], accuracy: Sequence[float], images: Sequence[int]) -> Markup:
     """Draw accuracy over mean confidence, one dot per bin, larger for more images, and the diagonal."""
     with _chart(name) as (axes, out):
         axes.plot([0, 1], [0, 1], color=_MUTED, linewidth=1, linestyle=(0, (4, 3)))
         axes.plot(confidence, accuracy, color=SERIES[0], linewidth=1.5)
-        most = max(pictures)
-        axes.scatter(confidence, accuracy, s=[16 + 150 * n / most for n in pictures], color=SERIES[0], zorder=3)
+        most = max(images)
+        axes.scatter(confidence, accuracy, s=[16 + 150 * n / most for n in images], color=SERIES[0], zorder=3)
         axes.set_xlim(-0.02, 1.04)
         axes.set_ylim(-0.04, 1.06)
         for axis in (axes.xaxis, axes.yaxis):

@@ -23,9 +23,9 @@ def data_uri(encoded: bytes) -> str | None:
     kind = next((kind for magic, kind in _TYPES.items() if encoded.startswith(magic)), None)
     if kind is None or len(encoded) > SMALL:
         try:
-            with Image.open(io.BytesIO(encoded), formats=("JPEG", "PNG", "BMP")) as picture:
-                picture.draft("RGB", (SIDE, SIDE))
-                small = picture.convert("RGB")
+            with Image.open(io.BytesIO(encoded), formats=("JPEG", "PNG", "BMP")) as image:
+                image.draft("RGB", (SIDE, SIDE))
+                small = image.convert("RGB")
         except (OSError, Image.DecompressionBombError):
             return None
         small.thumbnail((SIDE, SIDE))

@@ -106,9 +106,9 @@ def _differences(client_report: client.ClientReport, evaluated: Pairs) -> list[s
     moved = (served - evaluated).total()  # every image that left a cell is surplus in another
     if moved <= client_report.ties:
         return []
-    pictures = served.total()
+    images = served.total()
     right, expected = (sum(n for (a, b), n in pairs.items() if a == b) for pairs in (served, evaluated))
     return [
-        f"at least {moved} of {pictures} images are in another class when served than when evaluated (accuracy "
-        f"{right / pictures:.4f} served, {expected / pictures:.4f} evaluated); ties explain {client_report.ties}"
+        f"at least {moved} of {images} images are in another class when served than when evaluated (accuracy "
+        f"{right / images:.4f} served, {expected / images:.4f} evaluated); ties explain {client_report.ties}"
     ]

@@ -23,13 +23,13 @@ def stats_options() -> tfdv.StatsOptions:
     default work, without a use. Marked as such, their presence and number of values are still checked, and an inferred
     schema has them. The other features are exact up to 16,384 different values.
     """
-    picture = schema_pb2.Feature(name=f.IMAGE, type=schema_pb2.BYTES, image_domain=schema_pb2.ImageDomain())  # no text
+    image = schema_pb2.Feature(name=f.IMAGE, type=schema_pb2.BYTES, image_domain=schema_pb2.ImageDomain())  # no text
     unique = schema_pb2.StringDomain(is_categorical=schema_pb2.StringDomain.CATEGORICAL_NO)
     texts = [
         schema_pb2.Feature(name=name, type=schema_pb2.BYTES, string_domain=unique)
         for name in (f.SOURCE, f.PIXELS_SHA256)
     ]
-    schema = schema_pb2.Schema(feature=[picture, *texts])
+    schema = schema_pb2.Schema(feature=[image, *texts])
     # The sketches are what heeds the mark of `source` and `pixels_sha256`.
     return tfdv.StatsOptions(schema=schema, use_sketch_based_topk_uniques=True)
 

@@ -62,17 +62,17 @@ def decode(encoded: tf.Tensor, size: int) -> tf.Tensor:
 @tf.function(autograph=False)
 def _pixels(encoded: tf.Tensor, size: int) -> tf.Tensor:
     """Return encoded images, string [N], as uint8 [N, size, size, 3]."""
-    picture = tf.TensorSpec([size, size, 3], tf.uint8)
+    image = tf.TensorSpec([size, size, 3], tf.uint8)
     with tf.device(_HOST):
-        return tf.map_fn(lambda e: decode(e, size), encoded, fn_output_signature=picture)
+        return tf.map_fn(lambda e: decode(e, size), encoded, fn_output_signature=image)
 
 
 @tf.function(autograph=False)
 def _sums(encoded: tf.Tensor, size: int) -> tf.Tensor:
     """Return int64 [N, 7] per image: the number of pixels, the sum of each channel, and the sum of its squares."""
 
-    def of_one(picture: tf.Tensor) -> tf.Tensor:  # a batch of large images in int64 would not fit in memory
-        x = tf.cast(decode(picture, size), tf.int64)
+    def of_one(image: tf.Tensor) -> tf.Tensor:  # a batch of large images in int64 would not fit in memory
+        x = tf.cast(decode(image, size), tf.int64)
         return tf.concat([[size * size], tf.reduce_sum(x, [0, 1]), tf.reduce_sum(x * x, [0, 1])], 0)
 
     with tf.device(_HOST):
