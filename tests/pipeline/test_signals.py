@@ -59,7 +59,7 @@ def test_after_a_signal_what_must_be_done_is_done_as_well() -> None:
 
 
 @pytest.mark.parametrize(
-    "heard", ["pipeline.platforms.local.signals.heard", "components.trainer.interrupt.stop_requested"]
+    "heard", ["pipeline.platforms.local.signals.raised", "components.trainer.interrupt.stop_requested"]
 )
 def test_the_second_signal_ends_the_process_at_once(heard: str) -> None:
     module, _, name = heard.rpartition(".")
