@@ -64,7 +64,7 @@ def test_lost_records_and_a_lost_database(tmp_path: Path, monkeypatch: pytest.Mo
     assert partial.exit_code == 0, partial.why
     known = [one.id for one in metadata.runs(store_of(runs))]
     folders = [run_dir.of_run(load("digits", None, (f"run_dir={runs}",))[0], one) for one in known[:2]]
-    sides = [compare._side(store_of(runs), folder) for folder in folders]
+    sides = [compare._compared_run(store_of(runs), folder) for folder in folders]
     assert sides[0].code["Trainer"] == sides[1].code["Trainer"], "a partial run reused it"
     both = sides[0].code.keys() & sides[1].code.keys()
     assert [name for name in both if sides[0].code[name] != sides[1].code[name]] == []
