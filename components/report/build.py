@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from absl import logging
 
@@ -25,6 +25,7 @@ from components.report.run import (
     TRAINING,
     Artifact,
     Run,
+    Step,
 )
 
 LARGEST_MATRIX = 120  # classes; beyond, a confusion matrix is neither readable nor small
@@ -37,6 +38,24 @@ SECTIONS: dict[str, tuple[Callable[[Run], dict[str, Any] | None], tuple[str, ...
     "training": (training.view, (TRAINING,)),
     "evaluation": (evaluation.view, (EVALUATION, PREDICTIONS, BASELINE_PREDICTIONS, EXAMPLES)),
 }
+
+
+class Arc(NamedTuple):
+    """The artifacts that one stage wrote and another read, as a line in the lineage."""
+
+    path: str  # of SVG
+    text: str
+    earlier: bool  # an earlier run wrote them
+
+
+class Lineage(NamedTuple):
+    """The drawing of the lineage, in pixels."""
+
+    rows: list[tuple[str, int, Step | None]]  # stage, y, its inputs and outputs
+    arcs: list[Arc]
+    height: int
+    x: int  # of the stages
+    makers: dict[int, str]  # the stage that wrote an artifact, by its id
 
 
 def build(run: Run, path: Path) -> None:
@@ -72,7 +91,7 @@ def build(run: Run, path: Path) -> None:
     )
 
 
-def lineage(run: Run) -> dict[str, Any]:
+def lineage(run: Run) -> Lineage:
     """Lay out the stages and the arcs between them: an arc is an artifact that one wrote and the other read."""
     rows = {step.name: 20 + ROW * i for i, step in enumerate(run.steps, 1)}
     makers = {artifact.id: step.name for step in run.steps for artifact in step.outputs}
@@ -89,17 +108,17 @@ def lineage(run: Run) -> dict[str, Any]:
         top, bottom = rows[maker], rows[reader]
         left = ARCS - 12 - (ARCS - 16) * min(1.0, (bottom - top) / (ROW * 10)) ** 0.8
         arcs.append(
-            {
-                "path": f"M {ARCS} {top} C {left:.1f} {top}, {left:.1f} {bottom}, {ARCS - 4} {bottom}",
-                "text": f"{maker} to {reader}: {', '.join(artifact.key for artifact in artifacts)}",
-                "earlier": maker == EARLIER,
-            }
+            Arc(
+                path=f"M {ARCS} {top} C {left:.1f} {top}, {left:.1f} {bottom}, {ARCS - 4} {bottom}",
+                text=f"{maker} to {reader}: {', '.join(artifact.key for artifact in artifacts)}",
+                earlier=maker == EARLIER,
+            )
         )
     steps = {step.name: step for step in run.steps}
-    return {
-        "rows": [(name, y, steps.get(name)) for name, y in rows.items()],
-        "arcs": arcs,
-        "height": 20 + ROW * len(rows),
-        "x": ARCS,
-        "makers": makers,
-    }
+    return Lineage(
+        rows=[(name, y, steps.get(name)) for name, y in rows.items()],
+        arcs=arcs,
+        height=20 + ROW * len(rows),
+        x=ARCS,
+        makers=makers,
+    )

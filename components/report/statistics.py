@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
@@ -27,13 +27,22 @@ NOW, BEFORE = "now", "before"
 Numbers = dict[str, Any]  # NumericStatistics by feature
 
 
-def by_split(folder: str) -> list[dict[str, Any]]:
+class Measure(NamedTuple):
+    """An image statistic, compared between splits or between two data sets."""
+
+    name: str
+    label: str
+    sets: Numbers  # by split, or by NOW and BEFORE
+    chart: Markup | None
+
+
+def by_split(folder: str) -> list[Measure]:
     """Return the numbers of each measure by split, and a chart unless all images have the same value."""
     paths = {split: stats.path(folder, split) for split in f.SPLITS}
     return _compared({split: stats.numeric(path) for split, path in paths.items() if files.exists(path)}, "by split")
 
 
-def drift(folder: str, previous: str) -> list[dict[str, Any]]:
+def drift(folder: str, previous: str) -> list[Measure]:
     """Compare the train split now with that of the last data that passed the gate (the artifact at `previous`)."""
     paths = {BEFORE: f"{previous}/{TRAIN_STATISTICS_FILE}", NOW: stats.path(folder, f.TRAIN)}
     if not all(files.exists(path) for path in paths.values()):
@@ -41,13 +50,13 @@ def drift(folder: str, previous: str) -> list[dict[str, Any]]:
     return _compared({name: stats.numeric(path) for name, path in paths.items()}, "before and now")
 
 
-def _compared(sets: Mapping[str, Numbers], words: str) -> list[dict[str, Any]]:
+def _compared(sets: Mapping[str, Numbers], words: str) -> list[Measure]:
     rows = []
     for name, label in MEASURES.items():
         values = {key: numbers[name] for key, numbers in sets.items() if name in numbers}
         if values:
             chart = _histograms(f"histograms of {label} {words}", values)
-            rows.append({"name": name, "label": label, "sets": values, "chart": chart})
+            rows.append(Measure(name, label, values, chart))
     return rows
 
 
