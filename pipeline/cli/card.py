@@ -25,7 +25,7 @@ from pipeline.tracking.verdicts import Verdict
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
     parser.add_argument(
-        "version", nargs="?", metavar="VERSION", help="as 3 or NAME/3; the one pushed last if not given"
+        "version", nargs="?", metavar="VERSION", help="a pushed version, as 3 or NAME/3 (default: the latest)"
     )
     parser.add_argument("--open", action="store_true", help="open it in the browser")
     add_config(parser, data=False)

@@ -36,7 +36,7 @@ ROWS = 10  # of statistics and classes in the text; the page has all
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
-    parser.add_argument("runs", nargs=2, metavar="RUN", help="its id, or the beginning of it")
+    parser.add_argument("runs", nargs=2, metavar="RUN", help="run id, or its beginning")
     parser.add_argument("--json", action="store_true", help="print it as one JSON object")
     parser.add_argument(
         "--html",

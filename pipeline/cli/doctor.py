@@ -35,7 +35,7 @@ FREE_BYTES = 2 * 10**9  # a CIFAR-10 run needs less than half of it
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
     add_config(parser)
-    parser.add_argument("--fix", action="store_true", help="clean what is safe to clean")
+    parser.add_argument("--fix", action="store_true", help="fix what can be fixed safely")
 
 
 def command(args: argparse.Namespace) -> int:

@@ -26,8 +26,10 @@ from pipeline.tracking.verdicts import Verdict
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
-    parser.add_argument("what", nargs="?", metavar="WHAT", help=f"{HELP}; the model pushed last if not given")
-    parser.add_argument("--why", action="store_true", help="why the version, or the model of the run, was blessed")
+    parser.add_argument("what", nargs="?", metavar="WHAT", help=f"{HELP} (default: the latest pushed model)")
+    parser.add_argument(
+        "--why", action="store_true", help="explain why a version, or the model of a run, was blessed or refused"
+    )
     parser.add_argument("--json", action="store_true", help="print it as one JSON object")
     add_config(parser, data=False)
 

@@ -13,7 +13,7 @@ EXIT_CODES = (
     "exit codes: 0 done (run: the model was pushed), 1 a fault, 2 a mistake of the user, 3 refused by a gate, 130, 143 "
     "or 129 stopped by Ctrl-C, SIGTERM or SIGHUP: run the same command to resume"
 )
-A_RUN = "its id, or the beginning of it; the latest if not given"
+A_RUN = "run id, or its beginning (default: the latest run)"
 
 
 def add_config(command: argparse.ArgumentParser, data: bool = True) -> None:
@@ -24,9 +24,7 @@ def add_config(command: argparse.ArgumentParser, data: bool = True) -> None:
         )
     else:
         command.set_defaults(data=None)
-    command.add_argument(
-        "--preset", metavar="NAME", help="a file of pipeline/presets, as cifar10-fast; by default the one for the data"
-    )
+    command.add_argument("--preset", metavar="NAME", help="a preset, as cifar10-fast (default: the one for the data)")
     command.add_argument("--config", metavar="FILE", help="a YAML file that overrides the preset")
     command.add_argument(
         "--set",
@@ -34,9 +32,9 @@ def add_config(command: argparse.ArgumentParser, data: bool = True) -> None:
         metavar="A.B=C",
         action="append",
         default=[],
-        help="override one config value; repeatable",
+        help="override one config value (repeatable)",
     )
-    command.add_argument("--run-dir", metavar="DIR", help="where all state lives (default: output)")
+    command.add_argument("--run-dir", metavar="DIR", help="directory of all state (default: output)")
 
 
 def add_improvements(command: argparse.ArgumentParser) -> None:

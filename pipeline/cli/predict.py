@@ -34,8 +34,8 @@ _LINE = 4096  # characters of a name; paths are longer than what else is printed
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
     parser.add_argument("paths", nargs="+", metavar="PATH", help="an image, or a folder of images")
-    parser.add_argument("--name", help="name of the model (default: the one pushed last)")
-    parser.add_argument("--model", metavar="DIR", help="the folder of a version, also one pushed elsewhere")
+    parser.add_argument("--name", help="name of the model (default: the latest pushed one)")
+    parser.add_argument("--model", metavar="DIR", help="folder of a model version, also one pushed elsewhere")
     parser.add_argument("--top", type=int, default=3, metavar="K", help="classes to print for an image (default 3)")
     parser.add_argument("--json", action="store_true", help="print one JSON object per line")
     add_config(parser, data=False)

@@ -25,7 +25,7 @@ ROLLBACK = "Rollback"  # the name of its execution type
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
-    help_text = "as 3 or NAME/3; the one before what is served now if not given"
+    help_text = "the version to serve again, as 3 or NAME/3 (default: the one before the served version)"
     parser.add_argument("version", nargs="?", metavar="VERSION", help=help_text)
     add_config(parser, data=False)
 

@@ -51,9 +51,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         dest="filters",
         help="only runs whose name, data, preset, ended, blessed or pushed is VALUE (yes, no, * matches anything); "
-        "KEY alone means yes; repeatable",
+        "KEY alone means yes (repeatable)",
     )
-    parser.add_argument("--sort", choices=tuple(SORTS), default="when", help="the largest first")
+    parser.add_argument("--sort", choices=tuple(SORTS), default="when", help="sort key, largest first (default: when)")
     parser.add_argument("--json", action="store_true", help="print a JSON array")
 
 

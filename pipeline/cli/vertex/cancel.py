@@ -11,7 +11,7 @@ from pipeline.cli.vertex.options import on_google_cloud
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the action."""
-    parser.add_argument("job", metavar="JOB", help="its name or resource name")
+    parser.add_argument("job", metavar="JOB", help="name or resource name of the job")
     add_config(parser, data=False)
 
 

@@ -20,7 +20,7 @@ EXIT_CODES = (
 
 
 def add_spec(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--spec", metavar="FILE", type=_file, help="a compiled pipeline; compiled now if not given")
+    command.add_argument("--spec", metavar="FILE", type=_file, help="a compiled pipeline (default: compile it now)")
     command.add_argument(
         "--param",
         dest="parameters",
@@ -28,13 +28,15 @@ def add_spec(command: argparse.ArgumentParser) -> None:
         type=_pair,
         action="append",
         default=[],
-        help="a run parameter; repeatable",
+        help="set a run parameter (repeatable)",
     )
 
 
 def add_wait(command: argparse.ArgumentParser) -> None:
     wait = argparse.BooleanOptionalAction
-    command.add_argument("--wait", action=wait, default=True, help="follow the job until its end; Ctrl-C leaves it")
+    command.add_argument(
+        "--wait", action=wait, default=True, help="follow the job until it ends; Ctrl-C leaves it running"
+    )
 
 
 def _file(text: str) -> Path:

@@ -12,9 +12,7 @@ from pipeline.cli.vertex.options import EXIT_CODES, add_wait, on_google_cloud
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the action."""
     parser.epilog = EXIT_CODES
-    parser.add_argument(
-        "job", nargs="?", metavar="JOB", help="its name or whole resource name; the latest if not given"
-    )
+    parser.add_argument("job", nargs="?", metavar="JOB", help="name or resource name of the job (default: the latest)")
     add_config(parser, data=False)
     add_wait(parser)
 
