@@ -279,8 +279,8 @@ def test_lineage_knows_what_this_run_made_and_what_came_from_earlier_ones() -> N
     model, old = Artifact(1, "model", "Model", "/m/1"), Artifact(9, "baseline", "Model", "/m/0")
     steps = [Step("Trainer", [], [model]), Step("Evaluator", [model, old], [])]
     drawn = lineage(Run(factories.failed_at_once().result, None, {}, steps, "", 0, "", {}))
-    assert [name for name, _, _ in drawn["rows"]] == ["earlier runs", "Trainer", "Evaluator"]
-    assert [(arc["text"], arc["earlier"]) for arc in drawn["arcs"]] == [
+    assert [name for name, _, _ in drawn.rows] == ["earlier runs", "Trainer", "Evaluator"]
+    assert [(arc.text, arc.earlier) for arc in drawn.arcs] == [
         ("Trainer to Evaluator: model", False),
         ("earlier runs to Evaluator: baseline", True),
     ]

@@ -99,7 +99,7 @@ def test_a_client_that_crashes_is_a_refusal(model: str, tmp_path: Path) -> None:
     from components.serving_check import client, executor
 
     nowhere = client.Request(str(Path(model) / "Format-Serving"), [], str(tmp_path / "missing" / "folder"))
-    (problem,) = executor._served(nowhere, 600).problems
+    (problem,) = executor._run_client(nowhere, 600).problems
     assert problem.startswith("the client of the model ended with exit code 1: ")
     assert "\n" not in problem
 
