@@ -1,10 +1,11 @@
-"""What holds for every test."""
+"""What holds for every test, and the runs that several of them look at."""
 
 from __future__ import annotations
 
 import os
 import signal
 import warnings
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -39,6 +40,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 signal.signal(signal.SIGINT, signal.default_int_handler)
 # The servers that tests start are on this machine, whatever proxy leads away from it.
 os.environ["no_proxy"] = os.environ["NO_PROXY"] = "127.0.0.1,localhost,::1"
+
+
+@pytest.fixture(scope="session")
+def history(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    from tests.runs import make_history
+
+    return make_history(tmp_path_factory.mktemp("history"))
 
 
 @pytest.fixture(autouse=True)

@@ -16,12 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import ALL_STAGES
+from pipeline import ALL_STAGES, ROOT
 from pipeline.cli import COMMANDS, parser
-from tests.end_to_end.support import write_folder
+from tests.datasets import write_folder
 from tools import docs
 
-ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted(
     page.relative_to(ROOT)
     for page in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]

@@ -14,9 +14,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pipeline import ROOT
 from pipeline.platforms.vertex.names import IMAGE_ROOT
-
-ROOT = Path(__file__).resolve().parents[1]
 
 
 def test_the_package_that_beam_ships_holds_all_of_our_code(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from pipeline import ROOT
 from tests.skips import missing
 
 ARGUMENTS = (
@@ -23,7 +24,7 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
-AXE = Path(__file__).parents[2] / ".tools" / "axe" / "node_modules" / "axe-core" / "axe.min.js"
+AXE = ROOT / ".tools" / "axe" / "node_modules" / "axe-core" / "axe.min.js"
 NAMES = ("circle", "square", "<b>triangle</b>", "猫")
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from pipeline import ROOT
+
 CONTRACTS = ROOT / "components" / "contracts"
 TEMPLATE = ("components/report/build.py", "report.html")  # the template has the name of the page
 

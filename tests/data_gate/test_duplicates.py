@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from components.contracts import features as f
 from components.contracts.findings import CONFLICTS, DUPLICATES, KEPT, LEAKS, Finding
 from components.data_gate.duplicates import _compare, find_duplicates
-from tests.data_gate.stages import digits, edited, write
-from tests.examples import BEAM_ARGS
+from tests.data_gate.factories import edited, write
+from tests.datasets import digits
+from tests.factories import BEAM_ARGS
 
 STOP = {LEAKS: "stop", CONFLICTS: "stop", DUPLICATES: "stop"}
 

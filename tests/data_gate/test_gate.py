@@ -10,12 +10,15 @@ import pytest
 
 from components.contracts import features as f
 from components.contracts.findings import FINDINGS_FILE, KINDS, TRAIN_STATISTICS_FILE
+from components.contracts.rejects import Rejection
 from components.errors import GateRefused
-from tests.data_gate.stages import STOP, Stages, digits, edited, write
+from pipeline import ROOT
+from tests.data_gate.factories import STOP, Stages, edited, write
+from tests.datasets import digits
 
 pytestmark = pytest.mark.slow
 
-SCHEMA = Path(__file__).parents[2] / "schema" / "digits" / "schema.pbtxt"
+SCHEMA = ROOT / "schema" / "digits" / "schema.pbtxt"
 
 
 def splits(train: int = 600, validation: int = 200, test: int = 200) -> dict[str, list[bytes]]:
@@ -29,8 +32,8 @@ def splits(train: int = 600, validation: int = 200, test: int = 200) -> dict[str
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Stages:
     folder = tmp_path_factory.mktemp("sound")
-    rejected = [{"source": "a\nb.png", "reason": "truncated", "class_name": "3"}] * 11
-    return Stages(folder, write(folder / "examples", splits(), rejected), SCHEMA)
+    rejected = [Rejection("a\nb.png", "truncated", "3")] * 11
+    return Stages(folder, write(folder / "examples", splits(), rejected=rejected), SCHEMA)
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,8 @@ from components.contracts import features as f
 from components.contracts.findings import FINDINGS_FILE
 from components.data_gate.freeze import freeze
 from components.errors import GateRefused, UserError
-from tests.data_gate.stages import STOP, Stages, digits, edited, write
+from tests.data_gate.factories import STOP, Stages, edited, write
+from tests.datasets import digits
 
 pytestmark = pytest.mark.slow
 

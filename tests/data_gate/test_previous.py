@@ -19,11 +19,13 @@ from components.data_gate.component import DataFindings, DataGate
 from components.data_gate.previous import LatestAcceptedData
 from components.errors import GateRefused
 from components.statistics_gen.component import stats_options
+from pipeline import ROOT
+from tests.data_gate.factories import STOP, edited, write
 from tests.data_gate.fakes import Source
-from tests.data_gate.stages import STOP, digits, edited, write
-from tests.examples import BEAM_ARGS
+from tests.datasets import digits
+from tests.factories import BEAM_ARGS
 
-SCHEMA = Path(__file__).parents[2] / "schema" / "digits" / "schema.pbtxt"
+SCHEMA = ROOT / "schema" / "digits" / "schema.pbtxt"
 
 
 def run(root: Path, folder: Path, only: pipeline.RunOptions | None = None) -> list[str]:

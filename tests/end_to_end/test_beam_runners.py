@@ -19,7 +19,8 @@ from components.contracts import evaluation
 from components.contracts import features as f
 from components.contracts.counts import COUNTS_FILE
 from components.contracts.rejects import REJECTED_FILE
-from tests.end_to_end.support import QUICK, artifact, executed, run, write_folder
+from tests.datasets import write_folder
+from tests.runs import QUICK, artifact, executed, run
 from tests.skips import missing
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]  # several processes each import TensorFlow

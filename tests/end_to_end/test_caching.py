@@ -10,8 +10,8 @@ from PIL import Image
 
 from pipeline import ROOT, STAGES, fingerprint
 from pipeline.tracking import metadata
-from tests.end_to_end.support import RESOLVERS, executed, run, store_of, write_folder
-from tests.examples import digit_pictures
+from tests.datasets import digit_images, write_folder
+from tests.runs import RESOLVERS, executed, run, store_of
 
 pytestmark = pytest.mark.slow
 
@@ -118,10 +118,10 @@ def test_a_curated_schema_that_is_edited_is_read_again(base: Path, tmp_path: Pat
 def test_an_edited_file_of_the_same_size_runs_everything(tmp_path: Path) -> None:
     pictures = write_folder(tmp_path / "pictures", train=20, test=10)
     file = pictures / "train" / "zero" / "edited.bmp"  # a format without compression: as large, whatever it shows
-    Image.fromarray(digit_pictures()[0][0]).save(file)
+    Image.fromarray(digit_images()[0][0]).save(file)
     stages = ["ExampleGen", "StatisticsGen"]
     assert executed(run(tmp_path / "runs", pictures, last="StatisticsGen")) == stages
     size = file.stat().st_size
-    Image.fromarray(255 - digit_pictures()[0][0]).save(file)
+    Image.fromarray(255 - digit_images()[0][0]).save(file)
     assert file.stat().st_size == size
     assert executed(run(tmp_path / "runs", pictures, last="StatisticsGen")) == stages

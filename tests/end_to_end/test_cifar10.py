@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.end_to_end.support import executed, run
+from tests.runs import executed, run
 
 pytestmark = [
     pytest.mark.slow,

@@ -8,7 +8,8 @@ import keras
 import numpy as np
 import pytest
 
-from tests.end_to_end.support import run, store_of, write_folder
+from tests.datasets import write_folder
+from tests.runs import run, store_of
 
 pytestmark = pytest.mark.slow
 

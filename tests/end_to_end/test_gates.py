@@ -9,7 +9,8 @@ import pytest
 
 from components.contracts.run_result import ExitCode
 from pipeline.cli import main
-from tests.end_to_end.support import NAMES, executed, run, screen_of, write_folder
+from tests.datasets import NAMES, write_folder
+from tests.runs import executed, run, screen_of
 
 pytestmark = pytest.mark.slow
 

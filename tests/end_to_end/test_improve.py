@@ -11,7 +11,8 @@ import pytest
 
 from components.errors import UserError
 from pipeline.cli import main
-from tests.end_to_end.support import executed, run, screen_of, store_of, write_folder
+from tests.datasets import write_folder
+from tests.runs import executed, run, screen_of, store_of
 
 pytestmark = pytest.mark.slow
 

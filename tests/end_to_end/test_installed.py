@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from pipeline import ROOT
+
 CURATED = ROOT / "schema" / "digits" / "schema.pbtxt"
 
 pytestmark = pytest.mark.slow

@@ -22,8 +22,9 @@ from pipeline import config as configs
 from pipeline.cli import main
 from pipeline.cli import runs as runs_command
 from pipeline.tracking import metadata
+from tests.datasets import write_folder
 from tests.end_to_end import servers
-from tests.end_to_end.support import QUICK, executed, run, write_folder
+from tests.runs import QUICK, executed, run
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]  # several processes each import TensorFlow
 

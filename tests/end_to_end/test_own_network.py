@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli import main
-from tests.end_to_end.support import executed, run, screen_of, store_of, write_folder
+from tests.datasets import write_folder
+from tests.runs import executed, run, screen_of, store_of
 from tests.trainer import my_networks
 
 pytestmark = pytest.mark.slow

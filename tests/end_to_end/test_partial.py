@@ -14,15 +14,14 @@ import pytest
 
 from components.errors import UserError
 from components.pusher import manifest
+from pipeline import ROOT
 from pipeline.cli import main
 from pipeline.config import load
 from pipeline.runs import run_dir
-from tests.end_to_end.support import QUICK, executed, run, screen_of, write_folder
+from tests.datasets import write_folder
+from tests.runs import LENIENT, QUICK, executed, run, screen_of
 
 pytestmark = pytest.mark.slow
-
-ROOT = Path(__file__).resolve().parents[2]
-LENIENT = ("evaluator.min_accuracy=0", "evaluator.min_class_recall=0")
 
 
 def test_from_and_to_run_a_part_of_the_chain(tmp_path: Path) -> None:

@@ -15,8 +15,9 @@ from pipeline import curated_schema, stages
 from pipeline.cli import board, card, compare, predict, schema
 from pipeline.runs import run_dir
 from pipeline.tracking import metadata
-from tests.end_to_end import remote  # noqa: F401  (Beam knows its file system then)
-from tests.end_to_end.support import executed, run, write_folder
+from tests.datasets import write_folder
+from tests.end_to_end import fakes  # noqa: F401  (Beam knows its file system then)
+from tests.runs import executed, run
 
 
 @pytest.mark.slow

@@ -15,8 +15,8 @@ from components.contracts.counts import COUNTS_FILE
 from components.contracts.run_result import Result
 from pipeline import STAGES
 from pipeline.cli import main
-from tests.end_to_end.support import NAMES, run, write_folder
-from tests.examples import DIGITS, write_splits
+from tests.datasets import DIGITS, NAMES, write_digits, write_folder
+from tests.runs import run
 
 pytestmark = pytest.mark.slow
 
@@ -50,7 +50,7 @@ def zipped(work: Path) -> Path:
 
 
 def tfrecords(work: Path) -> Path:
-    root = write_splits(work / "examples", {"train": 150, "validation": 30, "test": 60})
+    root = write_digits(work / "examples", {"train": 150, "validation": 30, "test": 60})
     (work / "records").mkdir()
     for split in features.SPLITS:
         (root / f"Split-{split}" / "data_tfrecord-00000-of-00001.gz").rename(work / "records" / f"{split}.tfrecord.gz")

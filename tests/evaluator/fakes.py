@@ -1,22 +1,30 @@
-"""A small, real SavedModel with the three signatures of components/contracts/features.py: nearest class centroid."""
+"""Stand-ins for stages of the pipeline, and for the model that its Trainer makes.
 
-from __future__ import annotations
+The model is a small, real SavedModel with the three signatures of contracts/features.py: nearest class centroid.
+"""
 
+# No `from __future__ import annotations`: TFX reads the annotations of a component function as objects.
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tfx.components.evaluator import constants
+from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
+from tfx.dsl.component.experimental.decorators import component
+from tfx.types import artifact_utils
+from tfx.types.standard_artifacts import Examples, Model, ModelBlessing
 
 from components.contracts import features as f
+from tests.datasets import digit_images
+from tests.evaluator.factories import digit_rows, write_rows
 
 GRID = 8  # the image is averaged to GRID x GRID pixels
 
 
 def digit_centroids() -> np.ndarray:
     """float32 [10, GRID * GRID * 3]: the mean of each digit over the images of the train split."""
-    from tests.examples import digit_pictures
-
-    pixels, labels = digit_pictures()
+    pixels, labels = digit_images()
     small = pixels.reshape(len(pixels), GRID, 32 // GRID, GRID, 32 // GRID, 3).mean(axis=(2, 4)) / 255
     flat = small.reshape(len(pixels), -1)[:1400].astype(np.float32)
     return np.stack([flat[labels[:1400] == digit].mean(axis=0) for digit in range(10)])
@@ -79,3 +87,40 @@ def save_standin(
     signatures = {name: getattr(module, name) for name in names_of_signatures if name not in without}
     tf.saved_model.save(module, str(Path(folder) / "Format-Serving"), signatures=signatures)
     return str(folder)
+
+
+@component
+def Train(model: OutputArtifact[Model], recipe: Parameter[str]) -> None:
+    os.makedirs(os.path.join(model.uri, "Format-Serving"))
+    with open(os.path.join(model.uri, "Format-Serving", "saved_model.pb"), "w") as file:
+        file.write(str(recipe))
+
+
+@component
+def Evaluate(
+    model: InputArtifact[Model],
+    blessing: OutputArtifact[ModelBlessing],
+    blessed: Parameter[int],
+    baseline_model: InputArtifact[Model] = None,
+) -> None:
+    """As TFX's Evaluator marks its blessing; the baseline's recipe is kept to be looked at."""
+    baseline = "none"
+    if baseline_model:
+        with open(os.path.join(baseline_model.uri, "Format-Serving", "saved_model.pb")) as file:
+            baseline = file.read()
+    blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY, model.id)
+    blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY, blessed)
+    blessing.set_string_custom_property("baseline_recipe", baseline)
+
+
+@component
+def Digits(examples: OutputArtifact[Examples]) -> None:
+    """Digits as ExampleGen leaves them: the split `test` alone."""
+    write_rows(Path(examples.uri), digit_rows())
+    examples.split_names = artifact_utils.encode_split_names([f.TEST])
+
+
+@component
+def Standin(model: OutputArtifact[Model], sharpness: Parameter[float]) -> None:
+    """A real SavedModel in the place of the Trainer's; how sharp its probabilities are changes no answer."""
+    save_standin(model.uri, sharpness=sharpness)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.examples import BEAM_ARGS
+from tests.factories import BEAM_ARGS
 
 
 class Chain:
@@ -27,7 +27,7 @@ class Chain:
         from tfx.types.standard_artifacts import Model, ModelBlessing
 
         from components.evaluator.baseline import LatestOtherBlessedModelStrategy
-        from tests.evaluator.chain import Evaluate, Train
+        from tests.evaluator.fakes import Evaluate, Train
 
         train = Train(recipe=recipe)
         baseline = Resolver(
@@ -62,7 +62,7 @@ class Chain:
         executions = [
             e
             for e in store.get_executions_by_context(context.id)
-            if e.type_id == store.get_execution_type("tests.evaluator.chain.Evaluate").id
+            if e.type_id == store.get_execution_type("tests.evaluator.fakes.Evaluate").id
         ]
         latest = max(executions, key=lambda e: e.id)
         outputs = [

@@ -10,7 +10,7 @@ import pytest
 
 from components.contracts import evaluation
 from components.contracts.gates import table
-from tests.examples import BEAM_ARGS
+from tests.factories import BEAM_ARGS
 
 STAGES = ("Digits", "Standin", "Baseline", "Evaluator", "ServingCheck", "Pusher")
 
@@ -31,7 +31,7 @@ def run(folder: Path, sharpness: float = 20.0, min_accuracy: float = 0.5) -> lis
     from components.evaluator.eval_config import eval_config
     from components.pusher.executor import Executor as PusherExecutor
     from components.serving_check.component import ServingCheck
-    from tests.evaluator.chain import Digits, Standin
+    from tests.evaluator.fakes import Digits, Standin
 
     short = {"min_accuracy": min_accuracy, "min_class_recall": 0.2, "max_drop": 0.01}
     data = Digits()

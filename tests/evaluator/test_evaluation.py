@@ -12,16 +12,16 @@ import pytest
 from components.contracts import checks, evaluation, gates, metrics
 from components.contracts import features as f
 from components.contracts.gates import Gate
+from tests.datasets import DIGITS
+from tests.evaluator.factories import digit_rows, evaluate, write_rows
 from tests.evaluator.fakes import digit_centroids, save_standin
-from tests.evaluator.runs import digit_rows, evaluate, write_examples
-from tests.examples import DIGITS
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_examples(tmp_path_factory.mktemp("data") / "examples", digit_rows())
+    return write_rows(tmp_path_factory.mktemp("data") / "examples", digit_rows())
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +148,7 @@ def test_a_baseline_with_other_classes_is_measured_by_its_answers(examples: Path
 def test_two_classes_with_hostile_names(tmp_path: Path) -> None:
     names = ("<script>\n", "猫 'n' \"dog\"")
     rows = [(pixels, label, names[label]) for pixels, label, _ in digit_rows(0, 300) if label < 2]
-    examples = write_examples(tmp_path / "examples", rows)
+    examples = write_rows(tmp_path / "examples", rows)
     swapped = save_standin(tmp_path / "model", names, digit_centroids()[[1, 0]])
     uri, blessed = evaluate(tmp_path, examples, swapped, min_accuracy=0)
     assert not blessed
@@ -171,7 +171,7 @@ def test_a_model_that_answers_with_no_numbers_is_refused(examples: Path, tmp_pat
 
 
 def test_an_empty_split_is_refused(model: str, tmp_path: Path) -> None:
-    uri, blessed = evaluate(tmp_path, write_examples(tmp_path / "examples", []), model)
+    uri, blessed = evaluate(tmp_path, write_rows(tmp_path / "examples", []), model)
     assert not blessed
     assert evaluation.failures(uri) == ["the test split has no image to evaluate the model on"]
     with pytest.raises(ValueError, match="no metrics"):

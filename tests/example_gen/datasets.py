@@ -18,7 +18,8 @@ from components.contracts.counts import COUNTS_FILE
 from components.contracts.rejects import REJECTED_FILE
 from components.example_gen import sources
 from components.example_gen.formats.base import USUAL, Features, Source
-from tests.examples import BEAM_ARGS, digit_pictures, png
+from tests.datasets import digit_images, png
+from tests.factories import beam_executor
 
 SHARES = {f.TRAIN: 0.8, f.VALIDATION: 0.1, f.TEST: 0.1}
 CIFAR_NAMES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
@@ -39,7 +40,7 @@ def images_of(classes: Mapping[str, int], prefix: str = "") -> dict[str, bytes]:
 
 def digit_files(count: int) -> dict[str, bytes]:
     """Return {path: PNG} of real digits, a folder a class."""
-    pixels, labels = digit_pictures()
+    pixels, labels = digit_images()
     return {f"{labels[i]}/{i}.png": png(pixels[i]) for i in range(count)}
 
 
@@ -170,7 +171,6 @@ def run(
     features: Features = USUAL,
 ) -> Outcome:
     """Run ImageExampleGen's executor on Beam's FnApiRunner, with the component's own execution properties."""
-    from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
     from tfx.types import artifact_utils, standard_artifacts
 
     from components.example_gen.component import ImageExampleGen
@@ -182,10 +182,8 @@ def run(
     examples = standard_artifacts.Examples()
     examples.uri = str(out)
     out.mkdir(parents=True)
-    context = BaseBeamExecutor.Context(
-        beam_pipeline_args=list(BEAM_ARGS), tmp_dir=str(out.parent / "tmp"), unique_id="1"
-    )
-    Executor(context).Do({}, {"examples": [examples]}, {**component.spec.exec_properties, "code_fingerprint": "x"})
+    executor = beam_executor(Executor, out.parent / "tmp")
+    executor.Do({}, {"examples": [examples]}, {**component.spec.exec_properties, "code_fingerprint": "x"})
     assert artifact_utils.decode_split_names(examples.split_names) == list(f.SPLITS)
     assert not [path for path in (out.parent / "tmp").rglob("*") if path.is_file()]
     return read(out)

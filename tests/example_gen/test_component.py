@@ -14,7 +14,7 @@ from components.errors import UserError
 from components.example_gen import settings, sources
 from components.example_gen.driver import fingerprint
 from tests.example_gen import datasets
-from tests.examples import BEAM_ARGS
+from tests.factories import BEAM_ARGS
 
 TWO = datasets.images_of({"cat": 12, "dog": 12})
 

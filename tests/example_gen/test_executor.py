@@ -17,9 +17,9 @@ from components.contracts import features as f
 from components.contracts.rejects import REJECTED_FILE
 from components.errors import UserError
 from components.example_gen import images, measures
+from tests.datasets import digit_images, png
 from tests.example_gen import datasets
-from tests.example_gen.image_samples import encoded_anew, kept, saved, scene, stripped, turned
-from tests.examples import digit_pictures, png
+from tests.example_gen.factories import encoded_anew, kept, saved, scene, stripped, turned
 
 CONTRACT = {
     f.IMAGE: bytes, f.LABEL: int, f.CLASS_NAME: bytes, f.SOURCE: bytes, f.PIXELS_SHA256: bytes, f.HEIGHT: int,
@@ -55,7 +55,7 @@ def test_digits(tmp_path: Path) -> None:
         "validation": 180,
         "test": 179,
     }
-    pixels, labels = digit_pictures()
+    pixels, labels = digit_images()
     for example in outcome.all:
         row = int(example[f.SOURCE].decode().removeprefix("digits.csv:"))
         assert example[f.LABEL] == labels[row]

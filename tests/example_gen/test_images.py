@@ -15,13 +15,13 @@ from PIL import Image, ImageOps, PngImagePlugin
 
 from components.example_gen import images
 from components.example_gen.rejected import Rejected
-from tests.example_gen.damaged_png import of_chunks
-from tests.example_gen.image_samples import (
+from tests.example_gen.factories import (
     LIMITS,
     encoded_anew,
     kept,
     orientation,
     png16,
+    png_of_chunks,
     saved,
     scene,
     stripped,
@@ -125,7 +125,7 @@ def test_values_of_12_bits_in_16_are_scaled() -> None:
     ids=["too few rows", "data of three bytes", "no data", "no palette", "no header"],
 )
 def test_a_png_with_sound_checksums_that_is_damaged(parts: list[tuple[bytes, bytes]]) -> None:
-    assert reason(of_chunks(parts)).startswith("damaged image: ")
+    assert reason(png_of_chunks(parts)).startswith("damaged image: ")
 
 
 def test_nothing_private_is_stored() -> None:

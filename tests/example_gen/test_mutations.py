@@ -11,8 +11,7 @@ import pytest
 
 from components.example_gen import images
 from components.example_gen.rejected import Rejected
-from tests.example_gen.damaged_png import damaged
-from tests.example_gen.image_samples import encoded_anew, kept, stripped, turned
+from tests.example_gen.factories import damaged_png, encoded_anew, kept, stripped, turned
 
 _IN_CI, _IN_CHAOS = 2_000, 20_000  # mutations a format
 FORMATS = ("jpeg", "png", "bmp", "gif", "tiff", "webp", "jpeg2000", "avif", "pgm", "ppm")
@@ -56,7 +55,7 @@ def tally(form: str, count: int) -> Counter[str]:
     for _ in range(count):
         name = rng.choice(sorted(files))
         # Nearly all other damage to a PNG is found by its checksums.
-        raw = damaged(files[name], rng) if form == "png" and rng.random() < 0.8 else mutated(files[name], rng)
+        raw = damaged_png(files[name], rng) if form == "png" and rng.random() < 0.8 else mutated(files[name], rng)
         try:
             stored = images.read(raw, 10**6, 10**6)
         except Rejected as rejected:

@@ -12,7 +12,7 @@ from PIL import Image, TiffImagePlugin
 
 from components.example_gen import images, unreadable
 from components.example_gen.rejected import Rejected
-from tests.example_gen.image_samples import LIMITS, saved, scene
+from tests.example_gen.factories import LIMITS, saved, scene
 
 
 def reason(raw: bytes) -> str:

@@ -16,14 +16,12 @@ from typing import Any
 import numpy as np
 
 from components.contracts import features as f
-from pipeline import ALL_STAGES
+from pipeline import ALL_STAGES, ROOT
 from pipeline.tracking import metadata
-from tests.end_to_end.support import QUICK, store_of
+from tests.runs import LENIENT, QUICK, store_of
 
-ROOT = Path(__file__).resolve().parents[2]
 # A training of some seconds whose every step is kept, so that most kills in it leave something to go on from.
 SETTINGS = (*QUICK, "trainer.epochs=40", "trainer.checkpoint_seconds=0")
-LENIENT = ("evaluator.min_accuracy=0", "evaluator.min_class_recall=0")
 _LIMIT = 600.0  # seconds a run may take on a busy machine
 _DONE = re.compile(r"^  (\w+) +(?:done|cached)\b", re.MULTILINE)
 

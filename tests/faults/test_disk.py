@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.support import QUICK, write_folder
+from pipeline import ROOT
+from tests.datasets import write_folder
+from tests.runs import QUICK
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).resolve().parents[2]
 # A file system of its own, in a mount namespace of its own, where this user may make one.
 SCRIPT = """
 mount -t tmpfs -o size=400k tmpfs "$1" || exit 99

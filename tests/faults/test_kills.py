@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.support import write_folder
+from tests.datasets import write_folder
 from tests.faults.kills import Figures, Runs, chain
 
 pytestmark = pytest.mark.slow

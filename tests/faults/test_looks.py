@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from components.contracts import features as f
+from pipeline import ROOT
 from pipeline.cli import predict
 from pipeline.config import load
+from tests.datasets import png
 from tests.example_gen.datasets import pixels_of
-from tests.examples import png
 from tests.faults.kills import Watcher
 
 pytestmark = pytest.mark.slow
@@ -73,7 +74,7 @@ def look_while_pushing(
     watcher = Watcher(base)
     watcher.start()
     command = [sys.executable, "-c", PUSHER, str(model), str(base), str(versions), "0"]
-    pusher = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
+    pusher = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
     config, predictions, answers, newest = load("digits", None, ())[0], 0, set(), 0
     deadline = time.monotonic() + 60 * versions
     while pusher.poll() is None and time.monotonic() < deadline:

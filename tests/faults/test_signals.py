@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from components.contracts.counts import COUNTS_FILE
+from pipeline import ROOT
 from pipeline.tracking import metadata
-from tests.end_to_end.support import QUICK, store_of, write_folder
+from tests.datasets import write_folder
+from tests.runs import QUICK, store_of
 
 pytestmark = pytest.mark.slow
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])

@@ -18,11 +18,10 @@ from pipeline.cli import compare
 from pipeline.config import load
 from pipeline.runs import consistency, run_dir
 from pipeline.tracking import metadata
-from tests.end_to_end.support import executed, run, store_of, write_folder
+from tests.datasets import write_folder
+from tests.runs import LENIENT, executed, run, store_of
 
 pytestmark = pytest.mark.slow
-
-LENIENT = ("evaluator.min_accuracy=0", "evaluator.min_class_recall=0")
 
 
 def test_lost_records_and_a_lost_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from components.contracts.rejects import REJECTED_FILE
 from components.contracts.run_result import Result
 from components.intervals import f1_score, mean, proportion
 from components.report.run import Artifact, Run, Step
-from tests.examples import example, png
+from tests.datasets import example, png
 
 STAGES = ("ExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator", "DataGate", "Transform", "Trainer")
 STAGES += ("Baseline", "Evaluator", "ServingCheck", "Pusher")

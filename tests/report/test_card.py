@@ -13,10 +13,9 @@ from components.contracts.checks import GateCheck
 from components.report import card as cards
 from components.report.page import markdown
 from pipeline.cli import main
-from tests.end_to_end.support import artifact
 from tests.report import factories
-from tests.report.conftest import History
 from tests.report.page import Page
+from tests.runs import History, artifact
 
 HOSTILE = ("<script>alert(1)</script>", "a|b", "*bold*\n# title", "猫")
 

@@ -17,10 +17,9 @@ from components.report.comparison import ComparedRun
 from components.report.comparison_page import change
 from pipeline.cli import main
 from pipeline.config import Trainer
-from tests.end_to_end.support import artifact
 from tests.report import factories
-from tests.report.conftest import History
 from tests.report.page import Page
+from tests.runs import History, artifact
 
 NAMES = ("circle", "square", "<b>triangle</b>")
 

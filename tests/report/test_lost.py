@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 
 from pipeline.cli import main
-from tests.end_to_end.support import artifact
-from tests.report.conftest import History, copied
 from tests.report.page import Page
+from tests.runs import History, artifact, copied
 
 pytestmark = pytest.mark.slow
 

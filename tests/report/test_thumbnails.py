@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from components.report import thumbnails
-from tests.examples import DIGITS, png, write_splits
+from tests.datasets import DIGITS, png, write_digits
 
 
 def decoded(uri: str | None) -> Image.Image:
@@ -41,7 +41,7 @@ def test_a_broken_picture_is_left_out() -> None:
 
 
 def test_samples_of_classes_and_pictures_by_source(tmp_path: Path) -> None:
-    examples = str(write_splits(tmp_path, {"train": 120, "test": 40}))
+    examples = str(write_digits(tmp_path, {"train": 120, "test": 40}))
     found = thumbnails.of_classes(examples, "train", [*DIGITS, "none"], each=3, limit=100)
     assert {name: len(uris) for name, uris in found.items()} == {**dict.fromkeys(DIGITS, 3), "none": 0}
     assert sum(map(len, thumbnails.of_classes(examples, "train", DIGITS, each=3, limit=5).values())) == 5

@@ -18,10 +18,11 @@ from tfx.utils import io_utils
 
 from components.contracts import features as f
 from components.contracts.findings import FINDINGS_FILE
-from tests.data_gate.stages import Stages, edited, write
-from tests.examples import DIGITS, example
+from pipeline import ROOT
+from tests.data_gate.factories import Stages, edited, write
+from tests.datasets import DIGITS, example
 
-SCHEMAS = Path(__file__).parents[2] / "schema"
+SCHEMAS = ROOT / "schema"
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 PER_CLASS = 60  # images of each class in each split
 

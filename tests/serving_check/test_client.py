@@ -13,9 +13,9 @@ import pytest
 
 from components.contracts import features as f
 from components.serving_check import client
+from tests.datasets import DIGITS
+from tests.evaluator.factories import digit_rows, write_rows
 from tests.evaluator.fakes import digit_centroids, save_standin
-from tests.evaluator.runs import digit_rows, write_examples
-from tests.examples import DIGITS
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_examples(tmp_path_factory.mktemp("data"), digit_rows())
+    return write_rows(tmp_path_factory.mktemp("data"), digit_rows())
 
 
 def request(model: str, examples: Path, output: Path) -> client.Request:
@@ -107,7 +107,7 @@ def test_the_data_has_a_class_more(examples: Path, tmp_path: Path) -> None:
 
 
 def test_the_split_is_empty(model: str, tmp_path: Path) -> None:
-    empty = write_examples(tmp_path / "examples", [])
+    empty = write_rows(tmp_path / "examples", [])
     assert client.check(request(model, empty, tmp_path)).problems == ["the split has no image to send to the model"]
 
 

@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from components.contracts import features as f
+from tests.evaluator.factories import digit_rows, evaluate, write_rows
 from tests.evaluator.fakes import digit_centroids, save_standin
-from tests.evaluator.runs import digit_rows, evaluate, examples_artifact, model_artifact, write_examples
+from tests.factories import examples_artifact, model_artifact
 
 pytestmark = pytest.mark.slow
 
@@ -24,7 +26,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_examples(tmp_path_factory.mktemp("data"), digit_rows(), suffix="")
+    return write_rows(tmp_path_factory.mktemp("data"), digit_rows(), gzip=False)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +48,7 @@ def check(out: Path, examples: Path, model: str, evaluation: str, timeout: int =
     of_candidate.uri, blessing.uri = evaluation, str(out / "blessing")
     predictions.uri = str(out / "predictions")
     inputs = {
-        "examples": [examples_artifact(examples)],
+        "examples": [examples_artifact(examples, [f.TEST])],
         "model": [model_artifact(model)],
         "evaluation": [of_candidate],
     }

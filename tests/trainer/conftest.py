@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,12 +15,12 @@ from tfx.types import channel_utils, standard_artifacts
 from tfx.utils import path_utils
 
 from components.contracts import features as f
-from components.contracts.counts import COUNTS_FILE
 from components.trainer.config import Settings
 from components.trainer.plan import Plan, resolve
 from pipeline.config import load
-from tests.examples import DIGITS, write_splits
-from tests.transform.factories import examples_artifact, run_transform
+from tests.datasets import write_digits
+from tests.factories import examples_artifact
+from tests.transform.factories import run_transform
 
 # The Trainer's custom_config for the preset `digits`, as pipeline/stages.py makes it.
 DIGITS_PRESET: dict[str, Any] = Settings(
@@ -65,8 +64,7 @@ class Trained(NamedTuple):
 @pytest.fixture(scope="session")
 def digits(tmp_path_factory: pytest.TempPathFactory) -> Data:
     root = tmp_path_factory.mktemp("digits")
-    examples = write_splits(root / "examples")
-    (examples / COUNTS_FILE).write_text(json.dumps({"class_names": DIGITS}))
+    examples = write_digits(root / "examples")
     return Data(examples, run_transform(examples, root))
 
 

@@ -19,7 +19,7 @@ from components.trainer.export import export
 from components.trainer.model import over_views
 from components.trainer.networks.airbench import build
 from components.trainer.transform_graph import TransformGraph
-from tests.examples import DIGITS, digit_pictures, png
+from tests.datasets import DIGITS, digit_images, png
 from tests.trainer.conftest import Data, Trained, settings_of
 
 pytestmark = pytest.mark.slow
@@ -46,7 +46,7 @@ def serve(model: str, signature: str, **inputs: object) -> dict[str, np.ndarray]
 def test_a_clean_process_gets_one_answer_from_three_signatures(
     trained: Trained, test_examples: list[bytes], tmp_path: Path
 ) -> None:
-    pixels, labels = digit_pictures()
+    pixels, labels = digit_images()
     pixels, labels = pixels[-217:], labels[-217:]
     np.savez(
         tmp_path / "inputs.npz",
@@ -89,7 +89,7 @@ def record(**features: bytes) -> bytes:
 
 def test_an_example_needs_nothing_but_its_image(trained: Trained) -> None:
     """Under our name for it or under that of TensorFlow's own records."""
-    images = [png(pixels) for pixels in digit_pictures()[0][:2]]
+    images = [png(pixels) for pixels in digit_images()[0][:2]]
     records = tf.constant([record(image=images[0], label=b"7"), record(image__encoded=images[1])])
     answer = serve(trained.model, f.SERVING_DEFAULT, examples=records)
     expected = serve(trained.model, f.SERVE_IMAGES, images=tf.constant(images))
@@ -133,7 +133,7 @@ def test_an_empty_batch_gets_an_empty_answer(
 def test_a_request_that_cannot_be_answered_is_told_why(
     trained: Trained, signature: str, wrong: dict[str, list[bytes]], told: str
 ) -> None:
-    (key, values), good = *wrong.items(), png(digit_pictures()[0][0])
+    (key, values), good = *wrong.items(), png(digit_images()[0][0])
     first = good if key == "images" else record(image=good)
     with pytest.raises(tf.errors.InvalidArgumentError, match=told):
         serve(trained.model, signature, **{key: tf.constant([first, *values])})
@@ -155,7 +155,7 @@ def test_images_of_several_kinds_and_sizes_are_served_together(trained: Trained)
     encoded = []
     for form, size in (("JPEG", (32, 32)), ("PNG", (64, 48)), ("BMP", (8, 9)), ("GIF", (32, 32))):
         out = io.BytesIO()
-        Image.fromarray(digit_pictures()[0][7]).resize(size).save(out, form)
+        Image.fromarray(digit_images()[0][7]).resize(size).save(out, form)
         encoded.append(out.getvalue())
     assert serve(trained.model, f.SERVE_IMAGES, images=tf.constant(encoded))[f.CLASS_INDEX].shape == (4,)
 

@@ -14,7 +14,7 @@ from components.trainer import input as data
 from components.trainer.augment import Augmentation, Batch, On
 from components.trainer.plan import Plan
 from components.trainer.transform_graph import TransformGraph
-from tests.examples import digit_pictures, example
+from tests.datasets import digit_images, example
 from tests.trainer.conftest import Data, plan_of
 
 pytestmark = pytest.mark.slow  # the Transform stage runs first
@@ -41,7 +41,7 @@ def test_the_cache_holds_the_pixels_and_gives_what_the_transform_graph_gives(dig
     cached, streamed = open_split(digits, f.VALIDATION, PLENTY), open_split(digits, f.VALIDATION, 0)
     assert streamed.cache is None
     assert cached.cache is not None
-    pixels, labels = digit_pictures()
+    pixels, labels = digit_images()
     np.testing.assert_array_equal(cached.cache.pixels, pixels[1400:1580])
     images, found = images_and_labels(data.validation_batches(cached, plan(cached)))
     expected, _ = images_and_labels(data.validation_batches(streamed, plan(streamed)))
@@ -69,13 +69,13 @@ def test_an_epoch_has_each_image_once_and_every_epoch_another_order(digits: Data
         assert each.element_spec[1].shape == (100, 10)
     images, labels = images_and_labels(batches)
     assert len(images) == 2 * 1400
-    everything = np.sort(digit_pictures()[1][:1400])
+    everything = np.sort(digit_images()[1][:1400])
     for epoch in (labels[:1400], labels[1400:]):
         np.testing.assert_array_equal(np.sort(epoch), everything)
     sums = images.sum((1, 2, 3))
     np.testing.assert_allclose(np.sort(sums[:1400]), np.sort(sums[1400:]), atol=0.1)
     assert np.mean(labels[:1400] != labels[1400:]) > 0.8
-    assert np.mean(labels[:1400] != digit_pictures()[1][:1400]) > 0.8
+    assert np.mean(labels[:1400] != digit_images()[1][:1400]) > 0.8
 
 
 @pytest.mark.parametrize("cache_bytes", [PLENTY, 0])
@@ -135,7 +135,7 @@ def test_augmentation_is_told_each_images_number_the_epoch_and_the_step(
     monkeypatch.setattr(data, "_normalised", lambda images, cache: images)
     split = open_split(digits, f.TRAIN, cache_bytes)
     batches = data.training_batches(split, plan(split, batch_size=300))
-    labels = digit_pictures()[1]
+    labels = digit_images()[1]
     for number, (told, one_hot) in enumerate(batches.as_numpy_iterator()):
         np.testing.assert_array_equal(labels[told[:, 0].astype(int)], one_hot.argmax(1))
         assert set(told[:, 1]) == {number // 4}
@@ -150,7 +150,7 @@ def test_only_whole_batches_are_trained_on(digits: Data) -> None:
 
 
 def test_many_files_of_either_kind_are_streamed_in_a_fixed_order(digits: Data, tmp_path: object) -> None:
-    pixels, labels = digit_pictures()
+    pixels, labels = digit_images()
     folder = f"{tmp_path}/Split-train"
     tf.io.gfile.makedirs(folder)
     for shard in range(20):  # more files than are open at a time

@@ -14,6 +14,7 @@ import pytest
 
 from components.trainer.model import mean_of, over_views
 from components.trainer.networks.airbench import build, whiten
+from pipeline import ROOT
 from tests.trainer.conftest import settings_of
 
 
@@ -105,7 +106,7 @@ def test_loads_without_custom_objects(ensemble: int, tmp_path: Path) -> None:
         "model = keras.saving.load_model('model.keras')\n"
         "np.save('logits.npy', model(np.load('images.npy')))\n"
     )
-    root = str(Path(__file__).parents[2])
+    root = str(ROOT)
     subprocess.run(
         [sys.executable, "-c", program], cwd=tmp_path, check=True, capture_output=True, env={"PYTHONPATH": root}
     )

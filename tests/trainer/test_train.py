@@ -16,7 +16,7 @@ from components.contracts import training as records
 from components.contracts.counts import COUNTS_FILE
 from components.errors import UserError
 from components.trainer import samples, train
-from tests.examples import DIGITS
+from tests.datasets import DIGITS
 from tests.trainer.conftest import DIGITS_PRESET, Data, Trained
 
 pytestmark = pytest.mark.slow

@@ -10,7 +10,7 @@ from components.contracts import training as records
 from components.errors import UserError
 from components.trainer.networks.airbench import build
 from components.trainer.warm_start import load_weights
-from tests.examples import DIGITS
+from tests.datasets import DIGITS
 from tests.trainer.conftest import Trained, settings_of
 
 pytestmark = pytest.mark.slow

@@ -9,17 +9,10 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx.components import Transform
 from tfx.proto import transform_pb2
-from tfx.types import artifact_utils, channel_utils, standard_artifacts
+from tfx.types import channel_utils, standard_artifacts
 
 from components.contracts import features as f
-from tests.examples import BEAM_ARGS
-
-
-def examples_artifact(root: Path) -> standard_artifacts.Examples:
-    examples = standard_artifacts.Examples()
-    examples.uri = str(root)
-    examples.split_names = artifact_utils.encode_split_names(list(f.SPLITS))
-    return examples
+from tests.factories import beam_executor, examples_artifact
 
 
 def schema_artifact(folder: Path) -> standard_artifacts.Schema:
@@ -58,9 +51,6 @@ def run_transform(root: Path, out: Path, size: int = 32) -> str:
     graph = standard_artifacts.TransformGraph()
     graph.uri = str(out / "graph")
     os.makedirs(graph.uri)
-    executor_class = component.executor_spec.executor_class
-    executor = executor_class(
-        executor_class.Context(beam_pipeline_args=BEAM_ARGS, tmp_dir=str(out / "tmp"), unique_id="1")
-    )
+    executor = beam_executor(component.executor_spec.executor_class, out / "tmp")
     executor.Do({"examples": [examples], "schema": [schema]}, {"transform_graph": [graph]}, component.exec_properties)
     return graph.uri

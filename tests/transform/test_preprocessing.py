@@ -14,7 +14,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from components.contracts import features as f
 from components.transform.preprocessing import decode
-from tests.examples import digit_pictures, example, png, write_splits
+from tests.datasets import digit_images, example, png, write_digits
 from tests.transform.factories import run_transform
 
 pytestmark = pytest.mark.slow
@@ -43,7 +43,7 @@ def encode(image: Image.Image, form: str) -> bytes:
 @pytest.fixture(scope="module")
 def digits_graph(tmp_path_factory: pytest.TempPathFactory) -> str:
     root = tmp_path_factory.mktemp("digits")
-    return run_transform(write_splits(root / "examples"), root)
+    return run_transform(write_digits(root / "examples"), root)
 
 
 def test_normalises_by_mean_and_variance_of_train_alone(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_normalises_by_mean_and_variance_of_train_alone(tmp_path: Path) -> None:
 
 
 def test_the_analysis_is_the_same_for_any_batching(digits_graph: str) -> None:
-    pixels = digit_pictures()[0]
+    pixels = digit_images()[0]
     train = pixels[:1400] / 255.0
     expected = (pixels[1500] / 255.0 - train.mean()) / train.std()
     np.testing.assert_allclose(apply(digits_graph, [png(pixels[1500])])[0], expected, atol=1e-4)
@@ -126,7 +126,7 @@ def test_the_right_size_is_left_alone_and_another_is_resized_with_antialias() ->
 
 
 def test_the_graph_is_the_same_inside_tf_data(digits_graph: str) -> None:
-    encoded = [png(p) for p in digit_pictures()[0][:64]]
+    encoded = [png(p) for p in digit_images()[0][:64]]
     layer = tft.TFTransformOutput(digits_graph).transform_features_layer()
     batches = tf.data.Dataset.from_tensor_slices(encoded).batch(10)
     batches = batches.map(lambda images: layer({f.IMAGE: images[:, None]})[f.IMAGE], tf.data.AUTOTUNE)

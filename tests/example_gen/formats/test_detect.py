@@ -8,9 +8,9 @@ import pytest
 
 from components.errors import UserError
 from components.example_gen.formats import FORMATS, detect
+from pipeline import ROOT
 from tests.example_gen import datasets
 
-ROOT = Path(__file__).resolve().parents[3]
 TWO = datasets.images_of({"cat": 2, "dog": 2})
 
 

@@ -19,8 +19,8 @@ from components.example_gen.formats.base import USUAL, Features, Record
 from components.example_gen.formats.detect import inventory
 from components.example_gen.layout import SplitAndClass
 from components.example_gen.rejected import Rejected
+from tests.datasets import png
 from tests.example_gen import datasets
-from tests.examples import png
 
 STRUCT = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 

@@ -1,0 +1,161 @@
+"""`predict` on whatever a user may name: each file is answered or told on one line, and the rest is answered."""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from pathlib import Path
+
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from components.errors import UserError
+from pipeline.cli import predict
+from pipeline.config import Config
+from tests.example_gen.factories import orientation, png_chunks, png_of_chunks, saved
+
+TOP_LEFT = ("red", "blue\x1b[2J")  # the classes of the model below
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A SavedModel that tells whether the first pixel of an image is red."""
+
+    class FirstPixel(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+        def serve(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+            def red(image: tf.Tensor) -> tf.Tensor:
+                pixel = tf.io.decode_image(image, channels=3, expand_animations=False)[0, 0]
+                return tf.cast(pixel[0] > pixel[2], tf.float32)
+
+            red_ones = tf.map_fn(red, images, fn_output_signature=tf.float32)
+            return {
+                "class_names": tf.tile([TOP_LEFT], [tf.size(images), 1]),
+                "probabilities": tf.stack([red_ones, 1 - red_ones], 1),
+            }
+
+    folder = str(tmp_path_factory.mktemp("model"))
+    module = FirstPixel()
+    tf.saved_model.save(module, folder, {"serve_images": module.serve})
+    return folder
+
+
+def halves(first: str, second: str) -> Image.Image:
+    image = Image.new("RGB", (16, 16), first)
+    image.paste(second, (0, 8, 16, 16))
+    return image
+
+
+def ask(model: str, *paths: Path | str, as_json: bool = False) -> int:
+    return predict.run(Config(), [str(path) for path in paths], None, model, 2, as_json)
+
+
+def test_each_file_is_answered_or_told(model: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    png = saved(halves("red", "blue"), "PNG")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for name, raw in {
+        "a.png": png,
+        "b.png": png[:60],
+        "c.webp": saved(halves("red", "blue"), "WEBP", lossless=True),
+        "d.jpg": saved(halves("red", "blue"), "JPEG", exif=orientation(3)),  # upside down
+        "e\x1b[31m\n.png": b"",
+        "f.heic": b"\0\0\0\x18ftypheic" + bytes(99),
+        "g.png": png_of_chunks(
+            [(k, zlib.compress(bytes(90)) if k == b"IDAT" else data) for k, data in png_chunks(png)]
+        ),
+    }.items():
+        (folder / name).write_bytes(raw)
+    (folder / "h.png").symlink_to("nowhere")
+    os.mkfifo(folder / "i.png")
+    (folder / "j.png").symlink_to("/dev/zero")
+
+    assert ask(model, folder) == 2
+
+    out, err = capfd.readouterr()
+    assert out.splitlines() == [
+        f"{folder}/a.png: red 100.0%  blue\\x1b[2J 0.0%",
+        f"{folder}/c.webp: red 100.0%  blue\\x1b[2J 0.0%",
+        f"{folder}/d.jpg: blue\\x1b[2J 100.0%  red 0.0%",
+    ]
+    assert err.splitlines() == [
+        f"error: {folder}/b.png: damaged image: the file is truncated",
+        f"error: {folder}/e\\x1b[31m\\n.png: empty file",
+        f"error: {folder}/f.heic: a HEIC image, which cannot be read: convert it to JPEG, e.g. with heif-convert",
+        f"error: {folder}/g.png: damaged image: its data is cut short or inconsistent",
+        f"error: {folder}/h.png: cannot be read (No such file or directory)",
+        f"error: {folder}/i.png: cannot be read (not a regular file)",
+        f"error: {folder}/j.png: cannot be read (not a regular file)",
+    ]
+
+
+def test_a_device_and_a_pipe(model: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Both may be named; what has no end is read to the limit, and a pipe without a writer is not waited for."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    assert ask(model, "/dev/zero", pipe) == 2
+    assert capfd.readouterr().err.splitlines() == [
+        "error: /dev/zero: over the limit of 20,000,000 bytes (data.max_bytes)",
+        f"error: {pipe}: empty file",
+    ]
+    reader, writer = os.pipe()
+    os.write(writer, saved(halves("blue", "red"), "PNG"))
+    os.close(writer)
+    assert ask(model, f"/dev/fd/{reader}") == 0  # as the shell names `<(command)`
+    assert "blue\\x1b[2J 100.0%" in capfd.readouterr().out
+    os.close(reader)
+
+
+def test_json_is_one_object_a_line(model: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    names = ["日本.png", "bidi\u202e.png", os.fsdecode(b"latin\xe9.png")]
+    for name in names:
+        (tmp_path / name).write_bytes(saved(halves("red", "blue"), "PNG"))
+    assert ask(model, tmp_path, as_json=True) == 0
+    lines = capfd.readouterr().out.splitlines()
+    assert all(line.isprintable() for line in lines)
+    answers = [json.loads(line) for line in lines]
+    assert {Path(answer["path"]).name for answer in answers} == set(names)
+    assert answers[0]["class"] == "red"
+    assert answers[0]["probabilities"] == {"red": 1.0, "blue\x1b[2J": 0.0}
+
+
+def test_more_files_than_a_batch(
+    model: str, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predict, "BATCH", 4)
+    for i in range(10):
+        (tmp_path / f"{i}.png").write_bytes(b"x" if i % 5 == 1 else saved(halves("red", "blue"), "PNG"))
+    assert ask(model, tmp_path) == 2
+    out, err = capfd.readouterr()
+    assert [line.split(":")[0][-5:] for line in out.splitlines()] == [f"{i}.png" for i in (0, 2, 3, 4, 5, 7, 8, 9)]
+    assert [line.split(":")[1][-5:] for line in err.splitlines()] == ["1.png", "6.png"]
+
+
+@pytest.mark.parametrize("damage", ["empty", "cut", "variables"])
+def test_a_damaged_model_is_one_line(model: str, tmp_path: Path, damage: str) -> None:
+    for file in Path(model).rglob("*"):
+        copy = tmp_path / "model" / file.relative_to(model)
+        if file.is_file():
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            raw = file.read_bytes()
+            whole = file.name != "saved_model.pb" if damage != "variables" else "variables" not in file.parts
+            copy.write_bytes(raw if whole else b"" if damage == "empty" else raw[: len(raw) // 2])
+    image = tmp_path / "a.png"
+    image.write_bytes(saved(halves("red", "blue"), "PNG"))
+    with pytest.raises(UserError, match=r"^the model .* cannot be loaded \(.*\): name another") as caught:
+        ask(str(tmp_path / "model"), image)
+    assert "\n" not in str(caught.value)
+
+
+def test_litter_and_descriptions_are_passed_over(tmp_path: Path) -> None:
+    for name in ("b/2.jpg", "a/1.jpg", "a/Thumbs.db", "@eaDir/1.jpg", ".ipynb_checkpoints/1.jpg", "README.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    assert predict._files([str(tmp_path)]) == [tmp_path / "a/1.jpg", tmp_path / "b/2.jpg"]
+    assert predict._files([str(tmp_path / "README.txt")]) == [tmp_path / "README.txt"]  # named by the user
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / "labels.csv").touch()
+    with pytest.raises(UserError, match="the folder holds no image"):
+        predict._files([str(tmp_path / "c")])

@@ -1,0 +1,57 @@
+"""Google Cloud on loopback, a compiled pipeline, and the command line in this process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.pipeline.platforms.vertex.fakes import PROJECT, GoogleCloud, serving
+
+
+class Answer(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture(scope="session")
+def spec(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pipeline of CIFAR-10, as `vertex compile` writes it."""
+    from pipeline import config
+    from pipeline.platforms.vertex import compile
+
+    path = tmp_path_factory.mktemp("spec") / "pipeline.json"
+    settings = (f"vertex.project={PROJECT}",)
+    path.write_text(json.dumps(compile.spec(config.load("cifar10", None, settings)[0])))
+    return path
+
+
+@pytest.fixture
+def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[GoogleCloud]:
+    from pipeline.platforms.vertex import cloud, status
+
+    monkeypatch.setattr(cloud, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(status, "PACE", (0.01, 0.01))
+    standin = GoogleCloud()
+    with serving(standin, tmp_path) as environment:
+        for key, value in environment.items():
+            monkeypatch.setenv(key, value)
+        yield standin
+
+
+@pytest.fixture
+def vertex(cloud: GoogleCloud, spec: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
+    """`image-pipeline vertex …` on the stand-in; `submit` and `schedule` with the compiled pipeline."""
+    from pipeline.cli import main
+
+    def run(*words: str) -> Answer:
+        more = ["--spec", str(spec)] if words[0] in ("submit", "schedule") else []
+        code = main(["vertex", *words, *more, "--preset", "cifar10", "--set", f"vertex.project={PROJECT}"])
+        captured = capfd.readouterr()
+        return Answer(code, captured.out, captured.err)
+
+    return run

@@ -1,0 +1,250 @@
+"""The spec: KFP's protos can read it, it has the shape that is written down, and it is made with no network."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from google.cloud import aiplatform_v1
+
+from components.errors import UserError
+from pipeline import ALL_STAGES, ROOT, fingerprint
+from tests.pipeline.platforms.vertex.shape import EVERYTHING, SHAPE, compiled, shape
+from tests.pipeline.platforms.vertex.spec_runner import executors, pipeline_spec
+from tests.trainer import my_networks
+
+pytestmark = pytest.mark.slow  # imports TFX
+
+PROJECT = "vertex.project=my-project"
+
+
+@pytest.fixture(scope="module")
+def everything() -> dict[str, Any]:
+    return compiled(*EVERYTHING)
+
+
+def constants(job: dict[str, Any], stage: str) -> dict[str, Any]:
+    parameters = job["pipelineSpec"]["root"]["dag"]["tasks"][stage]["inputs"]["parameters"]
+    return {key: given["runtimeValue"]["constant"] for key, given in parameters.items() if "runtimeValue" in given}
+
+
+def custom_job(job: dict[str, Any], stage: str = "Trainer") -> tuple[dict[str, Any], aiplatform_v1.CustomJob]:
+    """The stage's settings, and the job as Vertex AI's own type."""
+    settings = json.loads(constants(job, stage)["custom_config"])
+    described = settings["ai_platform_training_args"]
+    assert described.pop("project") == "my-project"
+    return settings, aiplatform_v1.CustomJob(described)
+
+
+def test_the_shape_is_the_one_that_is_written_down(everything: dict[str, Any]) -> None:
+    """After a change that is meant: `python -m tests.pipeline.platforms.vertex.shape`, and read the diff."""
+    assert shape(everything) == yaml.safe_load(SHAPE.read_text())
+
+
+def test_every_stage_of_a_local_run_is_there(everything: dict[str, Any]) -> None:
+    tasks = set(pipeline_spec(everything).root.dag.tasks)
+    resolvers = {"Baseline", "WarmStart"}
+    of_resolvers = {f"{name}-{what}-resolver" for name in resolvers for what in ("model", "model-blessing")}
+    assert tasks == (set(ALL_STAGES) - resolvers) | of_resolvers | {"Report"}
+
+
+def test_a_spec_is_the_same_every_time(everything: dict[str, Any]) -> None:
+    assert compiled(*EVERYTHING) == everything
+
+
+def test_what_is_cached_hangs_on_the_code(everything: dict[str, Any]) -> None:
+    curated = (ROOT / "schema" / "cifar10" / "schema.pbtxt").read_bytes()
+    transform = ("components.transform.component.Executor", "components.transform.preprocessing.preprocessing_fn")
+    driver = ("components.example_gen.driver.Driver", "pipeline.platforms.vertex.executors.example_gen_driver")
+    for stage, code, content in (
+        ("Transform", transform, b""),
+        ("SchemaGen", (), curated),
+        ("ExampleGen", ("components.example_gen.executor.Executor", *driver), b""),
+    ):
+        assert constants(everything, stage)["code_fingerprint"] == fingerprint.of_code(code, content)
+    assert constants(everything, "SchemaGen")["schema_file"] == "/pipeline/schema/cifar10/schema.pbtxt"
+
+
+def test_caching_off() -> None:
+    job = compiled(PROJECT, "vertex.caching=false")
+    assert not any(task.caching_options.enable_cache for task in pipeline_spec(job).root.dag.tasks.values())
+
+
+def test_nothing_that_runs_is_in_main_or_has_to_be_uploaded(everything: dict[str, Any]) -> None:
+    text = json.dumps(everything)
+    assert "__main__" not in text
+    assert str(ROOT) not in text
+    assert all("module_file" not in constants(everything, stage) for stage in ("Transform", "Trainer", "Evaluator"))
+
+
+def test_beam_works_on_dataflow_with_the_image(everything: dict[str, Any]) -> None:
+    args = executors(everything).executors["Transform_executor"].container.args
+    image = "europe-west4-docker.pkg.dev/my-project/pipelines/image-classification:latest"
+    assert {
+        "--runner=DataflowRunner",
+        "--project=my-project",
+        "--region=europe-west4",
+        "--temp_location=gs://my-bucket/tmp",
+        "--max_num_workers=20",
+        "--worker_machine_type=e2-standard-4",
+        f"--sdk_container_image={image}",
+        "--sdk_location=container",
+        "--subnetwork=regions/europe-west4/subnetworks/default",
+        "--no_use_public_ips",
+        "--labels=team=vision",
+    } <= set(args)
+
+
+def test_without_dataflow_beam_works_in_the_stage() -> None:
+    args = executors(compiled(PROJECT)).executors["Transform_executor"].container.args
+    assert "--runner=FnApiRunner" in args
+    assert not any(arg.startswith(("--project", "--setup_file")) for arg in args)
+
+
+def test_the_job_acts_for_whom_and_where_it_is_told(everything: dict[str, Any]) -> None:
+    _, job = custom_job(everything)
+    assert job.job_spec.service_account == "runner@my-project.iam.gserviceaccount.com"
+    assert job.job_spec.network == "projects/1/global/networks/default"
+    assert job.encryption_spec.kms_key_name.endswith("/cryptoKeys/k")
+    assert job.labels == {"team": "vision"}
+
+
+MACHINES = {
+    "cpu": ((), ("cpu", "n1-standard-8", "ACCELERATOR_TYPE_UNSPECIFIED", 0, "", [1], "")),
+    "gpu": (
+        ("accelerator=NVIDIA_TESLA_T4", "accelerator_count=2"),
+        ("gpu", "n1-standard-8", "NVIDIA_TESLA_T4", 2, "", [1], "-gpu"),
+    ),
+    "TPU v3": (
+        ("machine_type=cloud-tpu", "accelerator=TPU_V3", "accelerator_count=8"),
+        ("tpu", "cloud-tpu", "TPU_V3", 8, "", [1], "-tpu"),
+    ),
+    "TPU v5e": (
+        ("machine_type=ct5lp-hightpu-4t", "tpu_topology=2x2"),
+        ("tpu", "ct5lp-hightpu-4t", "ACCELERATOR_TYPE_UNSPECIFIED", 0, "2x2", [1], "-tpu"),
+    ),
+    "workers": (
+        ("accelerator=NVIDIA_L4", "machine_type=g2-standard-8", "workers=4"),
+        ("multi_worker", "g2-standard-8", "NVIDIA_L4", 1, "", [1, 3], "-gpu"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("settings", "expected"), MACHINES.values(), ids=MACHINES)
+def test_the_machines_of_the_trainer(settings: tuple[str, ...], expected: tuple[Any, ...]) -> None:
+    config, job = custom_job(compiled(PROJECT, *(f"vertex.trainer.{setting}" for setting in settings)))
+    pools = job.job_spec.worker_pool_specs
+    machine = pools[0].machine_spec
+    assert all(pool.machine_spec == machine for pool in pools)
+    (image,) = {pool.container_spec.image_uri for pool in pools}
+    assert expected == (
+        config["strategy"],
+        machine.machine_type,
+        machine.accelerator_type.name,
+        machine.accelerator_count,
+        machine.tpu_topology,
+        [pool.replica_count for pool in pools],
+        image.partition("image-classification")[2].removesuffix(":latest"),
+    )
+
+
+def test_a_search_is_on_one_machine_of_the_trainer() -> None:
+    settings, _ = MACHINES["workers"]
+    job = compiled(PROJECT, "tuner.trials=8", *(f"vertex.trainer.{setting}" for setting in settings))
+    (config, search), (_, training) = custom_job(job, "Tuner"), custom_job(job)
+    assert (config["strategy"], config["trials"], list(config["space"])) == (
+        "gpu",
+        8,
+        ["label_smoothing", "learning_rate"],
+    )
+    (pool,) = search.job_spec.worker_pool_specs
+    assert pool == training.job_spec.worker_pool_specs[0]
+    assert pool.replica_count == 1
+
+
+def test_a_network_of_the_users_travels_in_the_spec() -> None:
+    job = compiled(PROJECT, f"trainer.network={my_networks.__file__}:small_cnn", "tuner.trials=2", preset="digits")
+    for stage in ("Trainer", "Tuner"):
+        settings, _ = custom_job(job, stage)
+        assert settings["network_code"] == Path(my_networks.__file__).read_text()
+    assert json.loads(json.dumps(job))["runtimeConfig"]["parameterValues"]["learning_rate"] == 0.001
+
+
+def test_a_password_is_not_in_the_spec() -> None:
+    assert "secret" not in json.dumps(compiled(PROJECT, "metadata.url=mysql://me:secret@host/mlmd"))
+
+
+@pytest.mark.parametrize(
+    ("to", "module"),
+    [
+        ("bucket", "components.pusher.executor"),
+        ("registry", "pipeline.platforms.vertex.executors.pusher"),
+        ("endpoint", "pipeline.platforms.vertex.executors.pusher"),
+    ],
+)
+def test_where_the_model_goes(to: str, module: str) -> None:
+    job = compiled(PROJECT, f"vertex.deploy.to={to}")
+    assert f"{module}.Executor" in executors(job).executors["Pusher_executor"].container.args
+    config = constants(job, "Pusher")
+    assert json.loads(config["push_destination"]) == {
+        "filesystem": {"base_directory": "gs://my-project-pipelines/serving/cifar10"}
+    }
+    settings = json.loads(config["custom_config"]) or {}
+    assert bool(settings.get("endpoint")) == (to == "endpoint")
+
+
+def test_data_on_this_machine_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    with pytest.raises(UserError, match=r"gcloud storage cp -r .* gs://my-project-pipelines/data/"):
+        compiled(PROJECT, f"data.source={tmp_path}", preset="folder")
+
+
+def test_a_listed_gate_is_a_parameter_of_the_run() -> None:
+    gates = "[{metric: macro_f1, minimum: 0.75}, {metric: accuracy, minimum: 0.5}]"
+    job = compiled(PROJECT, f"evaluator.gates={gates}")
+    values = job["runtimeConfig"]["parameterValues"]
+    assert (values["macro_f1_minimum"], values["min_accuracy"]) == (0.75, 0.5)
+    inputs = job["pipelineSpec"]["root"]["dag"]["tasks"]["Evaluator"]["inputs"]["parameters"]
+    assert inputs["macro_f1_minimum"] == {"componentInputParameter": "macro_f1_minimum"}
+
+
+def test_a_schema_outside_the_image_is_refused(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "schema" / "cifar10" / "schema.pbtxt", tmp_path)
+    with pytest.raises(UserError, match="is not in the image"):
+        compiled(PROJECT, f"schema_file={tmp_path / 'schema.pbtxt'}")
+
+
+def test_the_command_needs_no_network_and_no_account(tmp_path: Path) -> None:
+    output = tmp_path / "spec" / "pipeline.json"
+    command = [sys.executable, "-m", "pipeline", "vertex", "compile", "--preset", "cifar10", "--output", str(output)]
+    command += ["--tune", "3", "--warm-start"]
+    # Linux gives the process a network of its own, without anything in it; where that is not allowed, a proxy that
+    # is not there.
+    alone = ["unshare", "--map-root-user", "--net"]
+    if subprocess.run([*alone, "true"], capture_output=True).returncode == 0:
+        command = [*alone, *command]
+    nowhere = dict.fromkeys(("http_proxy", "https_proxy", "HTTPS_PROXY"), "http://127.0.0.1:9")
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("GOOGLE_")} | nowhere
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert done.stdout.splitlines() == [
+        f"{output}: 17 tasks, image us-central1-docker.pkg.dev/PROJECT/pipelines/image-classification:latest",
+        "  data              gs://PROJECT-pipelines/data/cifar-10-binary.tar.gz",
+        "  max_rejected      0.01",
+        "  epochs            15",
+        "  batch_size        500",
+        "  learning_rate     0.12",
+        "  min_accuracy      0.86",
+        "  min_class_recall  0.7",
+        "  max_drop          0.01",
+        "vertex.project is not set: the spec names PROJECT in its place and is for reading only",
+    ]
+    pipeline_spec(json.loads(output.read_text()))

@@ -1,0 +1,129 @@
+"""The stages do their work when Vertex AI's entry point calls them with what the spec says: on the digits, here."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tensorflow as tf
+
+from components.contracts import evaluation
+from components.contracts import features as f
+from components.contracts.counts import COUNTS_FILE
+from components.contracts.findings import FINDINGS_FILE
+from components.contracts.training import HISTORY_FILE
+from pipeline import config as configs
+from pipeline.platforms.vertex import compile
+from tests.pipeline.platforms.vertex.spec_runner import Cloud
+from tests.report.page import Page
+
+pytestmark = pytest.mark.slow
+
+DATA_STAGES = ("ExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator", "DataGate", "Transform")
+MODEL_STAGES = ("Trainer", "Evaluator", "ServingCheck", "Pusher", "Report")
+SMALL = ("trainer.width=8", "transform.size=16", "vertex.region=europe-west4")
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    config, _ = configs.load("digits", None, SMALL)
+    root = tmp_path_factory.mktemp("cloud")
+    nothing: dict[str, Any] = {"PreviousData": {}, "Baseline-model-resolver": {}}
+    with pytest.MonkeyPatch.context() as patch:
+        run = {"epochs": 3, "batch_size": 32, "learning_rate": 0.05, "min_accuracy": 0.4, "min_class_recall": 0.0}
+        cloud = Cloud(compile.spec(config), root, patch, **run)
+        cloud.run(*DATA_STAGES, *MODEL_STAGES, found=nothing)
+        yield cloud
+
+
+def report(cloud: Cloud) -> Page:
+    return Page(Path(cloud.made["Report"]["report"]["uri"]) / "report.html")
+
+
+def read(cloud: Cloud, task: str, key: str, name: str) -> Any:
+    return json.loads((Path(cloud.made[task][key]["uri"]) / name).read_text())
+
+
+def test_the_driver_finds_out_what_the_data_is(ran: Cloud) -> None:
+    examples = ran.made["ExampleGen"]["examples"]["metadata"]
+    assert examples["input_fingerprint"].startswith("sha256:")
+    counts = read(ran, "ExampleGen", "examples", COUNTS_FILE)["splits"]
+    assert sum(counts[f.TRAIN].values()) == 1438
+
+
+def test_the_gate_lets_the_data_pass(ran: Cloud) -> None:
+    assert all(finding["action"] == "warn" for finding in read(ran, "DataGate", "findings", FINDINGS_FILE))
+
+
+def test_the_custom_job_trains_with_the_parameters_of_the_run(ran: Cloud) -> None:
+    history = read(ran, "Trainer", "model_run", HISTORY_FILE)
+    assert len(history) == 3
+    assert max(epoch["learning_rate"] for epoch in history) <= 0.05
+    (job,) = ran.jobs
+    assert job.name.startswith("projects/PROJECT/locations/europe-west4/")
+    assert job.job_spec.worker_pool_specs[0].machine_spec.machine_type == "n1-standard-8"
+
+
+def test_the_model_is_judged_pushed_and_served(ran: Cloud) -> None:
+    assert ran.made["Evaluator"]["blessing"]["metadata"]["blessed"] == 1
+    assert ran.made["ServingCheck"]["blessing"]["metadata"]["blessed"] == 1
+    pushed = ran.made["Pusher"]["pushed_model"]["metadata"]
+    assert pushed["pushed"] == 1
+    assert pushed["pushed_destination"] == str(ran.root / "bucket" / "serving" / "digits" / "1")
+    assert f.SERVING_DEFAULT in tf.saved_model.load(pushed["pushed_destination"]).signatures
+
+
+def test_the_report_shows_the_artifacts(ran: Cloud) -> None:
+    page = report(ran)
+    measured = evaluation.read(ran.made["Evaluator"]["evaluation"]["uri"])
+    assert set(page.figures["accuracy"]) == {measured.accuracy.value}
+    assert set(page.figures["test.pictures"]) == {179}
+    assert page.figures["counts.train"] == [1438, 1438]
+    assert sorted(page.figures["class.recall"]) == sorted(one.recall.value for one in measured.classes if one.recall)
+    assert [one.name for one in measured.classes] == list("0123456789")
+    assert len(page.figures["epoch.loss"]) == 3
+    assert "digits: " in page.text
+    assert "passed every gate" in page.text
+    assert "It passed every gate and the serving check." in page.text
+    assert "min_accuracy: 0.4" in page.text
+    assert "stage.seconds" not in page.figures
+    assert not any(str(ran.root) in str(of.get("href")) for of in page.tags("a"))
+
+
+def test_the_thresholds_of_the_run_decide(ran: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same spec and model, with a floor that it does not reach; beside a baseline, as from the second run on."""
+    blessed = ran.made["Trainer"]["model"]
+    monkeypatch.setitem(ran.parameters, "min_accuracy", 1.0)
+    monkeypatch.setattr(ran, "root", ran.root / "again")
+    ran.run("Evaluator", "Pusher", "Report", found={"Baseline-model-resolver": {"model": blessed}})
+    assert ran.made["Evaluator"]["blessing"]["metadata"]["blessed"] == 0
+    assert ran.made["Pusher"]["pushed_model"]["metadata"]["pushed"] == 0
+    page = report(ran)
+    assert "the model was not pushed" in page.text
+    assert "is below the minimum 1.0000" in page.text
+    assert "Compared with the baseline" in page.text
+
+
+def test_a_search_and_a_warm_start(ran: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    space = "tuner.space={learning_rate: [0.01, 0.02], batch_size: [16, 17]}"
+    config, _ = configs.load("digits", None, (*SMALL, "tuner.trials=2", space, "warm_start=true"))
+    cloud = Cloud(compile.spec(config), tmp_path, monkeypatch, epochs=1, batch_size=32, learning_rate=0.05)
+    cloud.run(
+        "Tuner",
+        "Trainer",
+        "Report",
+        found={**ran.made, "WarmStart-model-resolver": {"model": ran.made["Trainer"]["model"]}},
+    )
+    trials = read(cloud, "Tuner", "tuner_results", "tuner_results.json")
+    assert len(trials) == 2
+    assert report(cloud).figures["trial.score"] == [trial["score"] for trial in trials]
+    assert [job.display_name for job in cloud.jobs] == ["digits-tuner", "digits-trainer"]
+    (epoch,) = read(cloud, "Trainer", "model_run", HISTORY_FILE)
+    assert epoch["val_accuracy"] == trials[0]["score"]  # the best trial again, beside another learning rate of the run
+    assert epoch["val_accuracy"] > read(ran, "Trainer", "model_run", HISTORY_FILE)[0]["val_accuracy"]
+    # The first run of all: there is no model to begin with.
+    cloud.run("Trainer", found={"WarmStart-model-resolver": {}})
+    (cold,) = read(cloud, "Trainer", "model_run", HISTORY_FILE)
+    assert cold["val_accuracy"] < epoch["val_accuracy"]

@@ -1,0 +1,219 @@
+"""`vertex status` and what follows `vertex submit`: the stages until the end, and how it ended."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pipeline import ROOT
+from tests.pipeline.platforms.vertex.conftest import Answer
+from tests.pipeline.platforms.vertex.fakes import PROJECT, Fault, GoogleCloud, Refused
+
+Vertex = Callable[..., Answer]
+LOG = (
+    "https://console.cloud.google.com/logs/query;query=resource.type%3D%22ml_job%22%0Aresource.labels.job_id%3D%2277%22"
+)
+
+
+def failed(message: str) -> tuple[str, dict[str, Any]]:
+    """A stage that failed in the custom job 77."""
+    job = {"containerDetail": {"mainJob": "projects/123456/locations/us-central1/customJobs/77"}}
+    return "FAILED", {"error": {"code": 9, "message": message}, "executorDetail": job}
+
+
+def blessing(blessed: int) -> tuple[str, dict[str, Any]]:
+    return "SUCCEEDED", {"outputs": {"blessing": {"artifacts": [{"metadata": {"blessed": blessed}}]}}}
+
+
+def tail(answer: Answer) -> list[str]:
+    """What is said after the way to the job."""
+    lines = answer.out.splitlines()
+    return lines[next(i for i, line in enumerate(lines) if line.startswith("console")) + 1 :]
+
+
+def test_stages_are_told_as_they_begin_and_end(cloud: GoogleCloud, vertex: Vertex) -> None:
+    cloud.frames = [
+        {"job": "RUNNING", "cifar10": "RUNNING", "ExampleGen": "PENDING"},
+        {"ExampleGen": "RUNNING"},
+        {},
+        {"ExampleGen": "SUCCEEDED", "StatisticsGen": "SKIPPED"},
+        {"SchemaGen": "RUNNING", "Trainer": "RUNNING"},
+        {"Trainer": "SUCCEEDED", "SchemaGen": "SUCCEEDED", "Evaluator": blessing(1), "job": "SUCCEEDED"},
+    ]
+    answer = vertex("submit")
+    assert (answer.code, answer.err) == (0, "")
+    assert tail(answer) == [
+        "  ExampleGen        running",
+        "  ExampleGen        done       62.0 s",
+        "  StatisticsGen     cached     62.0 s",
+        "  SchemaGen         running",
+        "  Trainer           running",
+        "  SchemaGen         done       62.0 s",
+        "  Trainer           done       62.0 s",
+        "  Evaluator         done       62.0 s",
+        "succeeded",
+    ]
+
+
+def test_a_failed_stage_is_told_with_the_exception_in_its_log(cloud: GoogleCloud, vertex: Vertex) -> None:
+    cloud.logs["77"] = [
+        "Traceback (most recent call last):",
+        '  File "run.py", line 1, in <module>',
+        "tensorflow.python.framework.errors_impl.ResourceExhaustedError: OOM \x1b[2Jwhen allocating",
+        "the job is being torn down",
+    ]
+    frame = {"ExampleGen": "SUCCEEDED", "Trainer": failed("exited with status 1"), "Evaluator": "NOT_TRIGGERED"}
+    cloud.frames = [{**frame, "job": "FAILED"}]
+    answer = vertex("submit")
+    assert answer.code == 1
+    lines = tail(answer)
+    assert "  Trainer           failed     62.0 s" in lines
+    assert lines[-2] == f"failed    Trainer: {cloud.logs['77'][2]}".replace("\x1b", "")
+    assert lines[-1].startswith(f"log       {LOG}")
+
+
+def test_without_the_log_the_reason_is_what_vertex_ai_knows(cloud: GoogleCloud, vertex: Vertex) -> None:
+    cloud.faults = [Fault("entries:list", Refused(403, "no"), times=9)]
+    cloud.frames = [
+        {"Trainer": failed("The replica workerpool0-0 exited\nwith a non-zero status of 1."), "job": "FAILED"}
+    ]
+    answer = vertex("submit")
+    assert answer.code == 1
+    assert tail(answer)[-2] == "failed    Trainer: The replica workerpool0-0 exited with a non-zero status of 1."
+
+
+def test_a_gate_that_refuses_the_data_is_exit_code_3(cloud: GoogleCloud, vertex: Vertex) -> None:
+    cloud.logs["77"] = ["Traceback (most recent call last):\n  …", "components.errors.GateRefused: 12 leaks", "  a.png"]
+    cloud.frames = [{"DataGate": failed("exited with status 1"), "job": "FAILED"}]
+    answer = vertex("submit")
+    assert answer.code == 3
+    assert tail(answer)[-2] == "refused   DataGate: components.errors.GateRefused: 12 leaks"
+
+
+def test_a_model_that_is_not_blessed_is_exit_code_3(cloud: GoogleCloud, vertex: Vertex) -> None:
+    report = "SUCCEEDED", {"outputs": {"report": {"artifacts": [{"uri": "gs://b/artifacts/1/job/Report_2/report"}]}}}
+    judged = {"Evaluator": blessing(0), "ServingCheck": blessing(1), "Report": report}
+    cloud.frames = [{**judged, "Pusher": "SUCCEEDED", "job": "SUCCEEDED"}]
+    answer = vertex("submit")
+    assert (answer.code, tail(answer)[-2:]) == (
+        3,
+        [
+            "report    gcloud storage cp gs://b/artifacts/1/job/Report_2/report/report.html .",
+            "refused   by Evaluator: nothing was pushed",
+        ],
+    )
+
+
+def test_a_job_that_fails_before_its_stages_says_why(cloud: GoogleCloud, vertex: Vertex) -> None:
+    assert vertex("submit", "--no-wait", "--job-id", "mine").code == 0
+    cloud.jobs["mine"].error.message = "Service account x\nlacks access"
+    cloud.frames = [{"job": "FAILED"}]
+    answer = vertex("status", "mine")
+    assert (answer.code, tail(answer)) == (1, ["failed    Service account x lacks access"])
+
+
+def test_a_cancelled_job_is_told(cloud: GoogleCloud, vertex: Vertex) -> None:
+    cloud.frames = [{"Trainer": "RUNNING", "job": "RUNNING"}, {"Trainer": "CANCELLED", "job": "CANCELLED"}]
+    answer = vertex("submit")
+    assert answer.code == 1
+    assert tail(answer)[1:] == ["  Trainer           stopped    62.0 s", "cancelled; nothing was pushed after that"]
+
+
+def test_a_network_that_comes_back_is_waited_for(cloud: GoogleCloud, vertex: Vertex) -> None:
+    looks = "^GET .*/pipelineJobs/"
+    cloud.faults = [Fault(looks, "lose"), Fault(looks, "drop"), Fault(looks, Refused(503, "away"), times=2)]
+    cloud.frames = [{"ExampleGen": "RUNNING"}, {"ExampleGen": "SUCCEEDED", "job": "SUCCEEDED"}]
+    answer = vertex("submit")
+    assert answer.code == 0
+    assert tail(answer)[-1] == "succeeded"
+    assert sum("; retrying" in line for line in tail(answer)) == 4
+    assert len(cloud.jobs) == 1
+
+
+def test_a_network_that_stays_away_ends_the_look_and_not_the_job(
+    cloud: GoogleCloud, vertex: Vertex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert vertex("submit", "--no-wait", "--job-id", "mine").code == 0
+
+    def away(looks: int) -> None:
+        monkeypatch.setattr("pipeline.platforms.vertex.cloud.RETRY_DEADLINE", 0.3)
+        cloud.faults = [Fault("pipelineJobs", "drop", times=10**6)]
+
+    cloud.on_look = away
+    answer = vertex("status", "mine")
+    assert answer.code == 1
+    name = "projects/123456/locations/us-central1/pipelineJobs/mine"
+    assert answer.err.startswith("error: lost sight of the job (the connection to 127.0.0.1")
+    assert f"image-pipeline vertex status {name}" in answer.err
+    assert not cloud.count(":cancel")
+
+
+def test_the_latest_job_is_found(cloud: GoogleCloud, vertex: Vertex) -> None:
+    answer = vertex("status")
+    assert answer.code == 2
+    assert answer.err == "error: my-project has no job of the pipeline 'cifar10' in us-central1\n"
+    for name in ("first", "second"):
+        assert vertex("submit", "--no-wait", "--job-id", name).code == 0
+    cloud.frames = [{"ExampleGen": "RUNNING"}]
+    answer = vertex("status", "--no-wait")
+    assert answer.code == 0
+    assert answer.out.splitlines()[0] == "job       second"
+    assert "  ExampleGen        running" in answer.out.splitlines()
+
+
+def test_a_whole_resource_name_needs_no_configuration(cloud: GoogleCloud, vertex: Vertex) -> None:
+    from pipeline.cli import main
+
+    assert vertex("submit", "--no-wait", "--job-id", "mine").code == 0
+    cloud.frames = [{"job": "SUCCEEDED"}]
+    assert main(["vertex", "status", "projects/123456/locations/us-central1/pipelineJobs/mine"]) == 0
+    assert main(["vertex", "cancel", "projects/123456/locations/us-central1/pipelineJobs/none"]) == 2
+
+
+def test_a_job_that_is_none_is_told(cloud: GoogleCloud, vertex: Vertex) -> None:
+    for command in ("status", "cancel"):
+        answer = vertex(command, "none")
+        assert (answer.code, answer.err) == (2, "error: my-project has no job none in us-central1\n")
+
+
+def test_cancel_stops_the_job(cloud: GoogleCloud, vertex: Vertex) -> None:
+    assert vertex("submit", "--no-wait", "--job-id", "mine").code == 0
+    assert vertex("cancel", "mine").code == 0
+    assert vertex("status", "mine").code == 1
+
+
+def test_ctrl_c_leaves_the_job_and_says_how_to_come_back(cloud: GoogleCloud, vertex: Vertex) -> None:
+    assert vertex("submit", "--no-wait", "--job-id", "mine").code == 0
+    cloud.frames = [{"Trainer": "RUNNING", "job": "RUNNING"}]
+    looked = threading.Event()
+    cloud.on_look = lambda looks: looked.set()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipeline", "vertex", "status", "mine", "--set", f"vertex.project={PROJECT}"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ,
+        # A shell that runs tests in the background makes them deaf to Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert process.stdout
+    lines = [process.stdout.readline() for _ in range(3)]  # up to the stage that runs: it is following
+    assert looked.is_set()
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert lines[2] == "  Trainer           running\n"
+    assert "the job keeps running; see it:  image-pipeline vertex status projects/123456/" in out
+    assert err == "interrupted\n"
+    assert "not run" not in out
+    assert re.search("stop it: image-pipeline vertex cancel", out)
+    assert not cloud.count(":cancel")
