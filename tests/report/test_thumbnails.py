@@ -45,4 +45,4 @@ def test_samples_of_classes_and_pictures_by_source(tmp_path: Path) -> None:
     found = thumbnails.of_classes(examples, "train", [*DIGITS, "none"], each=3, limit=100)
     assert {name: len(uris) for name, uris in found.items()} == {**dict.fromkeys(DIGITS, 3), "none": 0}
     assert sum(map(len, thumbnails.of_classes(examples, "train", DIGITS, each=3, limit=5).values())) == 5
-    assert list(thumbnails.of_sources(examples, "test", ["digits/0/130", "no such"])) == ["digits/0/130"]
+    assert list(thumbnails.of_sources(examples, "test", ["digits/0/130.png", "no such"])) == ["digits/0/130.png"]
