@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import yaml
 from pydantic import BaseModel, Field, SecretStr, ValidationError, field_serializer, field_validator, model_validator
@@ -31,13 +31,11 @@ PRESETS = Path(__file__).parent / "presets"
 class Metadata(Section):
     """The store of ML Metadata."""
 
-    url: Annotated[
-        SecretStr | None,
-        Field(
-            description="mysql://… or postgresql://… of a server, or env:NAME or file:PATH that holds it; SQLite in "
-            "the run directory if not set"
-        ),
-    ] = None
+    url: SecretStr | None = Field(
+        None,
+        description="mysql://… or postgresql://… of a server, or env:NAME or file:PATH that holds it; SQLite in "
+        "the run directory if not set",
+    )
 
     @field_validator("url")
     @classmethod
@@ -55,10 +53,13 @@ class Metadata(Section):
 class Beam(Section):
     """Apache Beam's options for the stages that use it."""
 
-    args: Annotated[tuple[str, ...], Field(description="Arguments of Beam's pipelines, the runner included")] = (
-        "--runner=FnApiRunner",
-        "--direct_running_mode=in_memory",
-        "--direct_num_workers=1",
+    args: tuple[str, ...] = Field(
+        (
+            "--runner=FnApiRunner",
+            "--direct_running_mode=in_memory",
+            "--direct_num_workers=1",
+        ),
+        description="Arguments of Beam's pipelines, the runner included",
     )
 
 
@@ -68,30 +69,26 @@ class Config(Section):
     Nothing in it refers to a machine but `run_dir` and the paths that the user gives.
     """
 
-    name: Annotated[
-        str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="Name of the data set and its model")
-    ] = "digits"
-    preset: Annotated[
-        str, Field(description="What the other values start from: the name of a file in pipeline/presets")
-    ] = "digits"
-    schema_file: Annotated[
-        str | None,
-        Field(description="Path of a curated schema; schema/<name>/schema.pbtxt where it exists, else it is inferred"),
-    ] = None
-    run_dir: Annotated[str, Field(description="Folder of ML Metadata, artifacts, logs and serving")] = "output"
-    artifacts_dir: Annotated[
-        str | None,
-        Field(description="Folder of the artifacts, possibly remote; <run_dir>/artifacts if not set"),
-    ] = None
-    seed: Annotated[int, Field(ge=0, lt=2**31, description="Seed of everything that is drawn at random")] = 0
+    name: str = Field(
+        "digits", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="Name of the data set and its model"
+    )
+    preset: str = Field(
+        "digits", description="What the other values start from: the name of a file in pipeline/presets"
+    )
+    schema_file: str | None = Field(
+        None, description="Path of a curated schema; schema/<name>/schema.pbtxt where it exists, else it is inferred"
+    )
+    run_dir: str = Field("output", description="Folder of ML Metadata, artifacts, logs and serving")
+    artifacts_dir: str | None = Field(
+        None, description="Folder of the artifacts, possibly remote; <run_dir>/artifacts if not set"
+    )
+    seed: int = Field(0, ge=0, lt=2**31, description="Seed of everything that is drawn at random")
     data: Data = Data()
     gate: Gate = Gate()
     transform: Transform = Transform()
     trainer: Trainer = Trainer()
     tuner: Tuner = Tuner()
-    warm_start: Annotated[
-        bool, Field(description="Whether training begins with the weights of the latest blessed model")
-    ] = False
+    warm_start: bool = Field(False, description="Whether training begins with the weights of the latest blessed model")
     evaluator: Evaluator = Evaluator()
     serving: Serving = Serving()
     metadata: Metadata = Metadata()

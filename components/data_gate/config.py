@@ -17,13 +17,13 @@ class Gate(Section):
 
     stage: ClassVar[str] = "DataGate"
 
-    anomalies: Annotated[
-        Action, Field(description="What ExampleValidator finds when it compares the data with the schema")
-    ] = "stop"
-    rejected: Annotated[Action, Field(description="More images than max_rejected could not be used")] = "stop"
-    leaks: Annotated[Action, Field(description="The same pixels in more than one split")] = "stop"
-    conflicts: Annotated[Action, Field(description="The same pixels under more than one label")] = "stop"
-    duplicates: Annotated[Action, Field(description="The same pixels more than once in one split")] = "warn"
-    max_rejected: Annotated[
-        Fraction, Field(description="Fraction of the images that may be rejected before it is a finding"), RUN_PARAMETER
-    ] = 0.01
+    anomalies: Action = Field(
+        "stop", description="What ExampleValidator finds when it compares the data with the schema"
+    )
+    rejected: Action = Field("stop", description="More images than max_rejected could not be used")
+    leaks: Action = Field("stop", description="The same pixels in more than one split")
+    conflicts: Action = Field("stop", description="The same pixels under more than one label")
+    duplicates: Action = Field("warn", description="The same pixels more than once in one split")
+    max_rejected: Annotated[Fraction, RUN_PARAMETER] = Field(
+        0.01, description="Fraction of the images that may be rejected before it is a finding"
+    )

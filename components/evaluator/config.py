@@ -15,21 +15,19 @@ class Evaluator(Section):
 
     stage: ClassVar[str] = "Evaluator"
 
-    min_accuracy: Annotated[
-        Fraction, Field(description="Minimum accuracy over the whole test split"), RUN_PARAMETER
-    ] = 0.5
-    min_class_recall: Annotated[Fraction, Field(description="Minimum recall of every class"), RUN_PARAMETER] = 0.2
-    max_drop: Annotated[
-        Fraction, Field(description="How much lower than the baseline's the accuracy may be"), RUN_PARAMETER
-    ] = 0.01
-    confidence: Annotated[float, Field(gt=0, lt=1, description="Confidence level of the intervals")] = 0.95
-    gates: Annotated[
-        tuple[model_gates.Gate, ...],
-        Field(
-            description="More that a model must reach (docs/gates.md); a gate of what a setting above holds replaces "
-            "it. The bound of each is a run parameter on Vertex AI"
-        ),
-    ] = ()
+    min_accuracy: Annotated[Fraction, RUN_PARAMETER] = Field(
+        0.5, description="Minimum accuracy over the whole test split"
+    )
+    min_class_recall: Annotated[Fraction, RUN_PARAMETER] = Field(0.2, description="Minimum recall of every class")
+    max_drop: Annotated[Fraction, RUN_PARAMETER] = Field(
+        0.01, description="How much lower than the baseline's the accuracy may be"
+    )
+    confidence: float = Field(0.95, gt=0, lt=1, description="Confidence level of the intervals")
+    gates: tuple[model_gates.Gate, ...] = Field(
+        (),
+        description="More that a model must reach (docs/gates.md); a gate of what a setting above holds replaces "
+        "it. The bound of each is a run parameter on Vertex AI",
+    )
 
     @model_validator(mode="after")
     def _hold_each_thing_once(self) -> Evaluator:

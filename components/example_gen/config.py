@@ -14,11 +14,11 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 class Splits(Section):
     """Shares of the images where the source gives no splits."""
 
-    train: Annotated[Share, Field(description="Share of the images that is trained on")] = 0.8
-    validation: Annotated[
-        Share, Field(description="Share that is watched while training; it is taken out of a given `train`")
-    ] = 0.1
-    test: Annotated[Share, Field(description="Share that the model is evaluated on")] = 0.1
+    train: Share = Field(0.8, description="Share of the images that is trained on")
+    validation: Share = Field(
+        0.1, description="Share that is watched while training; it is taken out of a given `train`"
+    )
+    test: Share = Field(0.1, description="Share that the model is evaluated on")
 
     @model_validator(mode="after")
     def _sum_to_one(self) -> Splits:
@@ -31,10 +31,10 @@ class Splits(Section):
 class Features(Section):
     """Names of the features of TFRecords or columns of Parquet; where they are empty, the usual ones are tried."""
 
-    image: Annotated[
-        str, Field(description="The feature that holds an encoded image, or its pixels beside height, width and depth")
-    ] = ""
-    label: Annotated[str, Field(description="The feature that holds the class: text or a whole number")] = ""
+    image: str = Field(
+        "", description="The feature that holds an encoded image, or its pixels beside height, width and depth"
+    )
+    label: str = Field("", description="The feature that holds the class: text or a whole number")
 
 
 class Data(Section):
@@ -42,15 +42,11 @@ class Data(Section):
 
     stage: ClassVar[str] = "ExampleGen"
 
-    source: Annotated[str, Field(description="digits, cifar10, or a path; docs/data.md lists what is read")] = "digits"
+    source: str = Field("digits", description="digits, cifar10, or a path; docs/data.md lists what is read")
     splits: Splits = Splits()
     features: Features = Features()
-    max_bytes: Annotated[int, Field(gt=0, description="Bytes of an encoded image; larger ones are rejected")] = (
-        20_000_000
+    max_bytes: int = Field(20_000_000, gt=0, description="Bytes of an encoded image; larger ones are rejected")
+    max_pixels: int = Field(
+        50_000_000, gt=0, description="Pixels of a decoded image, height x width; larger ones are rejected"
     )
-    max_pixels: Annotated[
-        int, Field(gt=0, description="Pixels of a decoded image, height x width; larger ones are rejected")
-    ] = 50_000_000
-    cache_dir: Annotated[str, Field(description="Folder in which downloads are kept")] = (
-        "~/.cache/image-classification-pipeline"
-    )
+    cache_dir: str = Field("~/.cache/image-classification-pipeline", description="Folder in which downloads are kept")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -14,12 +14,8 @@ class Serving(Section):
 
     stage: ClassVar[str] = "Pusher"
 
-    dir: Annotated[str | None, Field(description="Folder that models are pushed to; <run_dir>/serving if not set")] = (
-        None
+    dir: str | None = Field(None, description="Folder that models are pushed to; <run_dir>/serving if not set")
+    timeout_seconds: int = Field(
+        3600, ge=1, description="Seconds in which the exported model must predict the test split in ServingCheck"
     )
-    timeout_seconds: Annotated[
-        int, Field(ge=1, description="Seconds in which the exported model must predict the test split in ServingCheck")
-    ] = 3600
-    keep: Annotated[
-        int | None, Field(ge=1, description="Newest versions of a model that `gc` leaves; all if not set")
-    ] = None
+    keep: int | None = Field(None, ge=1, description="Newest versions of a model that `gc` leaves; all if not set")

@@ -19,101 +19,76 @@ class Trainer(Section):
 
     stage: ClassVar[str] = "Trainer"
 
-    network: Annotated[
-        str,
-        Field(
-            description="The network: airbench, or FILE.py:FUNCTION, a function of yours that takes the input's shape "
-            "(height, width, 3) and the number of classes and returns an uncompiled keras.Sequential (docs/networks.md)"
-        ),
-    ] = networks.DEFAULT
-    strategy: Annotated[
-        Literal["auto", "cpu", "gpu", "multi_worker", "tpu"],
-        Field(description="Devices that train; auto: a TPU, else the GPUs, else the CPU"),
-    ] = "auto"
-    tpu: Annotated[
-        str, Field(description="Name or grpc:// address of the TPU; found from the environment if empty")
-    ] = ""
-    precision: Annotated[
-        Literal["auto", "float32", "bfloat16"],
-        Field(description="What the network computes in; auto: bfloat16 where the devices are fast in it"),
-    ] = "auto"
-    epochs: Annotated[int, Field(ge=1, description="Passes over the training split"), RUN_PARAMETER, TUNABLE] = 10
-    batch_size: Annotated[int, Field(ge=1, description="Images a step, over all replicas"), RUN_PARAMETER, TUNABLE] = 64
-    per_replica: Annotated[
-        bool, Field(description="batch_size and learning_rate are of one replica, and grow with their number")
-    ] = False
-    learning_rate: Annotated[
-        float,
-        Field(
-            gt=0,
-            description="Learning rate at the start, of the network's optimizer (airbench: Muon, your own: Adam); it "
-            "falls to zero in a straight line. The default belongs to the network: airbench 0.08, your own 0.001",
-        ),
-        RUN_PARAMETER,
-        TUNABLE,
-    ] = Field(default_factory=_default_rate)
-    label_smoothing: Annotated[
-        float, Field(ge=0, lt=1, description="Share of each label that is spread over all classes"), TUNABLE
-    ] = 0.1
-    stem_stride: Annotated[
-        Literal[1, 2],
-        Field(
-            description="Pixels between the patches that the network looks at first; 2 is 4 times as fast. Of airbench"
-        ),
-    ] = 2
-    width: Annotated[
-        int,
-        Field(ge=4, description="Channels of the first convolutions; later ones have twice as many. Of airbench"),
-        TUNABLE,
-    ] = 32
-    depth: Annotated[
-        int, Field(ge=1, description="Convolutions between two halvings of the image. Of airbench"), TUNABLE
-    ] = 2
-    flip: Annotated[
-        bool, Field(description="Augmentation: left-right mirror images, where they are of the same class")
-    ] = True
-    translate: Annotated[
-        int, Field(ge=0, description="Augmentation: pixels, at most, that an image is moved in each direction"), TUNABLE
-    ] = 2
-    cutout: Annotated[
-        int,
-        Field(ge=0, description="Augmentation: side in pixels of a square that is blanked in each image; 0: none"),
-        TUNABLE,
-    ] = 0
-    mixup: Annotated[
-        float,
-        Field(
-            ge=0,
-            le=1,
-            description="Augmentation: images are blended in pairs, alpha of the Beta distribution of their weights; "
-            "0: none",
-        ),
-        TUNABLE,
-    ] = 0.0
-    cutmix: Annotated[
-        float,
-        Field(
-            ge=0,
-            le=1,
-            description="Augmentation: a rectangle of one image is pasted into another, alpha of the Beta distribution "
-            "of its area; 0: none",
-        ),
-        TUNABLE,
-    ] = 0.0
-    ensemble: Annotated[
-        int, Field(ge=1, description="Networks trained one after the other; the mean of their logits is the model's")
-    ] = 1
-    test_time_views: Annotated[
-        Literal[1, 2, 6],
-        Field(
-            description="Views of an image over which a prediction is the mean, and takes as many times as long. 2: "
-            "the image and its mirror image; 6: both of them also moved by a pixel, up left and down right"
-        ),
-    ] = 1
-    cache_bytes: Annotated[
-        int, Field(ge=0, description="Bytes of decoded images kept in memory; more are streamed from disk every epoch")
-    ] = 1_000_000_000
-    checkpoint_seconds: Annotated[int, Field(ge=0, description="Seconds between two checkpoints, at least")] = 30
+    network: str = Field(
+        networks.DEFAULT,
+        description="The network: airbench, or FILE.py:FUNCTION, a function of yours that takes the input's shape "
+        "(height, width, 3) and the number of classes and returns an uncompiled keras.Sequential (docs/networks.md)",
+    )
+    strategy: Literal["auto", "cpu", "gpu", "multi_worker", "tpu"] = Field(
+        "auto", description="Devices that train; auto: a TPU, else the GPUs, else the CPU"
+    )
+    tpu: str = Field("", description="Name or grpc:// address of the TPU; found from the environment if empty")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="What the network computes in; auto: bfloat16 where the devices are fast in it"
+    )
+    epochs: Annotated[int, RUN_PARAMETER, TUNABLE] = Field(10, ge=1, description="Passes over the training split")
+    batch_size: Annotated[int, RUN_PARAMETER, TUNABLE] = Field(64, ge=1, description="Images a step, over all replicas")
+    per_replica: bool = Field(
+        False, description="batch_size and learning_rate are of one replica, and grow with their number"
+    )
+    learning_rate: Annotated[float, RUN_PARAMETER, TUNABLE] = Field(
+        default_factory=_default_rate,
+        gt=0,
+        description="Learning rate at the start, of the network's optimizer (airbench: Muon, your own: Adam); it "
+        "falls to zero in a straight line. The default belongs to the network: airbench 0.08, your own 0.001",
+    )
+    label_smoothing: Annotated[float, TUNABLE] = Field(
+        0.1, ge=0, lt=1, description="Share of each label that is spread over all classes"
+    )
+    stem_stride: Literal[1, 2] = Field(
+        2, description="Pixels between the patches that the network looks at first; 2 is 4 times as fast. Of airbench"
+    )
+    width: Annotated[int, TUNABLE] = Field(
+        32, ge=4, description="Channels of the first convolutions; later ones have twice as many. Of airbench"
+    )
+    depth: Annotated[int, TUNABLE] = Field(
+        2, ge=1, description="Convolutions between two halvings of the image. Of airbench"
+    )
+    flip: bool = Field(True, description="Augmentation: left-right mirror images, where they are of the same class")
+    translate: Annotated[int, TUNABLE] = Field(
+        2, ge=0, description="Augmentation: pixels, at most, that an image is moved in each direction"
+    )
+    cutout: Annotated[int, TUNABLE] = Field(
+        0, ge=0, description="Augmentation: side in pixels of a square that is blanked in each image; 0: none"
+    )
+    mixup: Annotated[float, TUNABLE] = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Augmentation: images are blended in pairs, alpha of the Beta distribution of their weights; "
+        "0: none",
+    )
+    cutmix: Annotated[float, TUNABLE] = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Augmentation: a rectangle of one image is pasted into another, alpha of the Beta distribution "
+        "of its area; 0: none",
+    )
+    ensemble: int = Field(
+        1, ge=1, description="Networks trained one after the other; the mean of their logits is the model's"
+    )
+    test_time_views: Literal[1, 2, 6] = Field(
+        1,
+        description="Views of an image over which a prediction is the mean, and takes as many times as long. 2: "
+        "the image and its mirror image; 6: both of them also moved by a pixel, up left and down right",
+    )
+    cache_bytes: int = Field(
+        1_000_000_000,
+        ge=0,
+        description="Bytes of decoded images kept in memory; more are streamed from disk every epoch",
+    )
+    checkpoint_seconds: int = Field(30, ge=0, description="Seconds between two checkpoints, at least")
 
     @field_validator("network")
     @classmethod
@@ -136,14 +111,12 @@ class Tuner(Section):
 
     stage: ClassVar[str] = "Tuner"
 
-    trials: Annotated[int, Field(ge=0, description="Trainings; 0: no search")] = 0
-    space: Annotated[
-        dict[str, tuple[float, float]],
-        Field(
-            description="Both ends of the range in which each setting of `trainer` is searched; the default range of "
-            "the learning rate belongs to the network"
-        ),
-    ] = Field(default_factory=lambda: default_space(networks.DEFAULT))
+    trials: int = Field(0, ge=0, description="Trainings; 0: no search")
+    space: dict[str, tuple[float, float]] = Field(
+        default_factory=lambda: default_space(networks.DEFAULT),
+        description="Both ends of the range in which each setting of `trainer` is searched; the default range of "
+        "the learning rate belongs to the network",
+    )
 
     @field_validator("space")
     @classmethod

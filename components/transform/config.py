@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -14,4 +14,4 @@ class Transform(Section):
 
     stage: ClassVar[str] = "Transform"
 
-    size: Annotated[int, Field(ge=8, le=1024, description="Height and width in pixels of the model's input")] = 32
+    size: int = Field(32, ge=8, le=1024, description="Height and width in pixels of the model's input")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 
@@ -13,36 +13,32 @@ from components.config import Section
 class Dataflow(Section):
     """The Dataflow workers of the stages on Apache Beam."""
 
-    max_workers: Annotated[
-        int, Field(ge=0, description="Workers, at most; 0: no Dataflow, the machine of the stage itself does the work")
-    ] = 0
-    machine_type: Annotated[str, Field(description="Machine of a worker")] = "e2-standard-4"
-    disk_gb: Annotated[int, Field(ge=30, description="Disk of a worker in GB")] = 50
-    subnetwork: Annotated[
-        str | None,
-        Field(description="regions/REGION/subnetworks/NAME; with it workers have no public addresses"),
-    ] = None
+    max_workers: int = Field(
+        0, ge=0, description="Workers, at most; 0: no Dataflow, the machine of the stage itself does the work"
+    )
+    machine_type: str = Field("e2-standard-4", description="Machine of a worker")
+    disk_gb: int = Field(50, ge=30, description="Disk of a worker in GB")
+    subnetwork: str | None = Field(
+        None, description="regions/REGION/subnetworks/NAME; with it workers have no public addresses"
+    )
 
 
 class VertexTrainer(Section):
     """The custom job that trains on Vertex AI. `trainer.strategy` follows from it."""
 
-    machine_type: Annotated[
-        str, Field(description="Machine that trains; cloud-tpu for a TPU v2 or v3, ct5lp-… for a v5e")
-    ] = "n1-standard-8"
-    accelerator: Annotated[
-        str | None, Field(description="NVIDIA_TESLA_T4, NVIDIA_L4, TPU_V2, TPU_V3, … as Vertex AI names them")
-    ] = None
-    accelerator_count: Annotated[int, Field(ge=1, description="GPUs a machine; cores of a TPU")] = 1
-    tpu_topology: Annotated[str | None, Field(description="Topology of a ct5lp-… machine, for example 2x2")] = None
-    workers: Annotated[int, Field(ge=1, description="Machines of that kind")] = 1
-    image: Annotated[
-        str | None,
-        Field(
-            description="Container image; …/image-classification-gpu:latest or -tpu if not set and there is an "
-            "accelerator"
-        ),
-    ] = None
+    machine_type: str = Field(
+        "n1-standard-8", description="Machine that trains; cloud-tpu for a TPU v2 or v3, ct5lp-… for a v5e"
+    )
+    accelerator: str | None = Field(
+        None, description="NVIDIA_TESLA_T4, NVIDIA_L4, TPU_V2, TPU_V3, … as Vertex AI names them"
+    )
+    accelerator_count: int = Field(1, ge=1, description="GPUs a machine; cores of a TPU")
+    tpu_topology: str | None = Field(None, description="Topology of a ct5lp-… machine, for example 2x2")
+    workers: int = Field(1, ge=1, description="Machines of that kind")
+    image: str | None = Field(
+        None,
+        description="Container image; …/image-classification-gpu:latest or -tpu if not set and there is an accelerator",
+    )
 
     @property
     def device(self) -> Literal["cpu", "gpu", "tpu"]:
@@ -75,43 +71,39 @@ class VertexTrainer(Section):
 class Deploy(Section):
     """What becomes of a pushed model on Vertex AI, besides its version in the bucket."""
 
-    to: Annotated[
-        Literal["bucket", "registry", "endpoint"],
-        Field(description="How far it goes; an endpoint serves what the Model Registry holds"),
-    ] = "bucket"
-    image: Annotated[str, Field(description="Container image that serves the SavedModel")] = (
-        "us-docker.pkg.dev/vertex-ai/prediction/tf2-cpu.2-15:latest"
+    to: Literal["bucket", "registry", "endpoint"] = Field(
+        "bucket", description="How far it goes; an endpoint serves what the Model Registry holds"
     )
-    machine_type: Annotated[str, Field(description="Machine of the endpoint")] = "n1-standard-2"
-    max_replicas: Annotated[int, Field(ge=1, description="Replicas of the endpoint, at most; it begins with one")] = 1
+    image: str = Field(
+        "us-docker.pkg.dev/vertex-ai/prediction/tf2-cpu.2-15:latest",
+        description="Container image that serves the SavedModel",
+    )
+    machine_type: str = Field("n1-standard-2", description="Machine of the endpoint")
+    max_replicas: int = Field(1, ge=1, description="Replicas of the endpoint, at most; it begins with one")
 
 
 class Vertex(Section):
     """Vertex AI Pipelines: where, as whom and on which machines. Only `project` has to be set."""
 
-    project: Annotated[str | None, Field(description="Id of the Google Cloud project")] = None
-    region: Annotated[str, Field(description="Region of all that is used")] = "us-central1"
-    bucket: Annotated[str | None, Field(description="Name of the bucket; PROJECT-pipelines if not set")] = None
-    image: Annotated[
-        str | None,
-        Field(
-            description="Container image of the stages; "
-            "REGION-docker.pkg.dev/PROJECT/pipelines/image-classification:latest if not set"
-        ),
-    ] = None
-    service_account: Annotated[
-        str | None, Field(description="E-mail address that the stages act as; the project's default if not set")
-    ] = None
-    network: Annotated[str | None, Field(description="projects/NUMBER/global/networks/NAME, peered with Vertex AI")] = (
-        None
+    project: str | None = Field(None, description="Id of the Google Cloud project")
+    region: str = Field("us-central1", description="Region of all that is used")
+    bucket: str | None = Field(None, description="Name of the bucket; PROJECT-pipelines if not set")
+    image: str | None = Field(
+        None,
+        description="Container image of the stages; "
+        "REGION-docker.pkg.dev/PROJECT/pipelines/image-classification:latest if not set",
     )
-    encryption_key: Annotated[
-        str | None, Field(description="projects/…/locations/…/keyRings/…/cryptoKeys/…, in the same region")
-    ] = None
-    labels: Annotated[dict[str, str], Field(description="Labels of all that is started")] = Field(default_factory=dict)
-    caching: Annotated[bool, Field(description="Whether unchanged stages come from the cache")] = True
-    cpu: Annotated[int, Field(ge=1, le=96, description="Cores of the machine of each stage")] = 4
-    memory_gb: Annotated[int, Field(ge=1, le=624, description="Memory of the machine of each stage in GB")] = 16
+    service_account: str | None = Field(
+        None, description="E-mail address that the stages act as; the project's default if not set"
+    )
+    network: str | None = Field(None, description="projects/NUMBER/global/networks/NAME, peered with Vertex AI")
+    encryption_key: str | None = Field(
+        None, description="projects/…/locations/…/keyRings/…/cryptoKeys/…, in the same region"
+    )
+    labels: dict[str, str] = Field(default_factory=dict, description="Labels of all that is started")
+    caching: bool = Field(True, description="Whether unchanged stages come from the cache")
+    cpu: int = Field(4, ge=1, le=96, description="Cores of the machine of each stage")
+    memory_gb: int = Field(16, ge=1, le=624, description="Memory of the machine of each stage in GB")
     dataflow: Dataflow = Dataflow()
     trainer: VertexTrainer = VertexTrainer()
     deploy: Deploy = Deploy()
