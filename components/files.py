@@ -199,14 +199,6 @@ def names(folder: str) -> list[str]:
     return sorted(name.rstrip("/") for name in entries)
 
 
-def remove_folder(folder: str) -> None:
-    """Remove a folder and its content."""
-    if is_remote(folder):
-        _gfile().rmtree(folder)
-    else:
-        shutil.rmtree(folder)
-
-
 def below(root: str) -> list[str]:
     """Return every file below a folder, ignored ones too: relative paths with '/', sorted."""
     walked = _gfile().walk(root) if is_remote(root) else os.walk(root)
@@ -221,12 +213,10 @@ def bytes_below(path: str) -> int:
 
 def remove(path: str) -> None:
     """Remove a file, or a folder and its content."""
-    if is_folder(path):
-        remove_folder(path)
-    elif is_remote(path):
-        _gfile().remove(path)
+    if is_remote(path):
+        (_gfile().rmtree if is_folder(path) else _gfile().remove)(path)
     else:
-        os.unlink(path)
+        (shutil.rmtree if is_folder(path) else os.unlink)(path)
 
 
 def walk(root: str) -> tuple[list[str], list[str]]:

@@ -100,7 +100,7 @@ def check(examples: str, records: Mapping[str, int]) -> None:
     for split, number in records.items():
         counted = sum(splits[split].values()) if split in splits else number
         if number != counted:
-            cut = [name for name in _files(examples, split) if _is_cut(name)]
+            cut = [name for name in split_files(examples, split) if _is_cut(name)]
             cut_files = f" ({', '.join(os.path.basename(name) for name in cut[:3])} was cut short)" if cut else ""
             raise Damaged(
                 f"split {split} of {examples} is damaged: {number:,} of {counted:,} records are left{cut_files}; "
@@ -115,7 +115,7 @@ def verify(examples: str, splits: Iterable[str]) -> None:
       Damaged: a split has other records than were counted.
     """
     with ThreadPoolExecutor(_THREADS) as pool:
-        check(examples, {split: sum(pool.map(of_file, _files(examples, split))) for split in splits})
+        check(examples, {split: sum(pool.map(of_file, split_files(examples, split))) for split in splits})
 
 
 def of_file(path: str) -> int:
@@ -136,7 +136,8 @@ def of_file(path: str) -> int:
         raise Damaged(f"{path} is damaged: {why}; {advice}") from None
 
 
-def _files(examples: str, split: str) -> list[str]:
+def split_files(examples: str, split: str) -> list[str]:
+    """Return the TFRecord files of a split, sorted."""
     folder = f"{examples}/Split-{split}"
     return [f"{folder}/{name}" for name in files.names(folder)]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from components.contracts import features as f
@@ -184,41 +184,37 @@ def _class_result(name: str, i: int, matrix: list[list[int]], unanswered: int, c
     )
 
 
-def _whole_split(evaluation_uri: str) -> dict[str, dict[str, Any]]:
-    """Return the overall slice's metrics by model ("" without a baseline, else "candidate", "baseline") and name."""
+def _by_slice(evaluation_uri: str) -> Iterator[tuple[Any, dict[str, dict[str, Any]]]]:
+    """Yield each slice's key, and its metrics by model ("", or "candidate" beside "baseline") and name."""
     import tensorflow_model_analysis as tfma
 
     for of_slice in tfma.load_metrics(evaluation_uri):
-        if not of_slice.slice_key.single_slice_keys:
-            return _by_model(of_slice)
-    return {}
+        models: dict[str, dict[str, Any]] = {}
+        for item in of_slice.metric_keys_and_values:
+            if not item.key.is_diff:
+                kind = item.value.WhichOneof("type")
+                value = item.value.double_value.value if kind == "double_value" else item.value.bytes_value
+                models.setdefault(item.key.model_name, {})[item.key.name] = value
+        yield of_slice.slice_key, models
+
+
+def _whole_split(evaluation_uri: str) -> dict[str, dict[str, Any]]:
+    """Return the metrics of the overall slice, as `_by_slice` has them; none if it had no image."""
+    return next((models for key, models in _by_slice(evaluation_uri) if not key.single_slice_keys), {})
 
 
 def _slices(evaluation_uri: str, confidence: float) -> list[SliceResult]:
     """Return the candidate's metrics in every bin that has an image."""
-    import tensorflow_model_analysis as tfma
-
     results = []
-    for of_slice in tfma.load_metrics(evaluation_uri):
-        keys = of_slice.slice_key.single_slice_keys
-        if len(keys) == 1 and keys[0].column in BINS:
-            models = _by_model(of_slice)
+    for key, models in _by_slice(evaluation_uri):
+        columns = [each.column for each in key.single_slice_keys]
+        if len(columns) == 1 and columns[0] in BINS:
             numbers = models.get("candidate") or models[""]
             accuracy = METRICS[metrics.ACCURACY].estimate(numbers, confidence)
             assert isinstance(accuracy, Estimate)
-            (name,) = _slice_values(of_slice.slice_key)
-            results.append(SliceResult(BINS[keys[0].column], name, int(numbers[metrics.COUNT]), accuracy))
+            (name,) = _slice_values(key)
+            results.append(SliceResult(BINS[columns[0]], name, int(numbers[metrics.COUNT]), accuracy))
     return sorted(results, key=lambda result: (result.by, float(result.name.split()[0])))
-
-
-def _by_model(of_slice: Any) -> dict[str, dict[str, Any]]:
-    models: dict[str, dict[str, Any]] = {}
-    for item in of_slice.metric_keys_and_values:
-        if not item.key.is_diff:
-            kind = item.value.WhichOneof("type")
-            value = item.value.double_value.value if kind == "double_value" else item.value.bytes_value
-            models.setdefault(item.key.model_name, {})[item.key.name] = value
-    return models
 
 
 def _plots(evaluation_uri: str, classes: int) -> tuple[list[list[int]], list[int], list[CalibrationBin]]:

@@ -42,10 +42,6 @@ class Finding:
     count: int
     examples: Sequence[dict[str, Any]] = ()
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the fields, as they are stored."""
-        return dataclasses.asdict(self)
-
 
 def read(folder: str) -> list[Finding]:
     """Read the findings in the artifact at `folder`."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
+from components import files
 from components.contracts import stored
 
 SAVED_MODEL_FILE = "saved_model.pb"  # a folder with it is a SavedModel; TensorFlow Serving takes it for complete
@@ -21,3 +23,13 @@ class Pushed:
 def write_pushed(pushed_model: str, pushed: Pushed) -> None:
     """Write the record into the PushedModel at `pushed_model`."""
     stored.write(pushed, f"{pushed_model}/{PUSHED_FILE}")
+
+
+def versions(base: str) -> list[int]:
+    """Return the versions below `base`, the highest first; other names are not TensorFlow Serving's."""
+    return sorted((int(name) for name in files.names(base) if re.fullmatch("[0-9]+", name)), reverse=True)
+
+
+def front(base: str) -> int:
+    """Return the version that TensorFlow Serving serves, the highest that is complete; 0 where there is none."""
+    return next((one for one in versions(base) if files.exists(f"{base}/{one}/{SAVED_MODEL_FILE}")), 0)

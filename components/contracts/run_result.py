@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import json
 import os
 from enum import IntEnum
 from typing import Any
 
-from pydantic import TypeAdapter
-
 from components import files
+from components.contracts import stored
 from components.contracts.findings import Finding
 
 RESULT_FILE = "result.json"
@@ -98,16 +96,9 @@ def read(path: str | os.PathLike[str]) -> Result:
       OSError: there is no such file.
       ValueError: it is damaged.
     """
-    with open(path, encoding="utf-8") as file:
-        stored = json.load(file)
     try:
-        result = _validator().validate_python(stored)
+        result = stored.read(Result, os.fspath(path))
         _ = result.to_json()
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(str(error)) from None
     return result
-
-
-@functools.cache
-def _validator() -> TypeAdapter[Result]:
-    return TypeAdapter(Result)

@@ -10,7 +10,8 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2
 
 from components.contracts import features as f
 from components.contracts import schema as schemas
-from components.contracts.findings import ANOMALIES, KEPT, WARN, Finding
+from components.contracts import statistics as stats
+from components.contracts.findings import ANOMALIES, KEPT, TRAIN_STATISTICS_FILE, WARN, Finding
 from components.data_gate.messages import SHOWN, finding, image_count, one_line, quote
 
 COMPARABLE = 100  # images; the distributions of fewer differ by chance alone
@@ -18,24 +19,24 @@ COMPARABLE = 100  # images; the distributions of fewer differ by chance alone
 _CORRECT = "Correct the data, or the schema where the data is right"
 
 
-def schema_anomalies(files: Mapping[str, str], action: str) -> Iterator[Finding]:
-    """Yield ExampleValidator's anomalies; `files` has the path of its output for each split."""
-    for split, path in files.items():
-        yield from _in_words(split, schemas.read_anomalies(path), action)
+def schema_anomalies(anomalies: str, action: str) -> Iterator[Finding]:
+    """Yield ExampleValidator's anomalies, of its artifact at `anomalies`."""
+    for split in f.SPLITS:
+        yield from _in_words(split, schemas.read_anomalies(schemas.anomalies_path(anomalies, split)), action)
 
 
-def distances(statistics: Mapping[str, str], schema: str, previous: str | None, action: str) -> Iterator[Finding]:
+def distances(statistics: str, schema: str, previous: str | None, action: str) -> Iterator[Finding]:
     """Yield features whose distributions differ too much, by the schema's comparators; of COMPARABLE images or more.
 
     Args:
-      statistics: path of the statistics of each split.
-      schema: path of the schema. Its skew_comparators compare train with each other split, its
-        drift_comparators train with `previous`.
-      previous: path of the statistics of the train split that was accepted before; None where there is none.
+      statistics: the artifact with those of each split.
+      schema: the artifact. Its skew_comparators compare train with each other split, its drift_comparators train with
+        `previous`.
+      previous: the findings of the data that was accepted before; None where there is none.
       action: "stop" or "warn".
     """
-    rules = schemas.read(schema)
-    splits = {split: tfdv.load_stats_binary(path) for split, path in statistics.items()}
+    rules = schemas.read(schemas.path(schema))
+    splits = {split: tfdv.load_stats_binary(stats.path(statistics, split)) for split in f.SPLITS}
     train = splits.pop(f.TRAIN)
     if _count(train) < COMPARABLE:
         return
@@ -44,7 +45,7 @@ def distances(statistics: Mapping[str, str], schema: str, previous: str | None, 
             continue
         skew = tfdv.validate_statistics(train, rules, serving_statistics=statistics_of_split)
         yield from _in_words(f"{f.TRAIN} against {split}", skew, action, comparisons=True)
-    earlier = tfdv.load_stats_binary(previous) if previous else None
+    earlier = tfdv.load_stats_binary(f"{previous}/{TRAIN_STATISTICS_FILE}") if previous else None
     if earlier is not None and _count(earlier) >= COMPARABLE:
         drift = tfdv.validate_statistics(train, rules, previous_statistics=earlier)
         yield from _in_words(f"{f.TRAIN} against that of the data before", drift, action, comparisons=True)

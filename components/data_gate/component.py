@@ -11,6 +11,7 @@ from tfx.types import standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 
 from components.data_gate.executor import Executor
+from components.tfx_types import filled
 
 
 class DataFindings(types.Artifact):
@@ -43,35 +44,15 @@ class DataGate(base_beam_component.BaseBeamComponent):
     SPEC_CLASS = DataGateSpec
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
 
-    def __init__(
-        self,
-        examples: types.BaseChannel,
-        statistics: types.BaseChannel,
-        anomalies: types.BaseChannel,
-        schema: types.BaseChannel,
-        actions: Mapping[str, str],
-        max_rejected: float,
-        previous: types.BaseChannel | None = None,
-    ) -> None:
+    def __init__(self, actions: Mapping[str, str], max_rejected: float, **inputs: types.BaseChannel | None) -> None:
         """Make the node.
 
         Args:
-          examples: of ExampleGen, with the splits of features.SPLITS.
-          statistics: of StatisticsGen, of all splits.
-          anomalies: of ExampleValidator, of all splits.
-          schema: the one that the anomalies were found by.
           actions: "stop", "warn" or "off" for each of contracts.findings.KINDS.
           max_rejected: fraction of the images that may be left out before it is a finding.
-          previous: the findings of the data accepted before (see previous.py), to measure drift against.
+          inputs: those of DataGateSpec: `examples` with the splits of features.SPLITS, `statistics` and `anomalies` of
+            all of them, the `schema` that the anomalies were found by, and as `previous` the findings of the data
+            accepted before (see previous.py), to measure drift against.
         """
-        spec = self.SPEC_CLASS(
-            examples=examples,
-            statistics=statistics,
-            anomalies=anomalies,
-            schema=schema,
-            actions=json.dumps(dict(actions), sort_keys=True),
-            max_rejected=float(max_rejected),
-            previous=previous,
-            findings=types.Channel(type=self.SPEC_CLASS.OUTPUTS["findings"].type),
-        )
-        super().__init__(spec=spec)
+        parameters = {"actions": json.dumps(dict(actions), sort_keys=True), "max_rejected": float(max_rejected)}
+        super().__init__(spec=filled(self.SPEC_CLASS, **parameters, **inputs))

@@ -21,6 +21,7 @@ from tfx.dsl.io import fileio
 from components.contracts import features as f
 from components.contracts.findings import CONFLICTS, DUPLICATES, KEPT, LEAKS, Finding
 from components.data_gate.messages import finding, for_example, image_count, quote
+from components.files import text
 
 _COLUMNS = (f.PIXELS_SHA256, f.CLASS_NAME, f.SOURCE)
 _BATCH = 1024  # records decoded at once
@@ -60,7 +61,7 @@ def find_duplicates(
             read[_IMAGES]
             | "SamePixels" >> beam.GroupByKey()
             | "Compare" >> beam.FlatMap(_compare)
-            | "LookedFor" >> beam.Filter(_is_looked_for, tuple(actions))
+            | "LookedFor" >> beam.Filter(lambda element, kinds: element[0][0] in kinds, tuple(actions))
             | "Summarise" >> beam.CombinePerKey(_CountAndFirst())
             | "ToJson" >> beam.Map(json.dumps)
             | "Write" >> beam.io.WriteToText(f"{scratch}/{_IMAGES}")
@@ -110,7 +111,7 @@ def _compare(
         del first_sources[split, class_name][_ALIKE:]
 
     def example(split: str, class_name: bytes, at_most: int = 1) -> Example:
-        return tuple((split, _text(class_name), _text(source)) for source in first_sources[split, class_name][:at_most])
+        return tuple((split, text(class_name), text(source)) for source in first_sources[split, class_name][:at_most])
 
     cells = sorted(counts, key=lambda cell: (f.SPLITS.index(cell[0]), cell[1]))
     of_split = dict(reversed(cells))  # the first class of each split
@@ -129,10 +130,6 @@ def _compare(
         surplus = counts[split, class_name] - 1
         if surplus:
             yield (DUPLICATES, split), (surplus, example(split, class_name, _ALIKE))
-
-
-def _is_looked_for(element: tuple[Key, tuple[int, Example]], kinds: tuple[str, ...]) -> bool:
-    return element[0][0] in kinds
 
 
 class _CountAndFirst(beam.CombineFn):
@@ -179,7 +176,3 @@ def _in_words(kind: str, splits: list[str], count: int, examples: list[list[list
 
 def _are(count: int) -> str:
     return f"{image_count(count)} {'is' if count == 1 else 'are'}"
-
-
-def _text(value: bytes) -> str:
-    return value.decode("utf-8", "backslashreplace")

@@ -7,42 +7,29 @@ import os
 from typing import Any
 
 from absl import logging
-from tfx import types
 from tfx.dsl.components.base import base_beam_executor
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 
 from components.contracts import features as f
-from components.contracts import findings, schema, statistics
+from components.contracts import findings, statistics
 from components.data_gate import gate
+from components.tfx_types import Artifacts
 
 
 class Executor(base_beam_executor.BaseBeamExecutor):
     """See component.DataGate for inputs, outputs and parameters."""
 
-    def Do(
-        self,
-        input_dict: dict[str, list[types.Artifact]],
-        output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
-    ) -> None:
+    def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> None:
         """Write the `findings`.
 
         Raises:
           GateRefused: a finding of a kind that is set to "stop" was reported.
         """
         uris = {key: artifacts[0].uri for key, artifacts in input_dict.items() if artifacts}
-        data = gate.Data(
-            examples=uris["examples"],
-            files={split: _list(artifact_utils.get_split_uri(input_dict["examples"], split)) for split in f.SPLITS},
-            statistics={split: statistics.path(uris["statistics"], split) for split in f.SPLITS},
-            anomalies={split: schema.anomalies_path(uris["anomalies"], split) for split in f.SPLITS},
-            schema=schema.path(uris["schema"]),
-            previous=f"{uris['previous']}/{findings.TRAIN_STATISTICS_FILE}" if "previous" in uris else None,
-        )
         out = artifact_utils.get_single_uri(output_dict["findings"])
         reported = gate.run_checks(
-            data,
+            uris,
             json.loads(exec_properties["actions"]),
             exec_properties["max_rejected"],
             self._make_beam_pipeline(),
@@ -52,8 +39,4 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             logging.warning("%s: %s", finding.kind, finding.message)
         gate.raise_on_stop(reported)
         findings.write(out, reported)
-        fileio.copy(data.statistics[f.TRAIN], os.path.join(out, findings.TRAIN_STATISTICS_FILE))
-
-
-def _list(folder: str) -> list[str]:
-    return sorted(os.path.join(folder, str(name)) for name in fileio.listdir(folder))
+        fileio.copy(statistics.path(uris["statistics"], f.TRAIN), os.path.join(out, findings.TRAIN_STATISTICS_FILE))

@@ -44,10 +44,7 @@ _FEATURES: dict[str, tuple[str, str]] = {
     f.PIXELS_SHA256: ("Of the decoded pixels. The gate finds leaks, conflicts and duplicates by it.", ""),
     f.HEIGHT: ("Pixels. Narrow it to what you expect.", "int_domain { min: 1 }"),
     f.WIDTH: ("Pixels. Narrow it to what you expect.", "int_domain { min: 1 }"),
-    f.CHANNELS: (
-        "Bands: 1 grey, 2 grey and alpha, 3 colour, 4 colour and alpha.",
-        "int_domain { min: 1 max: 4 }",
-    ),
+    f.CHANNELS: ("Bands: 1 grey, 2 grey and alpha, 3 colour, 4 colour and alpha.", "int_domain { min: 1 max: 4 }"),
     f.NUM_BYTES: ("Length of the encoded image.", "int_domain { min: 1 }"),
     f.BRIGHTNESS: ("Mean luma.", "float_domain { min: 0 max: 1 disallow_nan: true disallow_inf: true }" + _COMPARED),
     f.CONTRAST: (

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tfx import types
 from tfx.components.evaluator import component as tfx_component
 from tfx.components.evaluator import executor as tfx_evaluator
 from tfx.dsl.components.base import executor_spec
@@ -14,17 +13,13 @@ from tfx.types import artifact_utils, standard_component_specs
 from components.contracts import counts, gates
 from components.contracts import features as f
 from components.evaluator.eval_config import with_limits
+from components.tfx_types import Artifacts
 
 
 class Executor(tfx_evaluator.Executor):
     """TFX's; an execution property with the key of a gate overrides the gate's bound."""
 
-    def Do(
-        self,
-        input_dict: dict[str, list[types.Artifact]],
-        output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
-    ) -> None:
+    def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> None:
         """See the base class.
 
         Raises:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from tfx.components.example_gen.component import FileBasedExampleGen
 from tfx.dsl.components.base import executor_spec
 from tfx.proto import example_gen_pb2
 
 from components.contracts import features as f
 from components.example_gen import driver, executor, settings
-from components.example_gen.formats.base import USUAL, Features, Source
+from components.example_gen.config import Data
+from components.example_gen.formats.base import Source
+from components.example_gen.settings import Settings
 
 
 class ImageExampleGen(FileBasedExampleGen):
@@ -22,24 +22,15 @@ class ImageExampleGen(FileBasedExampleGen):
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(executor.Executor)
     DRIVER_CLASS = driver.Driver
 
-    def __init__(
-        self,
-        source: Source,
-        splits: Mapping[str, float],
-        max_bytes: int,
-        max_pixels: int,
-        features: Features = USUAL,
-    ) -> None:
+    def __init__(self, source: Source, data: Data) -> None:
         """Configure the component.
 
         Args:
           source: what sources.locate returned.
-          splits: the share of each split, where the source does not give the splits itself.
-          max_bytes: of one encoded image; larger ones are rejected.
-          max_pixels: of one decoded image, height x width; larger ones are rejected.
-          features: those of TFRecords, or columns of Parquet, that hold the image and its label, where not usual ones.
+          data: the section of the configuration; its `source` is not read.
         """
-        shares = {split: float(splits[split]) for split in f.SPLITS}
+        features, shares = data.features, data.splits.model_dump()
+        configured = Settings(source.format, shares, data.max_bytes, data.max_pixels, features.image, features.label)
         super().__init__(
             input_base=source.input_base,
             input_config=example_gen_pb2.Input(
@@ -51,5 +42,5 @@ class ImageExampleGen(FileBasedExampleGen):
                     splits=[example_gen_pb2.SplitConfig.Split(name=split, hash_buckets=1) for split in f.SPLITS]
                 )
             ),
-            custom_config=settings.pack(settings.Settings(source.format, shares, max_bytes, max_pixels, *features)),
+            custom_config=settings.pack(configured),
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import http.client
 import os
 import time
@@ -13,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from components import files
 from components.errors import UserError
 
 Progress = Callable[[int, int], None]  # (bytes so far, bytes in all; 0 where unknown)
@@ -35,7 +35,7 @@ class Published(NamedTuple):
 
 def verify(path: str, published: Published) -> None:
     """Raise UserError unless the file at `path` is the published one."""
-    if _sha256(path) != published.sha256:
+    if files.sha256(path) != published.sha256:
         raise UserError(
             f"{path}: not the published {published.file_name} (its SHA-256 differs): damaged, or another file. "
             f"Delete it to download it again, or give the path of your own archive as the data."
@@ -58,7 +58,7 @@ def download(published: Published, target: str, progress: Progress | None = None
             if os.path.exists(target):
                 return
             _fetch(published, file, progress, pause)
-            if _sha256(part) != published.sha256:
+            if files.sha256(part) != published.sha256:
                 os.unlink(part)
                 raise UserError(
                     f"{published.url}: what was downloaded is not the published file (its SHA-256 differs). "
@@ -125,11 +125,3 @@ def _fetch_rest(url: str, file: IO[bytes], start: int, progress: Progress | None
                 progress(received, total)
         file.flush()
         return received == total or not total
-
-
-def _sha256(path: str) -> str:
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()

@@ -44,20 +44,10 @@ def fingerprint(path: str) -> str:
 def _digest(path: str) -> bytes:
     """Hash the content, or the reason why it cannot be read: the executor rejects the file by name."""
     try:
-        return _digest_of_content(path)
+        content = files.read_bytes(path, _BLOCK)
+        return hashlib.sha256(content).digest() if len(content) <= _BLOCK else bytes.fromhex(files.sha256(path))
     except OSError as error:
         return f"cannot be read: {error.strerror}".encode()
-
-
-def _digest_of_content(path: str) -> bytes:
-    content = files.read_bytes(path, _BLOCK)
-    digest = hashlib.sha256(content[:_BLOCK])
-    if len(content) > _BLOCK:
-        with files.open_binary(path) as file:
-            file.seek(_BLOCK)
-            while block := file.read(_BLOCK):
-                digest.update(block)
-    return digest.digest()
 
 
 class InputProcessor(input_processor.FileBasedInputProcessor):

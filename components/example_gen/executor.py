@@ -30,6 +30,7 @@ from components.example_gen import plan, settings, shuffle_files
 from components.example_gen.formats import detect
 from components.example_gen.formats.base import Features, Group
 from components.files import text
+from components.tfx_types import Artifacts
 
 # Gzip, because every stock reader of Examples expects it; stored, because images are compressed already.
 _OPTIONS = tf.io.TFRecordOptions(compression_type="GZIP", compression_level=0)
@@ -98,12 +99,7 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
     def GetInputSourceToExamplePTransform(self) -> beam.PTransform:
         raise NotImplementedError("Do() is overridden: splits depend on all images of a class")
 
-    def Do(
-        self,
-        input_dict: dict[str, list[types.Artifact]],
-        output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
-    ) -> None:
+    def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> None:
         """Override the base class's method. `custom_config` holds settings.Settings.
 
         Raises:

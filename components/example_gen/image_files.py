@@ -29,23 +29,16 @@ _JFIF = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00"
 _NOT_PLAIN = re.compile(rb"\xff(?:[\xc3\xc5-\xc7\xc9-\xcb\xcd-\xcf\xe0-\xef\xfe]|[\xc0-\xc2]..[^\x08])", re.DOTALL)
 
 
-class Jpeg(NamedTuple):
+class ImageFile(NamedTuple):
+    """A JPEG or PNG file, and what its headers say."""
+
     stored: bytes
     width: int
     height: int
     orientation: int  # 1 to 8, as EXIF has it
-    process: int  # the marker of its frame: all decoders read 0xC0 to 0xC2
     bits: int
     channels: int
-
-
-class Png(NamedTuple):
-    stored: bytes
-    width: int
-    height: int
-    orientation: int
-    bits: int
-    channels: int
+    process: int = 0  # of a JPEG, the marker of its frame: all decoders read 0xC0 to 0xC2
 
 
 def is_plain_jpeg(raw: bytes) -> bool:
@@ -56,7 +49,7 @@ def is_plain_jpeg(raw: bytes) -> bool:
     return raw.startswith(_JFIF) and raw.find(b"\xff\xd9") == len(raw) - 2 and not _NOT_PLAIN.search(raw, 20)
 
 
-def jpeg(raw: bytes) -> Jpeg:
+def jpeg(raw: bytes) -> ImageFile:
     """Split the bytes of a JPEG file, which begin with its two magic bytes.
 
     Raises:
@@ -87,14 +80,14 @@ def jpeg(raw: bytes) -> Jpeg:
     pieces.append(raw[kept_to : marker.end()])
     process, bits, height, width, channels = frame
     stored = raw if len(pieces) == 1 and marker.end() == len(raw) else b"".join(pieces)
-    return Jpeg(stored, width, height, turn, process, bits, channels)
+    return ImageFile(stored, width, height, turn, bits, channels, process)
 
 
 def _is_kept(raw: bytes, code: int, data: int) -> bool:
     return code in _JPEG_KEPT and raw.startswith(_JPEG_KEPT[code], data)
 
 
-def png(raw: bytes) -> Png:
+def png(raw: bytes) -> ImageFile:
     """Split the bytes of a PNG file, which begin with its eight magic bytes.
 
     Raises:
@@ -122,7 +115,7 @@ def png(raw: bytes) -> Png:
     width, height, bits, colour = struct.unpack_from(">IIBB", raw, 16)
     channels = 4 if colour == 3 and b"tRNS" in kinds else _PNG_CHANNELS.get(colour, 0)
     stored = b"".join(pieces)
-    return Png(raw if len(stored) == len(raw) else stored, width, height, turn, bits, channels)
+    return ImageFile(raw if len(stored) == len(raw) else stored, width, height, turn, bits, channels)
 
 
 def orientation(exif: Image.Exif) -> int:

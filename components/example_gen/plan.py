@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
 from typing import NamedTuple
 
 import numpy as np
@@ -58,7 +59,10 @@ def make(
             counts[group] += count
     ignored = sorted(inventory.ignored)
     used = {*counts, *(group for *_, group in rejects)}
-    layout = _layout(title, {group for group in used if isinstance(group, str)}, inventory.folders, ignored, not used)
+    filled = {group for group in used if isinstance(group, str)}
+    layout = Layout({}, {}, [])  # where the source itself gives the classes
+    if filled or inventory.folders or not used:
+        layout = locate_folders(filled, inventory.folders, title, ignored)
     resolved = _resolved(title, {group for group in used if isinstance(group, SplitAndClass)}, results)
     resolved.update(layout.folders)
 
@@ -71,7 +75,7 @@ def make(
         raise UserError(f"{title}: none of its {len(rejects):,} images can be used ({_reasons(rejected)}).")
     usable = {name for group in counts if (name := name_of(group)) is not None}
     trained = {name_of(group) for group in counts if (target := resolved[group]) and target.split in (None, f.TRAIN)}
-    described = {folder for name in ignored for folder in _folders_of(name)}
+    described = {text(str(folder)) for name in ignored for folder in PurePosixPath(name).parents}
     for name in sorted({name for group in resolved if (name := name_of(group)) is not None} - usable):
         lying = [text(group) for group in resolved if isinstance(group, str) and name_of(group) == name]
         if not described.isdisjoint(lying) and name not in {rejection.class_name for rejection in rejected}:
@@ -99,19 +103,6 @@ def split_codes(index: Index, targets: Mapping[Group, Target | Rejection]) -> np
             by_hash = target.split in (None, f.TRAIN)
             codes[rows] = splits.assign(index.hashes[rows], target.cuts) if by_hash else given_code
     return codes
-
-
-def _folders_of(path: str) -> Iterator[str]:
-    """Yield the folders that a file lies in, from the inner to the outer one."""
-    while path := path.rpartition("/")[0]:
-        yield text(path)
-
-
-def _layout(title: str, filled: set[str], folders: Sequence[str], ignored: Sequence[str], empty: bool) -> Layout:
-    """Return the layout of the folders that images lie in; an empty one if the source itself gives the classes."""
-    if filled or folders or empty:
-        return locate_folders(filled, folders, title, ignored)
-    return Layout({}, {}, [])
 
 
 def _order(name: str) -> tuple[bool, float, str]:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import re
 import uuid
 from typing import Any
 
 from absl import logging
-from tfx import types
 from tfx.components.pusher import executor as tfx_pusher
 from tfx.dsl.io import fileio
 from tfx.proto import pusher_pb2
@@ -16,9 +14,11 @@ from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils, proto_utils
 
 from components import files
+from components.contracts import model as model_files
 from components.contracts.model import SAVED_MODEL_FILE, Pushed, write_pushed
 from components.errors import UserError
 from components.pusher import incoming, manifest
+from components.tfx_types import Artifacts
 
 CLAIM = ".claim-"  # <base_directory>/.claim-<version>-<uuid>: on object stores, who is writing the version
 
@@ -36,12 +36,7 @@ class Executor(tfx_pusher.Executor):
     The PushedModel artifact has the destination of the model and no second copy, unlike TFX's: nothing reads that copy.
     """
 
-    def Do(
-        self,
-        input_dict: dict[str, list[types.Artifact]],
-        output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
-    ) -> None:
+    def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> None:
         """Pushes `model` if every blessing that was given allows it.
 
         Raises:
@@ -73,19 +68,11 @@ def push(model: str, base: str) -> int:
     Nothing is copied if the served version is this model.
     """
     contents = manifest.of(model)
-    front = _front(base)
+    front = model_files.front(base)
     if front and _holds(os.path.join(base, str(front)), contents):
         logging.info("Version %d is this model already", front)
         return front
     return (_push_to_store if files.is_remote(base) else _push_to_disk)(model, base, contents)
-
-
-def _front(base: str) -> int:
-    """Return the version that TensorFlow Serving serves, or 0: the highest that is complete."""
-    complete = (
-        version for version in _versions(base) if files.exists(os.path.join(base, str(version), SAVED_MODEL_FILE))
-    )
-    return next(complete, 0)
 
 
 def _holds(version: str, contents: manifest.Manifest) -> bool:
@@ -103,7 +90,7 @@ def _push_to_disk(model: str, base: str, contents: manifest.Manifest) -> int:
         try:
             _copy(model, folder, contents)
             _flush(folder)
-            version = _latest(base) + 1
+            version = max(model_files.versions(base), default=0) + 1
             while True:
                 try:
                     # A rename never replaces a folder that is not empty, and a version contains a model.
@@ -132,7 +119,7 @@ def _copy(model: str, target: str, contents: manifest.Manifest) -> None:
 
 def _push_to_store(model: str, base: str, contents: manifest.Manifest) -> int:
     fileio.makedirs(base)
-    version = _latest(base)
+    version = max(model_files.versions(base), default=0)
     while True:
         version += 1
         target = os.path.join(base, str(version))
@@ -147,17 +134,6 @@ def _push_to_store(model: str, base: str, contents: manifest.Manifest) -> int:
     _copy(model, target, contents)
     fileio.remove(claim)
     return version
-
-
-def _latest(base: str) -> int:
-    """Return the highest version below `base`, complete or not, or 0."""
-    return next(iter(_versions(base)), 0)
-
-
-def _versions(base: str) -> list[int]:
-    """Return the versions below `base`, the highest first; other names are not TensorFlow Serving's."""
-    names = [str(name).rstrip("/") for name in fileio.listdir(base)] if fileio.isdir(base) else []
-    return sorted((int(name) for name in names if re.fullmatch("[0-9]+", name)), reverse=True)
 
 
 def _flush(folder: str) -> None:

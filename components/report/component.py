@@ -9,6 +9,7 @@ from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 from tfx.types.experimental import simple_artifacts
 
 from components.report.executor import Executor
+from components.tfx_types import filled
 
 
 class ReportSpec(types.ComponentSpec):
@@ -56,7 +57,4 @@ class Report(base_component.BaseComponent):
           config: the whole configuration as YAML.
           inputs: of ReportSpec.
         """
-        report = types.Channel(type=ReportSpec.OUTPUTS["report"].type)
-        super().__init__(
-            spec=ReportSpec(name=name, seed=seed, confidence=confidence, config=config, report=report, **inputs)
-        )
+        super().__init__(spec=filled(ReportSpec, name=name, seed=seed, confidence=confidence, config=config, **inputs))

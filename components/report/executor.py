@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from tfx import types
 from tfx.dsl.components.base import base_executor
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
@@ -17,18 +16,14 @@ from components.contracts import counts, evaluation, findings, serving, tuning
 from components.contracts.run_result import REPORT_FILE, STILL_RUNNING, ExitCode, Result
 from components.report import build
 from components.report.run import EXAMPLES, Run
+from components.tfx_types import Artifacts
 from components.versions import versions
 
 
 class Executor(base_executor.BaseExecutor):
     """See component.Report for inputs, outputs and parameters."""
 
-    def Do(
-        self,
-        input_dict: dict[str, list[types.Artifact]],
-        output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
-    ) -> None:
+    def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> None:
         """Write REPORT_FILE, without what a stage cannot know: the run's name, other stages' times, lineage."""
         uris = {key: artifacts[0].uri for key, artifacts in input_dict.items() if artifacts}
         parameters = {key: value for key, value in sorted(exec_properties.items()) if key != "code_fingerprint"}

@@ -8,6 +8,7 @@ from tfx.types import standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 
 from components.serving_check.executor import Executor
+from components.tfx_types import filled
 
 
 class ServingCheckSpec(types.ComponentSpec):
@@ -35,27 +36,13 @@ class ServingCheck(base_component.BaseComponent):
     SPEC_CLASS = ServingCheckSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
 
-    def __init__(
-        self,
-        examples: types.BaseChannel,
-        model: types.BaseChannel,
-        evaluation: types.BaseChannel,
-        timeout_seconds: int = 3600,
-    ) -> None:
+    def __init__(self, timeout_seconds: int = 3600, **inputs: types.BaseChannel) -> None:
         """Make the node.
 
         Args:
-          examples: raw tf.Examples of the data contract; the split `test` is read.
-          model: the export, with the three signatures of components/contracts/features.py.
-          evaluation: of this model on the same split, by the Evaluator.
           timeout_seconds: after which the model counts as not serving.
+          inputs: those of ServingCheckSpec: `examples`, raw tf.Examples of the data contract, of which the split `test`
+            is read; `model`, the export, with the three signatures of components/contracts/features.py; `evaluation`
+            of this model on the same split, by the Evaluator.
         """
-        spec = ServingCheckSpec(
-            examples=examples,
-            model=model,
-            evaluation=evaluation,
-            timeout_seconds=timeout_seconds,
-            blessing=types.Channel(type=standard_artifacts.InfraBlessing),
-            predictions=types.Channel(type=standard_artifacts.InferenceResult),
-        )
-        super().__init__(spec=spec)
+        super().__init__(spec=filled(ServingCheckSpec, timeout_seconds=timeout_seconds, **inputs))

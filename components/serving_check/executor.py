@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from absl import logging
-from tfx import types
 from tfx.dsl.components.base import base_executor
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
@@ -22,6 +21,7 @@ import components
 from components.contracts import counts, evaluation, serving
 from components.contracts import features as f
 from components.serving_check import client
+from components.tfx_types import Artifacts
 
 Pairs = Counter[tuple[str, str]]  # (class, predicted class): images
 
@@ -29,12 +29,7 @@ Pairs = Counter[tuple[str, str]]  # (class, predicted class): images
 class Executor(base_executor.BaseExecutor):
     """See component.ServingCheck for inputs, outputs and parameters."""
 
-    def Do(
-        self,
-        input_dict: dict[str, list[types.Artifact]],
-        output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
-    ) -> None:
+    def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> None:
         """Write the `blessing`, with the reasons if it is none, and the `predictions`.
 
         Raises:
@@ -43,12 +38,12 @@ class Executor(base_executor.BaseExecutor):
         model = artifact_utils.get_single_instance(input_dict["model"])
         blessing = artifact_utils.get_single_instance(output_dict["blessing"])
         predictions = artifact_utils.get_single_uri(output_dict["predictions"])
-        counts.verify(artifact_utils.get_single_uri(input_dict["examples"]), [f.TEST])
-        split = artifact_utils.get_split_uri(input_dict["examples"], f.TEST)
+        examples = artifact_utils.get_single_uri(input_dict["examples"])
+        counts.verify(examples, [f.TEST])
         fileio.makedirs(predictions)
         request = client.Request(
             model=path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model)),
-            examples=sorted(str(path) for path in fileio.glob(io_utils.all_files_pattern(split))),
+            examples=counts.split_files(examples, f.TEST),
             output=predictions,
         )
         client_report = _run_client(request, exec_properties["timeout_seconds"])

@@ -6,7 +6,6 @@ from typing import Any
 
 import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import schema_pb2
-from tfx import types
 from tfx.components import StatisticsGen
 from tfx.components.statistics_gen import executor as tfx_statistics_gen
 from tfx.dsl.components.base import executor_spec
@@ -14,6 +13,7 @@ from tfx.types import artifact_utils, standard_component_specs
 
 from components.contracts import counts, statistics
 from components.contracts import features as f
+from components.tfx_types import Artifacts
 
 
 def stats_options() -> tfdv.StatsOptions:
@@ -40,12 +40,7 @@ class Executor(tfx_statistics_gen.Executor):
     Their JSON is full of backslashes, which ml-metadata's PostgreSQL client cannot store.
     """
 
-    def Do(
-        self,
-        input_dict: dict[str, list[types.Artifact]],
-        output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
-    ) -> None:
+    def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> None:
         options = {standard_component_specs.STATS_OPTIONS_JSON_KEY: stats_options().to_json()}
         super().Do(input_dict, output_dict, exec_properties | options)
         written = artifact_utils.get_single_uri(output_dict["statistics"])

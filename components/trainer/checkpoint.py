@@ -103,8 +103,3 @@ def content(paths: Iterable[str]) -> str:
     """Return 64 hex digits: a hash of the names and bytes of files, not of their location."""
     lines = sorted(f"{os.path.basename(path)} {files.sha256(path)}" for path in paths)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
-
-
-def files_below(directory: str) -> list[str]:
-    """Return the path of every file in a folder and in those below it."""
-    return [os.path.join(folder, name) for folder, _, names in tf.io.gfile.walk(directory) for name in names]

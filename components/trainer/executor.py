@@ -5,36 +5,26 @@ from __future__ import annotations
 import tempfile
 from typing import Any
 
-from tfx import types
 from tfx.components.trainer import executor as tfx_trainer
 from tfx.components.tuner import executor as tfx_tuner
 from tfx.types import standard_component_specs
 from tfx.utils import json_utils
 
+from components.tfx_types import Artifacts
 from components.trainer.config import Settings, Tuner
 
 
 class Executor(tfx_trainer.GenericExecutor):
     """TFX's; an execution property with the name of one of the Settings overrides its value in custom_config."""
 
-    def Do(
-        self,
-        input_dict: dict[str, list[types.Artifact]],
-        output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
-    ) -> None:
+    def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> None:
         super().Do(input_dict, output_dict, exec_properties | _custom_config(exec_properties))
 
 
 class TunerExecutor(tfx_tuner.Executor):
     """The Tuner's executor; its custom_config also has the number of trials and the search space."""
 
-    def Do(
-        self,
-        input_dict: dict[str, list[types.Artifact]],
-        output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
-    ) -> None:
+    def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> None:
         custom_config = _custom_config(exec_properties, *Tuner.model_fields)
         super().Do(input_dict, output_dict, exec_properties | custom_config)
 

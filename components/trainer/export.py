@@ -34,7 +34,7 @@ def export(model: keras.Model, graph: TransformGraph, class_names: Sequence[str]
     blank = tf.io.encode_png(tf.zeros([1, 1, 3], tf.uint8)).numpy()
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="images")])
-    def classify(images: tf.Tensor) -> dict[str, tf.Tensor]:
+    def serve_images(images: tf.Tensor) -> dict[str, tf.Tensor]:
         count = tf.shape(images)[0]
         readable = tf.reduce_any([_begins_with(images, magic) for magic in _MAGIC], axis=0)
         message = (
@@ -60,11 +60,7 @@ def export(model: keras.Model, graph: TransformGraph, class_names: Sequence[str]
         message = f"no feature {f.IMAGE} or {_TENSORFLOWS_IMAGE} holds an encoded image; number in the request:"
         missing = tf.where(images == "")[:, 0]
         with tf.control_dependencies([tf.debugging.Assert(tf.size(missing) == 0, [message, missing])]):
-            return classify(tf.identity(images))
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="images")])
-    def serve_images(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        return classify(images)
+            return serve_images(tf.identity(images))
 
     @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8, name="pixels")])
     def serve_tensors(pixels: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -76,7 +72,7 @@ def export(model: keras.Model, graph: TransformGraph, class_names: Sequence[str]
         some = tf.logical_or(count == 0, height * width > 0)  # of no pixels, TensorFlow's encoder ends the process
         with tf.control_dependencies([tf.debugging.Assert(some, ["images of no pixels:", height, width])]):
             pixels = tf.identity(pixels)
-        return classify(tf.map_fn(encode, pixels, fn_output_signature=tf.string))
+        return serve_images(tf.map_fn(encode, pixels, fn_output_signature=tf.string))
 
     archive = keras.export.ExportArchive()
     archive.track(model)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -17,16 +17,27 @@ class StopRequest(threading.Event):
 
 
 @contextmanager
-def stop_requested() -> Iterator[StopRequest]:
-    """Yield an event that the first of the signals sets; the second ends the process at once.
+def handled(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Have `handler` called for each of the signals.
 
-    Outside the main thread, where Python delivers no signals, it is never set; nor is it by a signal that the process
-    was started to ignore.
+    Outside the main thread, where Python delivers no signals, nothing is changed; nor is it for a signal that the
+    process was started to ignore, as by nohup.
     """
+    is_main = threading.current_thread() is threading.main_thread()
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if is_main else ()
+    wanted = [number for number in signals if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, handler) for number in wanted}
+    try:
+        yield
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
+
+
+@contextmanager
+def stop_requested() -> Iterator[StopRequest]:
+    """Yield an event that the first of the signals sets; the second ends the process at once."""
     stop = StopRequest()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
 
     def handle(number: int, frame: FrameType | None) -> None:
         if stop.is_set():
@@ -34,11 +45,5 @@ def stop_requested() -> Iterator[StopRequest]:
         stop.number = number
         stop.set()
 
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    handled = [number for number in signals if signal.getsignal(number) != signal.SIG_IGN]
-    before = {number: signal.signal(number, handle) for number in handled}
-    try:
+    with handled(handle):
         yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -14,6 +14,7 @@ from components.contracts import counts
 from components.contracts import features as f
 from components.contracts import training as records
 from components.errors import UserError
+from components.files import below
 from components.trainer import checkpoint, networks, precision, samples, warm_start
 from components.trainer import input as data
 from components.trainer import strategy as devices
@@ -115,7 +116,8 @@ def read(fn_args: FnArgs, settings: Settings) -> Inputs:
     train = data.open_split(fn_args.train_files, graph, settings.cache_bytes)
     remaining = settings.cache_bytes - (data.decoded_bytes(train) if train.cache else 0)
     validation = data.open_split(fn_args.eval_files, graph, remaining)
-    counts.check(_examples(fn_args.train_files), {f.TRAIN: train.count, f.VALIDATION: validation.count})
+    examples = os.path.dirname(os.path.dirname(fn_args.train_files[0]))  # of <artifact>/Split-train/*
+    counts.check(examples, {f.TRAIN: train.count, f.VALIDATION: validation.count})
     if not train.count or not validation.count:
         raise UserError(
             f"there are {train.count} images to train on and {validation.count} to validate with: both splits need "
@@ -123,9 +125,9 @@ def read(fn_args: FnArgs, settings: Settings) -> Inputs:
         )
     base = fn_args.base_model
     folders = [fn_args.transform_graph_path, *([base] if base else [])]
-    files = [*train.files, *validation.files, *(file for folder in folders for file in checkpoint.files_below(folder))]
+    files = [*train.files, *validation.files, *(f"{folder}/{name}" for folder in folders for name in below(folder))]
     fingerprint = checkpoint.content(files) if settings.checkpoints else ""
-    return Inputs(graph, read_class_names(fn_args.train_files), train, validation, base, fingerprint)
+    return Inputs(graph, counts.read(examples).class_names, train, validation, base, fingerprint)
 
 
 def train(
@@ -174,17 +176,3 @@ def train(
     finally:
         record.close()
     return state
-
-
-def read_class_names(train_files: list[str]) -> list[str]:
-    """Return the class names in the order of the labels, from ExampleGen's counts.
-
-    Args:
-      train_files: patterns as TFX gives them, `<artifact>/Split-train/*`.
-    """
-    return counts.read(_examples(train_files)).class_names
-
-
-def _examples(train_files: list[str]) -> str:
-    """Return the root of the artifact that ExampleGen wrote."""
-    return os.path.dirname(os.path.dirname(train_files[0]))

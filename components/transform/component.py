@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from tfx import types
 from tfx.components import Transform
 from tfx.components.transform import executor as tfx_transform
 from tfx.dsl.components.base import executor_spec
@@ -12,15 +11,11 @@ from tfx.types import artifact_utils, standard_component_specs
 
 from components.contracts import counts
 from components.contracts import features as f
+from components.tfx_types import Artifacts
 
 
 class Executor(tfx_transform.Executor):
-    def Do(
-        self,
-        input_dict: dict[str, list[types.Artifact]],
-        output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
-    ) -> None:
+    def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> None:
         """See the base class.
 
         Raises:

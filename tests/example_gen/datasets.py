@@ -17,6 +17,7 @@ from components.contracts import features as f
 from components.contracts.counts import COUNTS_FILE
 from components.contracts.rejects import REJECTED_FILE
 from components.example_gen import sources
+from components.example_gen.config import Data
 from components.example_gen.formats.base import USUAL, Features, Source
 from tests.datasets import digit_images, png
 from tests.factories import beam_executor
@@ -178,7 +179,8 @@ def run(
 
     if not isinstance(source, Source):
         source = sources.locate(str(source), cache)
-    component = ImageExampleGen(source, SHARES, max_bytes, max_pixels, features)
+    data = Data(max_bytes=max_bytes, max_pixels=max_pixels, splits=SHARES, features=features._asdict())
+    component = ImageExampleGen(source, data)
     examples = standard_artifacts.Examples()
     examples.uri = str(out)
     out.mkdir(parents=True)

@@ -12,6 +12,7 @@ import pytest
 from components.contracts import features as f
 from components.errors import UserError
 from components.example_gen import settings, sources
+from components.example_gen.config import Data
 from components.example_gen.driver import fingerprint
 from tests.example_gen import datasets
 from tests.factories import BEAM_ARGS
@@ -75,7 +76,7 @@ def pipeline(tmp_path: Path, source: sources.Source, max_bytes: int = 10**6, mor
 
     from components.example_gen.component import ImageExampleGen
 
-    examples = ImageExampleGen(source, datasets.SHARES, max_bytes, 10**6)
+    examples = ImageExampleGen(source, Data(max_bytes=max_bytes, max_pixels=10**6))
     components: list[Any] = [examples]
     if more:
         statistics = StatisticsGen(examples=examples.outputs["examples"])

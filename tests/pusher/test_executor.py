@@ -144,12 +144,12 @@ def test_a_model_that_is_not_blessed_is_not_pushed(
     junk=st.sets(st.sampled_from(["x", ".incoming-1", "1.5", "-3", "٣", "7 ", "latest", "²"])),
 )
 def test_only_versions_count(versions: set[int], junk: set[str], tmp_path_factory: pytest.TempPathFactory) -> None:
-    from components.pusher.executor import _latest
+    from components.contracts.model import versions as found
 
     base = tmp_path_factory.mktemp("serving")
     for name in {str(version) for version in versions} | junk:
         (base / name).mkdir()
-    assert _latest(str(base)) == max(versions, default=0)
+    assert found(str(base)) == sorted(versions, reverse=True)
 
 
 def test_a_version_that_appears_meanwhile_is_left_alone(
@@ -160,7 +160,7 @@ def test_a_version_that_appears_meanwhile_is_left_alone(
     base = tmp_path / "serving"
     push(model, base, tmp_path)
     (base / "1" / "mine").write_text("first")
-    monkeypatch.setattr(executor, "_latest", lambda _: 0)
+    monkeypatch.setattr(executor.model_files, "versions", lambda _: [])
     another(model)
     assert push(model, base, tmp_path).get_string_custom_property("pushed_version") == "2"
     assert (base / "1" / "mine").read_text() == "first"

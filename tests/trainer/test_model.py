@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from components.trainer.model import mean_of, over_views
-from components.trainer.networks.airbench import build, whiten
+from components.trainer.networks.airbench import build, prepare
 from pipeline import ROOT
 from tests.trainer.conftest import settings_of
 
@@ -56,7 +56,7 @@ def test_the_first_weights_depend_on_the_seed_alone() -> None:
 @pytest.mark.parametrize("stem_stride", [1, 2])
 def test_the_stem_whitens_and_stays_as_it_is(stem_stride: int) -> None:
     model, images = model_of(32, stem_stride=stem_stride), images_of(32)
-    whiten(model, images)
+    prepare(model, images)
     stem = model.get_layer("whitening")
     assert stem.trainable_variables == []
     result = np.array(stem(images)).reshape(-1, stem.filters)
@@ -95,7 +95,7 @@ def test_an_ensemble_is_one_model_with_the_mean_of_the_logits() -> None:
 def test_loads_without_custom_objects(ensemble: int, tmp_path: Path) -> None:
     networks, images = [model_of(16) for _ in range(ensemble)], images_of(16, 2)
     for network in networks:
-        whiten(network, images)
+        prepare(network, images)
         network(images, training=True)
     model = over_views(mean_of(networks), 6)
     model.save(tmp_path / "model.keras")

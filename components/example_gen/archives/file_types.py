@@ -160,9 +160,6 @@ class _ZstdReader(io.RawIOBase):
     def seekable(self) -> bool:
         return True
 
-    def tell(self) -> int:
-        return self._position
-
     def seek(self, position: int, whence: int = io.SEEK_SET) -> int:
         if whence == io.SEEK_CUR:
             position += self._position

@@ -41,7 +41,6 @@ def _is_file(path: str) -> bool:
 def _inventory(listing: Listing, features: Features) -> Inventory:
     from components.example_gen.formats import detect, folder  # they know this module
 
-    del features
     path = listing.path
     title = files.text(path)
     form = file_types.archive_type(path)

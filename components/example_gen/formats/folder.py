@@ -11,16 +11,7 @@ from components.errors import UserError
 from components.example_gen import layout
 from components.example_gen.archives.file_types import ENDINGS
 from components.example_gen.formats import archive, cifar10
-from components.example_gen.formats.base import (
-    ClassNames,
-    Features,
-    Format,
-    Inventory,
-    Listing,
-    Record,
-    Unit,
-    deal,
-)
+from components.example_gen.formats.base import ClassNames, Features, Format, Inventory, Listing, Record, Unit, deal
 from components.example_gen.layout import SplitAndClass, folder_of
 from components.example_gen.rejected import Rejected
 

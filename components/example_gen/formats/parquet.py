@@ -18,15 +18,7 @@ from typing import IO, Any, NamedTuple
 from components import files
 from components.errors import UserError
 from components.example_gen import split_names
-from components.example_gen.formats.base import (
-    Features,
-    Format,
-    Inventory,
-    Listing,
-    Record,
-    deal,
-    parts_of,
-)
+from components.example_gen.formats.base import Features, Format, Inventory, Listing, Record, deal, parts_of
 from components.example_gen.layout import SplitAndClass
 from components.example_gen.rejected import Rejected
 from components.text import printable
@@ -127,9 +119,6 @@ class _RemoteFile(io.RawIOBase):
 
     def seekable(self) -> bool:
         return True
-
-    def tell(self) -> int:
-        return self._file.tell()
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         self._file.seek(offset, whence)

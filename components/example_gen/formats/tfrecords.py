@@ -21,15 +21,7 @@ from components import file_names, files
 from components.errors import UserError
 from components.example_gen import split_names
 from components.example_gen.archives import file_types
-from components.example_gen.formats.base import (
-    USUAL,
-    Features,
-    Format,
-    Inventory,
-    Listing,
-    Record,
-    parts_of,
-)
+from components.example_gen.formats.base import USUAL, Features, Format, Inventory, Listing, Record, parts_of
 from components.example_gen.layout import SplitAndClass
 from components.example_gen.rejected import Rejected
 from components.text import printable

@@ -31,7 +31,7 @@ _VECTOR_RATE, _MATRIX_RATE = 60.0, 8.0
 def build(settings: Settings, classes: int) -> keras.Sequential:
     """Return the network, from float32 [N, size, size, 3], normalised, to logits, float32 [N, classes].
 
-    A frozen stem, to be given to `whiten`, then groups of 3x3 convolutions, the first of which halves the image,
+    A frozen stem, to be given to `prepare`, then groups of 3x3 convolutions, the first of which halves the image,
     until it is 2 or 3 pixels wide. Pooling comes before normalisation and activation, which then work on a quarter of
     the pixels. A rectifier takes the place of airbench's GELU, which takes half as long again on a CPU.
 
@@ -79,18 +79,13 @@ def build(settings: Settings, classes: int) -> keras.Sequential:
     return model
 
 
-def prepare(model: keras.Sequential, images: tf.Tensor) -> None:
-    """Whiten the stem."""
-    whiten(model, images)
-
-
 def optimizer(learning_rate: float, steps: int) -> keras.optimizers.Optimizer:
     """Return Muon whose learning rate falls linearly from its peak to zero over `steps`."""
     schedule = keras.optimizers.schedules.PolynomialDecay(learning_rate, max(1, steps), end_learning_rate=0.0)
     return Muon(schedule, vector_rate=_VECTOR_RATE, matrix_rate=_MATRIX_RATE)
 
 
-def whiten(model: keras.Sequential, images: tf.Tensor) -> None:
+def prepare(model: keras.Sequential, images: tf.Tensor) -> None:
     """Set the frozen stem of `model` from `images`, float32 [N, size, size, 3], normalised; a few thousand suffice.
 
     Its outputs are uncorrelated and of variance 1: the principal components of the patches, each divided by its

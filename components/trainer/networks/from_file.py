@@ -75,6 +75,7 @@ class FromFile:
           UserError: the function fails, or what it returns is not a network from such images to so many logits.
         """
         import keras
+        import tensorflow as tf
 
         from components.trainer.model import LOGITS
 
@@ -85,7 +86,7 @@ class FromFile:
         network = self._call(lambda: keras.Sequential([keras.Input(shape), model, logits]))
         self._check_output(model, classes)
         self._call(lambda: keras.saving.serialize_keras_object(model))  # not after hours of training
-        if _replicas() > 1:
+        if tf.distribute.get_strategy().num_replicas_in_sync > 1:
             for layer in model._flatten_layers():
                 if isinstance(layer, keras.layers.BatchNormalization):
                     layer.synchronized = True  # else each replica would have statistics of its own
@@ -171,9 +172,3 @@ def _is_of_the_user(module: str, folder: Path) -> bool:
         return False
     places = [(parent / top_package) for parent in (folder, Path())]
     return not top_package or any(place.with_suffix(".py").is_file() or any(place.glob("*.py")) for place in places)
-
-
-def _replicas() -> int:
-    import tensorflow as tf
-
-    return int(tf.distribute.get_strategy().num_replicas_in_sync)
