@@ -19,7 +19,7 @@ from components.errors import UserError
 from components.evaluator.eval_config import eval_config
 from components.evaluator.executor import ImageEvaluator
 from components.example_gen.component import ImageExampleGen
-from components.example_gen.formats.base import Features, Source
+from components.example_gen.formats.base import Source
 from components.serving_check.component import ServingCheck
 from components.statistics_gen.component import ImageStatisticsGen
 from components.trainer import networks
@@ -33,13 +33,7 @@ from pipeline.platform import Platform
 def create_pipeline(config: Config, source: Source, platform: Platform) -> Pipeline:
     """Return the TFX pipeline; `platform` provides what differs between platforms."""
     # Reads the images of the source into tf.Examples, in three splits.
-    example_gen = ImageExampleGen(
-        source=source,
-        splits=config.data.splits.model_dump(),
-        max_bytes=config.data.max_bytes,
-        max_pixels=config.data.max_pixels,
-        features=Features(config.data.features.image, config.data.features.label),
-    ).with_id("ExampleGen")
+    example_gen = ImageExampleGen(source, config.data).with_id("ExampleGen")
     examples = example_gen.outputs["examples"]
 
     # Computes statistics of every feature, a split at a time.

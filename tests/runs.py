@@ -47,7 +47,7 @@ def executed(result: Result) -> list[str]:
 def artifact(run_dir: Path, stage: str, key: str, run_id: str | None = None) -> Any:
     """What a stage of a run put out, of the latest run if none is named."""
     store = store_of(run_dir)
-    found = metadata.find_run(store, run_id) if run_id else metadata.runs(store)[0]
+    found = run_id or metadata.runs(store)[0].id
     assert found is not None
     return metadata.stages(store, found)[stage].outputs[key][-1]
 

@@ -1,7 +1,7 @@
-"""The command line: a module a command, with `add_arguments(parser)` and `command(args)`, which returns the exit code.
+"""The command line: a module a command, with `add_arguments(parser)` and `command(config, args)`.
 
-The module of a command is imported when the command is given, so that `--help` answers at once; TensorFlow and TFX are
-imported only inside the commands that need them.
+`command` returns the exit code. Its module is imported when the command is given, so that `--help` answers at once;
+TensorFlow and TFX are imported only inside the commands that need them.
 """
 
 from __future__ import annotations
@@ -11,10 +11,13 @@ import importlib
 import signal
 import sys
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from components.errors import Damaged, UserError
-from pipeline.cli.options import EXIT_CODES
+from pipeline.cli.options import EXIT_CODES, load_config
+
+if TYPE_CHECKING:
+    from pipeline.config import Config
 
 # Every command with its line of `--help`, in that order. `pipeline/cli/<command>.py` is its module.
 COMMANDS = {
@@ -40,8 +43,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     words = sys.argv[1:] if argv is None else argv
     args = parser(words).parse_args(words)
+    config = None
     try:
-        return int(args.command(args))
+        config, args.origins = load_config(args)
+        return int(args.command(config, args))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -55,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.close()
         return 1
     except Exception as error:
-        message = _explain(error, args)
+        message = _explain(error, config)
         if message is None:
             raise
         print(f"error: {message}", file=sys.stderr)
@@ -89,15 +94,10 @@ class _Version(argparse.Action):
         parser.exit()
 
 
-def _explain(error: Exception, args: argparse.Namespace) -> str | None:
+def _explain(error: Exception, config: Config | None) -> str | None:
     """Return the message for a fault of the disk or of the database; None for a fault of the program."""
-    if not isinstance(error, OSError) and not type(error).__module__.startswith("ml_metadata"):
+    if config is None or not (isinstance(error, OSError) or type(error).__module__.startswith("ml_metadata")):
         return None
-    from pipeline.cli.options import load_config
     from pipeline.runs import faults
 
-    try:
-        config, _ = load_config(args)
-    except Exception:  # a command without a configuration
-        return None
     return faults.in_words(error, config) or faults.plain(" ".join(str(error).split()))

@@ -12,7 +12,7 @@ from pathlib import Path
 from components import files
 from components.contracts.training import TENSORBOARD_DIR
 from components.errors import UserError
-from pipeline.cli.options import add_config, load_config
+from pipeline.cli.options import add_config
 from pipeline.config import Config
 from pipeline.output import redirect_output
 from pipeline.runs import run_dir
@@ -27,14 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser, data=False)
 
 
-def command(args: argparse.Namespace) -> int:
-    """Serve TensorBoard."""
-    config, _ = load_config(args)
-    return show(config, args.port)
-
-
-def show(config: Config, port: int | None) -> int:
-    """Serve TensorBoard to this machine until interrupted; on the first free port from 6006 if `port` is None."""
+def command(config: Config, args: argparse.Namespace) -> int:
+    """Serve TensorBoard to this machine until interrupted; on the first free port from 6006 if none is given."""
     if files.is_remote(artifacts := run_dir.artifacts(config)):
         raise UserError(
             f"the training logs are remote: `tensorboard --logdir {artifacts}/Trainer/model_run` shows them"
@@ -45,7 +39,7 @@ def show(config: Config, port: int | None) -> int:
     # TensorBoard names runs after folders: one link a run, named as the run is.
     with tempfile.TemporaryDirectory(prefix="board-") as folder:
         _link(folders, Path(folder))
-        url = _launch(folder, port)
+        url = _launch(folder, args.port)
         trainings = "training" if len(folders) == 1 else "trainings"
         print(f"board     {url} shows {len(folders):,} {trainings} of {config.run_dir}; Ctrl-C ends it", flush=True)
         try:

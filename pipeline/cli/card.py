@@ -11,7 +11,7 @@ from components.contracts import predictions, training
 from components.contracts import statistics as stats
 from components.errors import UserError
 from components.report import card as cards
-from pipeline.cli.options import add_config, load_config
+from pipeline.cli.options import add_config
 from pipeline.config import Config
 from pipeline.output import short
 from pipeline.runs import report, run_dir
@@ -31,16 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser, data=False)
 
 
-def command(args: argparse.Namespace) -> int:
-    """Write the card."""
-    config, _ = load_config(args)
-    return show(config, args.version, args.open)
-
-
-def show(config: Config, reference: str | None, open_it: bool) -> int:
-    """Write the card of a pushed version (None: the latest) and print the paths of page and Markdown."""
+def command(config: Config, args: argparse.Namespace) -> int:
+    """Write the card of a pushed version (none named: the latest) and print the paths of page and Markdown."""
     run_store = RunStore(config)
-    version = run_store.version(reference)
+    version = run_store.version(args.version)
     folder = run_dir.of_run(config, version.node.run_id)
     folder.mkdir(parents=True, exist_ok=True)
     html = folder / run_dir.CARD_FILE
@@ -49,7 +43,7 @@ def show(config: Config, reference: str | None, open_it: bool) -> int:
     report.make_index(config)
     print(short(str(html)))
     print(short(str(text)))
-    if open_it:
+    if args.open:
         webbrowser.open(html.as_uri())
     return 0
 
@@ -79,7 +73,7 @@ def collect(run_store: RunStore, version: Version) -> cards.Card:
         source=data.source if data else "",
         fingerprint=data.fingerprint if data else "",
         files=data.files if data else 0,
-        counts=data.counts if data else {},
+        counts=data.counts.splits if data else {},
         measures=_measures(run_store, verdict),
         metrics=verdict.metrics,
         baseline=_baseline(verdict),

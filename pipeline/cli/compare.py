@@ -18,13 +18,13 @@ from components.report import comparison_page
 from components.report.comparison import ComparedRun, compare
 from components.report.page import verdict
 from components.text import printable
-from pipeline.cli.options import add_config, load_config
+from pipeline.cli.options import add_config
 from pipeline.config import Config, flatten
 from pipeline.output import short
 from pipeline.runs import result as results
 from pipeline.runs import run_dir
 from pipeline.tables import print_table
-from pipeline.tracking import graph, metadata
+from pipeline.tracking import metadata
 
 READ = {
     "examples": ("ExampleGen", "examples"),
@@ -49,50 +49,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser, data=False)
 
 
-def command(args: argparse.Namespace) -> int:
+def command(config: Config, args: argparse.Namespace) -> int:
     """Compare the two runs."""
-    config, _ = load_config(args)
-    return show(config, args.runs, args.json, args.html, args.open)
-
-
-def show(config: Config, runs: Sequence[str], as_json: bool, html: str | None, open_it: bool) -> int:
-    """Compare two runs.
-
-    Args:
-      html: write the page to this file; "" is a file in the run directory, None writes none.
-      open_it: write the page, and open it in the browser.
-    """
-    folders = [run_dir.find_run(config, run) for run in runs]
+    folders = [run_dir.find_run(config, run) for run in args.runs]
     store = metadata.known_store(config)
     compared = [_compared_run(store, folder) for folder in folders]
     differences = compare(compared[0], compared[1])
-    if as_json:
+    if args.json:
         print(json.dumps(differences, indent=2))
-    elif html is None and not open_it:
+    elif args.html is None and not args.open:
         _print(compared, differences)
-    if html is not None or open_it:
+    if args.html is not None or args.open:
         name = f"{folders[0].name}..{folders[1].name}.html"
-        path = Path(html).resolve() if html else run_dir.comparisons(config) / name
+        path = Path(args.html).resolve() if args.html else run_dir.comparisons(config) / name
         reports = [folder / run_dir.REPORT_FILE for folder in folders]
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             comparison_page.write(differences, compared, reports, path)
         except OSError as error:
             raise UserError(f"cannot write {path}: {error.strerror}") from None
-        if not html:
+        if not args.html:
             from pipeline.runs import report
 
             report.make_index(config)
-        if not as_json:
+        if not args.json:
             print(short(str(path)))
-        if open_it:
+        if args.open:
             webbrowser.open(path.as_uri())
     return 0
 
 
 def _compared_run(store: mlmd.MetadataStore, folder: Path) -> ComparedRun:
-    run = metadata.find_run(store, folder.name)
-    stages = metadata.stages(store, run) if run else {}
+    stages = metadata.stages(store, folder.name)
     artifacts = {key: metadata.latest_complete(stages, *where) for key, where in READ.items()}
     examples = artifacts["examples"]
     config = flatten(run_dir.read_config(folder))
@@ -112,7 +100,7 @@ def _code(store: mlmd.MetadataStore, stage: metadata.Stage) -> str | None:
     """
     resolves = stage.execution.type.endswith(".Resolver")  # it makes nothing: its outputs are another stage's
     output_ids = [] if resolves else [artifact.id for artifacts in stage.outputs.values() for artifact in artifacts]
-    events = graph.events_of_artifacts(store, output_ids) if output_ids else []
+    events = metadata.events_of_artifacts(store, output_ids) if output_ids else []
     makers = sorted({event.execution_id for event in events if event.is_output})
     executions = [stage.execution, *(store.get_executions_by_id(makers) if makers else [])]
     codes = (metadata.property_value(execution, "code_fingerprint") for execution in executions)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 
-from pipeline.cli.options import add_config, load_config
+from pipeline.cli.options import add_config
+from pipeline.config import Config, flatten
 from pipeline.tables import print_table
 
 
@@ -17,13 +18,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     form.add_argument("--json", action="store_true", help="print it as one JSON object")
 
 
-def command(args: argparse.Namespace) -> int:
+def command(config: Config, args: argparse.Namespace) -> int:
     """Print every key with its value and origin."""
     from pipeline import curated_schema
-    from pipeline.config import flatten
 
-    config, origins = load_config(args)
-    values = flatten(config.model_dump(mode="json"))
+    origins, values = args.origins, flatten(config.model_dump(mode="json"))
     if config.schema_file is None:
         origins["schema_file"] += f": {curated_schema.describe(config)}"
     if args.explain:

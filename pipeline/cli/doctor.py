@@ -6,14 +6,14 @@ import argparse
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from importlib import metadata as versions
 from pathlib import Path
 
 from components.errors import Damaged, UserError
-from pipeline.cli.options import add_config, load_config
+from pipeline.cli.options import add_config
 from pipeline.config import Config
 from pipeline.output import redirect_output
 from pipeline.runs import consistency, repair, run_dir
@@ -38,12 +38,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fix", action="store_true", help="fix what can be fixed safely")
 
 
-def command(args: argparse.Namespace) -> int:
-    """Check the environment and the run directory; fix them if asked to."""
-    config, _ = load_config(args)
-    return run(config, args.fix)
-
-
 @dataclass
 class Finding:
     """The result of a check. `fix` fixes it and says what it did; None if there is nothing to fix safely."""
@@ -54,13 +48,13 @@ class Finding:
     fix: Callable[[], str] | None = None
 
 
-def run(config: Config, fix: bool) -> int:
-    """Print every finding. Return 0 if all is well or fixed, 1 if something remains."""
+def command(config: Config, args: argparse.Namespace) -> int:
+    """Print every finding, and fix it if asked to. Return 0 if all is well or fixed, 1 if something remains."""
     rows = []
     unfixed = 0
-    for finding in _findings(config):
+    for finding in list(_findings(config)):
         rows.append(("ok" if finding.good else "!!", finding.name, finding.text))
-        if not finding.good and fix and finding.fix:
+        if not finding.good and args.fix and finding.fix:
             rows.append(("", "", f"fixed: {finding.fix()}"))
         elif not finding.good:
             unfixed += 1
@@ -70,35 +64,30 @@ def run(config: Config, fix: bool) -> int:
     return 1 if unfixed else 0
 
 
-def _findings(config: Config) -> list[Finding]:
-    findings = [Finding("python", sys.version_info >= (3, 10), sys.version.split()[0])]
-    findings += [_package(name) for name in PACKAGES]
-    findings.append(_accelerators())
+def _findings(config: Config) -> Iterator[Finding]:
+    yield Finding("python", sys.version_info >= (3, 10), sys.version.split()[0])
+    yield from map(_package, PACKAGES)
+    yield _accelerators()
     folder = Path(config.run_dir)
-    nearest = next(p for p in [folder.resolve(), *folder.resolve().parents] if p.exists())
-    free = shutil.disk_usage(nearest).free
-    findings.append(Finding("disk", free > FREE_BYTES, f"{free / 1e9:.1f} GB free for {config.run_dir}"))
+    free = shutil.disk_usage(run_dir.existing(folder)).free
+    yield Finding("disk", free > FREE_BYTES, f"{free / 1e9:.1f} GB free for {config.run_dir}")
     if not folder.exists():
-        return [
-            *findings,
-            Finding("run directory", True, f"{config.run_dir} does not exist yet; the first run makes it"),
-        ]
+        yield Finding("run directory", True, f"{config.run_dir} does not exist yet; the first run makes it")
+        return
     writable = os.access(folder, os.W_OK)
-    findings.append(Finding("run directory", writable, f"{config.run_dir}" + ("" if writable else " is not writable")))
+    yield Finding("run directory", writable, f"{config.run_dir}" + ("" if writable else " is not writable"))
     holder, held = run_dir.lock_holder(config)
     if held:
-        return [
-            *findings,
-            Finding("lock", True, f"held by a running pipeline, process {holder}; the rest is not checked"),
-        ]
+        yield Finding("lock", True, f"held by a running pipeline, process {holder}; the rest is not checked")
+        return
     try:
-        findings += _state(config)
+        yield from _state(config)
     except (Damaged, UserError) as error:
-        return [*findings, Finding("ML Metadata", False, str(error))]
+        yield Finding("ML Metadata", False, str(error))
+        return
     if holder is not None:  # last: until everything else is fixed, the lock tells the next run to clean up
         text = f"left by process {holder}, which is gone"
-        findings.append(Finding("lock", False, text, partial(_release, config)))
-    return findings
+        yield Finding("lock", False, text, partial(_release, config))
 
 
 def _package(name: str) -> Finding:

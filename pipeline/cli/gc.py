@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 
 from components.errors import UserError
-from pipeline.cli.options import add_config, load_config
+from pipeline.cli.options import add_config
+from pipeline.config import Config
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,11 +16,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser, data=False)
 
 
-def command(args: argparse.Namespace) -> int:
+def command(config: Config, args: argparse.Namespace) -> int:
     """Remove what is not needed, and print it."""
     from pipeline.runs import retention
 
     if args.keep < 1:
         raise UserError(f"--keep {args.keep}: the newest run of each data set is always kept; write 1 or more")
-    config, _ = load_config(args)
     return retention.run(config, args.keep, args.dry_run)

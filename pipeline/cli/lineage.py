@@ -12,7 +12,7 @@ from components.contracts import features as f
 from components.contracts.metrics import METRICS
 from components.errors import UserError
 from components.text import printable
-from pipeline.cli.options import add_config, load_config
+from pipeline.cli.options import add_config
 from pipeline.config import Config
 from pipeline.output import short
 from pipeline.runs import run_dir
@@ -34,9 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser, data=False)
 
 
-def command(args: argparse.Namespace) -> int:
+def command(config: Config, args: argparse.Namespace) -> int:
     """Print the lineage, or why the model was blessed."""
-    config, _ = load_config(args)
     return (why if args.why else show)(config, args.what, args.json)
 
 
@@ -127,8 +126,8 @@ def _print_artifact(run_store: RunStore, start: ArtifactNode) -> None:
 
 def _print_data(data: Data, title: str = "") -> None:
     indent = " " * (len(title) or 2)
-    splits = ", ".join(f"{data.of_split(split):,} {split}" for split in f.SPLITS)
-    print(f"{title}#{data.node.id}, {data.images:,} images ({splits}), read by run {_when(data.node.run_id)}")
+    splits = ", ".join(f"{data.counts.of_split(split):,} {split}" for split in f.SPLITS)
+    print(f"{title}#{data.node.id}, {data.counts.images:,} images ({splits}), read by run {_when(data.node.run_id)}")
     print(f"{indent}from {printable(data.source)}, {data.files:,} {_plural(data.files, 'file')}")
     print(f"{indent}{data.fingerprint or 'no fingerprint'}")
 
@@ -147,7 +146,7 @@ def _print_training(verdict: Verdict) -> None:
     print(f"          {', '.join(f'{key} {value}' for key, value in sorted(verdict.training.items()))}")
     if data:
         uses = zip(f.SPLITS, ("to fit", "to validate", "to test"))
-        counts = ", ".join(f"{data.of_split(split):,} {use}" for split, use in uses)
+        counts = ", ".join(f"{data.counts.of_split(split):,} {use}" for split, use in uses)
         print(f"on        #{data.node.id}, {counts}")
         print(f"          from {printable(data.source)}, {data.files:,} {_plural(data.files, 'file')}")
         print(f"          {data.fingerprint}")
@@ -187,7 +186,7 @@ def _data_json(data: Data) -> dict[str, Any]:
         "source": data.source,
         "fingerprint": data.fingerprint,
         "files": data.files,
-        "counts": {split: data.of_split(split) for split in data.counts},
+        "counts": {split: data.counts.of_split(split) for split in data.counts.splits},
     }
 
 

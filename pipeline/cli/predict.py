@@ -19,7 +19,7 @@ from components.files import exists, is_folder, read_bytes, walk
 from components.imports import gc_paused
 from components.pusher import manifest
 from components.text import printable
-from pipeline.cli.options import add_config, load_config
+from pipeline.cli.options import add_config
 from pipeline.config import Config
 from pipeline.output import redirect_output
 from pipeline.tracking import metadata
@@ -41,9 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser, data=False)
 
 
-def command(args: argparse.Namespace) -> int:
+def command(config: Config, args: argparse.Namespace) -> int:
     """Print the classes of the images."""
-    config, _ = load_config(args)
     return run(config, args.paths, args.name, args.model, args.top, args.json)
 
 

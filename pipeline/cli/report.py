@@ -6,7 +6,7 @@ import argparse
 import os
 import webbrowser
 
-from pipeline.cli.options import A_RUN, add_config, load_config
+from pipeline.cli.options import A_RUN, add_config
 from pipeline.config import Config
 from pipeline.output import redirect_output, short
 from pipeline.runs import report, run_dir
@@ -20,20 +20,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser, data=False)
 
 
-def command(args: argparse.Namespace) -> int:
-    """Print the path of the report."""
-    config, _ = load_config(args)
-    return show(config, args.run, args.rebuild, args.open)
-
-
-def show(config: Config, run_id: str | None, rebuild: bool, open_it: bool) -> int:
-    """Print the path of a run's report, and write it if there is none; the latest run if `run_id` is None."""
-    folder = run_dir.find_run(config, run_id)
+def command(config: Config, args: argparse.Namespace) -> int:
+    """Print the path of a run's report, and write it if there is none; the latest run if none is named."""
+    folder = run_dir.find_run(config, args.run)
     path = folder / run_dir.REPORT_FILE
-    if rebuild or not path.exists():
+    if args.rebuild or not path.exists():
         with redirect_output(os.devnull):
             report.make(report.of_run(config, folder), folder.name)
     print(short(str(path)))
-    if open_it:
+    if args.open:
         webbrowser.open(path.as_uri())
     return 0

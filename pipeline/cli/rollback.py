@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import argparse
 import os
-from functools import partial
 
 import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2 as pb
 
 from components import files
+from components.contracts import model
 from components.errors import UserError
 from components.imports import gc_paused
-from pipeline.cli.options import add_config, load_config
+from pipeline.cli.options import add_config
 from pipeline.config import Config
 from pipeline.output import redirect_output, short
 from pipeline.runs import run_dir
@@ -30,14 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser, data=False)
 
 
-def command(args: argparse.Namespace) -> int:
-    """Serve the earlier version again."""
-    config, _ = load_config(args)
-    return run(config, args.version)
-
-
-def run(config: Config, reference: str | None) -> int:
-    """Serve version `reference` again; None: the version before the served one.
+def command(config: Config, args: argparse.Namespace) -> int:
+    """Serve the named version again; if none is named, the version before the served one.
 
     TensorFlow Serving serves the highest version: the earlier one is copied to the next number, as the Pusher does it.
 
@@ -46,9 +40,9 @@ def run(config: Config, reference: str | None) -> int:
     """
     run_store = RunStore(config)
     with run_dir.locked(config):
-        target = run_store.version(reference) if reference else _before(run_store, run_store.version(None))
+        target = run_store.version(args.version) if args.version else _before(run_store, run_store.version(None))
         base = os.path.dirname(target.path)
-        front = serving.front(base)
+        front = model.front(base)
         with redirect_output(os.devnull), gc_paused():
             from components.pusher import executor, manifest
         if not _blessed(run_store, target):
@@ -70,7 +64,7 @@ def _before(run_store: RunStore, latest: Version) -> Version:
     """Return the version before the served version of this model; a rollback counts as the version it serves again."""
     base = os.path.dirname(latest.path)
     versions = {int(v.version): v for v in run_store.versions() if os.path.dirname(v.path) == base}
-    front = versions.get(serving.front(base))
+    front = versions.get(model.front(base))
     if front is None:
         raise UserError(
             f"the version in front of {base} was not pushed from here; name the one to serve, as {latest.name}/1"
@@ -101,14 +95,8 @@ def _record(run_store: RunStore, target: Version, number: int, path: str) -> Non
     pushed.custom_properties["pushed_destination"].string_value = path
     pushed.custom_properties["pushed_version"].string_value = str(number)
     pushed.custom_properties[serving.ROLLED_BACK_TO].string_value = target.copy_of or target.version
-    step = partial(pb.Event.Path.Step)
-    pairs = [(run_store.graph.node(read).artifact, pb.Event.INPUT, key) for read, key in node.read.items()]
-    pairs.append((pushed, pb.Event.OUTPUT, "pushed_model"))
-    events = []
-    for artifact, way, key in pairs:
-        event = pb.Event(type=way)
-        event.path.steps.append(step(key=key))
-        event.path.steps.append(step(index=0))
-        events.append((artifact, event))
+    inputs = [(run_store.graph.node(read).artifact, key) for read, key in node.read.items()]
+    events = [(artifact, metadata.new_event(pb.Event.INPUT, key)) for artifact, key in inputs]
+    events.append((pushed, metadata.new_event(pb.Event.OUTPUT, "pushed_model")))
     contexts = store.get_contexts_by_execution(node.execution.id)
     store.put_execution(execution, events, [c for c in contexts if c.type in ("pipeline", "pipeline_run")])

@@ -6,10 +6,14 @@ import argparse
 import contextlib
 import json
 import sys
+from typing import TYPE_CHECKING
 
 from components.errors import UserError
 from pipeline import ALL_STAGES
-from pipeline.cli.options import EXIT_CODES, add_config, add_improvements, load_config
+from pipeline.cli.options import EXIT_CODES, add_config, add_improvements
+
+if TYPE_CHECKING:
+    from pipeline.config import Config
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,9 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def command(args: argparse.Namespace) -> int:
+def command(config: Config, args: argparse.Namespace) -> int:
     """Run the pipeline and print how it ended."""
-    config, _ = load_config(args)
     if args.first and args.last and ALL_STAGES.index(args.first) > ALL_STAGES.index(args.last):
         raise UserError(f"--from {args.first} comes after --to {args.last} in the chain")
     from components.contracts.run_result import ExitCode

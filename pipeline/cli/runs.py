@@ -17,7 +17,7 @@ from rich.table import Table
 from components.contracts.run_result import STOPPED, ExitCode
 from components.errors import UserError
 from components.text import printable
-from pipeline.cli.options import add_config, load_config
+from pipeline.cli.options import add_config
 from pipeline.config import Config
 from pipeline.output import short
 from pipeline.runs import result as results
@@ -57,24 +57,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print a JSON array")
 
 
-def command(args: argparse.Namespace) -> int:
-    """Print the runs."""
-    config, _ = load_config(args)
-    return show(config, args.filters, args.sort, args.json)
-
-
-def show(config: Config, filters: Sequence[str], sort: str, as_json: bool) -> int:
-    """Print the runs that match all `filters` (KEY=PATTERN, or KEY for KEY=yes), sorted by a key of SORTS."""
-    checks = [_parse(text) for text in filters]
+def command(config: Config, args: argparse.Namespace) -> int:
+    """Print the runs that match all filters (KEY=PATTERN, or KEY for KEY=yes), sorted by a key of SORTS."""
+    checks = [_parse(text) for text in args.filters]
     everything = _rows(config)
     rows = [row for row in everything if all(_passes(row, *check) for check in checks)]
-    rows.sort(key=lambda row: (SORTS[sort](row), row["run_id"]), reverse=True)
-    if as_json:
+    rows.sort(key=lambda row: (SORTS[args.sort](row), row["run_id"]), reverse=True)
+    if args.json:
         print(json.dumps(rows, indent=2))
     elif not everything:
         print(f"no runs in {config.run_dir}; make the first with `image-pipeline run`")
     elif not rows:
-        print(f"none of the {len(everything)} runs in {config.run_dir} is {' and '.join(filters)}")
+        print(f"none of the {len(everything)} runs in {config.run_dir} is {' and '.join(args.filters)}")
     else:
         _print(rows)
         for row in rows:

@@ -8,7 +8,7 @@ from pathlib import Path
 from components import files
 from components.contracts import counts, schema
 from components.errors import UserError
-from pipeline.cli.options import add_config, load_config
+from pipeline.cli.options import add_config
 from pipeline.config import Config
 from pipeline.tracking import metadata
 
@@ -24,37 +24,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     freeze.add_argument("--force", action="store_true", help="replace an existing file")
 
 
-def command(args: argparse.Namespace) -> int:
-    """Write the curated schema."""
-    config, _ = load_config(args)
-    return freeze(config, args.output, args.force)
-
-
-def freeze(config: Config, output: str | None, force: bool) -> int:
+def command(config: Config, args: argparse.Namespace) -> int:
     """Write the schema of the latest run of this data set.
 
     Raises:
-      UserError: no run has made a schema yet; the file exists and `force` is not set.
+      UserError: no run has made a schema yet; the file exists and --force is not given.
     """
-    destination = Path(output) if output else Path("schema") / config.name / schema.SCHEMA_FILE
-    store = metadata.open_store(config) if metadata.exists(config) else None
-    for run in metadata.runs(store) if store else []:
-        if run.pipeline != config.name:
-            continue
-        stages = metadata.stages(store, run)
-        artifacts = [
-            metadata.latest_live(stages, stage, key)
-            for stage, key in (("SchemaGen", "schema"), ("ExampleGen", "examples"))
-        ]
-        uris = [artifact.uri for artifact in artifacts if artifact]
-        if len(uris) == 2 and all(files.exists(uri) for uri in uris):
+    destination = Path(args.output) if args.output else Path("schema") / config.name / schema.SCHEMA_FILE
+    for run, stages in metadata.own_runs(config):
+        inferred = metadata.latest_live(stages, "SchemaGen", "schema")
+        examples = metadata.latest_live(stages, "ExampleGen", "examples")
+        if inferred and examples and files.exists(inferred.uri) and files.exists(examples.uri):
             from components.data_gate import freeze as data_gate_freeze
 
             curated = "ImportSchemaGen" in stages["SchemaGen"].execution.type
-            data_gate_freeze.freeze(schema.path(uris[0]), counts.read(uris[1]).class_names, destination, force, curated)
+            names = counts.read(examples.uri).class_names
+            data_gate_freeze.freeze(schema.path(inferred.uri), names, destination, args.force, curated)
             own = ", which validated by a curated schema: this is a copy of it" if curated else ""
             print(f"{destination} written from run {run.id}{own}")
-            condition = f"with --set schema_file={destination}" if output else "when started in this folder"
+            condition = f"with --set schema_file={destination}" if args.output else "when started in this folder"
             print(f"edit it; a run of '{config.name}' validates by it {condition}")
             return 0
     raise UserError(

@@ -8,7 +8,7 @@ import sys
 
 from components.text import printable
 from pipeline.cli import summary
-from pipeline.cli.options import A_RUN, add_config, load_config
+from pipeline.cli.options import A_RUN, add_config
 from pipeline.config import Config
 from pipeline.runs import result as results
 from pipeline.runs import run_dir
@@ -21,16 +21,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser, data=False)
 
 
-def command(args: argparse.Namespace) -> int:
-    """Print the run."""
-    config, _ = load_config(args)
-    return show(config, args.run, args.json)
-
-
-def show(config: Config, run_id: str | None, as_json: bool) -> int:
+def command(config: Config, args: argparse.Namespace) -> int:
     """Print the stages and the last lines of a run, as the run printed them."""
-    result = results.read(run_dir.find_run(config, run_id) / run_dir.RESULT_FILE)
-    if as_json:
+    result = results.read(run_dir.find_run(config, args.run) / run_dir.RESULT_FILE)
+    if args.json:
         print(json.dumps(result.to_json(), indent=2))
         return 0
     print(f"run       {result.run_id} of {result.name}, data {printable(result.source)}")

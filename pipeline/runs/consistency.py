@@ -33,7 +33,7 @@ def check(config: Config) -> None:
         problem = f"{name} is not the database of this run directory, or an older copy of it"
         strange = [path for node, (number, path) in newest.items() if metadata.node_of(store, number) != node]
         latest = _latest_run(config)
-        if latest and not metadata.knows_run(store, latest):
+        if latest and metadata.context_of(store, latest) is None:
             strange.append(f"run {latest}")
         if not strange:
             return

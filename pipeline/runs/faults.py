@@ -27,7 +27,7 @@ _ROOM = 4 << 20  # bytes; a file system with less is full
 
 def in_words(error: BaseException, config: Config) -> str | None:
     """Return the message for an error that is not the program's; None if it may be the program's."""
-    text = "\n".join(str(cause) for cause in _chain(error))
+    text = "\n".join(str(cause) for cause in chain(error))
     advice = "run the same command to resume"
     if FULL.search(text):
         return f"no space left on {_full(config, _path(error, text))}; make room and {advice}"
@@ -63,7 +63,8 @@ def plain(text: str) -> str:
     return _SQL.sub(r"\1", text)
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
+def chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error, its cause, and so on."""
     current: BaseException | None = error
     while current is not None:
         yield current
@@ -72,7 +73,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 def _path(error: BaseException, text: str) -> str | None:
     """Return the file that the error names, if any."""
-    system = next((cause for cause in _chain(error) if isinstance(cause, OSError) and cause.filename), None)
+    system = next((cause for cause in chain(error) if isinstance(cause, OSError) and cause.filename), None)
     match = _PATH.search(text)
     return str(system.filename) if system else match[1] if match else None
 
@@ -84,20 +85,11 @@ def _full(config: Config, path: str | None) -> str:
     full: dict[int, str] = {}
     nearest: dict[str, int] = {}
     for folder in local:
-        existing = next((path for path in _upwards(folder) if os.path.exists(path)), "/")
+        existing = run_dir.existing(folder)
         usage, nearest[folder] = shutil.disk_usage(existing), os.stat(existing).st_dev
         if usage.free < _ROOM:
             full.setdefault(nearest[folder], f"the file system of {folder} ({usage.free / 1e6:.1f} MB free)")
     if not full and path:  # removing the incomplete files freed space
-        device = os.stat(next(parent for parent in _upwards(path) if os.path.exists(parent))).st_dev
+        device = os.stat(run_dir.existing(path)).st_dev
         local = [folder for folder in local if nearest[folder] == device][:1] or [path]
     return " and ".join(full.values()) or f"the file system of {' or '.join(local)}"
-
-
-def _upwards(path: str) -> Iterator[str]:
-    path = os.path.abspath(path)
-    while True:
-        yield path
-        if path == "/":
-            return
-        path = os.path.dirname(path)

@@ -19,7 +19,7 @@ from components.report.lost import Lost
 from pipeline.config import Config
 from pipeline.runs import result as results
 from pipeline.runs import run_dir
-from pipeline.tracking import graph, metadata, server_setup, server_url
+from pipeline.tracking import metadata, server_setup, server_url
 
 if TYPE_CHECKING:
     from components.report.run import Step
@@ -47,8 +47,7 @@ def make(config: Config, run_id: str) -> Path:
     path = folder / run_dir.REPORT_FILE
     result = results.read(folder / run_dir.RESULT_FILE)
     store = metadata.known_store(config)
-    run = metadata.find_run(store, run_id)
-    stages = metadata.stages(store, run) if run else {}
+    stages = metadata.stages(store, run_id)
     outputs = {name: metadata.latest_complete(stages, *where) for name, where in _READ.items()}
     outputs["baseline_predictions"] = _baseline_predictions(store, stages)
     artifacts = {name: artifact.uri for name, artifact in outputs.items() if artifact}
@@ -67,7 +66,7 @@ def make(config: Config, run_id: str) -> Path:
         ),
         path,
     )
-    if run:
+    if run := metadata.context_of(store, run_id):
         _register(store, run, path)
     make_index(config)
     return path
@@ -113,7 +112,7 @@ def _command(config: Config, folder: Path) -> str:
 def _steps(store: mlmd.MetadataStore, stages: dict[str, metadata.Stage]) -> list[Step]:
     from components.report.run import Artifact, Step
 
-    events = graph.events_of_executions(store, [stage.execution.id for stage in stages.values()])
+    events = metadata.events_of_executions(store, [stage.execution.id for stage in stages.values()])
     steps = []
     for name, stage in stages.items():
         read: list[Artifact] = []
@@ -145,13 +144,13 @@ def _baseline_predictions(store: mlmd.MetadataStore, stages: dict[str, metadata.
     model = metadata.latest_complete(stages, "Baseline", "model")
     if model is None:
         return None
-    readers = {event.execution_id for event in graph.events_of_artifacts(store, [model.id]) if not event.is_output}
-    events = graph.events_of_executions(store, readers)
+    readers = {event.execution_id for event in metadata.events_of_artifacts(store, [model.id]) if not event.is_output}
+    events = metadata.events_of_executions(store, readers)
     predictions = [event.artifact for event in events if event.is_output and event.key == "predictions"]
     return next((artifact for artifact in reversed(predictions) if artifact.state in metadata.COMPLETE), None)
 
 
-def _register(store: mlmd.MetadataStore, run: metadata.Run, path: Path) -> None:
+def _register(store: mlmd.MetadataStore, run: pb.Context, path: Path) -> None:
     """Record the report as an artifact of the run, unless it is recorded."""
     if store.get_artifacts_by_uri(str(path)):
         return
@@ -164,11 +163,7 @@ def _register(store: mlmd.MetadataStore, run: metadata.Run, path: Path) -> None:
         type_id=store.put_execution_type(pb.ExecutionType(name=server_setup.REPORT)),
         last_known_state=pb.Execution.COMPLETE,
     )
-    event = pb.Event(type=pb.Event.OUTPUT)
-    event.path.steps.add().key = "report"
-    event.path.steps.add().index = 0
-    (context,) = store.get_contexts_by_id([run.context_id])
-    store.put_execution(execution, [(artifact, event)], [context])
+    store.put_execution(execution, [(artifact, metadata.new_event(pb.Event.OUTPUT, "report"))], [run])
 
 
 def of_run(config: Config, folder: Path) -> Config:

@@ -95,32 +95,16 @@ def collect_result(config: Config, state: RunState) -> Result:
 
 def _add_what_was_made(result: Result, config: Config) -> None:
     store = metadata.open_store(config)
-    run = metadata.find_run(store, result.run_id)
-    stages = metadata.stages(store, run) if run else {}
-    _add_counts(result, stages)
-    _add_findings(result, stages)
-    _add_trials(result, stages)
-    _add_verdict(result, store, stages, config)
-
-
-def _add_counts(result: Result, stages: dict[str, metadata.Stage]) -> None:
-    examples = metadata.latest_live(stages, "ExampleGen", "examples")
-    if examples is not None:
+    stages = metadata.stages(store, result.run_id)
+    if examples := metadata.latest_live(stages, "ExampleGen", "examples"):
         counted = counts.read(examples.uri)
         result.counts, result.notes = counted.totals(), counted.notes
-
-
-def _add_findings(result: Result, stages: dict[str, metadata.Stage]) -> None:
-    artifact = metadata.latest_live(stages, "DataGate", "findings")
-    if artifact is not None:
+    if artifact := metadata.latest_live(stages, "DataGate", "findings"):
         result.findings = findings.with_few_examples(findings.read(artifact.uri))
         result.warnings = [finding.message for finding in result.findings]
-
-
-def _add_trials(result: Result, stages: dict[str, metadata.Stage]) -> None:
-    artifact = metadata.latest_live(stages, "Tuner", "tuner_results")
-    if artifact is not None:
-        result.trials = tuning.read_trials(artifact.uri)
+    if trials := metadata.latest_live(stages, "Tuner", "tuner_results"):
+        result.trials = tuning.read_trials(trials.uri)
+    _add_verdict(result, store, stages, config)
 
 
 def _add_verdict(result: Result, store: mlmd.MetadataStore, stages: dict[str, metadata.Stage], config: Config) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -13,11 +12,12 @@ from pathlib import Path
 import ml_metadata as mlmd
 
 from components import files
+from components.contracts import model
 from components.errors import UserError
 from pipeline.config import Config
 from pipeline.output import short
 from pipeline.runs import report, run_dir
-from pipeline.tracking import graph, metadata, serving
+from pipeline.tracking import metadata, serving
 from pipeline.tracking.metadata import Artifact
 from pipeline.tracking.server_setup import REPORT
 
@@ -108,12 +108,12 @@ class _History:
         self._runs = runs
         self._executions = {run.id: store.get_executions_by_context(run.context_id) for run in runs}
         every = {execution.id for executions in self._executions.values() for execution in executions}
-        self._events: dict[int, list[graph.Event]] = {}
-        for event in graph.events_of_executions(store, every):
+        self._events: dict[int, list[metadata.Event]] = {}
+        for event in metadata.events_of_executions(store, every):
             self._events.setdefault(event.execution_id, []).append(event)
         self.artifacts = {event.artifact.id: event.artifact for events in self._events.values() for event in events}
 
-    def _of_run(self, run_id: str) -> Iterator[graph.Event]:
+    def _of_run(self, run_id: str) -> Iterator[metadata.Event]:
         for execution in self._executions[run_id]:
             yield from self._events.get(execution.id, [])
 
@@ -172,8 +172,7 @@ def _surplus_versions(config: Config, pushed: Iterable[Artifact]) -> Iterator[Re
         if version and os.path.dirname(base) == root:
             ours.setdefault(base, {}).setdefault(version, []).append(artifact)
     for base, versions in sorted(ours.items()):
-        numbers = sorted((int(name) for name in files.names(base) if re.fullmatch("[0-9]+", name)), reverse=True)
-        for number in numbers[config.serving.keep :] if config.serving.keep else []:
+        for number in model.versions(base)[config.serving.keep :] if config.serving.keep else []:
             if str(number) in versions:
                 yield Removal("version", f"{base}/{number}", versions[str(number)])
 

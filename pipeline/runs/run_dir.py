@@ -59,19 +59,13 @@ def _below(folder: str | None, config: Config, default: str) -> str:
 
 
 class DamagedRun(UserError):  # noqa: N818 (what is wrong, not that something is)
-    """A file with the result of a run cannot be read.
-
-    Attributes:
-      path: of the file.
-      why: it cannot be read.
-    """
+    """A file with the result of a run cannot be read."""
 
     def __init__(self, path: Path, why: str) -> None:
         super().__init__(
             f"{short(path)} is damaged: {why}. Run the same command again, which takes finished stages from the cache; "
             f"remove {short(path.parent)} to forget this run"
         )
-        self.path, self.why = path, why
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -139,6 +133,12 @@ def find_run(config: Config, run_id: str | None) -> Path:
     if run_id is not None and len(runs) > 1:
         raise UserError(f"{len(runs)} runs begin with {run_id!r}; write more of it: see `image-pipeline runs`")
     return runs[-1]
+
+
+def existing(path: str | Path) -> Path:
+    """Return a path as it is if it exists, else the nearest folder above it that does."""
+    whole = Path(path).absolute()
+    return next(place for place in (whole, *whole.parents) if os.path.exists(place))
 
 
 def create(config: Config) -> None:

@@ -10,42 +10,7 @@ import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2 as pb
 
 from pipeline.tracking import metadata
-from pipeline.tracking.metadata import MADE, READ
-
-
-@dataclasses.dataclass(frozen=True)
-class Event:
-    """An input or output of an execution."""
-
-    execution_id: int
-    key: str  # the name of the input or output
-    is_output: bool
-    artifact: pb.Artifact
-
-
-def events_of_executions(store: mlmd.MetadataStore, execution_ids: Iterable[int]) -> list[Event]:
-    """Return the inputs and outputs of the executions, in the order of the artifacts."""
-    return _events(store, store.get_events_by_execution_ids(list(execution_ids)))
-
-
-def events_of_artifacts(store: mlmd.MetadataStore, artifact_ids: Iterable[int]) -> list[Event]:
-    """Return the events in which executions read or wrote the artifacts."""
-    return _events(store, store.get_events_by_artifact_ids(list(artifact_ids)))
-
-
-def _events(store: mlmd.MetadataStore, stored: Iterable[pb.Event]) -> list[Event]:
-    stored = [event for event in stored if event.type in (*READ, *MADE)]
-    artifacts = {a.id: a for a in store.get_artifacts_by_id(sorted({event.artifact_id for event in stored}))}
-    events = {
-        (event.execution_id, event.artifact_id, event.type in MADE): Event(
-            event.execution_id,
-            event.path.steps[0].key if event.path.steps else "",
-            event.type in MADE,
-            artifacts[event.artifact_id],
-        )
-        for event in stored
-    }
-    return [events[key] for key in sorted(events)]
+from pipeline.tracking.metadata import Event
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,7 +59,7 @@ class ArtifactGraph:
         self._outputs: dict[int, list[int]] = {}  # by execution
         self._readers: dict[int, list[int]] = {}  # by artifact
         self._contexts: dict[int, list[pb.Context]] = {}  # by execution, as far as they were asked for
-        for event in events_of_executions(store, self._executions):
+        for event in metadata.events_of_executions(store, self._executions):
             if event.is_output:
                 self._made.setdefault(event.artifact.id, event)
                 self._outputs.setdefault(event.execution_id, []).append(event.artifact.id)

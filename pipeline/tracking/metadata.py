@@ -6,7 +6,7 @@ import dataclasses
 import os
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import unquote
@@ -134,7 +134,6 @@ class Run:
     id: str
     pipeline: str
     context_id: int
-    started: float  # seconds since the epoch
 
 
 def runs(store: mlmd.MetadataStore) -> list[Run]:
@@ -145,35 +144,37 @@ def runs(store: mlmd.MetadataStore) -> list[Run]:
         for context in store.get_children_contexts_by_context(pipeline.id)
     }
     contexts = store.get_contexts_by_type(_RUN)
-    every = [Run(c.name, names.get(c.id, ""), c.id, c.create_time_since_epoch / 1000) for c in contexts]
+    every = [Run(context.name, names.get(context.id, ""), context.id) for context in contexts]
     return sorted(every, key=lambda run: run.context_id, reverse=True)
 
 
-def knows_run(store: mlmd.MetadataStore, run_id: str) -> bool:
-    return store.get_context_by_type_and_name(_RUN, run_id) is not None
+def own_runs(config: Config) -> Iterator[tuple[Run, dict[str, Stage]]]:
+    """Yield the runs of the configured pipeline with their stages, the newest first; none where there is no store."""
+    store = open_store(config) if exists(config) else None
+    for run in runs(store) if store else []:
+        if run.pipeline == config.name:
+            yield run, stages(store, run.id)
 
 
-def find_run(store: mlmd.MetadataStore, run_id: str) -> Run | None:
-    context = store.get_context_by_type_and_name(_RUN, run_id)
-    return _run(store, context) if context else None
+def context_of(store: mlmd.MetadataStore, run_id: str) -> pb.Context | None:
+    """Return the context of a run; None where the run is not known."""
+    return store.get_context_by_type_and_name(_RUN, run_id)
 
 
-def _run(store: mlmd.MetadataStore, context: pb.Context) -> Run:
-    pipelines = [c.name for c in store.get_parent_contexts_by_context(context.id) if c.type == "pipeline"]
-    name = pipelines[0] if pipelines else ""
-    return Run(context.name, name, context.id, context.create_time_since_epoch / 1000)
+def stages(store: mlmd.MetadataStore, run_id: str) -> dict[str, Stage]:
+    """Return the stages of a run by name, with their outputs; a stage from the cache has the cached ones.
 
-
-def stages(store: mlmd.MetadataStore, run: Run) -> dict[str, Stage]:
-    """Return the stages of a run by name, with their outputs; a stage from the cache has the cached ones."""
-    executions = store.get_executions_by_context(run.context_id)
-    outputs = _outputs(store, [execution.id for execution in executions])
+    A run that is not known has none.
+    """
+    known = executions(store, [run_id])
+    outputs: dict[int, dict[str, list[Artifact]]] = {}
+    for event in events_of_executions(store, [execution.id for execution in known]):
+        if event.is_output:
+            outputs.setdefault(event.execution_id, {}).setdefault(event.key, []).append(event.artifact)
     by_name: dict[str, Stage] = {}
-    for execution in sorted(executions, key=lambda e: e.id):
-        for context in store.get_contexts_by_execution(execution.id):
-            if context.type == "node":
-                name = context.name.removeprefix(f"{run.pipeline}.")
-                by_name[name] = Stage(name, execution, outputs.get(execution.id, {}))
+    for execution in sorted(known, key=lambda e: e.id):
+        if node := node_of(store, execution.id):
+            by_name[node[1]] = Stage(node[1], execution, outputs.get(execution.id, {}))
     return by_name
 
 
@@ -189,19 +190,52 @@ def latest_complete(stages: dict[str, Stage], stage: str, key: str) -> Artifact 
     return next((artifact for artifact in reversed(outputs) if artifact.state in COMPLETE), None)
 
 
-def _outputs(store: mlmd.MetadataStore, execution_ids: list[int]) -> dict[int, dict[str, list[Artifact]]]:
-    events = [e for e in store.get_events_by_execution_ids(execution_ids) if e.type in MADE]
-    artifacts = {a.id: a for a in store.get_artifacts_by_id(sorted({event.artifact_id for event in events}))}
-    result: dict[int, dict[str, list[Artifact]]] = {}
-    for event in sorted(events, key=lambda e: e.artifact_id):
-        key = event.path.steps[0].key if event.path.steps else ""
-        result.setdefault(event.execution_id, {}).setdefault(key, []).append(artifacts[event.artifact_id])
-    return result
+@dataclasses.dataclass(frozen=True)
+class Event:
+    """An input or output of an execution."""
+
+    execution_id: int
+    key: str  # the name of the input or output
+    is_output: bool
+    artifact: pb.Artifact
+
+
+def events_of_executions(store: mlmd.MetadataStore, execution_ids: Iterable[int]) -> list[Event]:
+    """Return the inputs and outputs of the executions, in the order of the artifacts."""
+    return _events(store, store.get_events_by_execution_ids(list(execution_ids)))
+
+
+def events_of_artifacts(store: mlmd.MetadataStore, artifact_ids: Iterable[int]) -> list[Event]:
+    """Return the events in which executions read or made the artifacts."""
+    return _events(store, store.get_events_by_artifact_ids(list(artifact_ids)))
+
+
+def _events(store: mlmd.MetadataStore, stored: Iterable[pb.Event]) -> list[Event]:
+    stored = [event for event in stored if event.type in (*READ, *MADE)]
+    artifacts = {a.id: a for a in store.get_artifacts_by_id(sorted({event.artifact_id for event in stored}))}
+    events = {
+        (event.execution_id, event.artifact_id, event.type in MADE): Event(
+            event.execution_id,
+            event.path.steps[0].key if event.path.steps else "",
+            event.type in MADE,
+            artifacts[event.artifact_id],
+        )
+        for event in stored
+    }
+    return [events[key] for key in sorted(events)]
+
+
+def new_event(kind: int, key: str) -> pb.Event:
+    """Return an event to put: the artifact is the first, or the only one, under this key."""
+    event = pb.Event(type=kind)
+    event.path.steps.add().key = key
+    event.path.steps.add().index = 0
+    return event
 
 
 def executions(store: mlmd.MetadataStore, run_ids: Iterable[str]) -> list[Execution]:
     """Return the executions of these runs only: others may be running on the same server."""
-    contexts = [store.get_context_by_type_and_name(_RUN, run_id) for run_id in run_ids]
+    contexts = [context_of(store, run_id) for run_id in run_ids]
     return [e for context in contexts if context for e in store.get_executions_by_context(context.id)]
 
 

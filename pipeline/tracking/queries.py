@@ -10,6 +10,7 @@ from typing import Any
 import ml_metadata as mlmd
 
 from components.contracts import counts, tuning
+from components.contracts.counts import Counts
 from components.errors import UserError
 from components.report.lost import Lost
 from pipeline.config import Config
@@ -45,16 +46,7 @@ class Data:
     source: str
     fingerprint: str  # sha256:… of the names and bytes of the files
     files: int
-    counts: dict[str, dict[str, int]]  # images by split and class
-    rejected: int
-
-    @property
-    def images(self) -> int:
-        return sum(self.of_split(split) for split in self.counts)
-
-    def of_split(self, split: str) -> int:
-        """Return the number of images of a split."""
-        return sum(self.counts.get(split, {}).values())
+    counts: Counts
 
 
 class RunStore:
@@ -104,9 +96,7 @@ class RunStore:
 
     def data(self, examples: ArtifactNode) -> Data:
         """Return the data that an ExampleGen wrote; without counts if its files are missing."""
-        counted = self.lost.read("counts of the data", examples.artifact.uri, counts.read) or counts.Counts(
-            class_names=[]
-        )
+        counted = self.lost.read("counts of the data", examples.artifact.uri, counts.read) or Counts(class_names=[])
         fingerprint = str(metadata.property_value(examples.artifact, "input_fingerprint") or "")
         content, _, number = fingerprint.partition(",num_files:")
         return Data(
@@ -114,8 +104,7 @@ class RunStore:
             source=counted.source or str(examples.parameter("input_base")),
             fingerprint=content,
             files=int(number or 0),
-            counts=counted.splits,
-            rejected=counted.rejected,
+            counts=counted,
         )
 
     def data_of(self, trained: ArtifactNode) -> Data | None:
@@ -141,8 +130,7 @@ class RunStore:
 
     def outputs(self, run_id: str) -> dict[str, dict[str, list[metadata.Artifact]]]:
         """Return the outputs of the stages of a run, those from the cache included, by stage and key."""
-        run = metadata.find_run(self.store, run_id)
-        return {name: stage.outputs for name, stage in metadata.stages(self.store, run).items()} if run else {}
+        return {name: stage.outputs for name, stage in metadata.stages(self.store, run_id).items()}
 
     def find(self, reference: str | None) -> list[ArtifactNode]:
         """Return the artifacts that `reference` names, as HELP says; several if data was read more than once.

@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
 
 import ml_metadata as mlmd
 
-from components import files
-from components.contracts.model import SAVED_MODEL_FILE
+from components.contracts.model import front
 from pipeline.tracking import metadata
 
 PUSHED = "PushedModel"
 ROLLED_BACK_TO = "rolled_back_to"  # of a PushedModel that `rollback` made: the version that it is again
-
-
-def front(base: str) -> int:
-    """Return the served version of the versions below `base`; 0 if there is none."""
-    versions = sorted((int(name) for name in files.names(base) if re.fullmatch("[0-9]+", name)), reverse=True)
-    return next((version for version in versions if files.exists(f"{base}/{version}/{SAVED_MODEL_FILE}")), 0)
 
 
 def destination(pushed: metadata.Artifact) -> str:

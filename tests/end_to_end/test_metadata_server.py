@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import collections
 import html
 import json
@@ -97,7 +98,7 @@ def test_two_runs_at_once_are_pushed_and_a_second_run_is_cached(
         assert twice == []
     assert sorted(one.pipeline for one in metadata.runs(store)) == ["digits", "folder"]
     assert not (tmp_path / "a" / metadata.SQLITE_FILE).exists()
-    runs_command.show(config, [], "when", as_json=True)
+    runs_command.command(config, argparse.Namespace(filters=[], sort="when", json=True))
     rows = {row["name"]: row for row in json.loads(capfd.readouterr().out)}
     assert (rows["digits"]["ended"], rows["folder"]["ended"]) == ("done", None)  # the other run directory knows
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -43,11 +44,11 @@ def test_the_whole_chain_reads_writes_and_serves_remote_paths(tmp_path: Path) ->
 
     config = configs.load(None, None, (f"run_dir={runs}", f"data.source={paths[0]}", *paths[1:]))[0]
     assert predict.latest_pushed(config, "pictures") == more.pushed["path"]
-    assert compare.show(config, [result.run_id, more.run_id], as_json=True, html=None, open_it=False) == 0
-    assert card.show(config, None, open_it=False) == 0
-    assert schema.freeze(config, str(tmp_path / "schema.pbtxt"), force=False) == 0
+    assert compare.command(config, Namespace(runs=[result.run_id, more.run_id], json=True, html=None, open=False)) == 0
+    assert card.command(config, Namespace(version=None, open=False)) == 0
+    assert schema.command(config, Namespace(output=str(tmp_path / "schema.pbtxt"), force=False)) == 0
     with pytest.raises(UserError, match=r"`tensorboard --logdir file:///.*/pictures/Trainer/model_run` shows"):
-        board.show(config, None)
+        board.command(config, Namespace(port=None))
     assert not (runs / "artifacts").exists()
     assert "file:" not in os.listdir(), "nobody took the scheme for a folder"
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pipeline.cli.options import add_config, add_improvements, load_config
+from pipeline.cli.options import add_config, add_improvements
+
+if TYPE_CHECKING:
+    from pipeline.config import Config
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,9 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", metavar="FILE", default="pipeline.json", help="default: pipeline.json")
 
 
-def command(args: argparse.Namespace) -> int:
+def command(config: Config, args: argparse.Namespace) -> int:
     """Compile the pipeline and write its spec."""
-    config, _ = load_config(args)
     from pipeline.platforms.vertex import compile
 
     compile.run(config, Path(args.output))

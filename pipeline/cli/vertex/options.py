@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from components.errors import UserError
-from pipeline.cli.options import load_config
+
+Command = Callable[[Any, argparse.Namespace], int]
 
 EXIT_CODES = (
     "exit codes: 0 succeeded, 1 the job failed or was cancelled, or Google Cloud does not answer, 2 something is "
@@ -52,15 +53,14 @@ def _pair(text: str) -> tuple[str, str]:
     return key, value
 
 
-def on_google_cloud(command: Callable[[Any, argparse.Namespace], int]) -> Callable[[argparse.Namespace], int]:
+def on_google_cloud(command: Command) -> Command:
     """Wrap `command`: hide the warnings of Google's libraries, and turn a refusal of Google Cloud into one line."""
 
-    def run(args: argparse.Namespace) -> int:
+    def run(config: Any, args: argparse.Namespace) -> int:
         # They warn that they will drop Python 3.10, which TFX requires, and about each failed attempt.
         logging.getLogger("google").setLevel(logging.ERROR)
         logging.getLogger("urllib3").setLevel(logging.ERROR)
         warnings.filterwarnings("ignore", r"You are using a (non-supported )?Python version", FutureWarning)
-        config, _ = load_config(args)
         if not config.vertex.project and "/" not in (getattr(args, "job", None) or ""):
             raise UserError("no project is configured: --set vertex.project=NAME; `gcloud projects list` shows yours")
         from pipeline.platforms.vertex.cloud import CloudFault

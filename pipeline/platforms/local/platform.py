@@ -69,11 +69,8 @@ class LocalPlatform:
 
     def previous_data(self, statistics: BaseChannel) -> Resolver:
         """Return a resolver of the latest findings that are older than these statistics."""
-        return Resolver(
-            strategy_class=LatestAcceptedData,
-            statistics=statistics,
-            previous=Channel(type=DataFindings),
-        )
+        previous = Channel(type=DataFindings)
+        return Resolver(strategy_class=LatestAcceptedData, statistics=statistics, previous=previous)
 
     def baseline(self, candidate: BaseChannel) -> Resolver:
         """Return a resolver of the latest blessed model other than the candidate."""

@@ -214,14 +214,11 @@ def _base_run(config: Config, first: str) -> str:
     Raises:
       UserError: there is none, or a stage before `first` is missing in it.
     """
-    store = metadata.open_store(config) if metadata.exists(config) else None
-    latest = next((run for run in metadata.runs(store) if run.pipeline == config.name), None) if store else None
+    latest, made = next(metadata.own_runs(config), (None, {}))
     if latest is None:
         where = f"no previous run of '{config.name}' in {config.run_dir} to resume from"
         raise UserError(f"--from {first}: {where}; run the full pipeline first")
-    completed = {
-        name for name, stage in metadata.stages(store, latest).items() if stage.state in ("complete", "cached")
-    }
+    completed = {name for name, stage in made.items() if stage.state in ("complete", "cached")}
     stages = stages_of(config)
     missing = [stage for stage in stages[: stages.index(first)] if stage not in completed]
     if missing:
@@ -233,10 +230,8 @@ def _base_run(config: Config, first: str) -> str:
 
 
 def _check_there_is_a_blessed_model(config: Config) -> None:
-    store = metadata.open_store(config) if metadata.exists(config) else None
-    for run in metadata.runs(store) if store else []:
-        evaluator = metadata.stages(store, run).get("Evaluator") if run.pipeline == config.name else None
-        blessings = evaluator.outputs.get("blessing", []) if evaluator else []
+    for _, stages in metadata.own_runs(config):
+        blessings = stages["Evaluator"].outputs.get("blessing", []) if "Evaluator" in stages else []
         if any(metadata.property_value(blessing, "blessed") == 1 for blessing in blessings):
             return
     raise UserError(
@@ -246,9 +241,5 @@ def _check_there_is_a_blessed_model(config: Config) -> None:
 
 def _cause(error: BaseException) -> BaseException:
     """Return this project's exception that caused an exception, else the exception itself."""
-    current: BaseException | None = error
-    while current is not None:
-        if isinstance(current, UserError | Damaged | GateRefused | KeyboardInterrupt):
-            return current
-        current = current.__cause__ or current.__context__
-    return error
+    own = (UserError, Damaged, GateRefused, KeyboardInterrupt)
+    return next((cause for cause in faults.chain(error) if isinstance(cause, own)), error)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 from components.errors import Stopped
+from components.trainer.interrupt import handled
 
 
 class Signals:
@@ -49,20 +48,7 @@ class Signals:
 
 @contextmanager
 def raised() -> Iterator[Signals]:
-    """Raise the first signal as Stopped in the main thread, wherever it is.
-
-    Outside the main thread, where Python delivers no signals, nothing is changed; nor is it for a signal that the
-    process was started to ignore, as by nohup.
-    """
+    """Raise the first signal as Stopped in the main thread, wherever it is."""
     signals = Signals()
-    if threading.current_thread() is not threading.main_thread():
+    with handled(signals.receive):
         yield signals
-        return
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    handled = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
-    before = {number: signal.signal(number, signals.receive) for number in handled}
-    try:
-        yield signals
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

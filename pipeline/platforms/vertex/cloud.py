@@ -96,20 +96,17 @@ class Cloud:
         address = endpoint("aiplatform") or f"{self.region}-aiplatform.googleapis.com"
         return kind(credentials=self.credentials, transport="rest", client_options={"api_endpoint": address})
 
-    def get(self, service: str, path: str) -> dict[str, Any]:
-        """Return the answer of a REST API; raise google.api_core's exceptions if it refuses."""
-        return self._ask("GET", service, path, None)
+    def ask(self, service: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return the answer of a REST API. Only of methods that change nothing: the request may be sent twice.
 
-    def post(self, service: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """Return the answer to a request with a body. Only for methods that change nothing: it may be sent twice."""
-        return self._ask("POST", service, path, body)
-
-    def _ask(self, method: str, service: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
+        Raises:
+          google.api_core.exceptions.GoogleAPICallError: the service refuses.
+        """
         base = endpoint(service) or f"https://{service}.googleapis.com"
 
         @retry_transient(exceptions.TooManyRequests, deadline=min(RETRY_DEADLINE, SHORT))
         def ask() -> dict[str, Any]:
-            response = self.session.request(method, f"{base}/{path}", json=body, timeout=TIMEOUT)
+            response = self.session.request("POST" if body else "GET", f"{base}/{path}", json=body, timeout=TIMEOUT)
             if not response.ok:
                 raise exceptions.from_http_response(response)
             answer: dict[str, Any] = response.json()

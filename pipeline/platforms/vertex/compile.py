@@ -56,7 +56,6 @@ def spec(config: Config) -> dict[str, Any]:
     from tfx.orchestration.data_types import RuntimeParameter
     from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner as kubeflow
 
-    from components import files
     from components.example_gen import sources
     from pipeline import fingerprint
     from pipeline.platforms.vertex.executors import example_gen_driver

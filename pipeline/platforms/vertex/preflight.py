@@ -55,25 +55,18 @@ def check(cloud: Cloud, requirements: Requirements) -> list[Finding]:
     if any(f.missing for f in findings):
         return findings
     for probe, subject in CHECKS.items():
-        findings += _run_check(probe, subject, cloud, requirements)
-    return findings
-
-
-def _run_check(probe: Check, subject: str, cloud: Cloud, requirements: Requirements) -> list[Finding]:
-    """Return the findings of `probe`. A missing permission for the check is a note, and the job is sent."""
-    findings = []
-    try:
-        for finding in probe(cloud, requirements):
-            findings.append(finding)
-    except FAILED as error:
-        findings.append(Finding(f"could not check {subject} ({explain(error)})", missing=False))
+        try:
+            for finding in probe(cloud, requirements):
+                findings.append(finding)
+        except FAILED as error:  # what may not be checked is a note, and the job is sent
+            findings.append(Finding(f"could not check {subject} ({explain(error)})", missing=False))
     return findings
 
 
 def _project(cloud: Cloud, requirements: Requirements) -> Iterator[Finding]:
     path = f"v1/projects/{cloud.project}:testIamPermissions"
     try:
-        answer = cloud.post("cloudresourcemanager", path, {"permissions": list(requirements.permissions)})
+        answer = cloud.ask("cloudresourcemanager", path, {"permissions": list(requirements.permissions)})
     except (exceptions.NotFound, exceptions.Forbidden) as error:
         if getattr(error, "reason", "") == "SERVICE_DISABLED":
             enable = f"gcloud services enable cloudresourcemanager.googleapis.com --project={cloud.project}"
@@ -92,7 +85,7 @@ def _project(cloud: Cloud, requirements: Requirements) -> Iterator[Finding]:
 
 def _services(cloud: Cloud, requirements: Requirements) -> Iterator[Finding]:
     names = urlencode([("names", f"projects/{cloud.project}/services/{name}") for name in requirements.services])
-    answer = cloud.get("serviceusage", f"v1/projects/{cloud.project}/services:batchGet?{names}")
+    answer = cloud.ask("serviceusage", f"v1/projects/{cloud.project}/services:batchGet?{names}")
     on = {s["name"].rpartition("/")[2] for s in answer.get("services", ()) if s.get("state") == "ENABLED"}
     off = [name for name in requirements.services if name not in on]
     if off:
@@ -104,7 +97,7 @@ def _services(cloud: Cloud, requirements: Requirements) -> Iterator[Finding]:
 def _bucket(cloud: Cloud, requirements: Requirements) -> Iterator[Finding]:
     permissions = urlencode([("permissions", permission) for permission in OBJECT_PERMISSIONS])
     try:
-        answer = cloud.get("storage", f"storage/v1/b/{requirements.bucket}/iam/testPermissions?{permissions}")
+        answer = cloud.ask("storage", f"storage/v1/b/{requirements.bucket}/iam/testPermissions?{permissions}")
     except exceptions.NotFound:
         create = f"gcloud storage buckets create gs://{requirements.bucket} --project={cloud.project}"
         options = f"--location={cloud.region} --uniform-bucket-level-access"
@@ -117,11 +110,11 @@ def _bucket(cloud: Cloud, requirements: Requirements) -> Iterator[Finding]:
         yield Finding(text, f"{bind} --role=roles/storage.objectUser")
         return
     try:
-        bucket = cloud.get("storage", f"storage/v1/b/{requirements.bucket}?fields=location,locationType,projectNumber")
+        bucket = cloud.ask("storage", f"storage/v1/b/{requirements.bucket}?fields=location,locationType,projectNumber")
     except exceptions.Forbidden:
         bucket = {}
     if requirements.bucket_is_guessed:
-        number = cloud.get("cloudresourcemanager", f"v1/projects/{cloud.project}").get("projectNumber")
+        number = cloud.ask("cloudresourcemanager", f"v1/projects/{cloud.project}").get("projectNumber")
         if not number or str(bucket.get("projectNumber")) != str(number):
             text = f"the bucket gs://{requirements.bucket} is not, or not visibly, one of {cloud.project}"
             yield Finding(f"{text}; name the one to use", "--set vertex.bucket=NAME")
@@ -138,7 +131,7 @@ def _data(cloud: Cloud, requirements: Requirements) -> Iterator[Finding]:
     bucket, _, path = requirements.data.removeprefix("gs://").partition("/")
     try:
         prefix = urlencode({"prefix": path, "maxResults": 1, "fields": "items(name)"})
-        objects = cloud.get("storage", f"storage/v1/b/{bucket}/o?{prefix}").get("items")
+        objects = cloud.ask("storage", f"storage/v1/b/{bucket}/o?{prefix}").get("items")
     except exceptions.NotFound:
         objects = None
     if not objects:
@@ -154,7 +147,7 @@ def _images(cloud: Cloud, requirements: Requirements) -> Iterator[Finding]:
         location, project, repository = match["location"], match["project"], match["repository"]
         parent = f"v1/projects/{project}/locations/{location}/repositories/{repository}"
         try:
-            cloud.get("artifactregistry", parent)
+            cloud.ask("artifactregistry", parent)
         except exceptions.NotFound:
             create = f"gcloud artifacts repositories create {repository} --repository-format=docker"
             where = f"--location={location} --project={project}"
@@ -162,7 +155,7 @@ def _images(cloud: Cloud, requirements: Requirements) -> Iterator[Finding]:
             continue
         version = f"versions/{match['digest']}" if match["digest"] else f"tags/{match['tag'] or 'latest'}"
         try:
-            cloud.get("artifactregistry", f"{parent}/packages/{quote(match['name'], safe='')}/{version}")
+            cloud.ask("artifactregistry", f"{parent}/packages/{quote(match['name'], safe='')}/{version}")
         except exceptions.NotFound:
             yield Finding(f"the image {image} does not exist", _build(match))
 
@@ -183,7 +176,7 @@ def _service_account(cloud: Cloud, requirements: Requirements) -> Iterator[Findi
         return
     path = f"v1/projects/-/serviceAccounts/{account}:testIamPermissions"
     try:
-        answer = cloud.post("iam", path, {"permissions": ["iam.serviceAccounts.actAs"]})
+        answer = cloud.ask("iam", path, {"permissions": ["iam.serviceAccounts.actAs"]})
     except exceptions.NotFound:
         name, _, domain = account.partition("@")
         project = domain.removesuffix(".iam.gserviceaccount.com")
@@ -210,7 +203,7 @@ def _quota(cloud: Cloud, requirements: Requirements) -> Iterator[Finding]:
     name = f"aiplatform.googleapis.com/{metric(requirements.accelerator)}"
     path = f"v1beta1/projects/{cloud.project}/services/aiplatform.googleapis.com/consumerQuotaMetrics/"
     try:
-        answer = cloud.get("serviceusage", path + quote(name, safe=""))
+        answer = cloud.ask("serviceusage", path + quote(name, safe=""))
     except exceptions.NotFound:
         yield Finding(f"not checked: Google tells of no quota named {name}", missing=False)
         return

@@ -59,13 +59,10 @@ def run(config: Config, job: str | None, wait: bool) -> int:
     Raises:
       UserError: there is no such job.
     """
-    vertex = config.vertex
-    if job and (match := NAME.fullmatch(job)):
-        vertex = vertex.model_copy(update=match.groupdict())
-    cloud = connect(vertex)
+    cloud, name = _connect(config, job)
     client = cloud.client(PipelineServiceClient)
     try:
-        latest = _find(client, cloud, job, config.name)
+        latest = _find(client, cloud, name, config.name)
     except (exceptions.NotFound, exceptions.BadRequest):
         raise UserError(f"{cloud.project} has no job {job} in {cloud.region}") from None
     except FAILED as error:
@@ -75,10 +72,7 @@ def run(config: Config, job: str | None, wait: bool) -> int:
 
 def cancel(config: Config, job: str) -> int:
     """Ask Vertex AI to stop `job`."""
-    match = NAME.fullmatch(job)
-    vertex = config.vertex.model_copy(update=match.groupdict()) if match else config.vertex
-    cloud = connect(vertex)
-    name = job if match else f"{cloud.parent}/pipelineJobs/{job}"
+    cloud, name = _connect(config, job)
     try:
         cloud.client(PipelineServiceClient).cancel_pipeline_job(name=name, retry=retry_transient(), timeout=TIMEOUT)
     except exceptions.NotFound:
@@ -122,8 +116,17 @@ def follow(cloud: Cloud, client: PipelineServiceClient, job: PipelineJob) -> int
     return _verdict(cloud, job)
 
 
-def _find(client: PipelineServiceClient, cloud: Cloud, job: str | None, pipeline: str) -> PipelineJob:
-    if job is None:
+def _connect(config: Config, job: str | None) -> tuple[Cloud, str]:
+    """Return the cloud that a job is in, and its resource name; empty where no job is named."""
+    match = NAME.fullmatch(job or "")
+    cloud = connect(config.vertex.model_copy(update=match.groupdict()) if match else config.vertex)
+    if job and not match:
+        return cloud, f"{cloud.parent}/pipelineJobs/{job}"
+    return cloud, job or ""
+
+
+def _find(client: PipelineServiceClient, cloud: Cloud, name: str, pipeline: str) -> PipelineJob:
+    if not name:
         request = ListPipelineJobsRequest(
             parent=cloud.parent, filter=f'display_name="{pipeline}"', order_by="create_time desc", page_size=1
         )
@@ -131,8 +134,7 @@ def _find(client: PipelineServiceClient, cloud: Cloud, job: str | None, pipeline
         latest = next(iter(jobs), None)
         if latest is None:
             raise UserError(f"{cloud.project} has no job of the pipeline {pipeline!r} in {cloud.region}")
-        job = latest.name
-    name = job if NAME.fullmatch(job) else f"{cloud.parent}/pipelineJobs/{job}"
+        name = latest.name
     return client.get_pipeline_job(name=name, retry=retry_transient(), timeout=TIMEOUT)
 
 
@@ -247,7 +249,7 @@ def _raised(cloud: Cloud, number: str) -> tuple[str, str] | None:
         "pageSize": 500,
     }
     try:
-        entries = cloud.post("logging", "v2/entries:list", query).get("entries", [])
+        entries = cloud.ask("logging", "v2/entries:list", query).get("entries", [])
     except FAILED:
         return None
     for entry in entries:

@@ -6,11 +6,11 @@ from typing import Any
 
 from absl import logging
 from google.cloud import aiplatform
-from tfx import types
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import json_utils
 
 from components.pusher import executor
+from components.tfx_types import Artifacts
 
 
 class Executor(executor.Executor):
@@ -21,12 +21,7 @@ class Executor(executor.Executor):
     "max_replicas"}.
     """
 
-    def Do(
-        self,
-        input_dict: dict[str, list[types.Artifact]],
-        output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
-    ) -> None:
+    def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> None:
         super().Do(input_dict, output_dict, exec_properties)
         pushed = artifact_utils.get_single_instance(output_dict[standard_component_specs.PUSHED_MODEL_KEY])
         if pushed.get_int_custom_property("pushed"):
