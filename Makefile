@@ -51,7 +51,7 @@ imports: ## import-linter: who may import whom
 	@PYTHONPATH=. $(UV_TOOL) --from import-linter==2.17 lint-imports --no-cache --no-logo
 
 bench: $(READY) ## seconds, CPU seconds and memory a stage, beside the plain TFX pipeline (needs CIFAR10_JPEG)
-	@$(PYTHON) benchmarks/pipeline.py $(ARGS)
+	@$(PYTHON) -m benchmarks.pipeline $(ARGS)
 
 docs: $(READY) ## regenerate docs/README.md, docs/cli.md, docs/config.md and the packages in ARCHITECTURE.md
 	@$(PYTHON) tools/docs.py

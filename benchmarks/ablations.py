@@ -1,7 +1,7 @@
 """Ablations of the recipe: trainings with one thing changed, compared on validation images.
 
 usage: image-pipeline run --data ARCHIVE --preset cifar10-fast --run-dir DIR --to Transform
-       python benchmarks/ablations.py --run-dir DIR [--seeds N …] [--set trainer.KEY=VALUE]… [--variants NAME …]
+       python -m benchmarks.ablations --run-dir DIR [--seeds N …] [--set trainer.KEY=VALUE]… [--variants NAME …]
 
 A line a training: accuracies on validation images, and the calibrated cross entropy over six views.
 """
@@ -11,18 +11,14 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
-import os
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+import benchmarks.common  # noqa: F401 (TensorFlow's log)
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -82,7 +78,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 # By name, what is replaced in components.trainer, and what stands in for it.
 PARTS: dict[str, tuple[str, Callable[..., Any]]] = {
-    "random stem": ("networks.airbench.whiten", lambda *_: None),
+    "random stem": ("networks.airbench.prepare", lambda *_: None),
     "not orthogonal": ("optimizer.orthogonalised", _normalised),
     "momentum 0.9": ("networks.airbench.optimizer", _steadier),
     "coin": ("input.Augmenter", _tossed),
@@ -155,8 +151,7 @@ def _read(preset: str, changed: tuple[str, ...]) -> tuple[Settings, Inputs]:
     from pipeline.tracking import metadata
 
     config, _ = configs.load(preset, None, changed)
-    runs = metadata.runs(metadata.open_store(config)) if metadata.exists(config) else []
-    stages = metadata.stages(metadata.open_store(config), runs[0]) if runs else {}
+    _, stages = next(metadata.own_runs(config), (None, {}))
     examples = metadata.latest_live(stages, "ExampleGen", "examples")
     graph = metadata.latest_live(stages, "Transform", "transform_graph")
     if examples is None or graph is None:

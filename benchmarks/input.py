@@ -1,6 +1,6 @@
 """Benchmark of the input pipeline: does it keep up with training, and with how much memory? CIFAR-10 once and 12 times.
 
-usage: CIFAR10_JPEG=cifar10-jpeg.tar.gz python benchmarks/input.py [--steps N]
+usage: CIFAR10_JPEG=cifar10-jpeg.tar.gz python -m benchmarks.input [--steps N]
 
 The images go through ExampleGen and Transform; then, each in a process of its own: the share of time that a training
 step waits for data (goal: under 3%) from memory and streamed, and the peak memory of one epoch of batches, streamed, of
@@ -11,19 +11,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+from benchmarks import common
 
 COPIES = 12
 
@@ -35,16 +31,10 @@ def main() -> None:
     args = parser.parse_args()
     if args.child:
         return _child(*args.child, args.steps)
-    if "CIFAR10_JPEG" not in os.environ:
-        sys.exit("set CIFAR10_JPEG to the path of cifar10-jpeg.tar.gz")
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        with tarfile.open(os.environ["CIFAR10_JPEG"]) as tar:
-            tar.extractall(work / "pictures", filter="data")
-        source = next(path.parent for path in (work / "pictures").rglob("train"))
-        command = [sys.executable, "-m", "pipeline", "run", "--preset", "cifar10", "--data", str(source)]
-        command += ["--run-dir", str(work / "run"), "--to", "Transform"]
-        subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        data, run_dir = ["--preset", "cifar10", "--data", common.archive()], str(work / "run")
+        common.pipeline("run", *data, "--run-dir", run_dir, "--to", "Transform")
         artifacts = work / "run" / "artifacts" / "cifar10"
         examples = next((artifacts / "ExampleGen" / "examples").iterdir())
         many = work / "many"
@@ -61,13 +51,9 @@ def main() -> None:
         ]
         print(f"{'':<22}{'images':>9}{'images/s':>12}{'waiting':>9}{'peak memory':>13}")
         for title, kind, data in rows:
-            process = subprocess.run(
-                [sys.executable, __file__, "--steps", str(args.steps), "--child", kind, str(data), str(graph)],
-                check=True,
-                capture_output=True,
-                text=True,
-            )
-            row = json.loads(process.stdout.splitlines()[-1])
+            child = ["--steps", str(args.steps), "--child", kind, str(data), str(graph)]
+            printed = subprocess.check_output([sys.executable, "-m", "benchmarks.input", *child], text=True)
+            row = json.loads(printed.splitlines()[-1])
             waiting = f"{row['waiting']:.1%}" if row["waiting"] is not None else "-"
             print(
                 f"{title:<22}{row['pictures']:>9,}{row['pictures_per_second']:>12,.0f}{waiting:>9}"

@@ -1,6 +1,6 @@
 """Seconds, CPU seconds and peak memory per stage on CIFAR-10 (60,000 images), compared with the plain TFX pipeline.
 
-usage: CIFAR10_JPEG=cifar10-jpeg.tar.gz python benchmarks/pipeline.py [--per-class N] [--epochs N]
+usage: CIFAR10_JPEG=cifar10-jpeg.tar.gz python -m benchmarks.pipeline [--per-class N] [--epochs N]
 
 Both pipelines run in this one command, one after the other, each in a process of its own, imports counted; the same
 TFRecords, the same training. The aim: all but training in at most a third of the plain pipeline's CPU seconds, and at
@@ -21,8 +21,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+from benchmarks import common
 
 
 def main() -> None:
@@ -34,25 +33,23 @@ def main() -> None:
     if args.child:
         kind, work, report = args.child
         return _child(kind, Path(work), Path(report), args.epochs)
-    if "CIFAR10_JPEG" not in os.environ:
-        sys.exit("set CIFAR10_JPEG to the path of cifar10-jpeg.tar.gz")
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        _unpack(Path(os.environ["CIFAR10_JPEG"]), work / "pictures", args.per_class)
+        unpack(common.archive(), work / "pictures", args.per_class)
         _write_records(work / "pictures", work / "records")
         rows = {}
         for kind in ("plain", "ours"):
             report = work / f"{kind}.json"
-            command = [sys.executable, __file__, "--epochs", str(args.epochs), "--child", kind, str(work), str(report)]
+            child = ["--epochs", str(args.epochs), "--child", kind, str(work), str(report)]
             with (work / f"{kind}.log").open("w") as log:
-                process = subprocess.run(command, stdout=log, stderr=log)
+                process = subprocess.run([sys.executable, "-m", "benchmarks.pipeline", *child], stdout=log, stderr=log)
             if process.returncode:
                 sys.exit(f"{kind} failed:\n{(work / f'{kind}.log').read_text()[-3000:]}")
             rows[kind] = json.loads(report.read_text())
         _show(rows)
 
 
-def _unpack(archive: Path, into: Path, per_class: int) -> None:
+def unpack(archive: str, into: Path, per_class: int) -> None:
     with tarfile.open(archive) as tar:
         for member in tar:
             split, name, leaf = [*member.name.split("/")[-3:], "", ""][:3]

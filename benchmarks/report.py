@@ -1,6 +1,6 @@
 """The cost of a run's report: seconds to rebuild it, its size, and when Chromium first paints it.
 
-    python benchmarks/report.py [--run-dir output] [RUN]
+    python -m benchmarks.report [--run-dir output] [RUN]
 
 Prints one table. Imports are counted apart: at the end of a run they are done.
 """
@@ -8,14 +8,13 @@ Prints one table. Imports are counted apart: at the end of a run they are done.
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import statistics
-import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+import benchmarks.common  # noqa: F401 (TensorFlow's log)
+
 PAINTS = 5
 
 
@@ -24,7 +23,6 @@ def main() -> None:
     parser.add_argument("run", nargs="?", help="a run id; the latest if left out")
     parser.add_argument("--run-dir", default="output")
     arguments = parser.parse_args()
-    sys.path.insert(0, str(ROOT))
     from pipeline.config import Config
     from pipeline.runs import report, run_dir
 
@@ -67,5 +65,4 @@ def first_paint(page: Path) -> float:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     main()

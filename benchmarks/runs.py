@@ -1,6 +1,6 @@
 """Benchmark of a directory with many runs: `runs`, `lineage` and the index page.
 
-usage: python benchmarks/runs.py [--runs N] [--repeat N]
+usage: python -m benchmarks.runs [--runs N] [--repeat N]
 
 Makes one run of the digits, then copies its run context, executions, events and folder until there are N runs. Prints
 the median wall seconds of each command, in a process of its own, for 1 run and for N.
@@ -13,14 +13,13 @@ import datetime
 import json
 import shutil
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
+from benchmarks import common
+
 COMMANDS = (["runs"], ["runs", "--filter", "pushed", "--sort", "accuracy"], ["lineage"], ["report"])
 
 
@@ -31,16 +30,8 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         run_dir = Path(folder) / "output"
-        _pipeline(
-            run_dir,
-            "run",
-            "--set",
-            "trainer.epochs=1",
-            "--set",
-            "evaluator.min_accuracy=0",
-            "--set",
-            "evaluator.min_class_recall=0",
-        )
+        settings = ("trainer.epochs=1", "evaluator.min_accuracy=0", "evaluator.min_class_recall=0")
+        common.pipeline("run", "--run-dir", str(run_dir), *(f"--set={setting}" for setting in settings))
         single = {tuple(command): _median(run_dir, command, args.repeat) for command in COMMANDS}
         copy_run(run_dir, args.runs)
         print(f"{'command':<42}{'1 run, s':>10}{f'{args.runs} runs, s':>14}")
@@ -105,16 +96,9 @@ def _median(run_dir: Path, command: list[str], repeat: int) -> float:
     seconds = []
     for _ in range(repeat):
         began = time.perf_counter()
-        _pipeline(run_dir, *command)
+        common.pipeline(*command, "--run-dir", str(run_dir))
         seconds.append(time.perf_counter() - began)
     return statistics.median(seconds)
-
-
-def _pipeline(run_dir: Path, command: str, *arguments: str) -> None:
-    line = [sys.executable, "-m", "pipeline", command, "--run-dir", str(run_dir), *arguments]
-    process = subprocess.run(line, cwd=ROOT, capture_output=True, text=True)
-    if process.returncode:
-        sys.exit(f"{' '.join(line)} failed:\n{process.stderr[-3000:]}")
 
 
 if __name__ == "__main__":

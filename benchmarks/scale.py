@@ -1,6 +1,6 @@
 """Benchmark of the Beam stages with one and two workers on this machine, on each tested runner.
 
-usage: CIFAR10_JPEG=cifar10-jpeg.tar.gz python benchmarks/scale.py [--per-class N] [--runner NAME]
+usage: CIFAR10_JPEG=cifar10-jpeg.tar.gz python -m benchmarks.scale [--per-class N] [--runner NAME]
 
 Every row is a run in a process of its own: seconds of each stage on the clock, images a second, and last how many
 cores of the whole machine were busy meanwhile: more than the workers, and something else slowed the row down.
@@ -13,18 +13,13 @@ import argparse
 import contextlib
 import json
 import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from benchmarks import clusters  # noqa: E402
-from benchmarks.pipeline import _unpack  # noqa: E402
+from benchmarks import clusters, common
+from benchmarks.pipeline import unpack
 
 STAGES = ("ExampleGen", "StatisticsGen", "DataGate", "Transform")
 RUNNERS = ("in this process", "multi_processing", "portable", "dask")
@@ -49,14 +44,12 @@ def measure(name: str, workers: int, images: Path) -> dict[str, tuple[float, int
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         with runner(name, folder, workers) as args:
-            command = [sys.executable, "-m", "pipeline", "run", "--json", "--data", str(images)]
-            command += ["--preset", "cifar10", "--to", "ExampleGen" if name == "dask" else "Transform"]
-            command += ["--run-dir", str(folder / "runs"), f"--set=beam.args={json.dumps(args)}"]
-            env = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"}
-            process = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
-        if process.returncode:
-            sys.exit(f"{name}, {workers} workers:\n{process.stderr[-3000:]}")
-    result = json.loads(process.stdout)
+            settings = ["--run-dir", str(folder / "runs"), f"--set=beam.args={json.dumps(args)}"]
+            last = "ExampleGen" if name == "dask" else "Transform"
+            printed = common.pipeline(
+                "run", "--json", "--data", str(images), "--preset", "cifar10", "--to", last, *settings
+            )
+    result = json.loads(printed)
     total = sum(count for split, count in result["counts"].items() if split != "rejected")
     return {stage: (result["seconds"][stage], total) for stage in STAGES if stage in result["seconds"]}
 
@@ -66,24 +59,19 @@ def main() -> None:
     parser.add_argument("--per-class", type=int, default=0, help="training images a class; 0 takes all 5,000")
     parser.add_argument("--runner", choices=RUNNERS, action="append", help="one of them; repeatable")
     args = parser.parse_args()
-    if "CIFAR10_JPEG" not in os.environ:
-        sys.exit("set CIFAR10_JPEG to the path of cifar10-jpeg.tar.gz")
     with tempfile.TemporaryDirectory() as temporary:
-        _unpack(Path(os.environ["CIFAR10_JPEG"]), Path(temporary), args.per_class)
+        unpack(common.archive(), Path(temporary), args.per_class)
         print(f"{'runner':<18}{'workers':>7}" + "".join(f"{stage:>24}" for stage in STAGES) + f"{'machine':>10}")
         for name in args.runner or RUNNERS:
             for workers in (1,) if name == "in this process" else (1, 2):
                 busy, began = _busy(), time.monotonic()
                 stages = measure(name, workers, Path(temporary))
                 load = (_busy() - busy) / (time.monotonic() - began)
-                cells = [f"{s:>9.1f} s {n / s:>8,.0f}/s" if s else "" for s, n in _cells(stages)]
+                measured = (stages.get(stage, (0.0, 0)) for stage in STAGES)
+                cells = [f"{s:>9.1f} s {n / s:>8,.0f}/s" if s else "" for s, n in measured]
                 print(
                     f"{name:<18}{workers:>7}" + "".join(f"{cell:>24}" for cell in cells) + f"{load:>9.1f}c", flush=True
                 )
-
-
-def _cells(stages: dict[str, tuple[float, int]]) -> list[tuple[float, int]]:
-    return [stages.get(stage, (0.0, 0)) for stage in STAGES]
 
 
 def _busy() -> float:

@@ -1,6 +1,6 @@
 """Accuracy and training time of each preset, and of the CNN of TensorFlow's tutorial on the same images.
 
-usage: CIFAR10_JPEG=cifar10-jpeg.tar.gz python benchmarks/training.py [--presets NAME ...] [--seeds N ...]
+usage: CIFAR10_JPEG=cifar10-jpeg.tar.gz python -m benchmarks.training [--presets NAME ...] [--seeds N ...]
        [--set KEY=VALUE]... [--no-tutorial] [--keep FOLDER]
 
 Each training is `image-pipeline run --preset NAME --to Evaluator` in a process of its own, one after the other; the
@@ -19,20 +19,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks import common
 from components.contracts import training
-
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 TUTORIAL = "tutorial CNN"
 
@@ -45,10 +39,8 @@ def main() -> None:
     parser.add_argument("--no-tutorial", action="store_true", help="leave out what it is compared with")
     parser.add_argument("--keep", type=Path, help="where the runs are kept; a temporary folder if not given")
     args = parser.parse_args()
-    if "CIFAR10_JPEG" not in os.environ and (
-        not args.no_tutorial or any(n.startswith("cifar10") for n in args.presets)
-    ):
-        sys.exit("set CIFAR10_JPEG to the path of cifar10-jpeg.tar.gz")
+    if not args.no_tutorial or any(name.startswith("cifar10") for name in args.presets):
+        common.archive()  # a missing one is told at once
     with tempfile.TemporaryDirectory() as folder:
         work = args.keep or Path(folder)
         peaks = _peaks()
@@ -95,16 +87,10 @@ def _preset(name: str, seed: int, changed: list[str], work: Path, peaks: dict[st
 
 def _run(preset: str, work: Path, last_stage: str, *settings: str) -> dict[str, Any]:
     """Run the pipeline and return what `run --json` prints; CIFAR-10 comes from CIFAR10_JPEG."""
-    command = [sys.executable, "-m", "pipeline", "run", "--json", "--preset", preset, "--to", last_stage]
-    command += ["--run-dir", str(work)]
-    if preset.startswith("cifar10"):
-        command += ["--data", os.environ["CIFAR10_JPEG"]]
-    for setting in settings:
-        command += ["--set", setting]
-    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    if process.returncode:
-        sys.exit(f"{' '.join(command)} failed:\n{process.stderr[-3000:]}")
-    return json.loads(process.stdout.splitlines()[-1])
+    data = ["--data", common.archive()] if preset.startswith("cifar10") else []
+    options = ["--preset", preset, "--to", last_stage, "--run-dir", str(work)]
+    options += [f"--set={setting}" for setting in settings]
+    return json.loads(common.pipeline("run", "--json", *data, *options).splitlines()[-1])
 
 
 def _latency(model: str) -> tuple[float, float]:

@@ -47,18 +47,9 @@ def find_uv():
         if not runs(sys.executable, "-m", "venv", str(TOOLS / "pip")):
             stop("this python3 has neither pip nor venv; install one of python3-pip, python3-venv or uv and try again")
         pip = [str(TOOLS / "pip" / "bin" / "python"), "-m", "pip"]
-    command = [
-        *pip,
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--upgrade",
-        "--target",
-        str(TOOLS / "uv"),
-        "uv<1",
-    ]
+    options = ["--quiet", "--disable-pip-version-check", "--upgrade", "--target", str(TOOLS / "uv")]
     quiet = dict(os.environ, PIP_ROOT_USER_ACTION="ignore")
-    process = subprocess.run(command, env=quiet, stderr=subprocess.PIPE, text=True)
+    process = subprocess.run([*pip, "install", *options, "uv<1"], env=quiet, stderr=subprocess.PIPE, text=True)
     if process.returncode:
         last_line = (process.stderr.strip().splitlines() or ["no message"])[-1]
         stop(f"pip could not install uv: {last_line}. Install uv yourself (it may be on PATH) and try again")

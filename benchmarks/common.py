@@ -1,0 +1,25 @@
+"""What the benchmarks share: the images of CIFAR-10, and the pipeline in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def archive() -> str:
+    """Return the path of cifar10-jpeg.tar.gz, which CIFAR10_JPEG names."""
+    if "CIFAR10_JPEG" not in os.environ:
+        sys.exit("set CIFAR10_JPEG to the path of cifar10-jpeg.tar.gz")
+    return os.environ["CIFAR10_JPEG"]
+
+
+def pipeline(*arguments: str) -> str:
+    """Run a command of the pipeline and return what it printed; end where it fails."""
+    command = [sys.executable, "-m", "pipeline", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)} failed:\n{done.stderr[-3000:]}")
+    return done.stdout
