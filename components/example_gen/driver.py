@@ -60,7 +60,7 @@ class InputProcessor(input_processor.FileBasedInputProcessor):
             return super().resolve_span_and_version()
         except ValueError as error:
             pattern = os.path.join(self._input_base_uri, self._splits[0].pattern)
-            raise UserError(f"{pattern}: no span can be told from the names there ({error}).") from error
+            raise UserError(f"{pattern}: no span found in the names there ({error}).") from error
 
     def get_input_fingerprint(self, span: int, version: int | None) -> str:
         pattern = self.get_pattern_for_span_version(self._splits[0].pattern, span, version)

@@ -208,7 +208,7 @@ def _check_classes(
     targets = [target for target in filled.values() if target]
     trained = {str(target.class_name) for target in targets if target.split in (None, TRAIN)}
     classes = sorted({str(target.class_name) for target in targets})
-    unread = f" (what {listed(described)} may say of classes is not read)" if described else ""
+    unread = f" (labels in {listed(described)} are not read)" if described else ""
     contained = all(name.casefold() in _CONTAINERS for name in classes)
     if not trained or (contained and len(classes) == 1):
         where = f"the images of {_folders(splits)} lie in no class folders" if splits else "images but no class folders"
@@ -253,12 +253,12 @@ def _levels(
 def _doubtful_classes(tops: Collection[str]) -> Iterable[str]:
     without_numbers = {re.sub(r"\d+", "", top.casefold()) for top in tops}
     if len(tops) > 1 and len(without_numbers) == 1 and _PARTS.search(without_numbers.pop()):
-        yield f"{_folders(tops)} are taken for classes; if they are parts of one set, sort their images by class"
+        yield f"{_folders(tops)} are read as classes; if they are parts of one set, sort their images by class"
     alike = sorted(top for top in tops if (name := split_names.named(top)).split and not name.rest)
     for top in alike:
         other_tops = sorted(set(tops) - {top})
         if other_tops:
-            yield f"{top}/ is taken for a class, as it lies beside {_folders(other_tops)}; if it is a split, move it"
+            yield f"{top}/ is read as a class, because it is beside {_folders(other_tops)}; if it is a split, move it"
 
 
 def _folders(folders: Iterable[str], limit: int = 3) -> str:

@@ -89,13 +89,13 @@ def of_files(names: Sequence[str], title: str) -> dict[str, str | None]:
         return dict.fromkeys(names)
     if two := [name for name, splits in named_splits.items() if len(splits) > 1]:
         raise UserError(
-            f"{title}: the name of {listed(two)} tells more than one split. "
+            f"{title}: the name of {listed(two)} gives more than one split. "
             "Let one of train, validation and test stand in each file's name, or in that of its folder."
         )
     if without := [name for name, splits in named_splits.items() if not splits]:
         telling = [name for name, splits in named_splits.items() if splits]
         raise UserError(
-            f"{title}: the names of {listed(telling)} tell a split, and {listed(without)} tells none. "
+            f"{title}: the names of {listed(telling)} give a split, and {listed(without)} gives none. "
             "Put train, validation or test into the name of each file, or give the files that belong together."
         )
     result = settled({name: splits.pop() for name, splits in named_splits.items()})

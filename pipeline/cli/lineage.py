@@ -109,9 +109,9 @@ def _print_artifact(run_store: RunStore, start: ArtifactNode) -> None:
         print(f"  served    {short(version.path)}")
         verdict = verdicts.for_version(run_store, version)
         accuracy = f", accuracy {METRICS['accuracy'].words(verdict.metrics['accuracy'])}" if verdict.metrics else ""
-        print(f"  blessed   by run {verdict.run_id}{accuracy}; --why says more")
+        print(f"  blessed   by run {verdict.run_id}{accuracy}; --why has the details")
     elif kind == PUSHED:
-        print(f"run {_when(start.run_id)} pushed nothing; --why says more")
+        print(f"run {_when(start.run_id)} pushed nothing; --why has the details")
     else:
         print(f"{start.key} #{start.id}, made by {start.stage} in run {_when(start.run_id)}")
         print(f"  in        {short(start.artifact.uri)}")

@@ -140,7 +140,7 @@ def test_spans_and_versions(tmp_path: Path) -> None:
     ]
     assert [len(outcome.all) for outcome in outcomes] == [10, 12]
     (base / "span-x" / "v-1").mkdir(parents=True)
-    with pytest.raises(UserError, match="no span can be told from the names there"):
+    with pytest.raises(UserError, match="no span found in the names there"):
         run(tmp_path, source)
 
 

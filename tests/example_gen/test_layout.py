@@ -97,7 +97,7 @@ def test_the_split_below_the_class() -> None:
 def test_classes_that_are_named_like_splits() -> None:
     layout = layout_of("bus", "car", "train")
     assert layout.folders["train"] == SplitAndClass(None, "train")
-    assert layout.notes == ["train/ is taken for a class, as it lies beside bus/, car/; if it is a split, move it"]
+    assert layout.notes == ["train/ is read as a class, because it is beside bus/, car/; if it is a split, move it"]
     assert found("train/steam", "car")["train/steam"] == SplitAndClass(None, "train")
     assert found("train_station", "test_tube", "museum")["test_tube"] == SplitAndClass(None, "test_tube")
     assert found("valid", "invalid")["valid"] == SplitAndClass(None, "valid")
@@ -106,7 +106,7 @@ def test_classes_that_are_named_like_splits() -> None:
 
 def test_parts_of_a_set_are_doubted() -> None:
     assert layout_of("HAM_images_part_1", "HAM_images_part_2").notes == [
-        "HAM_images_part_1/, HAM_images_part_2/ are taken for classes; "
+        "HAM_images_part_1/, HAM_images_part_2/ are read as classes; "
         "if they are parts of one set, sort their images by class"
     ]
     assert layout_of("class 1", "class 2").notes == []
@@ -202,7 +202,7 @@ def test_mistakes(filled: tuple[str, ...], message: str) -> None:
 
 
 def test_a_file_of_labels_is_named_where_there_are_no_class_folders() -> None:
-    with pytest.raises(UserError, match=r"no class folders \(what labels\.csv may say of classes is not read\)"):
+    with pytest.raises(UserError, match=r"no class folders \(labels in labels\.csv are not read\)"):
         locate_folders({"images"}, {"images"}, "pets", ["labels.csv"])
 
 

@@ -168,7 +168,7 @@ MISTAKES = {
     "an image": "not a kind of file known here",
     "empty file": "the file is empty",
     "half an archive": "damaged",
-    "no archive": "damaged, or not the kind of archive that its name says",
+    "no archive": "damaged, or not the type of archive that its name says",
     "gzipped text": "compressed by gzip, but not a tar",
     "pattern of nothing": "no file matches",
     "pattern of images": "a pattern can only name TFRecords",

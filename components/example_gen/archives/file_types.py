@@ -107,7 +107,7 @@ def refusal(path: str) -> UserError | None:
             "beginning. Give a folder of images, or a .tar, .tar.gz or .zip of one."
         )
     if compression in ("gzip", "bzip2", "xz", "zstd") or ENDINGS.search(path):
-        return UserError(f"{title}: damaged, or not the kind of archive that its name says. Make or download it again.")
+        return UserError(f"{title}: damaged, or not the type of archive that its name says. Make or download it again.")
     return None
 
 

@@ -9,7 +9,7 @@ from components import file_names
 from components.example_gen.archives import file_types
 
 _REPLACED = "a later member of the archive has the same name"
-_NESTED = "an archive within the archive, which is not looked into: unpack it"
+_NESTED = "an archive within the archive, which is not read: unpack it"
 
 
 class Member(NamedTuple):

@@ -27,7 +27,7 @@ class _StrictTarInfo(tarfile.TarInfo):
         except tarfile.EOFHeaderError:  # type: ignore[attr-defined,unused-ignore]  # a block of zeros: the mark of the end
             raise
         except tarfile.EmptyHeaderError as error:  # type: ignore[attr-defined,unused-ignore]
-            raise tarfile.ReadError("the mark of its end is missing, so it was cut off") from error
+            raise tarfile.ReadError("its end marker is missing, so it was cut off") from error
         except tarfile.HeaderError as error:
             raise tarfile.ReadError(str(error)) from error
 
@@ -47,7 +47,7 @@ def infos(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     """Yield every member up to the end, without keeping all of them in memory as tarfile does.
 
     Raises:
-      tarfile.ReadError: it is cut off, damaged, or more members lie behind the mark of its end.
+      tarfile.ReadError: it is cut off, damaged, or there are members after its end marker.
     """
     for info in tar:
         tar.members.clear()  # type: ignore[attr-defined,unused-ignore]
@@ -64,7 +64,7 @@ def _read_to_end(stream: IO[bytes]) -> None:
         for start in range(0, len(block), tarfile.BLOCKSIZE):
             header = block[start : start + tarfile.BLOCKSIZE]
             if header[257:262] == b"ustar" and file_types.is_tar_header(header):
-                raise tarfile.ReadError("members lie behind the mark of its end: two tars joined, or a gap of zeros")
+                raise tarfile.ReadError("there are members after its end marker: two tars joined, or a gap of zeros")
 
 
 def contents(path: str) -> Contents:

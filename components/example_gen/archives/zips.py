@@ -32,7 +32,7 @@ def contents(path: str) -> Contents:
             directory = archive.infolist()
             file.seek(0)
             if file.read(4) == b"PK\x03\x04" and all(info.header_offset for info in directory):
-                raise zipfile.BadZipFile("its directory does not know what lies at its front: cut off, or two joined")
+                raise zipfile.BadZipFile("its directory does not cover its beginning: truncated, or two zips joined")
             for info in directory:
                 name = _name(info)
                 if name.endswith("/"):

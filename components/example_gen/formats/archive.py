@@ -74,7 +74,7 @@ def _contents(path: str, form: file_types.ArchiveType) -> Contents:
     if inner and len(inner) == len(names):
         way_on = "the archive in it" if len(inner) == 1 else "the folder: each archive in it is read"
         raise UserError(
-            f"{files.text(path)}: no images in it but archives ({files.listed(inner)}), which are not looked into. "
+            f"{files.text(path)}: no images in it but archives ({files.listed(inner)}), which are not read. "
             f"Unpack it, and give {way_on}."
         )
     return contents

@@ -117,7 +117,7 @@ def _damage(message: str, row: int) -> str:
         return line
     if not int(place[1]) and "truncated" not in line:
         return "its first record is none; of compressed ones, only those by gzip are read"
-    damage = "a record ends early" if "truncated" in line else "a record is not as its checksum says"
+    damage = "a record ends early" if "truncated" in line else "a record does not match its checksum"
     after = f", after {row:,} or more good ones" if row else ""
     return f"{damage} at byte {int(place[1]):,}{after}"
 
@@ -186,7 +186,7 @@ def _decoded(content: bytes, record: Any) -> bytes | np.ndarray | Rejected:
     if side >= 8 and side * side * 3 == len(content):
         return Rejected(
             f"not an encoded image, perhaps the pixels of {side} x {side} x 3: "
-            "those are read where the features height, width and depth tell their shape"
+            "those are read if the features height, width and depth give their shape"
         )
     return content
 

@@ -202,7 +202,7 @@ def _pushed_models_checked() -> Iterator[None]:
                 if damages[path] and _observer:
                     version = artifact.get_string_custom_property("pushed_version")
                     _observer.warned(
-                        f"version {version}, pushed before, is not whole any more: {path}: {damages[path]}"
+                        f"version {version}, pushed before, is no longer complete: {path}: {damages[path]}"
                     )
             # Nor is an older one enough: it lies behind the one that is damaged.
             if any(damages.values()):

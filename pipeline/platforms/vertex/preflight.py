@@ -205,7 +205,7 @@ def _quota(cloud: Cloud, requirements: Requirements) -> Iterator[Finding]:
     try:
         answer = cloud.ask("serviceusage", path + quote(name, safe=""))
     except exceptions.NotFound:
-        yield Finding(f"not checked: Google tells of no quota named {name}", missing=False)
+        yield Finding(f"not checked: Google lists no quota named {name}", missing=False)
         return
     # The most specific bucket comes last: the default of all regions, then this region's own.
     buckets = [bucket for limit in answer.get("consumerQuotaLimits", ()) for bucket in limit.get("quotaBuckets", ())]

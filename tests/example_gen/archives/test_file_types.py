@@ -27,12 +27,12 @@ UNREAD = {
     "npy": (b"\x93NUMPY\1\0", "a NumPy array"),
     "zip": (b"PK\x03\x04\x14\0", "a zip without the directory at its end: cut off, or one part of several"),
     "csv.gz": (gzip.compress(b"a,b"), "compressed by gzip, but not a tar: one file"),
-    "gz": (gzip.compress(b"x" * 9999)[:15], "damaged, or not the kind"),
+    "gz": (gzip.compress(b"x" * 9999)[:15], "damaged, or not the type"),
     "csv.bz2": (bz2.compress(b"a,b"), "compressed by bzip2, but not a tar"),
     "csv.xz": (lzma.compress(b"a,b"), "compressed by xz, but not a tar"),
     "csv.zst": (zstandard.compress(b"a,b"), "compressed by zstd, but not a tar"),
-    "tar.zst": (zstandard.compress(os.urandom(999))[:9], "damaged, or not the kind"),
-    "tar": (b"x" * 10240, "damaged, or not the kind"),
+    "tar.zst": (zstandard.compress(os.urandom(999))[:9], "damaged, or not the type"),
+    "tar": (b"x" * 10240, "damaged, or not the type"),
     "png": (b"]\0\0 not lzma", "not a kind of file known here"),
 }
 

@@ -40,7 +40,7 @@ def test_what_zips_can_hold(tmp_path: Path) -> None:
 def test_two_zips_joined_are_named(tmp_path: Path) -> None:
     raw = datasets.zipped(tmp_path / "a.zip", {"a/1.png": b"1"}).read_bytes()
     (tmp_path / "a.zip").write_bytes(raw + raw)
-    with pytest.raises(UserError, match=r"a\.zip: .*does not know what lies at its front"):
+    with pytest.raises(UserError, match=r"a\.zip: .*does not cover its beginning"):
         dict(read(tmp_path / "a.zip"))
 
 

@@ -119,11 +119,11 @@ def test_splits_by_the_names_of_folders_and_files(tmp_path: Path, splits: dict[s
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (["train.tfrecord", "test.tfrecord", "extra.tfrecord"], r"tell a split, and extra\.tfrecord tells none"),
+        (["train.tfrecord", "test.tfrecord", "extra.tfrecord"], r"give a split, and extra\.tfrecord gives none"),
         (["val/a.tfrecord", "test/a.tfrecord"], "all for test and validation .* none is for train"),
         (["test-a.tfrecord", "test-b.tfrecord"], "all for test .* none is for train"),
         (["test/a.tfrecord", "test/b.tfrecord"], "all for test .* none is for train"),
-        (["train/test-a.tfrecord", "test/a.tfrecord"], r"train/test-a\.tfrecord tells more than one split"),
+        (["train/test-a.tfrecord", "test/a.tfrecord"], r"train/test-a\.tfrecord gives more than one split"),
     ],
 )
 def test_a_split_is_never_guessed(tmp_path: Path, names: list[str], message: str) -> None:
