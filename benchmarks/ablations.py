@@ -108,9 +108,10 @@ def main() -> None:
     print(f"{'changed':<20}{'seed':>5}{'1 view':>8}{'2 views':>9}{'6 views':>9}{'cross entropy':>15}{'seconds':>9}")
     for name in args.variants:
         for seed in args.seeds:
-            one, two, six, cross_entropy, seconds = measured(name, seed, settings, inputs)
+            one_view, two_views, six_views, cross_entropy, seconds = measured(name, seed, settings, inputs)
             print(
-                f"{name:<20}{seed:>5}{one:>8.2%}{two:>9.2%}{six:>9.2%}{cross_entropy:>15.4f}{seconds:>9.0f}", flush=True
+                f"{name:<20}{seed:>5}{one_view:>8.2%}{two_views:>9.2%}{six_views:>9.2%}{cross_entropy:>15.4f}{seconds:>9.0f}",
+                flush=True,
             )
 
 

@@ -32,4 +32,4 @@ def versions(base: str) -> list[int]:
 
 def front(base: str) -> int:
     """Return the version that TensorFlow Serving serves, the highest that is complete; 0 where there is none."""
-    return next((one for one in versions(base) if files.exists(f"{base}/{one}/{SAVED_MODEL_FILE}")), 0)
+    return next((version for version in versions(base) if files.exists(f"{base}/{version}/{SAVED_MODEL_FILE}")), 0)

@@ -113,8 +113,8 @@ def _galleries(run: Run, answers: Predictions, names: Sequence[str]) -> dict[str
     uris = thumbnails.of_sources(examples, f.TEST, sources) if examples else {}
 
     def cards(rows: Iterable[int]) -> list[dict[str, Any]]:
-        shown = [_card(answers, row, names, uris) for row in rows]
-        return [card for card in shown if card is not None]
+        candidates = [_card(answers, row, names, uris) for row in rows]
+        return [card for card in candidates if card is not None]
 
     cells: dict[str, list[int]] = {}
     gallery: list[dict[str, Any]] = []

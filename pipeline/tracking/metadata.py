@@ -166,13 +166,13 @@ def stages(store: mlmd.MetadataStore, run_id: str) -> dict[str, Stage]:
 
     A run that is not known has none.
     """
-    known = executions(store, [run_id])
+    run_executions = executions(store, [run_id])
     outputs: dict[int, dict[str, list[Artifact]]] = {}
-    for event in events_of_executions(store, [execution.id for execution in known]):
+    for event in events_of_executions(store, [execution.id for execution in run_executions]):
         if event.is_output:
             outputs.setdefault(event.execution_id, {}).setdefault(event.key, []).append(event.artifact)
     by_name: dict[str, Stage] = {}
-    for execution in sorted(known, key=lambda e: e.id):
+    for execution in sorted(run_executions, key=lambda e: e.id):
         if node := node_of(store, execution.id):
             by_name[node[1]] = Stage(node[1], execution, outputs.get(execution.id, {}))
     return by_name

@@ -214,11 +214,11 @@ def _base_run(config: Config, first: str) -> str:
     Raises:
       UserError: there is none, or a stage before `first` is missing in it.
     """
-    latest, made = next(metadata.own_runs(config), (None, {}))
+    latest, stages_of_latest = next(metadata.own_runs(config), (None, {}))
     if latest is None:
         where = f"no previous run of '{config.name}' in {config.run_dir} to resume from"
         raise UserError(f"--from {first}: {where}; run the full pipeline first")
-    completed = {name for name, stage in made.items() if stage.state in ("complete", "cached")}
+    completed = {name for name, stage in stages_of_latest.items() if stage.state in ("complete", "cached")}
     stages = stages_of(config)
     missing = [stage for stage in stages[: stages.index(first)] if stage not in completed]
     if missing:
