@@ -22,6 +22,8 @@ _PATH = re.compile(r"(/[^\s;:'\"]+)['\";:]*\s*(?:permission denied|read-only fil
 _SQL = re.compile(r"Error when executing query:\s*(.*?)\s*query:.*", re.DOTALL)  # as ml-metadata tells it
 # TensorFlow's, of an error in a graph: the reason is on the line above the first node, below pages of the graph.
 _IN_GRAPH = re.compile(r"^[ \t]*(?:\(0\) [A-Z_]+:\s*)?(?:\{\{.*?\}\} )?(.+)\n\s*\[\[\{\{node ", re.MULTILINE)
+# Keras', of an error in a layer: the reason is in bold below the name of the layer.
+_IN_LAYER = re.compile(r"Exception encountered when calling [^\n]+\n\s*(?:\x1b\[1m)?(?:\{\{.*?\}\} )?([^\n\x1b]+)")
 _ROOM = 4 << 20  # bytes; a file system with less is full
 
 
@@ -52,10 +54,12 @@ def damaged_database(config: Config) -> str:
 
 def reason(error: BaseException) -> str:
     """Return the line of an error's text that says what is wrong, without traceback, graph or SQL."""
-    if in_graph := _IN_GRAPH.search(str(error)):
-        return in_graph[1].strip()
+    for known in (_IN_GRAPH, _IN_LAYER):
+        if match := known.search(str(error)):
+            return match[1].strip()
     lines = str(error).strip().splitlines() or [""]
-    return plain(lines[-1] if lines[0].startswith("Traceback") else lines[0])  # Beam's messages are whole tracebacks
+    # A message of Beam's, or of AutoGraph's, is a whole traceback.
+    return plain(lines[-1].strip() if lines[0].startswith(("Traceback", "in user code:")) else lines[0])
 
 
 def plain(text: str) -> str:

@@ -119,3 +119,24 @@ def test_a_damaged_database_is_one_line(command: list[str], config: Config, caps
     line = next(line for line in message.splitlines() if "is damaged" in line)
     assert "metadata.sqlite is damaged; put a copy of it back, or move it and" in line
     assert "query" not in line
+
+
+def test_an_error_in_a_layer_or_a_traced_function_is_told_by_its_reason() -> None:
+    import keras
+    import tensorflow as tf
+
+    @tf.function
+    def step(images: tf.Tensor) -> tf.Tensor:
+        return tf.matmul(images, tf.zeros([3, 2]))
+
+    with pytest.raises(ValueError, match=r"^in user code:\n") as traced:
+        step(tf.zeros([1, 4]))
+    assert faults.reason(traced.value).startswith("ValueError: Dimensions must be equal, but are 4 and 3 for")
+
+    class Layer(keras.layers.Layer):
+        def call(self, inputs: tf.Tensor) -> tf.Tensor:
+            return tf.matmul(inputs, tf.zeros([3, 2]))
+
+    with pytest.raises(Exception, match=r"^Exception encountered when calling Layer\.call") as called:
+        Layer()(tf.zeros([1, 4]))
+    assert faults.reason(called.value).startswith("Matrix size-incompatible: In[0]: [1,4], In[1]: [3,2]")
