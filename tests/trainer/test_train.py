@@ -16,7 +16,7 @@ from components.contracts import training as records
 from components.contracts.counts import COUNTS_FILE
 from components.errors import UserError
 from components.trainer import samples, train
-from tests.datasets import DIGITS
+from tests.datasets import DIGITS, write_digits
 from tests.trainer.conftest import DIGITS_PRESET, Data, Trained
 
 pytestmark = pytest.mark.slow
@@ -100,9 +100,9 @@ def test_a_loss_that_is_no_number_stops_at_once(digits: Data, tmp_path: Path) ->
 
 
 def test_an_empty_split_is_refused(digits: Data, tmp_path: Path) -> None:
-    arguments = digits.fn_args(tmp_path)
-    arguments.eval_files = [str(tmp_path / "none" / "*")]
-    with pytest.raises(UserError, match="1400 images to train on and 0 to validate with"):
+    examples = write_digits(tmp_path / "examples", {f.TRAIN: 40, f.VALIDATION: 0})
+    arguments = digits._replace(examples=examples).fn_args(tmp_path)
+    with pytest.raises(UserError, match="40 images to train on and 0 to validate with"):
         train.run_fn(arguments)
 
 
