@@ -48,7 +48,6 @@ def artifact(run_dir: Path, stage: str, key: str, run_id: str | None = None) -> 
     """What a stage of a run put out, of the latest run if none is named."""
     store = store_of(run_dir)
     found = run_id or metadata.runs(store)[0].id
-    assert found is not None
     return metadata.stages(store, found)[stage].outputs[key][-1]
 
 
