@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import warnings
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,12 +20,32 @@ settings.load_profile("unhurried")
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave the long versions out unless they are asked for (`make chaos`), and begin with the longest files."""
     # `make test` gives whole files to its workers: none should get one of the longest at the end.
-    items.sort(key=lambda item: "end_to_end" not in item.path.parts)
+    items.sort(key=lambda item: "end_to_end" not in item.path.parts and _shared_fixture(item.path) is None)
     if "chaos" in config.option.markexpr:
         return
     if left_out := [item for item in items if item.get_closest_marker("chaos")]:
         items[:] = [item for item in items if not item.get_closest_marker("chaos")]
         config.hook.pytest_deselected(items=left_out)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give whole files to the workers of `make test`, and all files that share a slow fixture to the same worker."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class BySharedFixture(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return _shared_fixture(config.rootpath / file) or file
+
+    return BySharedFixture(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+@functools.cache
+def _shared_fixture(file: Path) -> str | None:
+    """The fixture of the whole session that takes a minute to make and that the tests in the file ask for."""
+    text = file.read_text(encoding="utf-8")
+    return next((name for name in ("history: History", "trained: Trained") if name in text), None)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

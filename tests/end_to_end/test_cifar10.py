@@ -6,6 +6,7 @@ import io
 import os
 import pickle
 import tarfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,7 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.runs import executed, run
+from components.contracts import features as f
+from components.contracts.run_result import Result
+from tests.runs import artifact, executed, run
 
 pytestmark = [
     pytest.mark.slow,
@@ -21,6 +24,7 @@ pytestmark = [
     pytest.mark.skipif("CIFAR10_JPEG" not in os.environ, reason="CIFAR10_JPEG does not name cifar10-jpeg.tar.gz"),
 ]
 
+COUNTS = {"train": 44_440, "validation": 5_560, "test": 10_000, "rejected": 0}
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 # One short epoch of a small network: what is tested is the chain, not the model.
 SETTINGS = ("transform.size=32", "trainer.epochs=1", "trainer.width=8", "trainer.batch_size=256")
@@ -32,7 +36,7 @@ SETTINGS += (
 )
 
 
-def pictures() -> Iterator[tuple[str, str, str, bytes]]:
+def images() -> Iterator[tuple[str, str, str, bytes]]:
     """(split, class, file name, JPEG) of every image."""
     with tarfile.open(os.environ["CIFAR10_JPEG"]) as archive:
         for member in archive:
@@ -42,21 +46,17 @@ def pictures() -> Iterator[tuple[str, str, str, bytes]]:
 
 
 def folder(work: Path) -> Path:
-    for split, name, leaf, jpeg in pictures():
+    for split, name, leaf, jpeg in images():
         path = work / "cifar10" / split / name / leaf
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(jpeg)
     return work / "cifar10"
 
 
-def tar(work: Path) -> Path:
-    return Path(os.environ["CIFAR10_JPEG"])
-
-
 def decoded() -> dict[str, list[tuple[int, np.ndarray]]]:
     """Label and uint8 [3072], the red plane first, of every image of a split, in a mixed order."""
     rows: dict[str, list[tuple[int, np.ndarray]]] = {"train": [], "test": []}
-    for split, name, _, jpeg in pictures():
+    for split, name, _, jpeg in images():
         rgb = np.asarray(Image.open(io.BytesIO(jpeg)).convert("RGB"))
         rows[split].append((CLASSES.index(name), rgb.transpose(2, 0, 1).reshape(-1)))
     for split_rows in rows.values():
@@ -103,9 +103,45 @@ def binary_archive(work: Path) -> Path:
     return write_archive(work / "cifar-10-binary.tar.gz", "cifar-10-batches-bin", files)
 
 
-@pytest.mark.parametrize("make", [folder, tar, python_archive, binary_archive], ids=lambda make: make.__name__)
-def test_all_of_cifar10_ends_in_a_pushed_model(make: Callable[[Path], Path], tmp_path: Path) -> None:
-    result = run(tmp_path / "runs", make(tmp_path), *SETTINGS)
+def examples(run_dir: Path) -> Counter[tuple[str, ...]]:
+    """(split, class, hash of the pixels) of every example."""
+    import tensorflow as tf
+
+    root = Path(artifact(run_dir, "ExampleGen", "examples").uri)
+    found: Counter[tuple[str, ...]] = Counter()
+    for split in f.SPLITS:
+        files = sorted(map(str, (root / f"Split-{split}").iterdir()))
+        for raw in tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator():
+            feature = tf.train.Example.FromString(raw).features.feature
+            name, pixels = (feature[key].bytes_list.value[0].decode() for key in (f.CLASS_NAME, f.PIXELS_SHA256))
+            found[split, name, pixels] += 1
+    return found
+
+
+@pytest.fixture(scope="module")
+def run_of_the_tar(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
+    runs = tmp_path_factory.mktemp("tar") / "runs"
+    return runs, run(runs, os.environ["CIFAR10_JPEG"], *SETTINGS)
+
+
+def test_the_tar_ends_in_a_pushed_model(run_of_the_tar: tuple[Path, Result]) -> None:
+    _, result = run_of_the_tar
     assert result.exit_code == 0, result.why
-    assert result.counts == {"train": 44_440, "validation": 5_560, "test": 10_000, "rejected": 0}
+    assert result.counts == COUNTS
     assert "Trainer" in executed(result)
+
+
+@pytest.mark.parametrize(
+    ("make", "last"),
+    [(folder, "ExampleGen"), (python_archive, "ExampleGen"), (binary_archive, None)],
+    ids=lambda value: getattr(value, "__name__", value),
+)
+def test_other_forms_give_the_same_examples(
+    make: Callable[[Path], Path], last: str | None, tmp_path: Path, run_of_the_tar: tuple[Path, Result]
+) -> None:
+    """No later stage sees the source; of those stored as PNG, not as JPEG, one goes through the whole chain."""
+    result = run(tmp_path / "runs", make(tmp_path), *SETTINGS, last=last)
+    assert result.exit_code == 0, result.why
+    assert result.counts == COUNTS
+    assert ("Trainer" in executed(result)) == (last is None)
+    assert examples(tmp_path / "runs") == examples(run_of_the_tar[0])
