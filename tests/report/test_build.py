@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from tensorflow_metadata.proto.v0 import statistics_pb2
@@ -39,9 +41,31 @@ def page_of(run: Run, folder: Path) -> Page:
     return Page(path)
 
 
-def test_every_figure_is_the_artifacts(tmp_path: Path) -> None:
-    run = factories.evaluated(tmp_path, NAMES, baseline=True)
-    figures = page_of(run, tmp_path).figures
+class Built(NamedTuple):
+    folder: Path  # of the artifacts
+    run: Run
+    page: Page
+
+
+def built(folder: Path, **options: bool) -> Built:
+    run = factories.evaluated(folder, NAMES, **options)
+    return Built(folder, run, page_of(run, folder))
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    return built(tmp_path_factory.mktemp("first"))
+
+
+@pytest.fixture(scope="module")
+def second(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """Beside a baseline."""
+    return built(tmp_path_factory.mktemp("second"), baseline=True)
+
+
+def test_every_figure_is_the_artifacts(second: Built) -> None:
+    folder, run, page = second
+    figures = page.figures
     measured = run.evaluation
     assert measured is not None
     assert measured.baseline is not None
@@ -64,26 +88,26 @@ def test_every_figure_is_the_artifacts(tmp_path: Path) -> None:
     change = (measured.accuracy.value - measured.baseline["accuracy"]) * measured.pictures
     assert figures["gained"][0] - figures["lost"][0] == pytest.approx(change)
 
-    counts = json.loads((tmp_path / "examples" / COUNTS_FILE).read_text())
+    counts = json.loads((folder / "examples" / COUNTS_FILE).read_text())
     assert figures["class"] == [counts["splits"][split][name] for name in NAMES for split in f.SPLITS]
     assert figures["rejected"] == [counts["rejected"]]
     for split in f.SPLITS:
-        file = tmp_path / "statistics" / f"Split-{split}" / "FeatureStats.pb"
+        file = folder / "statistics" / f"Split-{split}" / "FeatureStats.pb"
         for feature in statistics_pb2.DatasetFeatureStatisticsList.FromString(file.read_bytes()).datasets[0].features:
             name, numbers = feature.path.step[0], feature.num_stats
             for key in ("mean", "std_dev", "min", "median", "max"):
                 assert figures[f"{name}.{split}.{key}"] == [getattr(numbers, key)]
-    history = json.loads((tmp_path / "model_run" / "history.json").read_text())
+    history = json.loads((folder / "model_run" / "history.json").read_text())
     for key in history[0]:
         assert figures[f"epoch.{key}"] == [epoch[key] for epoch in history]
     assert figures["parameters"] == [12345]
     assert figures["stage.seconds"] == [stage["seconds"] for stage in run.result.stages.values()]
 
 
-def test_an_ensemble_is_told_from_one_long_training(tmp_path: Path) -> None:
+def test_an_ensemble_is_told_from_one_long_training(first: Built, tmp_path: Path) -> None:
     run = factories.evaluated(tmp_path, NAMES)
     said = "2 networks, trained one after the other"
-    assert said not in page_of(run, tmp_path).source
+    assert said not in first.page.source
     file = tmp_path / "model_run" / "history.json"
     epochs = json.loads(file.read_text())
     file.write_text(json.dumps([{"network": number, **epoch} for number in (1, 2) for epoch in epochs]))
@@ -105,9 +129,8 @@ def test_the_epochs_of_an_ensemble_are_seen_where_each_network_has_one(tmp_path:
     assert len(marks) >= 2 * 4, "two points in each of the four charts"
 
 
-def test_the_matrix_has_the_counts_of_the_artifact_and_their_pictures(tmp_path: Path) -> None:
-    run = factories.evaluated(tmp_path, NAMES)
-    page = page_of(run, tmp_path)
+def test_the_matrix_has_the_counts_of_the_artifact_and_their_images(first: Built) -> None:
+    _, run, page = first
     assert run.evaluation is not None
     matrix = run.evaluation.confusion_matrix
     buttons = {of["data-cell"]: int(str(of["data-count"])) for of in page.tags("button") if "data-cell" in of}
@@ -120,8 +143,8 @@ def test_the_matrix_has_the_counts_of_the_artifact_and_their_pictures(tmp_path: 
         assert all(stored["pictures"][one]["name"] == NAMES[label] for one in pictures)
 
 
-def test_nothing_is_asked_of_the_network(tmp_path: Path) -> None:
-    page = page_of(factories.evaluated(tmp_path, NAMES), tmp_path)
+def test_nothing_is_asked_of_the_network(second: Built) -> None:
+    page = second.page
     for tag, of in page.elements:
         for key in ("src", "href", "action", "data", "poster", "srcset"):
             value = of.get(key) or ""
@@ -133,21 +156,20 @@ def test_nothing_is_asked_of_the_network(tmp_path: Path) -> None:
     assert str(policy).startswith("default-src 'none'")
 
 
-def test_the_same_run_gives_the_same_bytes(tmp_path: Path) -> None:
-    run = factories.evaluated(tmp_path, NAMES, baseline=True)
-    assert page_of(run, tmp_path).source == page_of(run, tmp_path).source
+def test_the_same_run_gives_the_same_bytes(second: Built, tmp_path: Path) -> None:
+    assert page_of(second.run, tmp_path).source == second.page.source
 
 
-def test_a_first_run_has_no_baseline_to_show(tmp_path: Path) -> None:
-    page = page_of(factories.evaluated(tmp_path, NAMES), tmp_path)
+def test_a_first_run_has_no_baseline_to_show(first: Built) -> None:
+    page = first.page
     assert "No earlier model to compare with." in page.text
     assert "Compared with the baseline" not in page.text
     assert "served as version 7" in page.text
 
 
-def test_the_trials_of_a_tuner_are_shown_the_best_marked(tmp_path: Path) -> None:
-    run = factories.evaluated(tmp_path, NAMES)
-    assert "Trials" not in page_of(run, tmp_path).text
+def test_the_trials_of_a_tuner_are_shown_the_best_marked(first: Built, tmp_path: Path) -> None:
+    assert "Trials" not in first.page.text
+    run = copy.deepcopy(first.run)
     run.result.trials = [
         {"score": 0.9, "learning_rate": 0.0831, "width": 48},
         {"score": 0.85, "learning_rate": 0.4, "width": 16},
@@ -159,8 +181,8 @@ def test_the_trials_of_a_tuner_are_shown_the_best_marked(tmp_path: Path) -> None
     assert re.findall(r'best</span> <data value="([^"]+)"', page.source) == ["0.9"]
 
 
-def test_a_run_that_ended_after_the_evaluator_has_its_figures_but_no_pictures(tmp_path: Path) -> None:
-    run = factories.evaluated(tmp_path, NAMES)
+def test_a_run_that_ended_after_the_evaluator_has_its_figures_but_no_images(first: Built, tmp_path: Path) -> None:
+    run = copy.deepcopy(first.run)
     del run.artifacts["predictions"]
     page = page_of(run, tmp_path)
     assert run.evaluation is not None
@@ -183,7 +205,7 @@ def test_data_stopped_at_the_gate(tmp_path: Path) -> None:
     assert page.text.count("<b>copy</b>.png") == 3  # above, among the findings, and beside its image
 
 
-def test_a_finding_has_the_picture_that_it_is_about(tmp_path: Path) -> None:
+def test_a_finding_has_the_image_that_it_is_about(tmp_path: Path) -> None:
     run = factories.stopped_at_the_gate(tmp_path, NAMES)
     leak, copies, anomaly = findings.view(run)
     (group,) = leak["groups"]
@@ -197,7 +219,7 @@ def test_a_finding_has_the_picture_that_it_is_about(tmp_path: Path) -> None:
     assert all(source in page.text for source in sources)
 
 
-def test_the_search_for_training_pictures_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_search_for_training_images_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = factories.stopped_at_the_gate(tmp_path, NAMES)
     monkeypatch.setattr(findings, "SEARCHED", 10)
     leak, copies, _ = findings.view(run)
@@ -206,24 +228,22 @@ def test_the_search_for_training_pictures_has_an_end(tmp_path: Path, monkeypatch
     assert "not looked up" in page_of(run, tmp_path).text
 
 
-def test_drift_is_shown_against_the_data_before(tmp_path: Path) -> None:
-    page = page_of(factories.evaluated(tmp_path, NAMES, baseline=True), tmp_path)
+def test_drift_is_shown_against_the_data_before(first: Built, second: Built) -> None:
+    page = second.page
     for when, folder in (
         ("now", f"statistics/Split-{f.TRAIN}/FeatureStats.pb"),
         ("before", f"previous/{TRAIN_STATISTICS_FILE}"),
     ):
-        statistics = statistics_pb2.DatasetFeatureStatisticsList.FromString((tmp_path / folder).read_bytes())
+        statistics = statistics_pb2.DatasetFeatureStatisticsList.FromString((second.folder / folder).read_bytes())
         for feature in statistics.datasets[0].features:
             name, numbers = feature.path.step[0], feature.num_stats
             assert page.figures[f"{name}.{when}.mean"] == [numbers.mean]
             assert page.figures[f"{name}.{when}.max"] == [numbers.max]
-    first = page_of(factories.evaluated(tmp_path / "first", NAMES), tmp_path)
-    assert "Drift: not computed (no earlier data to compare with)" in first.text
+    assert "Drift: not computed (no earlier data to compare with)" in first.page.text
 
 
-def test_slices_begin_with_what_hurts_most(tmp_path: Path) -> None:
-    run = factories.evaluated(tmp_path, NAMES)
-    figures = page_of(run, tmp_path).figures
+def test_slices_begin_with_what_hurts_most(first: Built) -> None:
+    run, figures = first.run, first.page.figures
     assert run.evaluation is not None
     overall = run.evaluation.accuracy.value
     pictures, accuracy = figures["slice.pictures"], figures["slice.accuracy"]
