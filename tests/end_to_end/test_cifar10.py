@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 import pickle
@@ -15,7 +16,6 @@ import pytest
 from PIL import Image
 
 from components.contracts import features as f
-from components.contracts.run_result import Result
 from tests.runs import artifact, executed, run
 
 pytestmark = [
@@ -53,6 +53,11 @@ def folder(work: Path) -> Path:
     return work / "cifar10"
 
 
+def tar(work: Path) -> Path:
+    return Path(os.environ["CIFAR10_JPEG"])
+
+
+@functools.cache
 def decoded() -> dict[str, list[tuple[int, np.ndarray]]]:
     """Label and uint8 [3072], the red plane first, of every image of a split, in a mixed order."""
     rows: dict[str, list[tuple[int, np.ndarray]]] = {"train": [], "test": []}
@@ -118,30 +123,19 @@ def examples(run_dir: Path) -> Counter[tuple[str, ...]]:
     return found
 
 
-@pytest.fixture(scope="module")
-def run_of_the_tar(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
-    runs = tmp_path_factory.mktemp("tar") / "runs"
-    return runs, run(runs, os.environ["CIFAR10_JPEG"], *SETTINGS)
-
-
-def test_the_tar_ends_in_a_pushed_model(run_of_the_tar: tuple[Path, Result]) -> None:
-    _, result = run_of_the_tar
+@pytest.mark.parametrize(
+    ("make", "other"),
+    [(tar, folder), (binary_archive, python_archive)],
+    ids=lambda value: value.__name__,
+)
+def test_all_of_cifar10_ends_in_a_pushed_model_and_its_other_form_gives_the_same_examples(
+    make: Callable[[Path], Path], other: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    """Files of JPEG, and pixels as they are; no stage but ExampleGen sees in which form they came."""
+    result = run(tmp_path / "runs", make(tmp_path), *SETTINGS)
     assert result.exit_code == 0, result.why
     assert result.counts == COUNTS
     assert "Trainer" in executed(result)
-
-
-@pytest.mark.parametrize(
-    ("make", "last"),
-    [(folder, "ExampleGen"), (python_archive, "ExampleGen"), (binary_archive, None)],
-    ids=lambda value: getattr(value, "__name__", value),
-)
-def test_other_forms_give_the_same_examples(
-    make: Callable[[Path], Path], last: str | None, tmp_path: Path, run_of_the_tar: tuple[Path, Result]
-) -> None:
-    """No later stage sees the source; of those stored as PNG, not as JPEG, one goes through the whole chain."""
-    result = run(tmp_path / "runs", make(tmp_path), *SETTINGS, last=last)
-    assert result.exit_code == 0, result.why
-    assert result.counts == COUNTS
-    assert ("Trainer" in executed(result)) == (last is None)
-    assert examples(tmp_path / "runs") == examples(run_of_the_tar[0])
+    read = run(tmp_path / "other", other(tmp_path), *SETTINGS, last="ExampleGen")
+    assert (read.exit_code, read.counts) == (0, COUNTS), read.why
+    assert examples(tmp_path / "other") == examples(tmp_path / "runs")

@@ -9,15 +9,14 @@ import numpy as np
 import pytest
 
 from tests.datasets import write_folder
-from tests.runs import run, store_of
+from tests.runs import LENIENT, run, store_of
 
 pytestmark = pytest.mark.slow
 
 
 def test_two_runs_in_two_directories_make_the_same_model(tmp_path: Path) -> None:
     pictures = write_folder(tmp_path / "pictures", train=20, test=10, given_splits=False)
-    lenient = ("evaluator.min_accuracy=0", "evaluator.min_class_recall=0")
-    results = [run(tmp_path / name, pictures, *lenient) for name in ("one", "two")]
+    results = [run(tmp_path / name, pictures, *LENIENT) for name in ("one", "two")]
     assert results[0].metrics == results[1].metrics
     examples, weights = [], []
     for name in ("one", "two"):

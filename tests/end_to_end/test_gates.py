@@ -10,7 +10,7 @@ import pytest
 from components.contracts.run_result import ExitCode
 from pipeline.cli import main
 from tests.datasets import NAMES, write_folder
-from tests.runs import executed, run, screen_of
+from tests.runs import LENIENT, copied, executed, run, screen_of
 
 pytestmark = pytest.mark.slow
 
@@ -20,7 +20,18 @@ def pictures(tmp_path: Path) -> Path:
     return write_folder(tmp_path / "pictures", train=20, test=10)
 
 
-def test_a_refused_model_is_not_pushed_and_the_screen_says_why(tmp_path: Path, pictures: Path) -> None:
+@pytest.fixture(scope="module")
+def transformed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `pictures`, and with `runs`, in which the stages up to Transform have run."""
+    folder = tmp_path_factory.mktemp("transformed")
+    write_folder(folder / "pictures", train=20, test=10)
+    assert run(folder / "runs", folder / "pictures", last="Transform").exit_code == 0
+    return folder
+
+
+def test_a_refused_model_is_not_pushed_and_the_screen_says_why(transformed: Path, tmp_path: Path) -> None:
+    pictures = transformed / "pictures"
+    copied(transformed / "runs", tmp_path / "runs")
     result, screen = screen_of(tmp_path / "runs", pictures, "evaluator.min_accuracy=1", "trainer.epochs=1")
     assert result.exit_code == ExitCode.REFUSED
     assert result.blessed is False
@@ -35,18 +46,14 @@ def test_a_refused_model_is_not_pushed_and_the_screen_says_why(tmp_path: Path, p
     assert (again.exit_code, again.why) == (ExitCode.REFUSED, result.why)
 
 
-def test_two_runs_the_second_against_the_first_as_baseline(tmp_path: Path, pictures: Path) -> None:
+def test_two_runs_the_second_against_the_first_as_baseline(transformed: Path, tmp_path: Path) -> None:
     """A better model takes over; a worse one is refused by name of the metric, and what is served stays."""
+    pictures = transformed / "pictures"
+    copied(transformed / "runs", tmp_path / "runs")
     good = ("evaluator.min_accuracy=0.3", "evaluator.min_class_recall=0")
     first = run(tmp_path / "runs", pictures, *good, "trainer.epochs=8")
     assert first.exit_code == 0, first.why
-    worse = run(
-        tmp_path / "runs",
-        pictures,
-        "evaluator.min_accuracy=0",
-        "evaluator.min_class_recall=0",
-        "trainer.learning_rate=1e-9",
-    )
+    worse = run(tmp_path / "runs", pictures, *LENIENT, "trainer.learning_rate=1e-9")
     assert worse.exit_code == ExitCode.REFUSED
     assert any("baseline" in line for line in worse.why), worse.why
     second = run(tmp_path / "runs", pictures, *good, "trainer.epochs=8", "seed=5", "evaluator.max_drop=1")
@@ -96,16 +103,14 @@ def test_data_that_cannot_be_trusted_stops_the_run_at_the_gate(
 
 def test_a_gate_set_to_warn_lets_the_run_go_on_and_says_so(tmp_path: Path, pictures: Path) -> None:
     leak(pictures)
-    result, screen = screen_of(
-        tmp_path / "runs", pictures, "gate.leaks=warn", "evaluator.min_accuracy=0", "evaluator.min_class_recall=0"
-    )
+    result, screen = screen_of(tmp_path / "runs", pictures, "gate.leaks=warn", *LENIENT)
     assert result.exit_code == 0, result.why
     assert any("test/zero/copy.png" in line for line in result.warnings)
     assert "warning   " in screen
 
 
-def test_a_tpu_where_there_is_none_is_a_mistake_in_one_line(tmp_path: Path, pictures: Path) -> None:
-    result, screen = screen_of(tmp_path / "runs", pictures, "trainer.strategy=tpu")
+def test_a_tpu_where_there_is_none_is_a_mistake_in_one_line(transformed: Path) -> None:
+    result, screen = screen_of(transformed / "runs", transformed / "pictures", "trainer.strategy=tpu")
     assert result.exit_code == ExitCode.USAGE_ERROR
     assert len(result.why) == 1
     assert "tpu" in result.why[0].lower()

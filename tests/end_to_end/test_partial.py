@@ -9,9 +9,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
+from components.contracts.run_result import Result
 from components.errors import UserError
 from components.pusher import manifest
 from pipeline import ROOT
@@ -24,27 +26,41 @@ from tests.runs import LENIENT, QUICK, executed, run, screen_of
 pytestmark = pytest.mark.slow
 
 
-def test_from_and_to_run_a_part_of_the_chain(tmp_path: Path) -> None:
-    pictures = write_folder(tmp_path / "pictures", train=20, test=10)
-    head = run(tmp_path / "runs", pictures, *LENIENT, last="Transform")
+class InParts(NamedTuple):
+    """A run in two parts."""
+
+    pictures: Path
+    runs: Path
+    head: Result
+    tail: Result
+
+
+@pytest.fixture(scope="module")
+def in_parts(tmp_path_factory: pytest.TempPathFactory) -> InParts:
+    root = tmp_path_factory.mktemp("parts")
+    pictures, runs = write_folder(root / "pictures", train=20, test=10), root / "runs"
+    head = run(runs, pictures, *LENIENT, last="Transform")
     assert head.exit_code == 0
-    assert executed(head) == ["ExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator", "DataGate", "Transform"]
     with pytest.raises(UserError, match=r"the latest run of 'pictures', .*, ended before Trainer; use --from Trainer,"):
-        run(tmp_path / "runs", pictures, *LENIENT, first="Evaluator")
-    tail = run(tmp_path / "runs", pictures, *LENIENT, first="Trainer")
+        run(runs, pictures, *LENIENT, first="Evaluator")
+    return InParts(pictures, runs, head, run(runs, pictures, *LENIENT, first="Trainer"))
+
+
+def test_from_and_to_run_a_part_of_the_chain(in_parts: InParts) -> None:
+    head, tail = in_parts.head, in_parts.tail
+    assert executed(head) == ["ExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator", "DataGate", "Transform"]
     assert executed(tail) == ["Trainer", "Evaluator", "ServingCheck", "Pusher"]
     assert tail.pushed is not None
     assert tail.counts == head.counts
 
 
 def test_a_pushed_version_that_was_removed_or_damaged_is_pushed_again(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    in_parts: InParts, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pictures = write_folder(tmp_path / "pictures", train=20, test=10)
-    first = run(tmp_path / "runs", pictures, *LENIENT)
-    assert first.pushed is not None
-    shutil.rmtree(first.pushed["path"])
-    again = run(tmp_path / "runs", pictures, *LENIENT)
+    pictures, runs = in_parts.pictures, in_parts.runs
+    assert in_parts.tail.pushed is not None
+    shutil.rmtree(in_parts.tail.pushed["path"])
+    again = run(runs, pictures, *LENIENT)
     assert executed(again) == ["Pusher"]
     assert again.pushed is not None
     assert (Path(again.pushed["path"]) / "saved_model.pb").exists()
@@ -53,13 +69,13 @@ def test_a_pushed_version_that_was_removed_or_damaged_is_pushed_again(
     model = ["--model", again.pushed["path"]]
     assert main(["predict", *model, str(next(pictures.rglob("*.png")))]) == 1
     assert "variables/variables.index is not the file that was pushed" in capsys.readouterr().err
-    mended = run(tmp_path / "runs", pictures, *LENIENT)
+    mended = run(runs, pictures, *LENIENT)
     assert executed(mended) == ["Pusher"]
     assert [line for line in mended.warnings if f"version {again.pushed['version']}" in line and "variables" in line]
     assert mended.pushed is not None
     assert int(mended.pushed["version"]) == int(again.pushed["version"]) + 1
     assert manifest.damage(mended.pushed["path"]) == ""
-    assert run(tmp_path / "runs", pictures, *LENIENT).pushed == mended.pushed
+    assert run(runs, pictures, *LENIENT).pushed == mended.pushed
 
 
 def test_ctrl_c_and_kill_leave_a_run_directory_that_goes_on(tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ from components.contracts.run_result import Result
 from pipeline import STAGES
 from pipeline.cli import main
 from tests.datasets import DIGITS, NAMES, write_digits, write_folder
-from tests.runs import run
+from tests.example_gen import datasets
+from tests.runs import artifact, run
 
 pytestmark = pytest.mark.slow
 
@@ -57,7 +58,7 @@ def tfrecords(work: Path) -> Path:
     return work / "records"
 
 
-@pytest.mark.parametrize("make", [folder, plain_folder, tar, tar_gz, zipped, tfrecords], ids=lambda make: make.__name__)
+@pytest.mark.parametrize("make", [folder, plain_folder, tar_gz, tfrecords], ids=lambda make: make.__name__)
 def test_a_source_ends_in_a_pushed_model(make: Callable[[Path], Path], tmp_path: Path) -> None:
     source = make(tmp_path)
     classes = DIGITS if make is tfrecords else NAMES
@@ -70,6 +71,21 @@ def test_a_source_ends_in_a_pushed_model(make: Callable[[Path], Path], tmp_path:
     counts = json.loads(next((tmp_path / "runs").rglob(COUNTS_FILE)).read_text())
     assert counts["class_names"] == sorted(classes)
     assert all(result.counts and result.counts[split] > 0 for split in features.SPLITS)
+
+
+def test_archives_give_the_examples_of_their_folder(tmp_path: Path) -> None:
+    """So that all later stages do the same: they see no more of the source."""
+    examples = {}
+    for make in (folder, tar, zipped):
+        work = tmp_path / make.__name__
+        work.mkdir()
+        result = run(work / "runs", make(work), last="ExampleGen")
+        assert result.exit_code == 0, result.why
+        outcome = datasets.read(Path(artifact(work / "runs", "ExampleGen", "examples").uri))
+        assert outcome.counts["class_names"] == sorted(NAMES)
+        examples[make] = {split: datasets.without_source(rows) for split, rows in outcome.splits.items()}
+    assert all(examples[folder].values())
+    assert examples[tar] == examples[zipped] == examples[folder]
 
 
 def assert_complete(result: Result) -> None:
