@@ -41,7 +41,7 @@ def test_nothing_is_requested_but_the_page_itself(page: Any, report: Path) -> No
     assert [url for url in asked if url != report.as_uri() and not url.startswith("data:")] == []
 
 
-def test_every_picture_is_shown(page: Any) -> None:
+def test_every_image_is_shown(page: Any) -> None:
     for button in cells(page):
         press(page, button)
     broken = page.execute_script("return [...document.images].filter((i) => !i.complete || !i.naturalWidth).length")
@@ -49,7 +49,7 @@ def test_every_picture_is_shown(page: Any) -> None:
     assert page.execute_script("return document.images.length") > 20
 
 
-def test_a_click_on_a_cell_shows_its_pictures(page: Any) -> None:
+def test_a_click_on_a_cell_shows_its_images(page: Any) -> None:
     button = next(one for one in cells(page) if "miss" in str(one.get_attribute("class")))
     press(page, button)
     label, predicted = map(int, str(button.get_attribute("data-cell")).split("-"))
@@ -79,7 +79,7 @@ def test_the_matrix_works_by_keyboard_alone(page: Any, key: str) -> None:
     assert not page.execute_script("return !!document.activeElement.closest('#matrix')")
 
 
-def test_pairs_that_are_mixed_up_show_their_pictures_too(page: Any) -> None:
+def test_pairs_that_are_mixed_up_show_their_images_too(page: Any) -> None:
     press(page, page.find_element(By.CSS_SELECTOR, "button.plain[data-cell]"))
     assert page.find_elements(By.CSS_SELECTOR, "#cell img")
 

@@ -95,7 +95,7 @@ def test_hostile_names_stay_on_one_line_in_words_and_whole_in_json(tmp_path: Pat
     assert kept == set(names)
 
 
-def test_a_picture_without_hash_is_left_to_the_anomalies(tmp_path: Path) -> None:
+def test_an_image_without_hash_is_left_to_the_anomalies(tmp_path: Path) -> None:
     train = digits(0, 5)
     without = [edited(record, pixels_sha256=None) for record in train]
     partly = [*without, train[4]]

@@ -154,7 +154,7 @@ def test_drift_is_measured_against_the_data_accepted_before(sound: Stages, tmp_p
     sound.gate(max_rejected=0.5, previous=previous)
 
 
-def test_a_split_without_pictures(tmp_path: Path) -> None:
+def test_a_split_without_images(tmp_path: Path) -> None:
     empty = Stages(tmp_path, write(tmp_path / "examples", splits(120, 60, 0)))
     with pytest.raises(GateRefused) as refused:
         empty.gate()

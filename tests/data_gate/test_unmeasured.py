@@ -20,5 +20,5 @@ def test_a_class_that_a_split_lacks_is_a_warning() -> None:
     assert [action for action, _ in found({"cat": 1}, {"dog": 1})] == ["warn", "warn"]
 
 
-def test_a_split_without_any_picture_is_told_once() -> None:
+def test_a_split_without_any_image_is_told_once() -> None:
     assert [action for action, _ in found({}, FULL)] == ["stop"]

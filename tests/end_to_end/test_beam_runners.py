@@ -74,7 +74,7 @@ def test_two_hosts_make_the_same(here: Path, pictures: Path, tmp_path: Path) -> 
         assert MADE[kind](tmp_path / "runs") == MADE[kind](here), kind
 
 
-def test_dask_reads_the_pictures_and_the_other_stages_go_on_here(here: Path, pictures: Path, tmp_path: Path) -> None:
+def test_dask_reads_the_images_and_the_other_stages_go_on_here(here: Path, pictures: Path, tmp_path: Path) -> None:
     """Beam's DaskRunner has no side outputs and loses branches: of this chain it can run ExampleGen alone."""
     (tmp_path / "runs").mkdir()
     with clusters.dask(tmp_path, workers=2) as args:

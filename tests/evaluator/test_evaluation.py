@@ -83,7 +83,7 @@ def test_the_results_are_what_the_model_answers(first: tuple[str, bool], model: 
     assert json.loads(json.dumps(read.to_dict(), allow_nan=False))["classes"][3]["name"] == "3"
 
 
-def test_slices_by_brightness_and_size_hold_every_picture_once(first: tuple[str, bool], model: str) -> None:
+def test_slices_by_brightness_and_size_hold_every_image_once(first: tuple[str, bool], model: str) -> None:
     import tensorflow as tf
 
     from components.evaluator.slices import brightness_bin

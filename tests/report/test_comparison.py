@@ -74,7 +74,7 @@ def answers(history: History, result: Result) -> dict[str, bool]:
 
 
 @pytest.mark.slow
-def test_mcnemar_on_the_pictures_that_both_saw(history: History, capsys: pytest.CaptureFixture[str]) -> None:
+def test_mcnemar_on_the_images_that_both_saw(history: History, capsys: pytest.CaptureFixture[str]) -> None:
     first, second = history.first, history.second
     assert main(["compare", first.run_id, second.run_id, "--json", "--run-dir", str(history.folder)]) == 0
     found = json.loads(capsys.readouterr().out)

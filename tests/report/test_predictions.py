@@ -50,5 +50,5 @@ def test_changes_are_tested_by_mcnemar() -> None:
     assert same == predictions.Changes(gained=[], lost=[], p=1.0)
 
 
-def test_changes_need_the_same_pictures() -> None:
+def test_changes_need_the_same_images() -> None:
     assert predictions.changes(answers([0, 1], [0, 1], [0.5, 0.5]), answers([0], [0], [0.5])) is None

@@ -19,14 +19,14 @@ def decoded(uri: str | None) -> Image.Image:
     return Image.open(io.BytesIO(base64.b64decode(uri.split(",", 1)[1])))
 
 
-def test_a_small_picture_is_shown_as_it_is() -> None:
+def test_a_small_image_is_shown_as_it_is() -> None:
     encoded = png(np.zeros((8, 8, 3), np.uint8))
     uri = thumbnails.data_uri(encoded)
     assert uri == f"data:image/png;base64,{base64.b64encode(encoded).decode()}"
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP"])
-def test_a_large_picture_is_made_small(kind: str) -> None:
+def test_a_large_image_is_made_small(kind: str) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (600, 900, 3), dtype=np.uint8)
     out = io.BytesIO()
     Image.fromarray(pixels).save(out, kind)
@@ -35,12 +35,12 @@ def test_a_large_picture_is_made_small(kind: str) -> None:
     assert len(str(uri)) < 12_000
 
 
-def test_a_broken_picture_is_left_out() -> None:
+def test_a_broken_image_is_left_out() -> None:
     assert thumbnails.data_uri(b"\x89PNG" + b"\0" * 5000) is None
     assert thumbnails.data_uri(b"GIF89a") is None
 
 
-def test_samples_of_classes_and_pictures_by_source(tmp_path: Path) -> None:
+def test_samples_of_classes_and_images_by_source(tmp_path: Path) -> None:
     examples = str(write_digits(tmp_path, {"train": 120, "test": 40}))
     found = thumbnails.of_classes(examples, "train", [*DIGITS, "none"], each=3, limit=100)
     assert {name: len(uris) for name, uris in found.items()} == {**dict.fromkeys(DIGITS, 3), "none": 0}

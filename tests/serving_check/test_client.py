@@ -111,7 +111,7 @@ def test_the_split_is_empty(model: str, tmp_path: Path) -> None:
     assert client.check(request(model, empty, tmp_path)).problems == ["the split has no image to send to the model"]
 
 
-def test_a_picture_that_the_model_cannot_read(model: str, tmp_path: Path) -> None:
+def test_an_image_that_the_model_cannot_read(model: str, tmp_path: Path) -> None:
     import tensorflow as tf
 
     folder = tmp_path / "examples" / f"Split-{f.TEST}"
@@ -129,7 +129,7 @@ def test_a_picture_that_the_model_cannot_read(model: str, tmp_path: Path) -> Non
     assert problem.startswith("serve_images fails on a batch of 1 images: ")
 
 
-def test_pictures_of_any_size_kind_and_mode(model: str, tmp_path: Path) -> None:
+def test_images_of_any_size_kind_and_mode(model: str, tmp_path: Path) -> None:
     """The stand-in has inputs of 32 x 32 pixels only, and resizes encoded images in its own way."""
     import tensorflow as tf
     from PIL import Image

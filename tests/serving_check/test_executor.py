@@ -126,7 +126,7 @@ def test_the_component_has_what_the_pipeline_connects() -> None:
     moved=st.integers(1, 50),
     ties=st.integers(0, 50),
 )
-def test_ties_explain_as_many_moved_pictures_and_no_more(
+def test_ties_explain_as_many_moved_images_and_no_more(
     cells: dict[tuple[str, str], int], moved: int, ties: int
 ) -> None:
     from components.serving_check import client, executor

@@ -79,7 +79,7 @@ def test_a_channel_that_is_constant_on_train_stays_finite(tmp_path: Path) -> Non
     np.testing.assert_allclose(apply(graph, [png(white)]), 255)
 
 
-def test_pictures_of_many_sizes_are_analysed_and_served_together(tmp_path: Path) -> None:
+def test_images_of_many_sizes_are_analysed_and_served_together(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     pictures = [rng.integers(0, 256, (*rng.integers(1, 90, 2), 3), np.uint8) for _ in range(60)]
     for split in f.SPLITS:
@@ -102,7 +102,7 @@ def test_output_is_declared_for_training(digits_graph: str) -> None:
     ("RGB", "PNG"), ("RGBA", "PNG"), ("L", "PNG"), ("LA", "PNG"), ("P", "PNG"), ("1", "PNG"), ("I;16", "PNG"),
     ("P", "GIF"), ("RGB", "BMP"),
 ])  # fmt: skip
-def test_every_kind_of_picture_becomes_three_channels(digits_graph: str, mode: str, form: str) -> None:
+def test_every_kind_of_image_becomes_three_channels(digits_graph: str, mode: str, form: str) -> None:
     grey = Image.fromarray(np.arange(48 * 40, dtype=np.uint8).reshape(40, 48))
     picture = grey if mode == "I;16" else grey.convert("RGB")
     pixels = decode(encode(picture.convert(mode), form), 32)
@@ -149,6 +149,6 @@ def test_images_are_decoded_on_the_host_whatever_else_answers(digits_graph: str)
     assert {node.device for function in by_image for node in function.node_def} == {"/device:CPU:0"}
 
 
-def test_what_is_no_picture_is_refused() -> None:
+def test_what_is_no_image_is_refused() -> None:
     with pytest.raises(tf.errors.InvalidArgumentError):
         decode(b"no image", 8)
