@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 register = keras.saving.register_keras_serializable("image_classification")
@@ -81,3 +82,26 @@ class MeanOfViews(Views):
         unmoved, *moved = tf.split(inputs, self.views // 2)
         mean = (unmoved + tf.add_n(moved) / 2) / 2 if moved else unmoved
         return tf.add_n(tf.split(mean, 2)) / 2
+
+
+@register
+class Dirac(keras.initializers.Initializer):
+    """Dirac initialisation of kernels [H, W, in, out]: the first min(in, out) outputs equal the first inputs.
+
+    The other outputs are uniform, as `he_uniform` but narrower. A deep network then begins as a shallow one that sees
+    its image. Source: Zagoruyko and Komodakis, 'DiracNets', 2017; as used by cifar10-airbench (Jordan, 2024).
+    """
+
+    def __init__(self, seed: int | None = None) -> None:
+        self.random = keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform", seed)
+
+    def __call__(self, shape: tuple[int, ...], dtype: Any = "float32") -> tf.Tensor:
+        height, width, inputs, outputs = shape
+        straight = range(min(inputs, outputs))
+        identity = np.zeros(shape, np.float32)
+        identity[height // 2, width // 2, straight, straight] = 1
+        random_filters = np.arange(outputs) >= len(straight)
+        return self.random(shape, dtype) * tf.cast(random_filters, dtype) + tf.cast(identity, dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"seed": self.random.seed}

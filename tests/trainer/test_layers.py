@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.trainer.layers import BatchNormalization, MeanOfViews, Views
+from components.trainer.layers import BatchNormalization, Dirac, MeanOfViews, Views
 
 
 def normal(*shape: int) -> np.ndarray:
@@ -65,3 +65,14 @@ def test_the_mean_over_views(views: int) -> None:
     expected = sum(both) / 2 if views == 2 else sum(both) / 4 + sum(moved) / 8
     model = keras.Sequential([keras.Input((4, 5, 2)), Views(views), MeanOfViews(views)])
     np.testing.assert_allclose(model(images), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("inputs", "outputs"), [(3, 5), (5, 3), (4, 4)])
+def test_dirac_hands_on_its_inputs(inputs: int, outputs: int) -> None:
+    layer = keras.layers.Conv2D(outputs, 3, padding="same", use_bias=False, kernel_initializer=Dirac(seed=1))
+    images = normal(2, 6, 6, inputs)
+    same = min(inputs, outputs)
+    np.testing.assert_allclose(layer(images)[..., :same], images[..., :same], rtol=1e-5)
+    others = np.abs(layer.kernel[..., same:])
+    assert np.all(others <= 1 / np.sqrt(9 * inputs))
+    assert others.size == 0 or np.std(layer.kernel[..., same:]) > 0.5 / np.sqrt(27 * inputs)

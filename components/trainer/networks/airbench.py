@@ -1,7 +1,7 @@
 """A convolutional network for small images that trains fast: the design of cifar10-airbench.
 
 Source: Jordan, '94% on CIFAR-10 in 3.29 seconds on a single GPU', 2024, https://arxiv.org/abs/2404.00498. A whitening
-stem, Muon with rates of its own for each kind of variable and logits that are scaled down belong
+stem, Dirac initialisation, Muon with rates of its own for each kind of variable and logits that are scaled down belong
 together: none of it is a setting.
 """
 
@@ -13,10 +13,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 from keras import layers
-from keras.initializers import GlorotUniform, RandomNormal, VarianceScaling
+from keras.initializers import GlorotUniform, RandomNormal
 
 from components.trainer.config import Settings
-from components.trainer.layers import BatchNormalization
+from components.trainer.layers import BatchNormalization, Dirac
 from components.trainer.model import LOGITS
 from components.trainer.optimizer import Muon
 
@@ -65,8 +65,7 @@ def build(settings: Settings, classes: int) -> keras.Sequential:
     channels = settings.width
     while channels == settings.width or model.output_shape[1] > 3:
         for index in range(settings.depth):
-            uniform = VarianceScaling(1 / 3, "fan_in", "uniform", seed())  # narrower than he_uniform, as in airbench
-            model.add(layers.Conv2D(channels, 3, padding="same", use_bias=False, kernel_initializer=uniform))
+            model.add(layers.Conv2D(channels, 3, padding="same", use_bias=False, kernel_initializer=Dirac(seed())))
             if index == 0:
                 model.add(layers.MaxPooling2D())
             model.add(BatchNormalization(momentum=0.6, epsilon=1e-5, scale=False))
