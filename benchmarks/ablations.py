@@ -82,7 +82,7 @@ PARTS: dict[str, tuple[str, Callable[..., Any]]] = {
     "not orthogonal": ("optimizer.orthogonalised", _normalised),
     "momentum 0.9": ("networks.airbench.optimizer", _steadier),
     "coin": ("input.Augmenter", _tossed),
-    "no Dirac": ("networks.airbench.Dirac", lambda: "he_normal"),
+    "no Dirac": ("networks.airbench.Dirac", lambda _: "he_normal"),
     "mean pooling": ("networks.airbench.layers.GlobalMaxPooling2D", lambda: _layer("GlobalAveragePooling2D")),
     "GELU": ("networks.airbench.layers.ReLU", lambda: _layer("Activation", "gelu")),
 }
