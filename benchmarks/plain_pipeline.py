@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
-import tensorflow_model_analysis as tfma
 import tensorflow_transform as tft
+from tensorflow_model_analysis.proto import config_pb2
 from tfx import components as tfx
 from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.dsl.components.common.resolver import Resolver
@@ -71,20 +71,26 @@ def create_pipeline(records: Path, work: Path, size: int, training: dict[str, An
         model=Channel(type=standard_artifacts.Model),
         model_blessing=Channel(type=standard_artifacts.ModelBlessing),
     ).with_id("Baseline")
-    accuracy = tfma.MetricConfig(
+    accuracy = config_pb2.MetricConfig(
         class_name="SparseCategoricalAccuracy",
-        threshold=tfma.MetricThreshold(value_threshold=tfma.GenericValueThreshold(lower_bound={"value": 0.1})),
+        threshold=config_pb2.MetricThreshold(
+            value_threshold=config_pb2.GenericValueThreshold(lower_bound={"value": 0.1})
+        ),
     )
     evaluator = tfx.Evaluator(
         examples=example_gen.outputs["examples"],
         model=trainer.outputs["model"],
         baseline_model=baseline.outputs["model"],
-        eval_config=tfma.EvalConfig(
+        eval_config=config_pb2.EvalConfig(
             model_specs=[
-                tfma.ModelSpec(signature_name="serving_default", label_key="label", prediction_key="probabilities")
+                config_pb2.ModelSpec(
+                    signature_name="serving_default", label_key="label", prediction_key="probabilities"
+                )
             ],
-            slicing_specs=[tfma.SlicingSpec(), tfma.SlicingSpec(feature_keys=["label"])],
-            metrics_specs=[tfma.MetricsSpec(metrics=[tfma.MetricConfig(class_name="ExampleCount"), accuracy])],
+            slicing_specs=[config_pb2.SlicingSpec(), config_pb2.SlicingSpec(feature_keys=["label"])],
+            metrics_specs=[
+                config_pb2.MetricsSpec(metrics=[config_pb2.MetricConfig(class_name="ExampleCount"), accuracy])
+            ],
         ),
     )
     pusher = tfx.Pusher(

@@ -99,9 +99,10 @@ def split_codes(index: Index, targets: Mapping[Group, Target | Rejection]) -> np
     for i, group in enumerate(index.groups):
         target, rows = targets[group], index.codes == i
         if isinstance(target, Target):
-            given_code = None if target.split is None else f.SPLITS.index(target.split)
-            by_hash = target.split in (None, f.TRAIN)
-            codes[rows] = splits.assign(index.hashes[rows], target.cuts) if by_hash else given_code
+            if target.split is None or target.split == f.TRAIN:
+                codes[rows] = splits.assign(index.hashes[rows], target.cuts)
+            else:
+                codes[rows] = f.SPLITS.index(target.split)
     return codes
 
 

@@ -111,7 +111,8 @@ def calibration(name: str, confidence: Sequence[float], accuracy: Sequence[float
 def _chart(name: str) -> Iterator[tuple[Any, list[Markup]]]:
     """Yield axes to draw on, and a list that holds the SVG afterwards."""
     out: list[Markup] = []
-    with matplotlib.rc_context({**_SETTINGS, "svg.hashsalt": name}):
+    settings: Any = {**_SETTINGS, "svg.hashsalt": name}  # matplotlib's type lists every key
+    with matplotlib.rc_context(settings):
         figure = Figure(figsize=(5.3, 3.0), layout="constrained")
         yield figure.add_subplot(), out
         buffer = io.StringIO()
