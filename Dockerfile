@@ -1,13 +1,18 @@
 # The image of every stage on Vertex AI and of every worker of Dataflow: `make image`.
 # The Trainer's on GPUs or a TPU: `make image ACCELERATOR=gpu` (or tpu). `cloudbuild.yaml` builds the same without Docker.
 ARG ACCELERATOR=cpu
-ARG PYTHON=3.10.19
+# TFX 1.21, or 1.16, of which all images are when the Trainer has a TPU: tensorflow-tpu ends before TFX 1.21.
+ARG LANE=1.21
 
 # ------------------------------------------------------------------------------ packages, every file checked by its hash
 # With a compiler, not the slim image: pyfarmhash, of TensorFlow Data Validation, is published as source alone.
-FROM python:${PYTHON}-bookworm AS packages-cpu
+FROM python:3.13.11-trixie AS python-1.21
+FROM python:3.10.19-bookworm AS python-1.16
+# hadolint ignore=DL3006
+FROM python-${LANE} AS packages-cpu
 ENV UV_NO_CACHE=1 UV_LINK_MODE=copy
-RUN python -m pip install --no-cache-dir uv==0.13.9 && uv venv /opt/venv
+RUN python -m pip install --no-cache-dir uv==0.13.9 && uv venv /opt/venv && \
+    ln -s "$(basename /opt/venv/lib/python3.*)" /opt/venv/lib/python
 WORKDIR /build
 COPY requirements/image.txt requirements/gpu.txt requirements/tpu.txt ./
 RUN uv pip sync --python /opt/venv/bin/python --require-hashes --compile-bytecode image.txt
@@ -17,17 +22,25 @@ RUN uv pip install --python /opt/venv/bin/python --require-hashes --no-deps --re
 
 # TensorFlow for TPUs over the one that is there. Google publishes libtpu beside PyPI: its version is pinned, its hash not.
 FROM packages-cpu AS packages-tpu
-RUN uv pip install --python /opt/venv/bin/python --require-hashes --no-deps --requirement tpu.txt && \
+ARG LANE
+RUN if [ "$LANE" != 1.16 ]; then echo "the image for a TPU needs LANE=1.16" >&2; exit 1; fi && \
+    uv pip install --python /opt/venv/bin/python --require-hashes --no-deps --requirement tpu.txt && \
     uv pip install --python /opt/venv/bin/python --no-deps \
       --find-links https://storage.googleapis.com/libtpu-tf-releases/index.html libtpu==2.16.0rc0
 
 # hadolint ignore=DL3006
 FROM packages-${ACCELERATOR} AS packages
 
-FROM apache/beam_python3.10_sdk:2.74.0 AS beam
+FROM apache/beam_python3.13_sdk:2.77.0 AS beam-1.21
+FROM apache/beam_python3.10_sdk:2.74.0 AS beam-1.16
+# hadolint ignore=DL3006
+FROM beam-${LANE} AS beam
 
 # ------------------------------------------------------------------------------ what is left of it, and this project
-FROM python:${PYTHON}-slim-bookworm
+FROM python:3.13.11-slim-trixie AS slim-1.21
+FROM python:3.10.19-slim-bookworm AS slim-1.16
+# hadolint ignore=DL3006
+FROM slim-${LANE}
 COPY --from=packages /opt/venv /opt/venv
 COPY --from=beam /opt/apache/beam /opt/apache/beam
 COPY pipeline /pipeline/pipeline
@@ -35,7 +48,7 @@ COPY components /pipeline/components
 COPY schema /pipeline/schema
 COPY setup.py /pipeline/
 
-ARG NVIDIA=/opt/venv/lib/python3.10/site-packages/nvidia
+ARG NVIDIA=/opt/venv/lib/python/site-packages/nvidia
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONPATH=/pipeline \
     PYTHONUNBUFFERED=1 \

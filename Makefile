@@ -1,9 +1,10 @@
 # From images to a pushed model: `make run`. All set-up happens by itself, once. `make help` lists the targets.
-PYTHON := .venv/bin/python
+VENV_PYTHON := .venv/bin/python
 READY := .venv/.locked
 ARGS ?=
 ACCELERATOR ?= cpu
 BUILDER ?= docker
+IMAGE_LANE = $(or $(LANE),$(if $(filter tpu,$(ACCELERATOR)),1.16,1.21))
 IMAGE ?= image-classification$(if $(filter-out cpu,$(ACCELERATOR)),-$(ACCELERATOR))
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
@@ -16,34 +17,39 @@ help: ## this list
 $(READY): requirements/portable.txt setup.py tools/bootstrap.py
 	@python3 tools/bootstrap.py
 
+# What is asked for by LANE or PYTHON is compared with what .venv has.
+ifneq ($(LANE)$(PYTHON),)
+.PHONY: $(READY)
+endif
+
 setup: $(READY) ## make .venv from the lock (every target does it when needed)
 
 run: $(READY) ## the whole pipeline on the embedded digits; ARGS="--data PATH" for your own images
-	@$(PYTHON) -m pipeline run $(ARGS)
+	@$(VENV_PYTHON) -m pipeline run $(ARGS)
 
 predict: $(READY) ## classify images with the latest pushed model: make predict ARGS="a.png b.jpg"
-	@$(PYTHON) -m pipeline predict $(ARGS)
+	@$(VENV_PYTHON) -m pipeline predict $(ARGS)
 
 report: $(READY) ## the page of the latest run, in the browser
-	@$(PYTHON) -m pipeline report --open $(ARGS)
+	@$(VENV_PYTHON) -m pipeline report --open $(ARGS)
 
 test: $(READY) ## every test that needs no download
-	@$(PYTHON) -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(VENV_PYTHON) -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-fast: $(READY) ## the unit tests, under two minutes
-	@$(PYTHON) -m pytest -m "not slow" -n auto --maxprocesses 4 $(ARGS)
+	@$(VENV_PYTHON) -m pytest -m "not slow" -n auto --maxprocesses 4 $(ARGS)
 
 chaos: $(READY) ## the long fault tests: at least 100 kills, every cut of every archive
-	@$(PYTHON) -m pytest -m chaos --timeout 14400 $(ARGS)
+	@$(VENV_PYTHON) -m pytest -m chaos --timeout 14400 $(ARGS)
 
 lint: $(READY) ## ruff: lint and check the format, without changes
-	@$(PYTHON) -m ruff check . && $(PYTHON) -m ruff format --check .
+	@$(VENV_PYTHON) -m ruff check . && $(VENV_PYTHON) -m ruff format --check .
 
 format: $(READY) ## ruff: format and fix what it can
-	@$(PYTHON) -m ruff check --fix . && $(PYTHON) -m ruff format .
+	@$(VENV_PYTHON) -m ruff check --fix . && $(VENV_PYTHON) -m ruff format .
 
 types: $(READY) ## mypy
-	@$(PYTHON) -m mypy
+	@$(VENV_PYTHON) -m mypy
 
 UV_TOOL = $$(python3 tools/bootstrap.py --tools-only) tool run --quiet
 
@@ -51,12 +57,12 @@ imports: ## import-linter: who may import whom
 	@PYTHONPATH=. $(UV_TOOL) --from import-linter==2.17 lint-imports --no-cache --no-logo
 
 bench: $(READY) ## seconds, CPU seconds and memory a stage, beside the plain TFX pipeline (needs CIFAR10_JPEG)
-	@$(PYTHON) -m benchmarks.pipeline $(ARGS)
+	@$(VENV_PYTHON) -m benchmarks.pipeline $(ARGS)
 
 docs: $(READY) ## regenerate docs/README.md, docs/cli.md, docs/config.md and the packages in ARCHITECTURE.md
-	@$(PYTHON) tools/docs.py
+	@$(VENV_PYTHON) tools/docs.py
 
-COMPILE = $$(python3 tools/bootstrap.py --tools-only) pip compile --python-version 3.10 --generate-hashes \
+COMPILE = $$(python3 tools/bootstrap.py --tools-only) pip compile --universal --python-version 3.10 --generate-hashes \
   --no-emit-index-url --no-emit-find-links --quiet --upgrade --custom-compile-command "make lock"
 
 lock: ## regenerate requirements/*.txt from setup.py: portable for work, image for the container, gpu and tpu on top
@@ -81,9 +87,9 @@ audit: ## known vulnerabilities of what the locks pin; requirements/audit.txt ha
 	    --disable-pip $$accepted --requirement requirements/$$lock.txt || failed=1; \
 	done; exit $$failed
 
-image: ## the image for Vertex AI and Dataflow; ACCELERATOR=gpu or tpu for the Trainer's, IMAGE=NAME, BUILDER=podman or buildah
+image: ## the image for Vertex AI and Dataflow; ACCELERATOR=gpu or tpu for the Trainer's, LANE, IMAGE=NAME, BUILDER=podman or buildah
 	@command -v $(BUILDER) >/dev/null || { echo "make image needs $(BUILDER); without it see cloudbuild.yaml" >&2; exit 1; }
-	$(BUILDER) build --build-arg ACCELERATOR=$(ACCELERATOR) --tag $(IMAGE) .
+	$(BUILDER) build --build-arg ACCELERATOR=$(ACCELERATOR) --build-arg LANE=$(IMAGE_LANE) --tag $(IMAGE) .
 
 clean: ## remove .venv, the tool folder and caches; output/ is kept
 	@rm -rf .venv .tools .mypy_cache .pytest_cache .ruff_cache build *.egg-info

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import platform
 import re
 import shutil
 import subprocess
@@ -13,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 from pipeline import ROOT
 from pipeline.platforms.vertex.names import IMAGE_ROOT
@@ -103,29 +106,47 @@ def test_make_help_explains_every_target() -> None:
 @pytest.mark.parametrize("name", ["portable", "image", "gpu", "tpu"])
 def test_the_lock_pins_every_package_by_hash(name: str) -> None:
     lock = (ROOT / "requirements" / f"{name}.txt").read_text()
-    pins = re.findall(
-        r"^[a-z0-9][a-z0-9._-]*(?:\[[^\]]*\])?==\S+ \\\n    --hash=sha256:", lock, re.MULTILINE | re.IGNORECASE
-    )
+    pins = re.findall(r"^[a-z0-9][^\n ]*==[^\n]+ \\\n    --hash=sha256:", lock, re.MULTILINE | re.IGNORECASE)
     named = re.findall(r"^[a-z0-9][^\n ]*==", lock, re.MULTILINE | re.IGNORECASE)
-    assert len(pins) == len(named) > {"gpu": 10, "tpu": 0}.get(name, 100)
+    assert len(pins) == len(named) > {"gpu": 20, "tpu": 0}.get(name, 100)
 
 
-def pins(name: str) -> dict[str, str]:
-    text = (ROOT / "requirements" / name).read_text()
-    return dict(re.findall(r"^([a-z0-9._-]+)(?:\[[^\]]*\])?==([^ \n]+)", text, re.MULTILINE | re.IGNORECASE))
+PYTHONS = {"1.21": "3.13", "1.16": "3.10"}  # of the images
 
 
-def test_the_image_has_the_versions_that_the_tests_run_with() -> None:
-    tested, shipped = pins("portable.txt"), pins("image.txt")
+def pins(name: str, python: str = f"{sys.version_info[0]}.{sys.version_info[1]}") -> dict[str, str]:
+    """Return the versions that a lock pins for a Python on Linux."""
+    lines = (ROOT / "requirements" / name).read_text().splitlines()
+    pinned = [Requirement(line.rstrip("\\")) for line in lines if line[:1].isalnum()]
+    environment = {"python_version": python, "python_full_version": f"{python}.9"}
+    return {
+        pin.name: str(pin.specifier).removeprefix("==")
+        for pin in pinned
+        if pin.marker is None or pin.marker.evaluate(environment)
+    }
+
+
+@pytest.mark.parametrize("lane", PYTHONS)
+def test_the_image_has_the_versions_that_the_tests_run_with(lane: str) -> None:
+    tested, shipped = (pins(name, PYTHONS[lane]) for name in ("portable.txt", "image.txt"))
     assert shipped.items() <= tested.items()
+    assert shipped["tfx"] == f"{lane}.0"
     assert not {"pytest", "mypy", "selenium"} & shipped.keys()
-    assert pins("tpu.in") == {"tensorflow-tpu": shipped["tensorflow"]}
-    assert f"apache/beam_python3.10_sdk:{shipped['apache-beam']} " in (ROOT / "Dockerfile").read_text()
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    assert re.search(rf"^FROM python:{PYTHONS[lane]}\.\d+-slim-\w+ AS slim-{lane}$", dockerfile, re.MULTILINE)
+    assert f"FROM apache/beam_python{PYTHONS[lane]}_sdk:{shipped['apache-beam']} AS beam-{lane}\n" in dockerfile
+
+
+def test_the_image_for_a_tpu_has_the_tensorflow_of_its_lane() -> None:
+    assert pins("tpu.in") == {"tensorflow-tpu": pins("image.txt", PYTHONS["1.16"])["tensorflow"]}
 
 
 def test_the_image_for_gpus_has_what_tensorflow_asks_for() -> None:
-    wanted = [line.partition(";")[0].replace(" ", "") for line in requires("tensorflow") or [] if "and-cuda" in line]
-    assert [f"{name}=={version}" for name, version in pins("gpu.in").items()] == wanted
+    wanted = [Requirement(line) for line in requires("tensorflow") or []]
+    wanted = [package for package in wanted if "and-cuda" in str(package.marker)]
+    pinned = pins("gpu.txt")
+    assert {package.name for package in wanted} == pinned.keys() > set()
+    assert all(package.specifier.contains(pinned[package.name]) for package in wanted)
 
 
 def test_the_image_holds_what_the_stages_need_and_no_more() -> None:
@@ -143,3 +164,60 @@ def test_the_image_holds_what_the_stages_need_and_no_more() -> None:
 def test_every_accepted_vulnerability_has_its_reason() -> None:
     lines = (ROOT / "requirements" / "audit.txt").read_text().splitlines()
     assert all(re.fullmatch(r"#.*|[A-Z]+-[A-Z0-9-]+ \S.{20,}", line) for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("system", "machine", "libc", "asked", "before", "expected"),
+    [
+        ("Linux", "x86_64", ("glibc", "2.39"), {}, (), "('1.21', '')"),
+        ("Linux", "x86_64", ("glibc", "2.36"), {}, (), "('1.16', '')"),
+        ("Darwin", "arm64", ("", ""), {}, (), "('1.21', '')"),
+        ("Linux", "x86_64", ("glibc", "2.41"), {"LANE": "1.16"}, (), "('1.16', '')"),
+        ("Linux", "x86_64", ("glibc", "2.41"), {"PYTHON": "3.12"}, (), "('1.21', '3.12')"),
+        ("Linux", "x86_64", ("glibc", "2.41"), {"PYTHON": "3.10"}, (), "('1.16', '3.10')"),
+        # Without a word .venv keeps its lane when the lock changes.
+        ("Linux", "x86_64", ("glibc", "2.41"), {}, ("1.16", "3.10"), "('1.16', '3.10')"),
+        ("Linux", "x86_64", ("glibc", "2.41"), {"LANE": "1.21"}, ("1.16", ""), "('1.21', '')"),
+        # A .venv that came from another machine.
+        ("Linux", "x86_64", ("glibc", "2.36"), {}, ("1.21", ""), "('1.16', '')"),
+        ("Linux", "x86_64", ("glibc", "2.36"), {"LANE": "1.21"}, (), "need glibc 2.39 or newer, and here is 2.36"),
+        ("Linux", "x86_64", ("glibc", "2.36"), {"PYTHON": "3.13"}, (), "TFX 1.21 cannot run on this machine"),
+        ("Darwin", "arm64", ("", ""), {"LANE": "1.16"}, (), "it has no packages for macOS"),
+        ("Darwin", "x86_64", ("", ""), {}, (), "no packages for Darwin on x86_64; it runs on"),
+        ("Linux", "aarch64", ("glibc", "2.41"), {}, (), "no packages for Linux on aarch64; it runs on"),
+        ("Linux", "x86_64", ("", ""), {}, (), "they need glibc, and it has another C library"),
+        ("Windows", "AMD64", ("", ""), {}, (), "no packages for Windows on AMD64"),
+        ("Linux", "x86_64", ("glibc", "2.41"), {"LANE": "1.2"}, (), "LANE=1.2 is none of 1.21, 1.16"),
+        ("Linux", "x86_64", ("glibc", "2.41"), {"PYTHON": "3.9"}, (), "PYTHON=3.9 is neither a version from 3.10 to"),
+        (
+            "Linux",
+            "x86_64",
+            ("glibc", "2.41"),
+            {"PYTHON": "3.13", "LANE": "1.16"},
+            (),
+            "PYTHON=3.13 cannot run TFX 1.16, which LANE asks for",
+        ),
+    ],
+)
+def test_the_set_up_chooses_the_lane_by_the_machine(
+    system: str,
+    machine: str,
+    libc: tuple[str, str],
+    asked: dict[str, str],
+    before: tuple[str, ...],
+    expected: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(platform, "system", lambda: system)
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    monkeypatch.setattr(platform, "libc_ver", lambda: libc)
+    for name in ("LANE", "PYTHON"):
+        monkeypatch.setenv(name, asked.get(name, ""))
+    monkeypatch.syspath_prepend(str(ROOT / "tools"))
+    bootstrap = importlib.import_module("bootstrap")
+    try:
+        result = str(bootstrap.choose(before))
+    except SystemExit as stopped:
+        result = str(stopped)
+        assert result.startswith("setup: ")
+    assert expected in result

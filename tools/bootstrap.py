@@ -4,13 +4,16 @@
 usage: python3 tools/bootstrap.py [--tools-only]
 
 1. uv: the one on PATH, else installed into .tools/uv by pip.
-2. Python 3.10: on PATH, in pyenv, else fetched by uv into .tools/python.
-3. .venv: installed from requirements/portable.txt (every file checked against its hash), byte-compiled.
+2. The lane, which is a version of TFX: 1.21 where its packages can be loaded, else 1.16. LANE=1.16 asks for the older.
+3. Python: 3.13 (else 3.12 or 3.11) for TFX 1.21, 3.10 for TFX 1.16; on PATH, in pyenv, else fetched by uv into
+   .tools/python. PYTHON=3.12, or the path of a program, asks for another one.
+4. .venv: installed from requirements/portable.txt (every file checked against its hash), byte-compiled.
 """
 
 import glob
 import hashlib
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -21,7 +24,8 @@ TOOLS = ROOT / ".tools"
 VENV = ROOT / ".venv"
 LOCK = ROOT / "requirements" / "portable.txt"
 STAMP = VENV / ".locked"
-PYTHON = "3.10"
+PYTHONS = {"1.21": ("3.13", "3.12", "3.11"), "1.16": ("3.10",)}  # of each lane, the preferred one first
+GLIBC = (2, 39)  # that the packages of TFX 1.21 need
 
 
 def stop(line):
@@ -56,25 +60,83 @@ def find_uv():
     return str(own)
 
 
-def find_python(uv):
-    candidates = [shutil.which("python" + PYTHON)]
-    pyenv = os.environ.get("PYENV_ROOT", os.path.expanduser("~/.pyenv"))
-    candidates += sorted(glob.glob(os.path.join(pyenv, "versions", PYTHON + "*", "bin", "python")), reverse=True)
-    candidates += sorted(glob.glob(str(TOOLS / "python" / "*" / "bin" / ("python" + PYTHON))))
-    check = (  # with its headers, which Debian packs apart: pyfarmhash is compiled
+def lanes_here():
+    """Return the lanes that this machine can run, the newest first, and why not the others."""
+    system, machine = platform.system(), platform.machine()
+    if (system, machine) == ("Darwin", "arm64"):
+        return ["1.21"], "it has no packages for macOS"
+    if (system, machine) != ("Linux", "x86_64"):
+        stop(f"TFX has no packages for {system} on {machine}; it runs on x86-64 Linux and on macOS with Apple silicon")
+    libc, version = platform.libc_ver()
+    if libc != "glibc":
+        stop("TFX has no packages for this Linux: they need glibc, and it has another C library")
+    if tuple(map(int, version.split(".")[:2])) < GLIBC:
+        return ["1.16"], f"its packages need glibc {GLIBC[0]}.{GLIBC[1]} or newer, and here is {version}"
+    return ["1.21", "1.16"], ""
+
+
+def choose(before):
+    """Return the lane and the Python, a version or a path, that are asked for; else those of .venv, else the newest.
+
+    Args:
+      before: the lane and the Python of .venv; empty if there is none.
+    """
+    lane, python = os.environ.get("LANE", ""), os.environ.get("PYTHON", "")
+    here, reason = lanes_here()
+    if lane and lane not in PYTHONS:
+        stop(f"LANE={lane} is none of {', '.join(PYTHONS)}")
+    if python:
+        version = python if python in PYTHONS["1.21"] + PYTHONS["1.16"] else version_of(python)
+        of_python = [name for name, pythons in PYTHONS.items() if version in pythons]
+        if not of_python:
+            stop(f"PYTHON={python} is neither a version from 3.10 to 3.13 nor such a Python with its headers")
+        if lane and [lane] != of_python:
+            stop(f"PYTHON={python} cannot run TFX {lane}, which LANE asks for; leave one of them out")
+        lane = of_python[0]
+    if not lane and before and before[0] in here:
+        return tuple(before)
+    if lane and lane not in here:
+        stop(f"TFX {lane} cannot run on this machine: {reason}")
+    return lane or here[0], python
+
+
+def version_of(python):
+    """Return the version of a Python, as 3.13, if it has its headers, which Debian packs apart; else ''.
+
+    pyfarmhash is compiled. A pyenv shim exists for versions that are not active, and fails.
+    """
+    check = (
         "import os, ssl, sqlite3, sys, sysconfig; header = os.path.join(sysconfig.get_path('include'), 'Python.h');"
-        "sys.exit(sys.version_info[:2] != (3, 10) or not os.path.exists(header))"
+        "print('%d.%d' % sys.version_info[:2] if os.path.exists(header) else '')"
     )
-    for python in candidates:
-        if python and runs(python, "-c", check):  # a pyenv shim exists for versions that are not active, and fails
-            return python
-    print(f"setup: fetching Python {PYTHON} into .tools", flush=True)
-    if runs(uv, "python", "install", "--install-dir", str(TOOLS / "python"), PYTHON):
-        for python in sorted(glob.glob(str(TOOLS / "python" / "*" / "bin" / ("python" + PYTHON)))):
+    try:
+        done = subprocess.run([python, "-c", check], stderr=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    except OSError:
+        return ""
+    return done.stdout.strip()
+
+
+def find_python(uv, lane, wanted):
+    """Return the path of the Python `wanted`, a version or a path; if that is empty, of the first of the lane."""
+    versions = [wanted] if wanted else PYTHONS[lane]
+    if os.sep in wanted or shutil.which(wanted):
+        return wanted
+    pyenv = os.environ.get("PYENV_ROOT", os.path.expanduser("~/.pyenv"))
+    for version in versions:
+        candidates = [shutil.which("python" + version)]
+        candidates += sorted(glob.glob(os.path.join(pyenv, "versions", version + ".*", "bin", "python")), reverse=True)
+        candidates += sorted(glob.glob(str(TOOLS / "python" / "*" / "bin" / ("python" + version))))
+        for python in candidates:
+            if python and version_of(python) == version:
+                return python
+    version = versions[0]
+    print(f"setup: fetching Python {version} into .tools", flush=True)
+    if runs(uv, "python", "install", "--install-dir", str(TOOLS / "python"), version):
+        for python in sorted(glob.glob(str(TOOLS / "python" / "*" / "bin" / ("python" + version)))):
             return python
     stop(
-        f"no Python {PYTHON} with its headers on PATH or in pyenv, and uv could not fetch one; "
-        f"install it (for example `pyenv install {PYTHON}`) and try again"
+        f"no Python {version} with its headers on PATH or in pyenv, and uv could not fetch one; "
+        f"install it (for example `pyenv install {version}`) and try again"
     )
 
 
@@ -83,22 +145,28 @@ def main():
     if "--tools-only" in sys.argv[1:]:
         print(uv)
         return
+    stamp = STAMP.read_text().split("\n") if STAMP.exists() else []
+    lane, python = choose(stamp[:2] if len(stamp) == 3 else ())
     digest = hashlib.sha256(LOCK.read_bytes() + (ROOT / "setup.py").read_bytes()).hexdigest()
-    if STAMP.exists() and STAMP.read_text() == digest:
+    if stamp == [lane, python, digest]:
         STAMP.touch()  # the lock's time changed (a fresh checkout), its content did not
         return
     if not any(map(shutil.which, ("g++", "c++", "clang++"))):
         stop("there is no C++ compiler, and one package is published as source alone; install g++ and try again")
-    python = find_python(uv)
-    print("setup: installing the locked packages into .venv (about a minute, once)", flush=True)
-    if not (VENV / "bin" / "python").exists():
-        subprocess.run([uv, "venv", "--quiet", "--python", python, str(VENV)], check=True)
-    into = ["--quiet", "--python", str(VENV / "bin" / "python")]
+    program = find_python(uv, lane, python)
+    version = version_of(program)
+    print(f"setup: installing TFX {lane} for Python {version} into .venv (about a minute, once)", flush=True)
+    own = str(VENV / "bin" / "python")
+    if version_of(own) != version:
+        subprocess.run([uv, "venv", "--quiet", "--clear", "--python", program, str(VENV)], check=True)
+    into = ["--quiet", "--python", own]
     # Byte-compiled now: where PYTHONDONTWRITEBYTECODE is set, every process would compile TensorFlow and TFX again.
     subprocess.run([uv, "pip", "sync", *into, "--require-hashes", "--compile-bytecode", str(LOCK)], check=True)
     ours = ["--no-deps", "--no-build-isolation", "--editable", str(ROOT)]
     subprocess.run([uv, "pip", "install", *into, *ours], check=True)
-    STAMP.write_text(digest)
+    fresh = STAMP.with_suffix(".new")  # a new file: where .venv is a copy by hard links, the other stamp stays as it is
+    fresh.write_text("\n".join([lane, python, digest]))
+    fresh.replace(STAMP)
 
 
 if __name__ == "__main__":
