@@ -12,6 +12,7 @@ from tfx.utils import json_utils
 
 from components.tfx_types import Artifacts
 from components.trainer.config import Settings, Tuner
+from components.versions import COMPILED_WITH, UNSAID, check_image
 
 
 class Executor(tfx_trainer.GenericExecutor):
@@ -33,8 +34,13 @@ class TunerExecutor(tfx_tuner.Executor):
 
 
 def _custom_config(exec_properties: dict[str, Any], *more: str) -> dict[str, str]:
-    """Return the Settings, and `more`, without what describes the job."""
+    """Return the Settings, and `more`, without what describes the job.
+
+    Raises:
+      UserError: the image has another TFX than the machine that compiled the pipeline.
+    """
     configured = json_utils.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY]) | exec_properties
+    check_image(configured.get(COMPILED_WITH, UNSAID))
     names = [*Settings.model_fields, *more]
     settings = {name: configured[name] for name in names if name in configured}
     return {standard_component_specs.CUSTOM_CONFIG_KEY: json_utils.dumps(settings)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ from components import files
 from components.config import RUN_PARAMETER, Section, marked
 from components.errors import UserError
 from components.imports import gc_paused
+from components.versions import COMPILED_WITH
 from pipeline.config import Config
 from pipeline.output import redirect_output
 from pipeline.platforms.vertex import names
@@ -93,6 +95,7 @@ def spec(config: Config) -> dict[str, Any]:
         if name == "ExampleGen_executor":
             driver = executor["container"]["lifecycle"]["preCacheCheck"]
             driver["command"] = ["python", "-m", example_gen_driver.__name__]
+            driver["args"] += [f"--{COMPILED_WITH}", metadata.version("tfx")]
     return job
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from components.data_gate.component import DataGate, DataGateSpec
 from components.errors import UserError
 from components.pusher.executor import Executor as AtomicPush
 from components.report.component import Report
+from components.versions import COMPILED_WITH
 from pipeline import ROOT, curated_schema
 from pipeline.config import Config
 from pipeline.platforms.vertex import names
@@ -137,6 +139,7 @@ class VertexPlatform:
         if self.config.vertex.encryption_key:
             job["encryption_spec"] = {"kms_key_name": self.config.vertex.encryption_key}
         return {
+            COMPILED_WITH: metadata.version("tfx"),
             "checkpoints": f"{names.bucket(self.config)}/checkpoints",
             constants.ENABLE_VERTEX_KEY: True,
             constants.VERTEX_REGION_KEY: self.config.vertex.region,

@@ -23,6 +23,7 @@ from tfx.utils import proto_utils
 
 from components.example_gen import settings, sources
 from components.example_gen.driver import InputProcessor
+from components.versions import COMPILED_WITH, UNSAID, check_image
 
 
 def run(executor_input: pipeline_spec_pb2.ExecutorInput, spec: pipeline_spec_pb2.ComponentInputsSpec) -> None:
@@ -74,7 +75,9 @@ def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json_serialized_invocation_args", required=True)
     parser.add_argument("--json_serialized_inputs_spec_args", required=True)
+    parser.add_argument(f"--{COMPILED_WITH}", default=UNSAID)
     args, _ = parser.parse_known_args(argv)  # Beam's are given too
+    check_image(getattr(args, COMPILED_WITH))
     logging.set_verbosity(logging.INFO)
     run(
         json_format.Parse(
