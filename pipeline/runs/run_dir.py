@@ -188,7 +188,12 @@ def locked(config: Config) -> Iterator[Lock]:
         os.write(descriptor, f"{os.getpid()}\n".encode())
         os.fsync(descriptor)  # the mark survives a power cut
         lock = Lock(died)
-        yield lock
+        try:
+            yield lock
+        except UserError:
+            if not died:  # a user's mistake leaves nothing incomplete; what a killed run left is still there
+                os.truncate(descriptor, 0)
+            raise
         if not lock.mark:
             os.truncate(descriptor, 0)
     finally:
