@@ -1,4 +1,4 @@
-"""What the benchmarks share: the images of CIFAR-10, and the pipeline in a process of its own."""
+"""Helpers of the benchmarks: the images of CIFAR-10, and the pipeline in a process of its own."""
 
 from __future__ import annotations
 

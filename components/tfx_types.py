@@ -1,4 +1,4 @@
-"""What the stages share of TFX's types."""
+"""Helpers of the stages for TFX's types."""
 
 from __future__ import annotations
 
