@@ -71,6 +71,7 @@ def tally(form: str, count: int) -> Counter[str]:
     return results
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMATS)
 def test_what_is_accepted_tensorflow_decodes(form: str, record_property: Callable[[str, object], None]) -> None:
     for result, count in tally(form, _IN_CI).items():
