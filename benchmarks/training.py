@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="where the runs are kept; a temporary folder if not given")
     args = parser.parse_args()
     if not args.no_tutorial or any(name.startswith("cifar10") for name in args.presets):
-        common.archive()  # a missing one is told at once
+        common.archive()  # fail now if it is missing
     with tempfile.TemporaryDirectory() as folder:
         work = args.keep or Path(folder)
         peaks = _peaks()
