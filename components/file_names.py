@@ -1,4 +1,4 @@
-"""Kinds of files by name: ignored (the operating system's own), descriptions of the images, TFRecords."""
+"""Kinds of files by name: ignored (the operating system's own), descriptions of the images, tables, TFRecords."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ _DESCRIPTION_NAMES = frozenset(
     {"readme", "license", "licence", "copying", "copyright", "notice", "authors", "citation", "changelog", "changes"}
     | {"version", "manifest", "checksums", "md5sums", "sha256sums", "makefile", "dockerfile", "_success"}
 )
+TABLE_ENDINGS = re.compile(r"\.(csv|tsv|jsonl|ndjson)$", re.IGNORECASE)
 _RECORDS = re.compile(r"(\.(tfrec(ord)?s?|records?|tfr)\b[^/]*|-\d{5}-of-\d{5}(\.gz)?)$", re.IGNORECASE)
 
 

@@ -29,10 +29,12 @@ class Splits(Section):
 
 
 class Features(Section):
-    """Names of the features of TFRecords or columns of Parquet; where they are empty, the usual ones are tried."""
+    """Names of the features of TFRecords or columns of Parquet and tables; if empty, the usual ones are tried."""
 
     image: str = Field(
-        "", description="The feature that holds an encoded image, or its pixels beside height, width and depth"
+        "",
+        description="The feature that holds an encoded image, its pixels beside height, width and depth, or the path "
+        "of its file",
     )
     label: str = Field("", description="The feature that holds the class: text or a whole number")
 

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from components.contracts.features import TRAIN
 from components.errors import UserError
 from components.example_gen import split_names
+from components.file_names import TABLE_ENDINGS
 from components.files import listed, text
 
 # Folders that hold a part of the data, whatever their images show: never the names of all classes.
@@ -208,7 +209,9 @@ def _check_classes(
     targets = [target for target in filled.values() if target]
     trained = {str(target.class_name) for target in targets if target.split in (None, TRAIN)}
     classes = sorted({str(target.class_name) for target in targets})
-    unread = f" (labels in {listed(described)} are not read)" if described else ""
+    tables = [name for name in described if TABLE_ENDINGS.search(name)]
+    instead = f"; give {listed(tables[:1])} itself if it names images and labels" if tables else ""
+    unread = f" (labels in {listed(described)} are not read{instead})" if described else ""
     contained = all(name.casefold() in _CONTAINERS for name in classes)
     if not trained or (contained and len(classes) == 1):
         where = f"the images of {_folders(splits)} lie in no class folders" if splits else "images but no class folders"

@@ -17,6 +17,7 @@ from components.example_gen.archives import file_types
 from components.example_gen.download import Progress, download, verify
 from components.example_gen.formats import detect
 from components.example_gen.formats.base import Format, Listing, Source
+from components.file_names import TABLE_ENDINGS
 from components.text import printable
 
 # TFX's placeholders for spans and versions, in a path: {SPAN}, {SPAN:8}, {VERSION}, or a date.
@@ -124,6 +125,6 @@ def _checked(source_format: Format, listing: Listing) -> Format:
 
 def _slug(path: str) -> str:
     """Return a path's last part as a name of letters, digits, dots, dashes and underscores."""
-    stem = file_types.ENDINGS.sub("", path.rstrip("/").rsplit("/", 1)[-1])
+    stem = TABLE_ENDINGS.sub("", file_types.ENDINGS.sub("", path.rstrip("/").rsplit("/", 1)[-1]))
     ascii_only = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode()
     return re.sub(r"[^A-Za-z0-9._-]+", "-", ascii_only).strip("-._") or "pictures"

@@ -107,6 +107,30 @@ def of_files(names: Sequence[str], title: str) -> dict[str, str | None]:
     return dict(result)
 
 
+def of_values(values: Iterable[str], title: str) -> dict[str, str]:
+    """Return the split of each value of a column; none at all if no value names one: the column is for something else.
+
+    Raises:
+      UserError: some values name a split and others do not, or none names train.
+    """
+    splits = {value: named(value).split for value in sorted(set(values))}
+    if not any(splits.values()):
+        return {}
+    if without := [value for value, split in splits.items() if not split]:
+        telling = [value for value, split in splits.items() if split]
+        raise UserError(
+            f"{title}: in its column for the split, {listed(telling)} name one and {listed(without)} names none. "
+            "Let it hold train, validation and test, or give the column another name."
+        )
+    result = settled({value: split for value, split in splits.items() if split})
+    if TRAIN not in result.values():
+        raise UserError(
+            f"{title}: by its column for the split, its rows are all for "
+            f"{' and '.join(sorted(set(result.values())))} ({listed(list(splits))}); none is for train."
+        )
+    return result
+
+
 def missing_shards(names: Iterable[str]) -> Iterator[str]:
     """Yield a line on shards (…-00000-of-00005) that are missing by their numbers."""
     sets: dict[tuple[str, str, str], set[int]] = defaultdict(set)  # numbers, by what is before and behind them

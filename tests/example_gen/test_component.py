@@ -12,7 +12,7 @@ import pytest
 from components.contracts import features as f
 from components.errors import UserError
 from components.example_gen import settings, sources
-from components.example_gen.config import Data
+from components.example_gen.config import Data, Features
 from components.example_gen.driver import fingerprint
 from tests.example_gen import datasets
 from tests.factories import BEAM_ARGS
@@ -69,14 +69,20 @@ def test_fingerprint_of_a_large_file_reaches_its_end(tmp_path: Path) -> None:
         fingerprint(str(path))
 
 
-def pipeline(tmp_path: Path, source: sources.Source, max_bytes: int = 10**6, more: bool = False) -> Any:
+def pipeline(
+    tmp_path: Path,
+    source: sources.Source,
+    max_bytes: int = 10**6,
+    more: bool = False,
+    features: Features = Features(),  # noqa: B008 (frozen)
+) -> Any:
     from tfx.components import ExampleValidator, SchemaGen, StatisticsGen
     from tfx.orchestration import metadata
     from tfx.orchestration import pipeline as tfx_pipeline
 
     from components.example_gen.component import ImageExampleGen
 
-    examples = ImageExampleGen(source, Data(max_bytes=max_bytes, max_pixels=10**6))
+    examples = ImageExampleGen(source, Data(max_bytes=max_bytes, max_pixels=10**6, features=features))
     components: list[Any] = [examples]
     if more:
         statistics = StatisticsGen(examples=examples.outputs["examples"])
@@ -123,6 +129,19 @@ def test_caching_can_be_trusted(tmp_path: Path) -> None:
     assert run(tmp_path, source)[3:] == ["COMPLETE"]
     assert run(tmp_path, source, max_bytes=10**5)[4:] == ["COMPLETE"]  # a setting
     assert run(tmp_path, source)[5:] == ["CACHED"]
+
+
+@pytest.mark.slow
+def test_an_edited_image_that_a_table_names_is_read_again(tmp_path: Path) -> None:
+    root = datasets.folder(tmp_path / "pets", TWO)
+    lines = [f"pets/{name},{name.split('/')[0]}\n" for name in TWO]
+    (tmp_path / "pets.csv").write_text("photo,label\n" + "".join(lines))
+    source = sources.locate(str(tmp_path / "pets.csv"), "")
+    features = Features(image="photo")
+    assert run(tmp_path, source, features=features) == ["COMPLETE"]
+    (root / "cat" / "3.png").write_bytes(datasets.images_of({"emu": 1}, "x/")["x/emu/0.png"])
+    assert run(tmp_path, source, features=features) == ["COMPLETE", "COMPLETE"]
+    assert run(tmp_path, source, features=features)[2:] == ["CACHED"]
 
 
 @pytest.mark.slow

@@ -515,7 +515,7 @@ def test_many_shuffle_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
             assert datasets.without_source(outcome.splits[split]) == datasets.without_source(whole.splits[split])
 
 
-@pytest.mark.parametrize("kind", ["folder", "a.tar", "a.tar.gz", "a.zip", "a.parquet", "tfrecords"])
+@pytest.mark.parametrize("kind", ["folder", "a.tar", "a.tar.gz", "a.zip", "a.parquet", "a.csv", "tfrecords"])
 def test_remote_paths(tmp_path: Path, kind: str) -> None:
     """On TensorFlow's file system in memory, which is reached as gs:// is."""
     import tensorflow as tf
@@ -532,6 +532,10 @@ def test_remote_paths(tmp_path: Path, kind: str) -> None:
         names = [name for name in content if "hidden" not in name]
         columns = {"image": [content[name] for name in names], "label": [name[:3] for name in names]}
         datasets.parquet(local, columns, row_group_size=5)
+    elif kind == "a.csv":
+        names = [name for name in content if "hidden" not in name]
+        datasets.folder(tmp_path, {name: content[name] for name in names})
+        local.write_text("path,label\n" + "".join(f"{name},{name[:3]}\n" for name in names))
     else:
         write = datasets.zipped if kind == "a.zip" else datasets.tar
         write(local, content, *(["w:gz"] if kind == "a.tar.gz" else []))

@@ -12,7 +12,7 @@ from __future__ import annotations
 import glob
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -121,7 +121,7 @@ class Listing(NamedTuple):
             return cls(path, root, [name])
         matches = files.glob_files(path) if glob.has_magic(path) else {}
         names = [name for name in matches if not file_names.is_description(name)]
-        return cls(path, files.split_pattern(path)[0], names)
+        return cls(path, files.split_pattern(path)[0], names or list(matches))  # tables are descriptions
 
     @property
     def is_folder(self) -> bool:
@@ -157,6 +157,7 @@ class Format:
       several: the plural of `file` in messages, if `file` is given.
       check: checks, before the run, what can be checked without reading records. Raises UserError: the source cannot be
         used.
+      referenced: the files that the source names and that are read as well, {name: path}: the cache key covers them.
       dataset: describes the data set that the user calls by `name`; given the folder that downloads are kept in.
       published: what is downloaded for the data set.
     """
@@ -169,6 +170,7 @@ class Format:
     file: str = ""
     several: str = ""
     check: Callable[[Listing], None] = lambda listing: None
+    referenced: Callable[[Listing, Features], Mapping[str, str]] = lambda listing, features: {}
     dataset: Callable[[str], Source] | None = None
     published: Published | None = None
 

@@ -121,12 +121,17 @@ def inventory(name: str, path: str, features: Features = USUAL) -> Inventory:
       UserError: it is damaged, or what is in it does not fit together.
     """
     listing = Listing.at(path)
+    return chosen(name, listing).inventory(listing, features)
+
+
+def chosen(name: str, listing: Listing) -> Format:
+    """Return the format that reads what is there; `name` is the one that was found before the run.
+
+    Raises:
+      UserError: no format reads it, or several formats are needed.
+    """
     if listing.is_folder:
-        fmt = of_folder(listing)
-    elif name != folder.FORMAT.name:
-        fmt = next(candidate for candidate in FORMATS if candidate.name == name)
-    elif files.exists(path):
-        fmt = of_file(path)
-    else:
-        fmt = of_pattern(listing)
-    return fmt.inventory(listing, features)
+        return of_folder(listing)
+    if name != folder.FORMAT.name:
+        return next(candidate for candidate in FORMATS if candidate.name == name)
+    return of_file(listing.path) if files.exists(listing.path) else of_pattern(listing)

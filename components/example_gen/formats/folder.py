@@ -10,12 +10,10 @@ from components import files
 from components.errors import UserError
 from components.example_gen import layout
 from components.example_gen.archives.file_types import ENDINGS
-from components.example_gen.formats import archive, cifar10
-from components.example_gen.formats.base import ClassNames, Features, Format, Inventory, Listing, Record, Unit, deal
+from components.example_gen.formats import archive, cifar10, labelled_files
+from components.example_gen.formats.base import ClassNames, Features, Format, Inventory, Listing, Record, Unit
+from components.example_gen.formats.labelled_files import LabelledFile
 from components.example_gen.layout import SplitAndClass, folder_of
-from components.example_gen.rejected import Rejected
-
-_ARCHIVE = "an archive: extract it, or give it by itself"
 
 
 def _check(listing: Listing) -> None:
@@ -38,27 +36,8 @@ def _inventory(listing: Listing, features: Features) -> Inventory:
     names = listing.data
     if _all_archives(names):
         return _archives(listing, names, features)
-    units = [_Unit(listing.root, some) for some in deal(names)]
+    units = labelled_files.units(listing.root, [LabelledFile(name, folder_of(name)) for name in names])
     return Inventory(units, listing.folders, listing.ignored)
-
-
-@dataclass(frozen=True)
-class _Unit:
-    root: str
-    names: list[str]
-    parts: int = 1
-
-    def read(self, max_bytes: int) -> Iterator[Record]:
-        for name in self.names:
-            content: bytes | Rejected
-            if ENDINGS.search(name):  # beside images
-                content = Rejected(_ARCHIVE)
-            else:
-                try:
-                    content = files.read_bytes(os.path.join(self.root, name), max_bytes)
-                except OSError as error:
-                    content = Rejected(f"cannot be read ({error.strerror or error})")
-            yield Record(files.text(name), folder_of(name), content)
 
 
 def _archives(listing: Listing, names: Sequence[str], features: Features) -> Inventory:

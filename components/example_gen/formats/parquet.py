@@ -1,15 +1,16 @@
 """Parquet with a column of encoded images and one of labels, as Hugging Face publishes: files, a folder, a pattern.
 
-A unit is some row groups of the files, about 128 MB. The names of files and folders give the splits (split_names.py). A
-column of images holds bytes, or {bytes, path}, of which the path is not read. A column of labels holds text or whole
-numbers; if the file names the classes of its numbers as Hugging Face does, these names are used.
+A unit is some row groups of the files, about 128 MB. The names of files and folders give the splits (split_names.py),
+or else a column. A column of images holds bytes, or {bytes, path}, of which the path is not read, or paths of files. A
+column of labels holds text or whole numbers; if the file names the classes of its numbers as Hugging Face does, these
+names are used.
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
-import json
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,29 +19,19 @@ from typing import IO, Any, NamedTuple
 from components import files
 from components.errors import UserError
 from components.example_gen import split_names
+from components.example_gen.formats import parquet_columns, table, table_rows
 from components.example_gen.formats.base import Features, Format, Inventory, Listing, Record, deal, parts_of
+from components.example_gen.formats.parquet_columns import Columns
 from components.example_gen.layout import SplitAndClass
 from components.example_gen.rejected import Rejected
 from components.text import printable
 
-# The names that are usual, tried in this order.
-IMAGE_NAMES = ("image", "img", "image_bytes", "jpg", "png")
-LABEL_NAMES = ("class_name", "label", "labels", "class")
-
 _NAME = re.compile(r"\.(parquet(\.(gz|gzip|snappy|zstd|brotli))?|pq)$", re.IGNORECASE)
 _MAGIC, _ENCRYPTED = b"PAR1", b"PARE"  # at both ends of a file
 _BYTES_IN_UNIT = 128 << 20
-_BATCH = 64  # rows decoded at once
+_BATCH, _MANY = 64, 4096  # rows decoded at once, of images and of text
 _BUFFER = 8 << 20  # bytes of a column read at once: a row group may be as large as the file
 _NO_CLASS = ""  # of a row without a label, which is rejected
-
-
-class _Columns(NamedTuple):
-    """The columns of a file that are read."""
-
-    image: str
-    label: str
-    class_names: tuple[str, ...]  # by label; empty where the file names none
 
 
 class _RowGroup(NamedTuple):
@@ -49,7 +40,7 @@ class _RowGroup(NamedTuple):
     name: str  # of the file
     path: str
     split: str | None
-    columns: _Columns
+    columns: Columns
     number: int
     first_row: int
     size: int  # bytes, about
@@ -134,99 +125,77 @@ def _inventory(listing: Listing, features: Features) -> Inventory:
     names = listing.data
     splits = split_names.of_files(names, files.text(listing.path))
     groups: list[_RowGroup] = []
+    tables: list[tuple[str, table_rows.Table, str | None]] = []  # of the files that hold paths
     empty: list[str] = []
+    values: set[str] = set()  # in the columns for the split
     for name in names:
         path = listing.path_of(name)
         with _opened(path) as file:
-            columns = _columns(file.schema_arrow, path, features)
+            columns = parquet_columns.choose(file.schema_arrow, path, features)
             row = 0
             for number in range(file.metadata.num_row_groups):
                 group = file.metadata.row_group(number)
                 groups.append(_RowGroup(name, path, splits[name], columns, number, row, group.total_byte_size))
                 row += group.num_rows
+            if row and columns.paths:
+                tables.append((path, _table(file, columns), splits[name]))
+            elif columns.split and not splits[name]:
+                values |= {_text(value) for (value,) in _rows(file, [columns.split], _MANY) if value}
         if not row:
             empty.append(name)
+    title = files.text(listing.path)
     if len(empty) == len(names):
-        raise UserError(f"{files.text(listing.path)}: no rows in it. Write the images and their labels into it.")
-    count = max(1, sum(group.size for group in groups) // _BYTES_IN_UNIT)
-    units = [_Unit(sorted(some)) for some in deal(groups, lambda group: f"{group.name}:{group.number}", count)]
+        raise UserError(f"{title}: no rows in it. Write the images and their labels into it.")
     notes = [f"{len(empty):,} of {len(names):,} Parquet files hold no rows ({files.listed(empty)})"] if empty else []
     notes += split_names.missing_shards(names)
+    if tables:
+        if len(tables) + len(empty) < len(names):
+            raise UserError(f"{title}: some of its files hold images and others paths of images. Give one kind.")
+        return table.inventory(tables, title, listing.ignored, notes)
+    by_value = split_names.of_values(values, title)
+    count = max(1, sum(group.size for group in groups) // _BYTES_IN_UNIT)
+    dealt = deal(groups, lambda group: f"{group.name}:{group.number}", count)
+    units = [_Unit(sorted(some), by_value) for some in dealt]
+    if by_value:
+        notes.append(f"the splits are those of the column {printable(groups[0].columns.split)!r}")
     return Inventory(units, ignored=listing.ignored, notes=notes)
 
 
-def _columns(schema: Any, path: str, features: Features) -> _Columns:
-    """Choose the columns to read.
-
-    Args:
-      schema: of the file, a pyarrow.Schema.
-      path: of the file.
-      features: the user's names.
-
-    Raises:
-      UserError: there is no such column, or its type is none that is read.
-    """
-    import pyarrow.types as types
-
-    title = files.text(path)
-    image = _chosen(schema, title, "image", features.image, IMAGE_NAMES)
-    kind = schema.field(image).type
-    if types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
-        kind = kind.field(kind.get_field_index("bytes")).type
-    if not _is_bytes(kind):
-        raise _wrong_type(title, schema.field(image), "images are encoded bytes, or {bytes, path}", "image")
-    label = _chosen(schema, title, "label", features.label, LABEL_NAMES)
-    kind = schema.field(label).type
-    if types.is_dictionary(kind):
-        kind = kind.value_type
-    if not (types.is_integer(kind) or types.is_string(kind) or types.is_large_string(kind) or _is_bytes(kind)):
-        raise _wrong_type(title, schema.field(label), "labels are text or whole numbers", "label")
-    return _Columns(image, label, _class_names(schema.metadata or {}, label) if types.is_integer(kind) else ())
+def _rows(file: Any, names: list[str], batch: int, groups: list[int] | None = None) -> Iterator[tuple[Any, ...]]:
+    """Yield the values of these columns of an open file, row by row, text as bytes; of all row groups if not given."""
+    for some in file.iter_batches(batch, groups, names, use_threads=False):
+        columns = (some.column(some.schema.get_field_index(name)) for name in names)
+        yield from zip(*(_as_bytes(column).to_pylist() for column in columns))
 
 
-def _wrong_type(title: str, field: Any, expected: str, feature: str) -> UserError:
-    return UserError(
-        f"{title}: the column {printable(field.name)!r} is of type {printable(str(field.type))}, and {expected}. "
-        f"Name another by data.features.{feature}."
-    )
+def _table(file: Any, columns: Columns) -> table_rows.Table:
+    """Return the rows of a file that holds paths."""
+    rows = []
+    for path, label, *split in _rows(file, [name for name in columns[:3] if name], _MANY):
+        class_name, content = _class_and_image(label, path or None, columns.class_names)
+        problem = content.reason if isinstance(content, Rejected) else ""
+        rows.append(table_rows.Row(os.fsdecode(path or b""), class_name, _text(split[0]) if split else "", problem))
+    return table_rows.Table(table_rows.Columns(columns.image, columns.label, columns.split), rows)
 
 
-def _is_bytes(kind: Any) -> bool:
-    import pyarrow.types as types
-
-    return types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind)
+def _text(value: bytes | None) -> str:
+    return files.text(value or b"")
 
 
-def _chosen(schema: Any, title: str, feature: str, configured: str, usual: tuple[str, ...]) -> str:
-    """Return the column that the user names, or else the first with a usual name."""
-    for name in (configured,) if configured else usual:
-        if (count := schema.names.count(name)) > 1:
-            raise UserError(f"{title}: {count} columns are called {printable(name)!r}. Write the file with one.")
-        if count:
-            return name
-    names = printable(configured) if configured else f"any of {', '.join(usual)}"
-    columns = ", ".join(f"{printable(field.name)} ({printable(str(field.type), 40)})" for field in list(schema)[:12])
-    more = ", ..." if len(schema) > 12 else ""
-    raise UserError(
-        f"{title}: no column {names} for the {feature}; it has {columns or 'no columns'}{more}. "
-        f"Name it by data.features.{feature}."
-    )
-
-
-def _class_names(metadata: dict[bytes, bytes], label: str) -> tuple[str, ...]:
-    """Return the names of classes as `datasets` stores them beside the schema, by label; none where there are none."""
-    try:
-        names = json.loads(metadata[b"huggingface"])["info"]["features"][label]["names"]
-    except (KeyError, TypeError, ValueError):
-        return ()
-    if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
-        return ()
-    return tuple(map(files.text, names)) if len(set(names)) == len(names) else ()
+def _referenced(listing: Listing, features: Features) -> dict[str, str]:
+    result: dict[str, str] = {}
+    for path in map(listing.path_of, listing.data):
+        with _opened(path) as file:
+            columns = parquet_columns.choose(file.schema_arrow, path, features)
+            if columns.paths:
+                result |= table.referenced(path, _table(file, columns))
+    return result
 
 
 @dataclass(frozen=True)
 class _Unit:
     groups: list[_RowGroup]
+    splits: dict[str, str]  # by the values of a column; empty where the files' names give them, or nothing does
 
     @property
     def parts(self) -> int:
@@ -236,15 +205,15 @@ class _Unit:
         del max_bytes  # the rows are in memory before their images' sizes are known
         for group in self.groups:
             columns = group.columns
-            row = group.first_row
+            names = [columns.image, columns.label, *([columns.split] if self.splits and columns.split else [])]
             with _opened(group.path) as file:
-                names = [columns.image, columns.label]
-                for batch in file.iter_batches(_BATCH, [group.number], names, use_threads=False):
-                    images, labels = (batch.column(batch.schema.get_field_index(name)) for name in names)
-                    for image, label in zip(images.to_pylist(), _as_bytes(labels).to_pylist()):
-                        class_name, content = _class_and_image(label, image, columns.class_names)
-                        yield Record(f"{files.text(group.name)}:{row}", SplitAndClass(group.split, class_name), content)
-                        row += 1
+                rows = _rows(file, names, _BATCH, [group.number])
+                for number, (image, label, *value) in enumerate(rows, group.first_row):
+                    class_name, content = _class_and_image(label, image, columns.class_names)
+                    split = self.splits.get(_text(value[0])) if value else group.split
+                    if self.splits and not split:
+                        content = Rejected("no split")
+                    yield Record(f"{files.text(group.name)}:{number}", SplitAndClass(split, class_name), content)
 
 
 def _as_bytes(labels: Any) -> Any:
@@ -284,4 +253,5 @@ FORMAT = Format(
     file="Parquet file",
     several="Parquet files",
     check=_check,
+    referenced=_referenced,
 )

@@ -38,7 +38,8 @@ def run(executor_input: pipeline_spec_pb2.ExecutorInput, spec: pipeline_spec_pb2
     source = sources.locate(properties[standard_component_specs.INPUT_BASE_KEY], cache_dir="")
     configured = settings.unpack(properties[standard_component_specs.CUSTOM_CONFIG_KEY])
     split = example_gen_pb2.Input.Split(name="pictures", pattern=source.pattern)
-    processor = InputProcessor(source.input_base, [split], None)
+    configured = configured._replace(format=source.format)
+    processor = InputProcessor(source.input_base, [split], None, configured)
     span, version = processor.resolve_span_and_version()
     fingerprint = processor.get_input_fingerprint(span, version)
     split.pattern = processor.get_pattern_for_span_version(split.pattern, span, version)
@@ -48,9 +49,7 @@ def run(executor_input: pipeline_spec_pb2.ExecutorInput, spec: pipeline_spec_pb2
     texts = {
         standard_component_specs.INPUT_BASE_KEY: source.input_base,
         standard_component_specs.INPUT_CONFIG_KEY: proto_utils.proto_to_json(example_gen_pb2.Input(splits=[split])),
-        standard_component_specs.CUSTOM_CONFIG_KEY: proto_utils.proto_to_json(
-            settings.pack(configured._replace(format=source.format))
-        ),
+        standard_component_specs.CUSTOM_CONFIG_KEY: proto_utils.proto_to_json(settings.pack(configured)),
         utils.FINGERPRINT_PROPERTY_NAME: fingerprint,
     }
     for name, text in texts.items():
