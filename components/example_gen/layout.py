@@ -98,6 +98,18 @@ def locate_folders(
     return Layout(result, reasons, notes)
 
 
+def splits_of(folders: Collection[str], title: str) -> dict[str, str | None]:
+    """Return the split of each folder that holds images, whatever gives their classes; None for all if none gives one.
+
+    Raises:
+      UserError: there are images for test and none for train.
+    """
+    paths = {folder: tuple(part for part in folder.split("/") if part) for folder in folders}
+    around = len(_around(list(paths.values()), title))
+    splits = _splits([path[around:] for path in paths.values()], title)
+    return {folder: splits.get(path[around]) if len(path) > around else None for folder, path in paths.items()}
+
+
 def _around(used: Sequence[_Path], title: str) -> _Path:
     """Return the folders that enclose everything, each the only one in its parent; a split's folder is not one."""
     depth = 0

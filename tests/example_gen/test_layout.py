@@ -202,7 +202,7 @@ def test_mistakes(filled: tuple[str, ...], message: str) -> None:
 
 
 def test_a_file_of_labels_is_named_where_there_are_no_class_folders() -> None:
-    with pytest.raises(UserError, match=r"no class folders \(labels in labels\.csv are not read\)"):
+    with pytest.raises(UserError, match=r"labels in labels\.csv are not read; give labels\.csv itself"):
         locate_folders({"images"}, {"images"}, "pets", ["labels.csv"])
 
 

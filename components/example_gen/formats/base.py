@@ -153,6 +153,7 @@ class Format:
       is_named: whether a file of this name is of the format. It decides of remote paths, and which files of a folder
         are the format's.
       is_file: whether a file that is there is of the format, by its content.
+      is_folder: whether it reads the folder as a whole, whatever else is in it.
       file: what messages call a file, where a folder or a pattern of such files is a source.
       several: the plural of `file` in messages, if `file` is given.
       check: checks, before the run, what can be checked without reading records. Raises UserError: the source cannot be
@@ -167,6 +168,7 @@ class Format:
     inventory: Callable[[Listing, Features], Inventory]
     is_named: Callable[[str], bool] = lambda path: False
     is_file: Callable[[str], bool] = lambda path: False
+    is_folder: Callable[[Listing], bool] = lambda listing: False
     file: str = ""
     several: str = ""
     check: Callable[[Listing], None] = lambda listing: None

@@ -60,7 +60,8 @@ def of_folder(listing: Listing) -> Format:
     if not names:
         holds = f"holds no images, only {files.listed(listing.names)}" if listing.names else "the folder is empty"
         raise UserError(f"{title}: {holds}. Expected a folder for each class, with its images in it.")
-    return of_names(names, title)
+    whole = next((fmt for fmt in FORMATS if fmt.is_folder(listing)), None)
+    return whole or of_names(names, title)
 
 
 def of_pattern(listing: Listing) -> Format:

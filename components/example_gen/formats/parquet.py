@@ -125,7 +125,7 @@ def _inventory(listing: Listing, features: Features) -> Inventory:
     names = listing.data
     splits = split_names.of_files(names, files.text(listing.path))
     groups: list[_RowGroup] = []
-    tables: list[tuple[str, table_rows.Table, str | None]] = []  # of the files that hold paths
+    tables: list[table.Named] = []  # of the files that hold paths
     empty: list[str] = []
     values: set[str] = set()  # in the columns for the split
     for name in names:
@@ -138,7 +138,7 @@ def _inventory(listing: Listing, features: Features) -> Inventory:
                 groups.append(_RowGroup(name, path, splits[name], columns, number, row, group.total_byte_size))
                 row += group.num_rows
             if row and columns.paths:
-                tables.append((path, _table(file, columns), splits[name]))
+                tables.append(table.Named.of(name, _table(file, columns), splits[name]))
             elif columns.split and not splits[name]:
                 values |= {_text(value) for (value,) in _rows(file, [columns.split], _MANY) if value}
         if not row:
@@ -151,7 +151,7 @@ def _inventory(listing: Listing, features: Features) -> Inventory:
     if tables:
         if len(tables) + len(empty) < len(names):
             raise UserError(f"{title}: some of its files hold images and others paths of images. Give one kind.")
-        return table.inventory(tables, title, listing.ignored, notes)
+        return table.inventory(listing, tables, notes)
     by_value = split_names.of_values(values, title)
     count = max(1, sum(group.size for group in groups) // _BYTES_IN_UNIT)
     dealt = deal(groups, lambda group: f"{group.name}:{group.number}", count)
@@ -184,11 +184,12 @@ def _text(value: bytes | None) -> str:
 
 def _referenced(listing: Listing, features: Features) -> dict[str, str]:
     result: dict[str, str] = {}
-    for path in map(listing.path_of, listing.data):
+    for name in listing.data:
+        path = listing.path_of(name)
         with _opened(path) as file:
             columns = parquet_columns.choose(file.schema_arrow, path, features)
             if columns.paths:
-                result |= table.referenced(path, _table(file, columns))
+                result |= table.referenced(listing, table.Named.of(name, _table(file, columns)))
     return result
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from components import files
 from components.errors import UserError
@@ -21,39 +22,55 @@ from components.file_names import TABLE_ENDINGS
 from components.text import printable
 
 
-def inventory(
-    tables: Sequence[tuple[str, Table, str | None]],
-    title: str,
-    ignored: Sequence[str] = (),
-    notes: Sequence[str] = (),
-) -> Inventory:
+class Named(NamedTuple):
+    """A table of a source."""
+
+    name: str
+    table: Table  # whose paths are relative to the source's folder
+    split: str | None = None  # that its name gives
+
+    @classmethod
+    def of(cls, name: str, table: Table, split: str | None = None) -> Named:
+        """Return a table whose paths are relative to its own folder."""
+        folder = os.path.dirname(name)
+        rows = [row._replace(path=labelled_files.resolve(folder, row.path)) if row.path else row for row in table.rows]
+        return cls(name, table._replace(rows=rows), split)
+
+
+def inventory(listing: Listing, tables: Sequence[Named], notes: Sequence[str] = ()) -> Inventory:
     """List the files that tables name.
 
     Args:
-      tables: (the path, the table, the split that the path's name gives).
-      title: of the source, for messages.
-      ignored: see Inventory.
+      listing: of the source.
+      tables: those in it.
       notes: what is known of the source besides.
 
     Raises:
       UserError: the columns for the split do not fit, or none of the files of a table is there.
     """
-    values = [row.split for _, table, _ in tables for row in table.rows if row.split]
-    splits = {} if any(split for *_, split in tables) else split_names.of_values(values, title)
+    values = [row.split for named in tables for row in named.table.rows if row.split]
+    splits = {} if any(named.split for named in tables) else split_names.of_values(values, files.text(listing.path))
     units: list[Unit] = []
     described: list[str] = []
-    for path, table, given in tables:
+    for named in tables:
         rows = []
-        for row in table.rows:
-            split = splits.get(row.split, given)
-            problem = row.problem or ("no split" if splits and not split else "")
+        for row in named.table.rows:
+            split = splits.get(row.split, named.split)
             group = SplitAndClass(split, row.label) if row.label != "" else NO_CLASS
+            problem = row.problem or ("no split" if splits and not split else "")
             rows.append(LabelledFile(row.path, group, problem))
-        root = os.path.dirname(path)
-        _check_some_exist(root, rows, files.text(path))
-        units += labelled_files.units(root, rows)
-        described.append(f"{files.text(os.path.basename(path))}: {_described(table.columns, bool(splits))}")
+        _check_some_exist(listing.root, rows, files.text(listing.path_of(named.name)))
+        units += labelled_files.units(listing.root, rows)
+        described.append(f"{files.text(named.name)}: {_described(named.table.columns, bool(splits))}")
+    read = {named.name for named in tables}
+    ignored = [name for name in listing.ignored if name not in read]
     return Inventory(units, ignored=ignored, notes=[*notes, *described])
+
+
+def referenced(listing: Listing, named: Named) -> dict[str, str]:
+    """Return {name: path} of the files that a table names."""
+    paths = (row.path for row in named.table.rows if row.path)
+    return {files.text(path): labelled_files.resolve(listing.root, path) for path in paths}
 
 
 def _described(columns: Columns, splits: bool) -> str:
@@ -74,24 +91,20 @@ def _check_some_exist(root: str, rows: Sequence[LabelledFile], title: str) -> No
         )
 
 
-def referenced(path: str, table: Table) -> dict[str, str]:
-    """Return {name: path} of the files that the table at `path` names."""
-    root = os.path.dirname(path)
-    return {files.text(row.path): labelled_files.resolve(root, row.path) for row in table.rows if row.path}
-
-
 def _inventory(listing: Listing, features: Features) -> Inventory:
-    title = files.text(listing.path)
-    splits = split_names.of_files(listing.data, title)
-    paths = {name: listing.path_of(name) for name in listing.data}
-    return inventory([(path, table_rows.read(path, features), splits[name]) for name, path in paths.items()], title)
+    splits = split_names.of_files(listing.data, files.text(listing.path))
+    return inventory(listing, [named._replace(split=splits[named.name]) for named in _tables(listing, features)])
 
 
 def _referenced(listing: Listing, features: Features) -> dict[str, str]:
     result: dict[str, str] = {}
-    for path in map(listing.path_of, listing.data):
-        result |= referenced(path, table_rows.read(path, features))
+    for named in _tables(listing, features):
+        result |= referenced(listing, named)
     return result
+
+
+def _tables(listing: Listing, features: Features) -> list[Named]:
+    return [Named.of(name, table_rows.read(listing.path_of(name), features)) for name in listing.data]
 
 
 def _check(listing: Listing) -> None:

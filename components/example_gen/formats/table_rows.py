@@ -80,6 +80,16 @@ def read(path: str, features: Features) -> Table:
     return Table(columns, rows)
 
 
+def has_label(path: str, features: Features) -> bool:
+    """Return whether a table has a column for the label. UserError as `read`, but for missing columns."""
+    text = text_of(path)
+    if _JSON_LINES.search(path):
+        header, _ = _json_lines(text, files.text(path))
+    else:
+        header, _ = _csv_lines(text, files.text(path), features)
+    return bool(_matching(header, features.label, LABEL_NAMES))
+
+
 def text_of(path: str) -> str:
     """Return a file's text.
 
