@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
 from importlib import metadata
 
@@ -22,11 +23,21 @@ LIBRARIES = (
     "tensorflow-transform",
     "tfx",
 )
+OPTIONAL = ("pi-heif", "pillow-heif")  # it depends on these where they are installed
 
 
 def versions() -> dict[str, str]:
     """Return the versions of Python and the libraries."""
-    return {"python": platform.python_version()} | {library: metadata.version(library) for library in LIBRARIES}
+    return {"python": platform.python_version()} | libraries()
+
+
+def libraries() -> dict[str, str]:
+    """Return the versions of the libraries; of the optional ones, of those that are installed."""
+    result = {library: metadata.version(library) for library in LIBRARIES}
+    for library in OPTIONAL:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            result[library] = metadata.version(library)
+    return result
 
 
 def check_image(compiled_with: str) -> None:

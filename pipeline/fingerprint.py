@@ -14,11 +14,10 @@ import functools
 import hashlib
 import re
 from collections.abc import Iterable, Iterator
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.versions import LIBRARIES
+from components.versions import libraries
 from pipeline import ROOT
 
 if TYPE_CHECKING:
@@ -50,8 +49,8 @@ def of_stage(node: BaseNode, more_code: Iterable[str] = (), content: bytes = b""
 def of_code(names: Iterable[str], content: bytes = b"") -> str:
     """Return 64 hex digits: of the modules, what they import, the versions of the libraries, and `content`."""
     digest = hashlib.sha256()
-    for library in LIBRARIES:
-        digest.update(f"{library} {metadata.version(library)}\n".encode())
+    for library, version in libraries().items():
+        digest.update(f"{library} {version}\n".encode())
     for name, file in sorted(files(names).items()):
         digest.update(f"{name} {hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
     digest.update(hashlib.sha256(content).digest())

@@ -19,7 +19,7 @@ import numpy as np
 import simplejpeg
 from PIL import Image
 
-from components.example_gen import image_files, unreadable
+from components.example_gen import heif, image_files, unreadable
 from components.example_gen.rejected import Rejected
 
 # Tried in this order. A closed list: Pillow's others are rare, and some of them run other programs (EPS).
@@ -178,8 +178,9 @@ def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def _by_pillow(raw: bytes, max_pixels: int) -> StoredImage:
+    formats = (*FORMATS, "HEIF") if heif.is_heif(raw) and heif.is_readable() else FORMATS
     try:
-        image = Image.open(io.BytesIO(raw), formats=FORMATS)
+        image = Image.open(io.BytesIO(raw), formats=formats)
     except Exception:  # Pillow does not know it, or knows it and stumbles over its damage
         raise Rejected(unreadable.reason(raw)) from None
     _check_size(*image.size, max_pixels)
@@ -190,7 +191,9 @@ def _by_pillow(raw: bytes, max_pixels: int) -> StoredImage:
         raise Rejected(unreadable.CAMERA_RAW)
     orientation = image_files.orientation(image.getexif())
     pixels = _rgb(image)
-    if image.format != "TIFF":  # which Pillow turns itself
+    if image.format == "HEIF":  # upright already
+        orientation = image.info.get("original_orientation") or 1
+    elif image.format != "TIFF":  # which Pillow turns itself
         pixels = _upright(pixels, orientation)
     return StoredImage(_compressed_png(pixels), pixels, channels, turned=orientation != 1)
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from components.example_gen import heif
+
 CAMERA_RAW = "a camera's raw file, of which only the preview can be read: develop it to JPEG, e.g. with darktable-cli"
 
 _ARCHIVE = "an archive: unpack it"
 _VIDEO = "a video: take images from it, e.g. with ffmpeg"
-_HEIC = "a HEIC image, which cannot be read: convert it to JPEG, e.g. with heif-convert"
+_HEIC = "a HEIC image: install the package pi-heif to read it, or convert it to JPEG, e.g. with heif-convert"
 _JPEG_XL = "a JPEG XL image, which cannot be read: convert it to JPEG, e.g. with djxl"
 _DAMAGED = "damaged image: its {} data cannot be read"
 _UNKNOWN = "a {} image that is damaged or of a kind that cannot be read: convert it to PNG"
@@ -57,7 +59,6 @@ _MAGIC = (
 )
 # By the brand behind `ftyp`, of the files that consist of ISO's boxes.
 _BRANDS = {b"avif": _DAMAGED.format("AVIF"), b"avis": _DAMAGED.format("AVIF"), b"crx ": CAMERA_RAW}
-_BRANDS.update(dict.fromkeys((b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"), _HEIC))
 
 _SVG = re.compile(rb"<svg[\s>]", re.IGNORECASE)
 _HTML = re.compile(rb"<(!doctype\s+html|html|head|body)\b", re.IGNORECASE)
@@ -71,6 +72,8 @@ def reason(raw: bytes) -> str:
     for magic, text in _MAGIC:
         if raw.startswith(magic):
             return text
+    if heif.is_heif(raw):
+        return _DAMAGED.format("HEIC") if heif.is_readable() else _HEIC
     if raw[4:8] == b"ftyp":
         return _BRANDS.get(raw[8:12], _VIDEO)
     if raw[:4] == b"RIFF":

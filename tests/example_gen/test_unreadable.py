@@ -54,8 +54,8 @@ def as_canons(tiff: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("raw", "named"),
     [
-        (boxes(b"heic"), ("HEIC", "heif-convert")),
-        (boxes(b"mif1"), ("HEIC", "heif-convert")),
+        (boxes(b"heic"), ("HEIC",)),
+        (boxes(b"mif1"), ("HEIC",)),
         (boxes(b"avif"), ("AVIF",)),
         (boxes(b"crx "), ("camera",)),
         (boxes(b"isom"), ("video",)),

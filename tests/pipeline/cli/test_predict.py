@@ -83,7 +83,8 @@ def test_each_file_is_answered_or_told(model: str, tmp_path: Path, capfd: pytest
     assert err.splitlines() == [
         f"error: {folder}/b.png: damaged image: the file is truncated",
         f"error: {folder}/e\\x1b[31m\\n.png: empty file",
-        f"error: {folder}/f.heic: a HEIC image, which cannot be read: convert it to JPEG, e.g. with heif-convert",
+        f"error: {folder}/f.heic: a HEIC image: install the package pi-heif to read it, or convert it to JPEG, "
+        "e.g. with heif-convert",
         f"error: {folder}/g.png: damaged image: its data is cut short or inconsistent",
         f"error: {folder}/h.png: cannot be read (No such file or directory)",
         f"error: {folder}/i.png: cannot be read (not a regular file)",
