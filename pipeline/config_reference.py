@@ -111,8 +111,9 @@ def _section(field: FieldInfo) -> type[Section] | None:
 def _values(field: FieldInfo) -> str:
     kind, optional = field.annotation, ""
     if typing.get_origin(kind) in (Union, types.UnionType):
-        kind = next(part for part in typing.get_args(kind) if part is not type(None))
-        optional = ", or not set"
+        parts = typing.get_args(kind)
+        kind = float if float in parts else next(part for part in parts if part is not type(None))
+        optional = ", or not set" if type(None) in parts else ""
     if typing.get_origin(kind) is Literal:
         return ", ".join(map(str, typing.get_args(kind))) + optional
     bounds = [text.format(bound) for bound in field.metadata for type_, text in _BOUNDS.items() if type(bound) is type_]

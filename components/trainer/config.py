@@ -55,11 +55,41 @@ class Trainer(Section):
         2, ge=1, description="Convolutions between two halvings of the image. Of airbench"
     )
     flip: bool = Field(True, description="Augmentation: left-right mirror images, where they are of the same class")
-    translate: Annotated[int, TUNABLE] = Field(
-        2, ge=0, description="Augmentation: pixels, at most, that an image is moved in each direction"
+    translate: Annotated[int | float, TUNABLE] = Field(
+        2,
+        ge=0,
+        description="Augmentation: how far, at most, an image is moved in each direction: pixels, or below 1 a share "
+        "of its side",
     )
-    cutout: Annotated[int, TUNABLE] = Field(
-        0, ge=0, description="Augmentation: side in pixels of a square that is blanked in each image; 0: none"
+    crop: Annotated[float, TUNABLE] = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Augmentation: least share of the area of a rectangle that is cut out of each image, of an aspect "
+        "ratio of up to 4:3, and enlarged to the image's size; 0 and 1: none",
+    )
+    rotate: Annotated[float, TUNABLE] = Field(
+        0.0, ge=0, le=180, description="Augmentation: degrees, at most, that an image is rotated either way; 0: none"
+    )
+    jitter: Annotated[float, TUNABLE] = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Augmentation: brightness, contrast and saturation are each multiplied by 1 plus or minus at most "
+        "this; 0: none",
+    )
+    cutout: Annotated[int | float, TUNABLE] = Field(
+        0,
+        ge=0,
+        description="Augmentation: side of a square that is blanked in each image: pixels, or below 1 a share of the "
+        "image's side; 0: none",
+    )
+    erase: Annotated[float, TUNABLE] = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Augmentation: probability with which a rectangle of 2% to 33% of an image's area is blanked; "
+        "0: none",
     )
     mixup: Annotated[float, TUNABLE] = Field(
         0.0,
@@ -96,6 +126,15 @@ class Trainer(Section):
         networks.check_name(network)
         return network
 
+    @field_validator("translate", "cutout")
+    @classmethod
+    def _is_in_whole_pixels_or_a_share(cls, length: int | float) -> int | float:
+        if 0 < length < 1:
+            return length
+        if not float(length).is_integer():
+            raise ValueError("a length is in whole pixels, or below 1, a share of the image's side")
+        return int(length)
+
 
 class Settings(Trainer):
     """The Trainer stage's custom_config: its section, and values from outside of it."""
@@ -125,13 +164,11 @@ class Tuner(Section):
         for name, ends in space.items():
             if name not in tunable:
                 raise ValueError(f"cannot tune {name!r}; tunable settings: {', '.join(tunable)}")
-            for end in ends:
-                try:
-                    Trainer.model_validate({name: end})
-                except ValidationError as error:
-                    raise ValueError(f"{name} = {end:g}: {first_error(error)}") from None
+            low_is_whole, high_is_whole = (is_whole(name, end) for end in ends)
             if ends[0] >= ends[1]:
                 raise ValueError(f"{name}: write it as [low, high], not {list(ends)}")
+            if high_is_whole and not low_is_whole:
+                raise ValueError(f"{name}: both ends of {list(ends)} must be pixels, or both shares of the side")
         return space
 
     @model_validator(mode="after")
@@ -139,6 +176,18 @@ class Tuner(Section):
         if self.trials and not self.space:
             raise ValueError("tuner.trials needs a range in tuner.space, for example learning_rate: [0.02, 0.4]")
         return self
+
+
+def is_whole(name: str, value: float) -> bool:
+    """Return True if a value of the setting `name` is a whole number.
+
+    Raises:
+      ValueError: it is none of the setting's values.
+    """
+    try:
+        return isinstance(getattr(Trainer.model_validate({name: value}), name), int)
+    except ValidationError as error:
+        raise ValueError(f"{name} = {value:g}: {first_error(error)}") from None
 
 
 def default_space(network: str) -> dict[str, tuple[float, float]]:

@@ -9,7 +9,8 @@ import tensorflow as tf
 from absl import logging
 
 from components.contracts import counts
-from components.trainer.augment import FULL_BATCH, Augmenter, Batch
+from components.trainer.augment import Augmenter
+from components.trainer.augment.batch import FULL_BATCH, Batch, along_row
 from components.trainer.config import Settings
 from components.trainer.plan import Plan
 from components.trainer.transform_graph import TransformGraph
@@ -25,8 +26,6 @@ class Cache:
 
     pixels: tf.Tensor  # uint8 [N, S, S, 3]: a quarter of what normalised images take
     labels: tf.Tensor  # int64 [N]
-    scale: tf.Tensor  # float32 [3]; pixels * scale + shift are what the Transform graph gave
-    shift: tf.Tensor  # float32 [3]
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,9 @@ class Split:
     files: list[str]  # TFRecords, sorted
     counts: list[int]  # images in each of them
     graph: TransformGraph
-    cache: Cache | None  # None: streamed from the files
+    scale: tf.Tensor  # float32 [3]; levels from 0 to 255 * scale + shift are what the graph gives
+    shift: tf.Tensor  # float32 [3]
+    cache: Cache | None = None  # None: streamed from the files
 
     @property
     def count(self) -> int:
@@ -47,7 +48,7 @@ class Split:
 def open_split(patterns: list[str], graph: TransformGraph, cache_bytes: int) -> Split:
     """Open the images in the files that match `patterns`, decoded into memory if they take at most `cache_bytes`."""
     files = sorted(name for pattern in patterns for name in tf.io.gfile.glob(pattern))
-    split = Split(files, [counts.of_file(file) for file in files], graph, None)
+    split = Split(files, [counts.of_file(file) for file in files], graph, *graph.scale_and_shift())
     if decoded_bytes(split) <= cache_bytes:
         split = replace(split, cache=_build_cache(split))
     logging.info("%d images, %s", split.count, "in memory" if split.cache else "streamed")
@@ -81,8 +82,9 @@ def training_batches(split: Split, plan: Plan, first_step: int = 0, part: slice 
     def augment(step: tf.Tensor, batch: tuple[tf.Tensor, tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         images, numbers, index = _static_shapes(batch, settings, needed)
         labels = tf.one_hot(numbers, plan.classes)
-        batch_of_step = Batch(images, labels, index, epoch=step // steps, step=step, part=needed)
-        return augmenter.apply(batch_of_step, lambda images: _normalised(images, split.cache))
+        black, white = split.shift, 255 * split.scale + split.shift
+        batch_of_step = Batch(images, labels, index, step // steps, step, black, white, needed)
+        return augmenter.apply(batch_of_step, lambda images: _normalised(images, split))
 
     batches = tf.data.Dataset.range(first_epoch, settings.epochs).flat_map(of_epoch)
     return _with_options(batches.enumerate(first_step).map(augment, tf.data.AUTOTUNE))
@@ -110,7 +112,7 @@ def validation_batches(split: Split, plan: Plan, part: slice = FULL_BATCH) -> tf
         images, labels = _static_shapes(batch, settings, part)
         place = number * size + tf.range(size, dtype=tf.int64)[part]
         weights = tf.cast(place < split.count, tf.float32)
-        return _normalised(images, split.cache), tf.one_hot(labels, plan.classes), weights
+        return _normalised(images, split), tf.one_hot(labels, plan.classes), weights
 
     return _with_options(batches.enumerate().map(weigh, tf.data.AUTOTUNE))
 
@@ -168,8 +170,12 @@ def _static_shapes(batch: tuple[tf.Tensor, ...], settings: Settings, part: slice
     return tuple(tf.ensure_shape(values, [size, *values.shape[1:]]) for values in batch)
 
 
-def _normalised(images: tf.Tensor, cache: Cache | None) -> tf.Tensor:
-    return tf.cast(images, tf.float32) * cache.scale + cache.shift if cache else images
+def _normalised(images: tf.Tensor, split: Split) -> tf.Tensor:
+    if not split.cache:
+        return images
+    count, height, width, channels = images.shape
+    rows = tf.reshape(tf.cast(images, tf.float32), [count, height, width * channels])
+    return tf.reshape(rows * along_row(split.scale, width) + along_row(split.shift, width), images.shape)
 
 
 def _build_cache(split: Split) -> Cache:
@@ -178,12 +184,11 @@ def _build_cache(split: Split) -> Cache:
     Raises:
       ValueError: the graph does more than scale and shift each channel, so that uint8 cannot hold what it gives.
     """
-    scale, shift = split.graph.scale_and_shift()
 
     def quantise(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         images, labels = split.graph.examples(serialized)
-        levels = tf.round((images - shift) / scale)
-        error = tf.reduce_max(tf.abs(levels * scale + shift - images))
+        levels = tf.round((images - split.shift) / split.scale)
+        error = tf.reduce_max(tf.abs(levels * split.scale + split.shift - images))
         return tf.saturate_cast(levels, tf.uint8), labels, error
 
     pixels = np.empty((split.count, split.graph.size, split.graph.size, 3), np.uint8)
@@ -196,7 +201,7 @@ def _build_cache(split: Split) -> Cache:
         end = row + len(some_labels)
         pixels[row:end], labels[row:end], row = some_pixels, some_labels, end
     with tf.device("/cpu:0"):  # the input pipeline runs on the host, whatever trains
-        return Cache(tf.convert_to_tensor(pixels), tf.convert_to_tensor(labels), scale, shift)
+        return Cache(tf.convert_to_tensor(pixels), tf.convert_to_tensor(labels))
 
 
 def _records(files: list[str]) -> tf.data.Dataset:

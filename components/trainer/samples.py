@@ -7,7 +7,8 @@ import os
 import tensorflow as tf
 
 from components.contracts.training import SAMPLES_FILE
-from components.trainer.augment import Augmenter, Batch
+from components.trainer.augment import Augmenter
+from components.trainer.augment.batch import Batch
 from components.trainer.config import Settings
 from components.trainer.input import Split
 
@@ -21,14 +22,15 @@ def write(split: Split, settings: Settings, directory: str) -> None:
     images, _ = next(iter(records.batch(IMAGES).map(split.graph.examples)))
     columns = [images]  # each [N, S, S, 3], normalised
     count = len(images)
+    labels, index = tf.zeros([count, 1]), tf.range(count, dtype=tf.int64)
+    black, white = split.shift, 255 * split.scale + split.shift
     augmenter = Augmenter(settings.model_copy(update={"batch_size": count}))
     for variation in range(VARIATIONS):
         epoch = tf.constant(variation, tf.int64)
-        batch = Batch(images, tf.zeros([count, 1]), tf.range(count, dtype=tf.int64), epoch=epoch, step=epoch)
+        batch = Batch(images, labels, index, epoch, epoch, black, white)
         columns.append(augmenter.apply(batch, lambda normalised: normalised)[0])
-    scale, shift = split.graph.scale_and_shift()
     side = min(settings.size, SIDE)
     rows = tf.concat([tf.image.resize(column, [side, side], antialias=True) for column in columns], axis=2)
-    grid = (tf.reshape(rows, [-1, side * len(columns), 3]) - shift) / scale  # 0 to 255
+    grid = (tf.reshape(rows, [-1, side * len(columns), 3]) - split.shift) / split.scale  # 0 to 255
     encoded = tf.io.encode_png(tf.saturate_cast(tf.round(grid), tf.uint8))
     tf.io.write_file(os.path.join(directory, SAMPLES_FILE), encoded)

@@ -15,7 +15,7 @@ from tfx.components.tuner.component import TunerFnResult
 
 from components.trainer import checkpoint
 from components.trainer import strategy as devices
-from components.trainer.config import Settings, Tuner
+from components.trainer.config import Settings, Tuner, is_whole
 from components.trainer.record import DivergedError
 from components.trainer.train import Inputs, read, train
 
@@ -33,7 +33,7 @@ def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
     settings = Settings(**custom_config)
     strategy = devices.make_strategy(settings.strategy, settings.tpu)
     inputs = read(fn_args, settings)
-    oracle = make_oracle(tuner.trials, search_space(tuner.space, settings), settings.seed)
+    oracle = make_oracle(tuner.trials, search_space(tuner.space), settings.seed)
     return TunerFnResult(Search(oracle, inputs, settings, strategy), {})
 
 
@@ -51,7 +51,7 @@ def make_oracle(trials: int, space: keras_tuner.HyperParameters, seed: int) -> k
     return oracle
 
 
-def search_space(space: dict[str, tuple[float, float]], settings: Settings) -> keras_tuner.HyperParameters:
+def search_space(space: dict[str, tuple[float, float]]) -> keras_tuner.HyperParameters:
     """Declare each setting with its range, both ends included.
 
     Whole numbers stay whole. What spans more than a factor of 8 is drawn by magnitude.
@@ -59,7 +59,7 @@ def search_space(space: dict[str, tuple[float, float]], settings: Settings) -> k
     parameters = keras_tuner.HyperParameters()
     for name, (low, high) in sorted(space.items()):
         sampling = "log" if 0 < low * _LOGARITHMIC < high else "linear"
-        declare = parameters.Int if isinstance(getattr(settings, name), int) else parameters.Float
+        declare = parameters.Int if is_whole(name, high) else parameters.Float
         declare(name, low, high, sampling=sampling)
     return parameters
 

@@ -11,7 +11,8 @@ import tensorflow as tf
 from components.contracts import features as f
 from components.trainer import augment
 from components.trainer import input as data
-from components.trainer.augment import Augmentation, Batch, On
+from components.trainer.augment import Augmentation, On
+from components.trainer.augment.batch import Batch
 from components.trainer.plan import Plan
 from components.trainer.transform_graph import TransformGraph
 from tests.datasets import digit_images, example
@@ -20,6 +21,7 @@ from tests.trainer.conftest import Data, plan_of
 pytestmark = pytest.mark.slow  # the Transform stage runs first
 
 PLENTY = 10**9
+OF_PHOTOS = {"crop": 0.3, "rotate": 15.0, "jitter": 0.3, "erase": 0.5}
 
 
 def plan(split: data.Split, **changes: object) -> Plan:
@@ -94,7 +96,7 @@ def test_batches_depend_on_the_seed_alone(digits: Data, cache_bytes: int) -> Non
 def test_batches_go_on_in_the_middle_as_if_from_the_beginning(digits: Data, cache_bytes: int) -> None:
     """Images are told apart by their stable number: the order of the files."""
     split = open_split(digits, f.TRAIN, cache_bytes)
-    varied = plan(split, translate=2, flip=True, cutout=4, mixup=0.2, batch_size=300)
+    varied = plan(split, translate=2, flip=True, cutout=4, mixup=0.2, batch_size=300, **OF_PHOTOS)
     whole = list(data.training_batches(split, varied).as_numpy_iterator())
     for first in (3, 4, 6):
         rest = list(data.training_batches(split, varied, first).as_numpy_iterator())
@@ -104,7 +106,7 @@ def test_batches_go_on_in_the_middle_as_if_from_the_beginning(digits: Data, cach
             np.testing.assert_array_equal(labels, expected_labels)
 
 
-@pytest.mark.parametrize("mix", [{}, {"mixup": 0.2}, {"cutmix": 1.0}], ids=str)
+@pytest.mark.parametrize("mix", [{}, {"mixup": 0.2}, {"cutmix": 1.0}, OF_PHOTOS], ids=str)
 @pytest.mark.parametrize("cache_bytes", [PLENTY, 0])
 def test_the_parts_of_a_batch_are_what_the_whole_has_there(
     digits: Data, cache_bytes: int, mix: dict[str, float]
@@ -132,7 +134,7 @@ def test_augmentation_is_told_each_images_number_the_epoch_and_the_step(
         return replace(batch, images=tf.cast(tf.stack(drawn_from, axis=1), tf.float32))
 
     monkeypatch.setattr(augment, "AUGMENTATIONS", (Augmentation(On.PIXELS, lambda settings: show),))
-    monkeypatch.setattr(data, "_normalised", lambda images, cache: images)
+    monkeypatch.setattr(data, "_normalised", lambda images, split: images)
     split = open_split(digits, f.TRAIN, cache_bytes)
     batches = data.training_batches(split, plan(split, batch_size=300))
     labels = digit_images()[1]

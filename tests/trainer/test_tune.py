@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from components.trainer.tune import make_oracle, search_space
-from tests.trainer.conftest import settings_of
 
 
 @pytest.mark.parametrize(("name", "ends", "kind", "sampling"), [
@@ -15,11 +14,13 @@ from tests.trainer.conftest import settings_of
     ("batch_size", (16, 512), int, "log"),
     ("learning_rate", (0.01, 1.0), float, "log"),
     ("label_smoothing", (0.0, 0.2), float, "linear"),
+    ("translate", (0, 16), int, "linear"),
+    ("translate", (0.0, 0.1), float, "linear"),
 ])  # fmt: skip
 def test_a_range_is_drawn_between_its_ends_whole_numbers_staying_whole(
     name: str, ends: tuple[float, float], kind: type, sampling: str
 ) -> None:
-    [found] = search_space({name: ends}, settings_of()).space
+    [found] = search_space({name: ends}).space
     assert found.sampling == sampling
     drawn = [found.random_sample(seed) for seed in range(50)]
     assert all(isinstance(value, kind) and ends[0] <= value <= ends[1] for value in drawn)
@@ -28,7 +29,7 @@ def test_a_range_is_drawn_between_its_ends_whole_numbers_staying_whole(
 
 def test_the_seed_decides_what_is_tried(tmp_path: Path) -> None:
     def tried(seed: int, folder: str) -> list[float]:
-        space = search_space({"learning_rate": (0.01, 1.0)}, settings_of())
+        space = search_space({"learning_rate": (0.01, 1.0)})
         oracle = make_oracle(5, space, seed)
         oracle._set_project_dir(str(tmp_path / folder), "search")
         rates = []
