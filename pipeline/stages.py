@@ -33,7 +33,7 @@ from pipeline.platform import Platform
 def create_pipeline(config: Config, source: Source, platform: Platform) -> Pipeline:
     """Return the TFX pipeline; `platform` provides what differs between platforms."""
     # Reads the images of the source into tf.Examples, in three splits.
-    example_gen = ImageExampleGen(source, config.data).with_id("ExampleGen")
+    example_gen = ImageExampleGen(source, config.data, config.gate.drop).with_id("ExampleGen")
     examples = example_gen.outputs["examples"]
 
     # Computes statistics of every feature, a split at a time.
@@ -62,8 +62,9 @@ def create_pipeline(config: Config, source: Source, platform: Platform) -> Pipel
         statistics=statistics,
         anomalies=example_validator.outputs["anomalies"],
         schema=schema,
-        actions=config.gate.model_dump(exclude={"max_rejected"}),
+        actions=config.gate.actions,
         max_rejected=config.gate.max_rejected,
+        max_dropped=config.gate.max_dropped,
         previous=previous_data.outputs["previous"],
     ).with_id("DataGate")
 

@@ -109,9 +109,11 @@ def write_examples(
             writer.close()
     names = list(class_names) or sorted(set().union(*by_class.values()))
     splits_by_class = {split: dict(by_name) for split, by_name in by_class.items()}
-    counts.write(
-        str(root), counts.Counts(source="test", class_names=names, splits=splits_by_class, rejected=len(rejected))
+    dropped = {"conflicts": number} if (number := sum(row.same_as is not None for row in rejected)) else {}
+    counted = counts.Counts(
+        source="test", class_names=names, splits=splits_by_class, rejected=len(rejected), dropped=dropped
     )
+    counts.write(str(root), counted)
     rejects.write(str(root), rejected)
     return root
 

@@ -34,6 +34,7 @@ class Counts:
       class_names: sorted, in the order of the labels.
       splits: images by split and class.
       rejected: images that were left out.
+      dropped: those of them that were left out as copies of others, by the kind of finding that they would have been.
       ignored: files that are no images.
       notes: lines on how the source was interpreted.
       reoriented: images that were re-encoded to be upright, as their EXIF orientation says.
@@ -43,6 +44,7 @@ class Counts:
     class_names: list[str]
     splits: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)
     rejected: int = 0
+    dropped: dict[str, int] = dataclasses.field(default_factory=dict)
     ignored: int = 0
     notes: list[str] = dataclasses.field(default_factory=list)
     reoriented: int = 0

@@ -9,6 +9,7 @@ from typing import Any
 from components.contracts import stored
 
 STOP, WARN, OFF = "stop", "warn", "off"
+DROP = "drop"  # ExampleGen leaves the images out, and the gate stops where it did not
 KINDS = ANOMALIES, REJECTED, LEAKS, CONFLICTS, DUPLICATES = (
     "anomalies",
     "rejected",

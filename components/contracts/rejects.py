@@ -18,6 +18,11 @@ class Rejection(NamedTuple):
     source: str
     reason: str
     class_name: str | None
+    same_as: str | None = None  # the source of an image with the same pixels, of an image that is left out for that
+
+    def to_json(self) -> dict[str, str | None]:
+        """Return the fields of its line; `same_as` only where it is set."""
+        return {name: value for name, value in self._asdict().items() if name != "same_as" or value is not None}
 
 
 class Summary(NamedTuple):
@@ -31,7 +36,7 @@ class Summary(NamedTuple):
 def write(examples: str, rejections: Iterable[Rejection]) -> None:
     """Write them into the artifact at `examples`, sorted by source."""
     rows = sorted(rejections, key=lambda row: (row.source, row.reason))
-    text = "".join(json.dumps(row._asdict(), ensure_ascii=False) + "\n" for row in rows)
+    text = "".join(json.dumps(row.to_json(), ensure_ascii=False) + "\n" for row in rows)
     files.write(path(examples), text)
 
 
@@ -40,14 +45,14 @@ def read(examples: str) -> Iterator[Rejection]:
     with files.open_binary(path(examples)) as file:
         for line in file:
             row = json.loads(line)
-            yield Rejection(row["source"], row["reason"], row.get("class_name"))
+            yield Rejection(row["source"], row["reason"], row.get("class_name"), row.get("same_as"))
 
 
-def summarise(examples: str, limit: int) -> Summary:
+def summarise(rows: Iterable[Rejection], limit: int) -> Summary:
     """Count the reasons, and keep the first `limit` rows."""
     reasons: collections.Counter[str] = collections.Counter()
     first: list[Rejection] = []
-    for row in read(examples):
+    for row in rows:
         reasons[row.reason] += 1
         if len(first) < limit:
             first.append(row)

@@ -32,6 +32,7 @@ class DataGateSpec(types.ComponentSpec):
     PARAMETERS = {  # noqa: RUF012
         "actions": ExecutionParameter(type=str),
         "max_rejected": ExecutionParameter(type=float),
+        "max_dropped": ExecutionParameter(type=float),
     }
 
 
@@ -44,15 +45,19 @@ class DataGate(base_beam_component.BaseBeamComponent):
     SPEC_CLASS = DataGateSpec
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
 
-    def __init__(self, actions: Mapping[str, str], max_rejected: float, **inputs: types.BaseChannel | None) -> None:
+    def __init__(
+        self, actions: Mapping[str, str], max_rejected: float, max_dropped: float, **inputs: types.BaseChannel | None
+    ) -> None:
         """Make the node.
 
         Args:
-          actions: "stop", "warn" or "off" for each of contracts.findings.KINDS.
-          max_rejected: fraction of the images that may be left out before it is a finding.
+          actions: "stop", "warn" or "off" for each of contracts.findings.KINDS; "drop" where ExampleGen left them out.
+          max_rejected: fraction of the images that may be unusable before it is a finding.
+          max_dropped: fraction of the images that may be dropped as copies of others before it is a finding.
           inputs: those of DataGateSpec: `examples` with the splits of features.SPLITS, `statistics` and `anomalies` of
             all of them, the `schema` that the anomalies were found by, and as `previous` the findings of the data
             accepted before (see previous.py), to measure drift against.
         """
-        parameters = {"actions": json.dumps(dict(actions), sort_keys=True), "max_rejected": float(max_rejected)}
+        limits = {"max_rejected": float(max_rejected), "max_dropped": float(max_dropped)}
+        parameters = {"actions": json.dumps(dict(actions), sort_keys=True), **limits}
         super().__init__(spec=filled(self.SPEC_CLASS, **parameters, **inputs))

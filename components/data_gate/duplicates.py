@@ -42,7 +42,7 @@ def find_duplicates(
       pipeline: a Beam pipeline that was not used before.
       files: the TFRecord files of each split, gzipped where their names end in .gz.
       scratch: a folder for the result on its way out of Beam; removed at the end.
-      actions: "stop" or "warn" for each of "leaks", "conflicts" and "duplicates" that is looked for.
+      actions: for each of "leaks", "conflicts" and "duplicates" that is looked for.
     """
     with pipeline as p:
         read = (

@@ -14,6 +14,7 @@ from tfx.types import artifact_utils
 from components.contracts import features as f
 from components.contracts import findings, statistics
 from components.data_gate import gate
+from components.data_gate.rejected import Limits
 from components.tfx_types import Artifacts
 
 
@@ -31,7 +32,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         reported = gate.run_checks(
             uris,
             json.loads(exec_properties["actions"]),
-            exec_properties["max_rejected"],
+            Limits(exec_properties["max_rejected"], exec_properties["max_dropped"]),
             self._make_beam_pipeline(),
             scratch=os.path.join(out, "same_pixels"),
         )

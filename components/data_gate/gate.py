@@ -15,28 +15,32 @@ from components.errors import GateRefused
 
 
 def run_checks(
-    uris: Mapping[str, str], actions: Mapping[str, str], max_rejected: float, pipeline: beam.Pipeline, scratch: str
+    uris: Mapping[str, str],
+    actions: Mapping[str, str],
+    limits: rejected.Limits,
+    pipeline: beam.Pipeline,
+    scratch: str,
 ) -> list[Finding]:
     """Return all findings on the data, in a fixed order.
 
     Args:
       uris: of the inputs of the stage DataGate, by their keys; without `previous` where no data was accepted before.
-      actions: "stop", "warn" or "off" for each kind of finding.
-      max_rejected: fraction of the images that may be left out before it is a finding.
+      actions: "stop", "warn" or "off" for each kind of finding; "drop" where ExampleGen left the images out.
+      limits: of the images that were left out.
       pipeline: a Beam pipeline that was not used before.
       scratch: a folder that does not exist; removed at the end.
     """
-    return [*_by_numbers(uris, actions, max_rejected), *_by_pixels(uris["examples"], actions, pipeline, scratch)]
+    return [*_by_numbers(uris, actions, limits), *_by_pixels(uris["examples"], actions, pipeline, scratch)]
 
 
-def _by_numbers(uris: Mapping[str, str], actions: Mapping[str, str], max_rejected: float) -> Iterator[Finding]:
+def _by_numbers(uris: Mapping[str, str], actions: Mapping[str, str], limits: rejected.Limits) -> Iterator[Finding]:
     counted = counts.read(uris["examples"])
     if (action := actions[ANOMALIES]) != OFF:
         yield from anomalies.missing_classes(counted.splits, action)
         yield from anomalies.schema_anomalies(uris["anomalies"], action)
         yield from anomalies.distances(uris["statistics"], uris["schema"], uris.get("previous"), action)
     if (action := actions[REJECTED]) != OFF:
-        yield from rejected.rejected(uris["examples"], counted, max_rejected, action)
+        yield from rejected.rejected(uris["examples"], counted, limits, action)
 
 
 def _by_pixels(examples: str, actions: Mapping[str, str], pipeline: beam.Pipeline, scratch: str) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from components.contracts.findings import STOP, Finding
+from components.contracts.findings import CONFLICTS, DROP, STOP, WARN, Finding
 
 SHOWN = 5  # examples in a message
 
@@ -13,9 +13,14 @@ SHOWN = 5  # examples in a message
 def finding(
     kind: str, action: str, message: str, advice: str, count: int, examples: Sequence[dict[str, Any]] = ()
 ) -> Finding:
-    """Return a finding whose message is `message`, a sentence, then `advice`, a sentence without its full stop."""
-    way_out = f", or set gate.{kind}=warn" if action == STOP else ""
-    return Finding(kind, action, f"{message} {advice}{way_out}.", count, examples)
+    """Return a finding whose message is `message`, a sentence, then `advice`, a sentence without its full stop.
+
+    Of images that should have been dropped and are still there the action is "stop".
+    """
+    # Left by an ExampleGen that ran with another setting; or of a conflict that is not to be dropped.
+    settings = " and ".join(f"gate.{each}={DROP}" for each in sorted({CONFLICTS, kind}))
+    way_out = {STOP: f", or set gate.{kind}={WARN}", DROP: f", or run from ExampleGen with {settings}"}.get(action, "")
+    return Finding(kind, STOP if action == DROP else action, f"{message} {advice}{way_out}.", count, examples)
 
 
 def quote(name: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tfx.components.example_gen.component import FileBasedExampleGen
 from tfx.dsl.components.base import executor_spec
 from tfx.proto import example_gen_pb2
@@ -22,15 +24,17 @@ class ImageExampleGen(FileBasedExampleGen):
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(executor.Executor)
     DRIVER_CLASS = driver.Driver
 
-    def __init__(self, source: Source, data: Data) -> None:
+    def __init__(self, source: Source, data: Data, drop: Sequence[str] = ()) -> None:
         """Configure the component.
 
         Args:
           source: what sources.locate returned.
           data: the section of the configuration; its `source` is not read.
+          drop: the kinds of findings, of leaks, conflicts and duplicates, whose images are left out.
         """
         features, shares = data.features, data.splits.model_dump()
-        configured = Settings(source.format, shares, data.max_bytes, data.max_pixels, features.image, features.label)
+        limits = (data.max_bytes, data.max_pixels)
+        configured = Settings(source.format, shares, *limits, features.image, features.label, tuple(drop))
         super().__init__(
             input_base=source.input_base,
             input_config=example_gen_pb2.Input(

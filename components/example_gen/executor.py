@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -26,9 +27,10 @@ from tfx.utils import proto_utils
 
 from components.contracts import counts, rejects
 from components.contracts import features as f
-from components.example_gen import plan, settings, shuffle_files
+from components.example_gen import copies, plan, settings, shuffle_files
 from components.example_gen.formats import detect
 from components.example_gen.formats.base import Features, Group
+from components.example_gen.shuffle_files import identities
 from components.files import text
 from components.tfx_types import Artifacts
 
@@ -68,7 +70,7 @@ def write_shards(shards: Shards, targets: dict[Group, plan.Target | rejects.Reje
     ends = np.cumsum(index.lengths)
     codes = plan.split_codes(index, targets)
     rejected = []
-    for i in np.flatnonzero(codes < 0):
+    for i in np.flatnonzero((codes < 0) & (index.codes != shuffle_files.DROPPED)):
         example = tf.train.Example.FromString(bytes(content[ends[i] - index.lengths[i] : ends[i]]))
         left_out = targets[index.groups[index.codes[i]]]
         assert isinstance(left_out, rejects.Rejection)
@@ -133,15 +135,19 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
         results: list[shuffle_files.UnitResult] = [load(prefix + ".result") for prefix in prefixes]
         shuffled = [path for result in results for path in result.paths]
         indexes: list[shuffle_files.Index] = [load(path + ".index") for path in shuffled]
-        planned = plan.make(title, results, inventory, indexes, config.shares)
+        drop = partial(copies.drop, kinds=config.drop, identify=lambda i, rows: identities(shuffled[i], rows))
+        planned = plan.make(title, results, inventory, indexes, config.shares, drop)
+        for path, before, now in zip(shuffled, indexes, planned.indexes):
+            if now is not before:
+                shuffle_files.save(path + ".index", now)
         shuffle_files.save(os.path.join(scratch, "plan"), planned.targets)
-        shards = _shards(shuffled, indexes, planned, examples, os.path.join(scratch, "plan"))
+        shards = _shards(shuffled, planned, examples, os.path.join(scratch, "plan"))
         self._run("Write", shards, _WriteShards())
 
         rejected = [*planned.rejected, *(rejection for path in shuffled for rejection in load(path + ".result"))]
         rejects.write(examples.uri, rejected)
         turned = sum(result.turned for result in results)
-        _write_counts(examples.uri, title, planned, indexes, len(rejected), turned)
+        _write_counts(examples.uri, title, planned, len(rejected), turned)
 
     def _run(self, label: str, elements: Iterable[Any], work: beam.DoFn) -> None:
         with self._make_beam_pipeline() as pipeline:
@@ -151,13 +157,12 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
 
 def _shards(
     shuffled: list[str],
-    indexes: list[shuffle_files.Index],
     planned: plan.Plan,
     examples: types.Artifact,
     plan_path: str,
 ) -> list[Shards]:
     """Return the shards of each shuffle file, numbered within each split."""
-    split_codes = [set(np.unique(plan.split_codes(index, planned.targets)).tolist()) for index in indexes]
+    split_codes = [set(np.unique(plan.split_codes(index, planned.targets)).tolist()) for index in planned.indexes]
     outputs: list[dict[str, str]] = [{} for _ in shuffled]
     for code, split in enumerate(f.SPLITS):
         folder = artifact_utils.get_split_uri([examples], split)
@@ -175,11 +180,9 @@ def _note_of_turned(count: int) -> list[str]:
     return [f"{subject} turned upright, as the EXIF orientation says, and re-encoded"]
 
 
-def _write_counts(
-    uri: str, title: str, planned: plan.Plan, indexes: list[shuffle_files.Index], rejected: int, turned: int
-) -> None:
+def _write_counts(uri: str, title: str, planned: plan.Plan, rejected: int, turned: int) -> None:
     images: Counter[tuple[int, int]] = Counter()
-    for index in indexes:
+    for index in planned.indexes:
         labels = np.array([getattr(planned.targets[group], "label", -1) for group in index.groups])
         pairs = np.stack([plan.split_codes(index, planned.targets), labels[index.codes]], axis=1)
         for (code, label), count in zip(*np.unique(pairs, axis=0, return_counts=True)):
@@ -193,6 +196,7 @@ def _write_counts(
         class_names=planned.class_names,
         splits=splits,
         rejected=rejected,
+        dropped=planned.dropped,
         ignored=planned.ignored,
         notes=[*planned.notes, *_note_of_turned(turned)],
         reoriented=turned,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
@@ -13,11 +13,13 @@ import numpy as np
 from components.contracts import features as f
 from components.contracts.rejects import Rejection
 from components.errors import UserError
-from components.example_gen import splits
+from components.example_gen import copies, splits
 from components.example_gen.formats.base import Group, Inventory
 from components.example_gen.layout import Layout, SplitAndClass, locate_folders
 from components.example_gen.shuffle_files import Index, UnitResult
 from components.files import listed, text
+
+Drop = Callable[[Sequence[Index], Mapping[Group, copies.Cell]], tuple[list[Index], list[copies.Dropped]]]
 
 
 class Target(NamedTuple):
@@ -32,7 +34,9 @@ class Target(NamedTuple):
 class Plan(NamedTuple):
     class_names: list[str]
     targets: dict[Group, Target | Rejection]  # a Rejection's source is empty: it stands for each image of the group
+    indexes: list[Index]  # of the shuffle files, without the images that were dropped
     rejected: list[Rejection]
+    dropped: dict[str, int]  # those of them that were dropped as copies, by the kind of finding
     ignored: int  # files that describe the images
     notes: list[str]  # what the user should know of how the source was understood, a line each
 
@@ -43,8 +47,17 @@ def make(
     inventory: Inventory,
     indexes: Sequence[Index],
     shares: Mapping[str, float],
+    drop: Drop,
 ) -> Plan:
-    """Resolve classes and splits from the results of the first pass; `title` names the source.
+    """Resolve classes and splits from the results of the first pass.
+
+    Args:
+      title: names the source.
+      results: of the first pass, a unit each.
+      inventory: of the source.
+      indexes: of the shuffle files.
+      shares: of the splits.
+      drop: leaves out copies of images; see copies.drop.
 
     Raises:
       UserError: the source is damaged, or there are not two classes with usable images.
@@ -53,10 +66,7 @@ def make(
         if result.error:
             raise UserError(result.error)
     rejects = [reject for result in results for reject in result.rejected]
-    counts: Counter[Group] = Counter()
-    for index in indexes:
-        for group, count in zip(index.groups, np.bincount(index.codes, minlength=len(index.groups)).tolist()):
-            counts[group] += count
+    counts = _counts(indexes)
     ignored = sorted(inventory.ignored)
     used = {*counts, *(group for *_, group in rejects)}
     filled = {group for group in used if isinstance(group, str)}
@@ -70,11 +80,24 @@ def make(
         target = resolved.get(group)
         return str(target.class_name) if target and target.class_name != "" else None
 
+    def cells_of(groups: Iterable[Group]) -> dict[Group, copies.Cell]:
+        return {
+            group: copies.Cell(target.split or f.TRAIN, name)
+            for group in groups
+            if (target := resolved[group]) and (name := name_of(group)) is not None
+        }
+
+    found = cells_of(counts)
+    known = {name for split, name in found.values() if split == f.TRAIN}
+    indexes, dropped = drop(indexes, {group: cell for group, cell in found.items() if cell.class_name in known})
+    counts = _counts(indexes)
+    left = cells_of(counts)
     rejected = [Rejection(source, reason, name_of(group)) for source, reason, group in rejects]
+    rejected += [each.rejection for each in dropped]
     if not counts:
-        raise UserError(f"{title}: none of its {len(rejects):,} images can be used ({_reasons(rejected)}).")
-    usable = {name for group in counts if (name := name_of(group)) is not None}
-    trained = {name_of(group) for group in counts if (target := resolved[group]) and target.split in (None, f.TRAIN)}
+        raise UserError(f"{title}: none of its {len(rejected):,} images can be used ({_reasons(rejected)}).")
+    usable = {cell.class_name for cell in left.values()}
+    trained = {name for split, name in left.values() if split == f.TRAIN}
     described = {text(str(folder)) for name in ignored for folder in PurePosixPath(name).parents}
     for name in sorted({name for group in resolved if (name := name_of(group)) is not None} - usable):
         lying = [text(group) for group in resolved if isinstance(group, str) and name_of(group) == name]
@@ -83,14 +106,24 @@ def make(
         rejected.append(Rejection(min(lying, default=title), "the class has no usable image", name))
     class_names = sorted(usable & trained, key=_order)
     notes = [*_ignored_note(ignored), *inventory.notes, *layout.notes, *_alike(title, usable, trained)]
+    notes += [*copies.notes(dropped), *_lost_notes(found.values(), left.values())]
     if len(class_names) < 2:
         few = f"only {class_names[0]!r} has" if class_names else "no class has"
         more = f" ({_reasons(rejected)})" if rejected else ""
         raise UserError(f"{title}: {few} usable images to train with, and a classifier needs two classes{more}.")
     given_splits = {target.split for group in counts if (target := resolved[group]) and target.split}
     targets = _targets(resolved, layout.reasons, class_names, indexes, shares, given_splits - {f.TRAIN})
-    _check_no_split_is_empty(title, targets, indexes, given_splits)
-    return Plan(class_names, targets, rejected, len(ignored), notes)
+    _check_no_split_is_empty(title, targets, indexes, given_splits, f" ({_reasons(rejected)})" if dropped else "")
+    by_kind = Counter(each.kind for each in dropped)
+    return Plan(class_names, targets, indexes, rejected, dict(by_kind), len(ignored), notes)
+
+
+def _counts(indexes: Iterable[Index]) -> Counter[Group]:
+    """Return the images of each group that has any."""
+    counts: Counter[Group] = Counter()
+    for index in indexes:
+        counts.update(index.counts())
+    return +counts
 
 
 def split_codes(index: Index, targets: Mapping[Group, Target | Rejection]) -> np.ndarray:
@@ -112,7 +145,7 @@ def _order(name: str) -> tuple[bool, float, str]:
     return (False, float(name), name) if number else (True, 0.0, name)
 
 
-def _alike(title: str, usable: set[str], trained: set[str | None]) -> Iterator[str]:
+def _alike(title: str, usable: set[str], trained: set[str]) -> Iterator[str]:
     """Yield a note on classes whose names differ only by case or spaces.
 
     Raises:
@@ -183,14 +216,31 @@ def _targets(
 
 
 def _check_no_split_is_empty(
-    title: str, targets: Mapping[Group, Target | Rejection], indexes: Sequence[Index], given_splits: set[str]
+    title: str,
+    targets: Mapping[Group, Target | Rejection],
+    indexes: Sequence[Index],
+    given_splits: set[str],
+    reasons: str,
 ) -> None:
     filled = {int(code) for index in indexes for code in np.unique(split_codes(index, targets))}
     for code, split in enumerate(f.SPLITS):
         if code not in filled and split in given_splits and split != f.TRAIN:
-            raise UserError(f"{title}: no image of {split} is of a class that train has. Name their classes alike.")
+            raise UserError(
+                f"{title}: no image of {split} is of a class that train has{reasons}. Name their classes alike."
+            )
         if code not in filled:
-            raise UserError(f"{title}: too few images: none is left for {split}. Add images; a class needs at least 3.")
+            raise UserError(
+                f"{title}: too few images: none is left for {split}{reasons}. Add images; a class needs at least 3."
+            )
+
+
+def _lost_notes(found: Collection[copies.Cell], left: Collection[copies.Cell]) -> Iterator[str]:
+    """Yield a note on each split and class that has lost its images because they were dropped."""
+    for split in sorted({cell.split for cell in found} - {cell.split for cell in left}):
+        yield f"all images of {split} were dropped: it is cut out of train"
+    before, now = ({name for split, name in cells if split == f.TRAIN} for cells in (found, left))
+    for name in sorted(before - now):
+        yield f"the class {name!r} is left out: all its images of train were dropped"
 
 
 def _ignored_note(ignored: Sequence[str]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from google.protobuf import json_format, struct_pb2
@@ -16,13 +17,14 @@ class Settings(NamedTuple):
     max_pixels: int  # of one decoded image
     image: str = ""  # the feature or column that holds the image; the usual names are tried if empty
     label: str = ""  # and the one that holds its class
+    drop: Sequence[str] = ()  # kinds of findings whose images are left out: see copies.py
 
 
 def pack(settings: Settings) -> example_gen_pb2.CustomConfig:
     """Pack the settings; the format is called `kind` there, as it was in runs before."""
     fields = settings._asdict()
     struct = struct_pb2.Struct()
-    struct.update({"kind": fields.pop("format"), **fields})
+    struct.update({"kind": fields.pop("format"), **fields, "drop": list(settings.drop)})
     config = example_gen_pb2.CustomConfig()
     config.custom_config.Pack(struct)
     return config
@@ -34,5 +36,6 @@ def unpack(custom_config: str) -> Settings:
     struct = struct_pb2.Struct()
     config.custom_config.Unpack(struct)
     fields = json.loads(json_format.MessageToJson(struct))
-    numbers = {name: int(fields[name]) for name in ("max_bytes", "max_pixels")}
-    return Settings(fields["kind"], fields["shares"], **numbers, image=fields["image"], label=fields["label"])
+    max_bytes, max_pixels = (int(fields[name]) for name in ("max_bytes", "max_pixels"))
+    drop = tuple(fields.get("drop", ()))  # specs of earlier versions lack it
+    return Settings(fields["kind"], fields["shares"], max_bytes, max_pixels, fields["image"], fields["label"], drop)

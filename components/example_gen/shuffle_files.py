@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -30,13 +30,28 @@ _FLUSH_BYTES = 1 << 18
 _BATCH_PIXELS = 2**15  # of the images of one size whose statistics are taken together
 
 
+DROPPED = -1  # in place of the code of an image that is left out as a copy of another
+
+
 class Index(NamedTuple):
-    """The hashes, groups and sources of the examples in one shuffle file, in its order."""
+    """The hashes and groups of the examples in one shuffle file, in its order."""
 
     hashes: np.ndarray  # uint64 [N], of the pixels
     lengths: np.ndarray  # int64 [N], bytes
-    codes: np.ndarray  # int32 [N], indices into `groups`
+    codes: np.ndarray  # int32 [N], indices into `groups`, or DROPPED
     groups: list[Group]
+
+    def counts(self) -> dict[Group, int]:
+        """Return the number of images of each group."""
+        codes = self.codes[self.codes != DROPPED]
+        return dict(zip(self.groups, np.bincount(codes, minlength=len(self.groups)).tolist()))
+
+
+class Identity(NamedTuple):
+    """What tells an image from others, and from its copies."""
+
+    pixels_sha256: bytes
+    source: str
 
 
 @dataclass
@@ -105,6 +120,18 @@ def load(path: str) -> Any:
     """Load what `save` wrote into this execution's own scratch folder."""
     with fileio.open(path, "rb") as file:
         return pickle.loads(file.read())
+
+
+def identities(path: str, rows: Iterable[int]) -> Iterator[Identity]:
+    """Read the identities of some examples of the shuffle file at `path`, by their rows, and no others."""
+    index: Index = load(path + ".index")
+    ends = np.cumsum(index.lengths)
+    with fileio.open(path, "rb") as file:
+        for row in rows:
+            file.seek(int(ends[row] - index.lengths[row]))
+            feature = tf.train.Example.FromString(file.read(int(index.lengths[row]))).features.feature
+            pixels, source = (feature[name].bytes_list.value[0] for name in (f.PIXELS_SHA256, f.SOURCE))
+            yield Identity(pixels, source.decode())
 
 
 def decode_unit(unit: Unit, prefix: str, max_bytes: int, max_pixels: int) -> UnitResult:

@@ -46,7 +46,7 @@ def view(run: Run) -> dict[str, Any] | None:
 
 
 def _rejected(examples: str, count: int) -> dict[str, Any]:
-    _, reasons, rows = rejects.summarise(examples, REJECTED) if count else (0, [], [])
+    _, reasons, rows = rejects.summarise(rejects.read(examples), REJECTED) if count else (0, [], [])
     return {"count": count, "reasons": reasons, "rows": rows}
 
 

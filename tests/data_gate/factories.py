@@ -82,6 +82,7 @@ class Stages:
         self,
         actions: Mapping[str, str] = STOP,
         max_rejected: float = 0.01,
+        max_dropped: float = 0.1,
         previous: DataFindings | None = None,
     ) -> DataFindings:
         """Runs the gate; the parameters as the pipeline passes them."""
@@ -96,6 +97,11 @@ class Stages:
                 "previous": [previous] if previous else [],
             },
             {"findings": [findings]},
-            {"actions": json.dumps(dict(actions)), "max_rejected": max_rejected, "code_fingerprint": "any"},
+            {
+                "actions": json.dumps(dict(actions)),
+                "max_rejected": max_rejected,
+                "max_dropped": max_dropped,
+                "code_fingerprint": "any",
+            },
         )
         return findings

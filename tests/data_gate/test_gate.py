@@ -78,6 +78,35 @@ def test_too_many_rejects(sound: Stages) -> None:
     assert refused.value.findings[0]["examples"][0]["source"] == "a\nb.png"
 
 
+def test_too_many_dropped(tmp_path: Path) -> None:
+    """Copies that ExampleGen dropped have a limit of their own, and do not count for that of unusable images."""
+    reason = "same pixels under more than one label"
+    rejected = [Rejection(f"a\n{i:03}.png", reason, "3", "b.png") for i in range(120)]
+    rejected.append(Rejection("c.png", "truncated", "3"))
+    stages = Stages(tmp_path, write(tmp_path / "examples", splits(), rejected=rejected), SCHEMA)
+    with pytest.raises(GateRefused) as refused:
+        stages.gate()
+    examples = "; ".join(f"'a\\n{i:03}.png' = 'b.png'" for i in range(5))
+    assert str(refused.value) == (
+        "120 of 1,121 images (10.7%) were dropped, more than gate.max_dropped (10.0%) allows: "
+        f"120 {reason}, e.g. {examples}. All are listed in {stages.examples.uri}/rejected.jsonl. "
+        "Look why so many are alike, or raise gate.max_dropped, or set gate.rejected=warn."
+    )
+    assert refused.value.findings[0]["examples"][0]["same_as"] == "b.png"
+    assert json.loads(Path(stages.gate(max_dropped=0.2).uri, FINDINGS_FILE).read_text()) == []
+
+
+def test_what_was_to_be_dropped_and_is_still_there_stops(broken: Stages) -> None:
+    """ExampleGen ran before the setting, or left a leak that is a conflict because conflicts are not to be dropped."""
+    actions = {**dict.fromkeys(KINDS, "off"), "leaks": "drop", "duplicates": "drop"}
+    with pytest.raises(GateRefused) as refused:
+        broken.gate(actions)
+    leaks, duplicates = str(refused.value).split("\n")
+    assert leaks.endswith("Remove one of each, or run from ExampleGen with gate.conflicts=drop and gate.leaks=drop.")
+    assert duplicates.startswith("1 image in train repeats another")
+    assert {finding["action"] for finding in refused.value.findings} == {"stop"}
+
+
 def test_a_warning_lets_the_run_go_on_and_is_kept(sound: Stages) -> None:
     findings = sound.gate({**STOP, "rejected": "warn"})
     (finding,) = json.loads(Path(findings.uri, FINDINGS_FILE).read_text())

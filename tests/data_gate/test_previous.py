@@ -46,6 +46,7 @@ def run(root: Path, folder: Path, only: pipeline.RunOptions | None = None) -> li
         schema=schema.outputs["schema"],
         actions=STOP,
         max_rejected=0.01,
+        max_dropped=0.1,
         previous=previous.outputs["previous"],
     )
     database = str(root / "metadata.sqlite")

@@ -64,7 +64,8 @@ def test_a_touch_executes_nothing(base: Path) -> None:
 @pytest.mark.parametrize(
     ("setting", "stages"),
     [
-        ("gate.duplicates=off", ["DataGate"]),
+        ("gate.anomalies=warn", ["DataGate"]),
+        ("gate.duplicates=off", EVERY),
         ("transform.size=20", ["Transform", *FROM_TRAINER]),
         ("trainer.epochs=7", FROM_TRAINER),
         ("seed=1", FROM_TRAINER),

@@ -10,7 +10,8 @@ import pytest
 from components.contracts.run_result import ExitCode
 from pipeline.cli import main
 from tests.datasets import NAMES, write_folder
-from tests.runs import LENIENT, copied, executed, run, screen_of
+from tests.example_gen.datasets import read
+from tests.runs import LENIENT, artifact, copied, executed, run, screen_of
 
 pytestmark = pytest.mark.slow
 
@@ -89,7 +90,7 @@ def test_data_that_cannot_be_trusted_stops_the_run_at_the_gate(
     spoil, said: list[str], tmp_path: Path, pictures: Path
 ) -> None:
     spoil(pictures)
-    result, screen = screen_of(tmp_path / "runs", pictures)
+    result, screen = screen_of(tmp_path / "runs", pictures, "gate.leaks=stop", "gate.conflicts=stop")
     assert result.exit_code == ExitCode.REFUSED
     assert result.stages["DataGate"]["state"] == "refused"
     assert "Transform" not in result.stages
@@ -99,6 +100,35 @@ def test_data_that_cannot_be_trusted_stops_the_run_at_the_gate(
         assert words in text, text
     assert all(line in screen for line in result.why)
     assert "Traceback" not in screen
+
+
+def test_copies_in_a_folder_are_dropped_and_the_screen_says_so(tmp_path: Path, pictures: Path) -> None:
+    """No stage after ExampleGen sees them, and the gate finds nothing of them."""
+    leak(pictures)
+    shutil.copy(pictures / "train" / "zero" / "0001.png", pictures / "train" / "one" / "copy.png")
+    shutil.copy(pictures / "train" / "zero" / "0002.png", pictures / "train" / "zero" / "again.png")
+    result, screen = screen_of(tmp_path / "runs", pictures, last="DataGate")
+    assert result.exit_code == 0, result.why
+    assert result.counts is not None
+    assert (result.counts["test"], result.counts["rejected"]) == (31, 4)
+    assert result.findings == []
+    assert [note.split(", e.g. ")[0] for note in result.notes] == [
+        "2 images were dropped: same pixels under more than one label (gate.conflicts)",
+        "1 image was dropped: same pixels as another image of its class and split (gate.duplicates)",
+        "1 image was dropped: same pixels in test (gate.leaks)",
+    ]
+    assert all(f"note      {note}" in screen for note in result.notes)
+    sources = read(Path(artifact(tmp_path / "runs", "ExampleGen", "examples").uri))
+    assert len(sources.all) == 93 - 4
+    page = Path(str(result.report)).read_text()
+    assert "same pixels in test" in page
+    # Not much of the data may go that way.
+    for file in sorted((pictures / "train" / "zero").iterdir())[8:16]:
+        shutil.copy(file, pictures / "train" / "one" / f"zero-{file.name}")
+    refused = run(tmp_path / "runs", pictures, last="DataGate")
+    assert refused.exit_code == ExitCode.REFUSED
+    (why,) = refused.why
+    assert "were dropped, more than gate.max_dropped (10.0%) allows" in why
 
 
 def test_a_gate_set_to_warn_lets_the_run_go_on_and_says_so(tmp_path: Path, pictures: Path) -> None:

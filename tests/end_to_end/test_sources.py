@@ -62,9 +62,7 @@ def tfrecords(work: Path) -> Path:
 def test_a_source_ends_in_a_pushed_model(make: Callable[[Path], Path], tmp_path: Path) -> None:
     source = make(tmp_path)
     classes = DIGITS if make is tfrecords else NAMES
-    result = run(
-        tmp_path / "runs", source, "evaluator.min_accuracy=0.3", "evaluator.min_class_recall=0", "gate.leaks=warn"
-    )
+    result = run(tmp_path / "runs", source, "evaluator.min_accuracy=0.3", "evaluator.min_class_recall=0")
     assert result.exit_code == 0, result.why
     assert list(result.stages) == list(STAGES)
     assert_complete(result)

@@ -170,6 +170,7 @@ def run(
     max_pixels: int = 10**6,
     cache: str = "/nonexistent",
     features: Features = USUAL,
+    drop: Sequence[str] = (),
 ) -> Outcome:
     """Run ImageExampleGen's executor on Beam's FnApiRunner, with the component's own execution properties."""
     from tfx.types import artifact_utils, standard_artifacts
@@ -180,7 +181,7 @@ def run(
     if not isinstance(source, Source):
         source = sources.locate(str(source), cache)
     data = Data(max_bytes=max_bytes, max_pixels=max_pixels, splits=SHARES, features=features._asdict())
-    component = ImageExampleGen(source, data)
+    component = ImageExampleGen(source, data, drop)
     examples = standard_artifacts.Examples()
     examples.uri = str(out)
     out.mkdir(parents=True)

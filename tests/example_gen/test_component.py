@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from pathlib import Path
@@ -23,9 +24,12 @@ TWO = datasets.images_of({"cat": 12, "dog": 12})
 def test_settings_survive_the_crossing() -> None:
     from google.protobuf import json_format
 
-    values = settings.Settings("cifar10", datasets.SHARES, 20_000_000, 50_000_000)
+    values = settings.Settings("cifar10", datasets.SHARES, 20_000_000, 50_000_000, drop=("leaks", "conflicts"))
     packed = json_format.MessageToJson(settings.pack(values))
     assert settings.unpack(packed) == values
+    fields = json.loads(packed)
+    del fields["customConfig"]["value"]["drop"]
+    assert settings.unpack(json.dumps(fields)) == values._replace(drop=()), "as specs of earlier versions have it"
     assert '"kind": "cifar10"' in packed, "as specs of Vertex AI have it that were compiled before"
 
 
@@ -75,6 +79,7 @@ def pipeline(
     max_bytes: int = 10**6,
     more: bool = False,
     features: Features = Features(),  # noqa: B008 (frozen)
+    drop: tuple[str, ...] = (),
 ) -> Any:
     from tfx.components import ExampleValidator, SchemaGen, StatisticsGen
     from tfx.orchestration import metadata
@@ -82,7 +87,7 @@ def pipeline(
 
     from components.example_gen.component import ImageExampleGen
 
-    examples = ImageExampleGen(source, Data(max_bytes=max_bytes, max_pixels=10**6, features=features))
+    examples = ImageExampleGen(source, Data(max_bytes=max_bytes, max_pixels=10**6, features=features), drop)
     components: list[Any] = [examples]
     if more:
         statistics = StatisticsGen(examples=examples.outputs["examples"])
@@ -129,6 +134,8 @@ def test_caching_can_be_trusted(tmp_path: Path) -> None:
     assert run(tmp_path, source)[3:] == ["COMPLETE"]
     assert run(tmp_path, source, max_bytes=10**5)[4:] == ["COMPLETE"]  # a setting
     assert run(tmp_path, source)[5:] == ["CACHED"]
+    assert run(tmp_path, source, drop=("leaks",))[6:] == ["COMPLETE"]
+    assert run(tmp_path, source, drop=("leaks",))[7:] == ["CACHED"]
 
 
 @pytest.mark.slow

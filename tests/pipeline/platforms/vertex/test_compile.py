@@ -239,6 +239,7 @@ def test_the_command_needs_no_network_and_no_account(tmp_path: Path) -> None:
         f"{output}: 17 tasks, image us-central1-docker.pkg.dev/PROJECT/pipelines/image-classification:latest",
         "  data              gs://PROJECT-pipelines/data/cifar-10-binary.tar.gz",
         "  max_rejected      0.01",
+        "  max_dropped       0.1",
         "  epochs            15",
         "  batch_size        500",
         "  learning_rate     0.12",
