@@ -18,6 +18,11 @@ from components.report import page
 
 FEW = 30  # test images of a class; the interval of fewer is so wide that the class was hardly measured
 CONFUSIONS = 5  # pairs of classes listed
+FIT = {
+    "squash": "where an image is not square, its proportions are lost",
+    "crop": "of an image that is not square, the largest square in its middle is used, and nothing else",
+    "pad": "an image that is not square gets two bars of grey",
+}
 MEASURES = (f.HEIGHT, f.WIDTH, f.BRIGHTNESS, f.CONTRAST, f.SHARPNESS)
 
 
@@ -30,6 +35,7 @@ class Card:
       runs: the ids of the runs that `trained`, `evaluated` and `pushed` it.
       when: it was pushed.
       size: pixels, height and width of the model's input.
+      fit: how an image that is not square becomes so, as in the configuration; None where that is lost.
       parameters: of the model; None where the record of its training is lost.
       training: the settings of the Trainer.
       libraries: their versions when it was trained.
@@ -64,6 +70,7 @@ class Card:
     recorded: Predictions | None
     lineage: list[dict[str, Any]]
     lost: list[str] = dataclasses.field(default_factory=list)
+    fit: str | None = None
 
     def total(self, split: str) -> int:
         return sum(self.counts.get(split, {}).values())
@@ -100,7 +107,10 @@ def intended_use(card: Card) -> list[str]:
             + (f" (mean ± standard deviation: {', '.join(ranges)})." if ranges else ".")
         )
     if card.size:
-        lines.append(f"Takes JPEG, PNG, GIF and BMP of any size, and scales them to {card.size} x {card.size} pixels.")
+        fit = f": {FIT[card.fit]}" if card.fit in FIT else ""
+        lines.append(
+            f"Takes JPEG, PNG, GIF and BMP of any size, and scales them to {card.size} x {card.size} pixels{fit}."
+        )
     return lines
 
 

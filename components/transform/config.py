@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -15,3 +15,8 @@ class Transform(Section):
     stage: ClassVar[str] = "Transform"
 
     size: int = Field(32, ge=8, le=1024, description="Height and width in pixels of the model's input")
+    fit: Literal["squash", "crop", "pad"] = Field(
+        "squash",
+        description="How an image that is not square becomes so. squash: its proportions are lost; crop: the largest "
+        "square in its middle is used; pad: all of it is used, between two bars of mid grey",
+    )

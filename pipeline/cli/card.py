@@ -81,6 +81,7 @@ def collect(run_store: RunStore, version: Version) -> cards.Card:
         recorded=run_store.lost.read("answers", recorded.artifact.uri, predictions.read) if recorded else None,
         lineage=[_row(node) for node in (version.node, *graph.ancestors(version.node.id))],
         lost=run_store.lost.notes,
+        fit=_fit(run_store.config, verdict.model.run_id),
     )
 
 
@@ -97,6 +98,15 @@ def _libraries(config: Config, run_id: str) -> dict[str, str]:
         return results.read(run_dir.of_run(config, run_id) / run_dir.RESULT_FILE).versions
     except run_dir.DamagedRun:  # or of another run directory
         return {}
+
+
+def _fit(config: Config, run_id: str) -> str | None:
+    """Return the `transform.fit` of the run that trained the model; earlier versions had no other than squash."""
+    try:
+        stored = run_dir.read_config(run_dir.of_run(config, run_id))
+    except run_dir.DamagedRun:  # or of another run directory
+        return None
+    return str(stored.get("transform", {}).get("fit", "squash"))
 
 
 def _measures(run_store: RunStore, verdict: Verdict) -> dict[str, dict[str, stats.Moments]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,14 @@ def made_up(root: Path, names: tuple[str, ...]) -> cards.Card:
         recorded=predictions.read(run.artifacts["predictions"]),
         lineage=[{"id": 9, "key": "model", "stage": "Trainer", "run_id": "run-1", "read": {1: "examples"}}],
     )
+
+
+@pytest.mark.parametrize(("fit", "said"), [
+    ("squash", "its proportions are lost"), ("crop", "the largest square in its middle"), ("pad", "two bars of grey"),
+])  # fmt: skip
+def test_the_card_says_what_becomes_of_an_image_that_is_not_square(tmp_path: Path, fit: str, said: str) -> None:
+    card = dataclasses.replace(made_up(tmp_path, ("a", "b")), fit=fit)
+    assert said in " ".join(cards.intended_use(card))
 
 
 def test_hostile_names_are_shown_and_do_nothing(tmp_path: Path) -> None:

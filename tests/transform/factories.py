@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
-from tfx.components import Transform
+from tfx.components import Transform as TransformComponent
 from tfx.proto import transform_pb2
 from tfx.types import channel_utils, standard_artifacts
 
 from components.contracts import features as f
+from components.transform.config import Transform
 from tests.factories import beam_executor, examples_artifact
 
 
@@ -35,14 +37,14 @@ def schema_artifact(folder: Path) -> standard_artifacts.Schema:
     return artifact
 
 
-def run_transform(root: Path, out: Path, size: int = 32) -> str:
-    """Transform's output folder, for the examples in `root`."""
+def run_transform(root: Path, out: Path, **config: Any) -> str:
+    """Transform's output folder, for the examples in `root`; `config`: what differs from its default."""
     examples, schema = examples_artifact(root), schema_artifact(out / "schema")
-    component = Transform(
+    component = TransformComponent(
         examples=channel_utils.as_channel([examples]),
         schema=channel_utils.as_channel([schema]),
         preprocessing_fn="components.transform.preprocessing.preprocessing_fn",
-        custom_config={"size": size},
+        custom_config=Transform(**config).model_dump(),
         splits_config=transform_pb2.SplitsConfig(analyze=[f.TRAIN]),
         materialize=False,
         disable_statistics=True,

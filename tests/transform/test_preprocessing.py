@@ -13,6 +13,7 @@ from PIL import Image
 from tensorflow.core.protobuf import saved_model_pb2
 
 from components.contracts import features as f
+from components.trainer.transform_graph import TransformGraph
 from components.transform.preprocessing import decode
 from tests.datasets import digit_images, example, png, write_digits
 from tests.transform.factories import run_transform
@@ -123,6 +124,64 @@ def test_the_right_size_is_left_alone_and_another_is_resized_with_antialias() ->
     np.testing.assert_array_equal(decode(png(pixels), 32), pixels)
     small = tf.image.resize(pixels, [11, 11], antialias=True)
     np.testing.assert_array_equal(decode(png(pixels), 11), np.rint(small.numpy().clip(0, 255)).astype(np.uint8))
+
+
+def corners(height: int, width: int) -> np.ndarray:
+    """An image that is red at the left, blue at the right, and green at the bottom."""
+    pixels = np.zeros((height, width, 3), np.uint8)
+    pixels[..., 0], pixels[..., 2] = np.linspace(255, 0, width), np.linspace(0, 255, width)
+    pixels[..., 1] = np.linspace(0, 255, height)[:, None]
+    return pixels
+
+
+@pytest.mark.parametrize(("height", "width"), [(40, 100), (100, 40), (41, 40), (32, 32), (7, 90), (300, 301)])
+def test_crop_takes_the_largest_square_of_the_middle(height: int, width: int) -> None:
+    pixels = corners(height, width)
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    middle = pixels[top : top + side, left : left + side]
+    np.testing.assert_array_equal(decode(png(pixels), 32, "crop"), decode(png(middle), 32))
+
+
+@pytest.mark.parametrize(("height", "width", "rows", "columns"), [
+    (40, 100, 13, 32), (100, 40, 32, 13), (64, 32, 32, 16), (32, 32, 32, 32), (9, 9, 32, 32), (31, 32, 31, 32),
+])  # fmt: skip
+def test_pad_keeps_the_whole_image_between_bars_of_grey(height: int, width: int, rows: int, columns: int) -> None:
+    pixels = corners(height, width)
+    padded = decode(png(pixels), 32, "pad").numpy()
+    assert padded.shape == (32, 32, 3)
+    top, left = (32 - rows) // 2, (32 - columns) // 2
+    inside = padded[top : top + rows, left : left + columns]
+    smooth = tf.image.resize(pixels, [rows, columns], antialias=True).numpy()
+    np.testing.assert_array_equal(inside, np.rint(smooth.clip(0, 255)).astype(np.uint8))
+    bars = np.ones((32, 32), bool)
+    bars[top : top + rows, left : left + columns] = False
+    np.testing.assert_array_equal(padded[bars], 127)
+
+
+@pytest.mark.parametrize("fit", ["squash", "crop", "pad"])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 500), (500, 1), (2, 999), (3000, 5)])
+def test_an_image_of_any_proportions_fits(fit: str, shape: tuple[int, int]) -> None:
+    white = decode(png(np.full((*shape, 3), 255, np.uint8)), 16, fit).numpy()
+    assert white.shape == (16, 16, 3)
+    assert set(np.unique(white)) <= ({127, 255} if fit == "pad" else {255})
+    assert np.any(white == 255), "the image is there"
+
+
+@pytest.mark.parametrize("fit", ["crop", "pad"])
+def test_what_is_served_is_what_is_trained_on_however_an_image_fits(tmp_path: Path, fit: str) -> None:
+    rng = np.random.default_rng(3)
+    pictures = [rng.integers(0, 256, (*rng.integers(1, 90, 2), 3), np.uint8) for _ in range(30)]
+    for split in f.SPLITS:
+        write_split(tmp_path / "examples", split, pictures)
+    uri = run_transform(tmp_path / "examples", tmp_path, size=24, fit=fit)
+    served = apply(uri, [png(p) for p in pictures])
+    levels = np.stack([decode(png(p), 24, fit) for p in pictures]).astype(np.float64)
+    np.testing.assert_allclose(served, (levels - levels.mean((0, 1, 2))) / levels.std((0, 1, 2)), atol=2e-3)
+    graph = TransformGraph(uri, 24)
+    records = tf.data.TFRecordDataset(str(tmp_path / "examples" / f"Split-{f.TRAIN}" / "data.gz"), "GZIP")
+    trained = np.concatenate([images for images, _ in records.batch(7).map(graph.examples).as_numpy_iterator()])
+    np.testing.assert_allclose(trained, served, atol=1e-6)
 
 
 def test_the_graph_is_the_same_inside_tf_data(digits_graph: str) -> None:
