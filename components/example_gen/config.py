@@ -44,7 +44,7 @@ class Data(Section):
 
     stage: ClassVar[str] = "ExampleGen"
 
-    source: str = Field("digits", description="digits, cifar10, or a path; docs/data.md lists what is read")
+    source: str = Field("digits", description="digits, cifar10, a path or a URL; docs/data.md lists what is read")
     splits: Splits = Splits()
     features: Features = Features()
     max_bytes: int = Field(20_000_000, gt=0, description="Bytes of an encoded image; larger ones are rejected")

@@ -1,4 +1,4 @@
-"""The source that `data.source` names: located, checked and described without reading the images.
+"""The source that `data.source` names: located, fetched, checked and described without reading the images.
 
 Imports nothing heavy: the command line checks its arguments with this.
 """
@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import difflib
 import glob
+import hashlib
 import os
 import re
 import unicodedata
+import urllib.parse
 
 from components import files
 from components.errors import UserError
 from components.example_gen.archives import file_types
-from components.example_gen.download import Progress, download, verify
-from components.example_gen.formats import detect
+from components.example_gen.download import Progress, Published, download, verify
+from components.example_gen.formats import detect, folder, table
 from components.example_gen.formats.base import Format, Listing, Source
 from components.file_names import TABLE_ENDINGS
 from components.text import printable
@@ -39,6 +41,8 @@ def locate(source: str, cache_dir: str) -> Source:
         return source_format.dataset(os.path.abspath(os.path.expanduser(cache_dir)))
     if not source.strip():
         raise UserError(f"data.source is empty. Give {detect.expected()}.")
+    if is_url(source):
+        return _of_url(source, os.path.abspath(os.path.expanduser(cache_dir)))
     _check_scheme(source)
     path = source if files.is_remote(source) else os.path.abspath(os.path.expanduser(source))
     placeholder = _PLACEHOLDER.search(path)
@@ -61,30 +65,93 @@ def locate(source: str, cache_dir: str) -> Source:
     return Source(source_format.name, source_format.name if source_format.dataset else _slug(path), base, pattern)
 
 
-def fetch(source: Source, progress: Progress | None = None) -> None:
+def fetch(source: Source, progress: Progress | None = None) -> list[str]:
     """Download the source where it has to be downloaded, and verify it; once, when the run starts.
 
+    Returns:
+      What the user should know of it, a line each.
+
     Raises:
-      UserError: it cannot be had, or the file in the cache is not the published one.
+      UserError: it cannot be had, the file in the cache is not the published one, or what came is no source.
     """
-    if source.published is None:
-        return
-    if not os.path.exists(source.path):
-        download(source.published, source.path, progress)
-    else:
-        verify(source.path, source.published)
+    published = source.published
+    if published is None:
+        return []
+    fresh = not os.path.exists(source.path)
+    if fresh:
+        download(published, source.path, progress)
+    elif published.sha256:
+        verify(source.path, published)
+    if source.format == folder.FORMAT.name:  # what a URL leads to: its content tells
+        _check_download(source, published, fresh)
+    if published.sha256:
+        return []
+    if not fresh:
+        return [f"{published.title} was downloaded before: {source.path}"]
+    return [
+        f"{published.title}: {files.size(source.path):,} bytes, of unknown hash. To have them checked, end the "
+        f"address in #sha256={files.sha256(source.path)}"
+    ]
+
+
+def _check_download(source: Source, published: Published, fresh: bool) -> None:
+    """Raise UserError if what a URL led to is no source; a file that was downloaded just now is removed then."""
+    try:
+        if detect.of_file(source.path) is not table.FORMAT:
+            return
+        reason = "it is a table, and the images that it names are not downloaded"
+    except UserError as error:
+        reason = str(error).removeprefix(f"{files.text(source.path)}: ").partition(". Give ")[0].rstrip(".")
+    if fresh:
+        os.unlink(source.path)
+    what_to_do = "it was not kept" if fresh else f"delete {source.path} to download it again"
+    raise UserError(
+        f"{published.title}: what was downloaded is no archive, Parquet or TFRecords ({reason}); {what_to_do}. "
+        "Give the address of such a file."
+    )
+
+
+def _of_url(source: str, cache_dir: str) -> Source:
+    """Describe the file that a URL leads to, in a folder of the cache of its own."""
+    url, _, fragment = source.partition("#")
+    title = printable(files.text(url.partition("?")[0]))
+    digest = re.fullmatch(r"sha256=([0-9a-fA-F]{64})", fragment)
+    if fragment and not digest:
+        raise UserError(f"{title}: what follows its # is not sha256= and 64 hex digits. Correct it, or leave it out.")
+    try:
+        parts = urllib.parse.urlsplit(url)
+        host, user = parts.hostname, parts.username
+    except ValueError:
+        host = user = None
+    if not host:
+        raise UserError(f"{title}: not a URL of a file. Give one like https://example.com/pets.zip.")
+    if user is not None:
+        raise UserError(f"a URL on {printable(host)}: it holds a user name, and is not downloaded. Download the file.")
+    last = urllib.parse.unquote(parts.path.rstrip("/").rpartition("/")[2])
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", last).strip(".-") or "download"
+    own = os.path.join(cache_dir, "urls", hashlib.sha256(url.encode("utf-8", "surrogatepass")).hexdigest()[:16])
+    quoted = urllib.parse.quote(url.encode("utf-8", "surrogateescape"), safe="/:?&=%~+,;@!$'()*[]")
+    published = Published(quoted, digest[1].lower() if digest else "")
+    return Source(folder.FORMAT.name, _slug(name), own, name, published)
+
+
+def is_url(source: str) -> bool:
+    """Return whether the source is a file that is downloaded."""
+    return _scheme(source) in ("http", "https")
+
+
+def _scheme(source: str) -> str:
+    scheme, separator, _ = source.partition("://")
+    return scheme.casefold() if separator else ""
 
 
 def _check_scheme(source: str) -> None:
-    scheme, separator, _ = source.partition("://")
-    if not separator or scheme.casefold() in files.SCHEMES:
+    scheme = _scheme(source)
+    if not scheme or scheme in files.SCHEMES:
         return
-    title = printable(files.text(source))
-    if scheme.casefold() in ("http", "https", "ftp"):
-        raise UserError(f"{title}: data is not downloaded from a URL. Download it, and give the path of what comes.")
     raise UserError(
-        f"{title}: this installation reads no {printable(scheme)}:// paths, only local ones, gs:// and file://. "
-        "Copy the data to one of these."
+        f"{printable(files.text(source))}: this installation reads no {printable(scheme)}:// paths, only local ones, "
+        "gs://, file://, http:// and https://. Copy the data to one of these."
     )
 
 

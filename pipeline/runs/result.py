@@ -32,7 +32,7 @@ class RunState:
     failed_stage: str | None = None
     error: BaseException | None = None
     warnings: list[str] = dataclasses.field(default_factory=list)
-
+    notes: list[str] = dataclasses.field(default_factory=list)  # how the source was fetched
     signal: int | None = None  # that ended it
 
 
@@ -90,6 +90,7 @@ def collect_result(config: Config, state: RunState) -> Result:
     elif result.blessed is False or (result.pushed is None and "Pusher" in state.stages):
         result.exit_code = ExitCode.REFUSED
     result.warnings += state.warnings
+    result.notes = [*state.notes, *result.notes]
     return result
 
 

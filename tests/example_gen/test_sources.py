@@ -101,9 +101,16 @@ def test_remote_paths_by_their_name(path: str, kind: str) -> None:
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        ("https://example.com/pets.zip", "not downloaded from a URL. Download it, and give the path"),
-        ("HTTP://example.com/pets", "not downloaded from a URL"),
-        ("s3://bucket/pets", "this installation reads no s3:// paths, only local ones, gs:// and file://"),
+        ("ftp://example.com/pets", "this installation reads no ftp:// paths"),
+        ("s3://bucket/pets", "this installation reads no s3:// paths, only local ones, gs://, file://, http:// and"),
+        ("https:///pets.zip", "not a URL of a file"),
+        ("https://[/pets.zip", "not a URL of a file"),
+        (
+            "https://me:secret@example.com/pets.zip",
+            "^a URL on example.com: it holds a user name",
+        ),
+        ("https://example.com/pets.zip#sha256=12", "what follows its # is not sha256= and 64 hex digits"),
+        ("https://example.com/pets.zip#top", "what follows its # is not sha256="),
     ],
 )
 def test_paths_that_are_not_read_here(path: str, message: str) -> None:

@@ -125,7 +125,7 @@ class _RunObserver:
         self._schema = ""
 
     def run(self, config: Config, source: Source, first: str | None, last: str | None) -> None:
-        sources.fetch(source, partial(self._screen.transfer, f"downloading {source.pattern}"))
+        self._state.notes += sources.fetch(source, partial(self._screen.transfer, f"downloading {source.pattern}"))
         self._screen.status("loading TensorFlow and TFX")
         if config.trainer.strategy not in ("auto", "cpu"):
             from components.trainer import strategy

@@ -21,6 +21,7 @@ from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import proto_utils
 
+from components.errors import UserError
 from components.example_gen import settings, sources
 from components.example_gen.driver import InputProcessor
 from components.versions import COMPILED_WITH, UNSAID, check_image
@@ -36,6 +37,10 @@ def run(executor_input: pipeline_spec_pb2.ExecutorInput, spec: pipeline_spec_pb2
         executor_input.inputs.parameter_values, executor_input.inputs.parameters, spec
     )
     source = sources.locate(properties[standard_component_specs.INPUT_BASE_KEY], cache_dir="")
+    if source.published:
+        raise UserError(
+            f"{source.published.title}: nothing is downloaded on Vertex AI; copy it to a bucket, data=gs://…"
+        )
     configured = settings.unpack(properties[standard_component_specs.CUSTOM_CONFIG_KEY])
     split = example_gen_pb2.Input.Split(name="pictures", pattern=source.pattern)
     configured = configured._replace(format=source.format)
