@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import http.client
 import os
 import time
@@ -28,6 +29,7 @@ class Published(NamedTuple):
 
     url: str
     sha256: str = ""  # empty where it is not known
+    unpacked: tuple[tuple[str, str], ...] = ()  # (name, MD5) of the files that come of it
 
     @property
     def file_name(self) -> str:
@@ -40,8 +42,16 @@ class Published(NamedTuple):
 
 
 def verify(path: str, published: Published) -> None:
-    """Raise UserError unless the file at `path` is the published one."""
-    if files.sha256(path) != published.sha256:
+    """Raise UserError unless the file at `path` is the published one, or the folder holds what comes of it."""
+    if os.path.isdir(path):
+        for name, md5 in published.unpacked:
+            member = os.path.join(path, name)
+            if not os.path.isfile(member) or hashlib.md5(Path(member).read_bytes()).hexdigest() != md5:
+                raise UserError(
+                    f"{member}: not as in the published {published.file_name} (it is missing, or its MD5 differs). "
+                    f"Delete {path} to download it again, or give the path of your own archive as the data."
+                )
+    elif files.sha256(path) != published.sha256:
         raise UserError(
             f"{path}: not the published {published.file_name} (its SHA-256 differs): damaged, or another file. "
             f"Delete it to download it again, or give the path of your own archive as the data."

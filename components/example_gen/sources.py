@@ -85,7 +85,7 @@ def fetch(source: Source, progress: Progress | None = None) -> list[str]:
     if source.format == folder.FORMAT.name:  # what a URL leads to: its content tells
         _check_download(source, published, fresh)
     if published.sha256:
-        return []
+        return [source.note] if source.note else []
     if not fresh:
         return [f"{published.title} was downloaded before: {source.path}"]
     return [

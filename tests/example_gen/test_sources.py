@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
+import hashlib
 import os
 import subprocess
 import sys
@@ -26,7 +28,8 @@ def test_digits() -> None:
     assert Path(source.path).is_file()
 
 
-def test_cifar10_prefers_what_is_there(tmp_path: Path) -> None:
+def test_cifar10_prefers_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keras_home(tmp_path, monkeypatch)
     assert locate("cifar10", str(tmp_path)).published == cifar10.BINARY
     (tmp_path / "cifar-10-python.tar.gz").touch()
     assert locate("cifar10", str(tmp_path)).published == cifar10.PYTHON
@@ -35,6 +38,47 @@ def test_cifar10_prefers_what_is_there(tmp_path: Path) -> None:
     assert (source.published, source.path) == (cifar10.BINARY, str(tmp_path / "cifar-10-binary.tar.gz"))
     with pytest.raises(UserError, match=r"not the published cifar-10-binary\.tar\.gz"):
         sources.fetch(source)
+
+
+def keras_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    (tmp_path / "keras" / "datasets").mkdir(parents=True)
+    return tmp_path / "keras" / "datasets"
+
+
+@pytest.mark.parametrize("name", ["cifar-10-batches-py.tar.gz", "cifar-10-batches-py-target_archive"])
+def test_keras_archive_of_cifar10_is_found_and_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    path = datasets.cifar_python(keras_home(tmp_path, monkeypatch) / name, {"test_batch": datasets.cifar_rows(0, 10)})
+    source = locate("cifar10", str(tmp_path / "cache"))
+    assert (source.path, source.published) == (str(path), cifar10.PYTHON)
+    with pytest.raises(UserError, match=rf"{name}: not the published cifar-10-python\.tar\.gz"):
+        sources.fetch(source)
+    ours = cifar10.PYTHON._replace(sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+    note = f"CIFAR-10 was downloaded by Keras before, and is read from {path}"
+    assert sources.fetch(dataclasses.replace(source, published=ours)) == [note]
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "cifar-10-python.tar.gz").touch()
+    assert locate("cifar10", str(tmp_path / "cache")).path.startswith(str(tmp_path / "cache"))
+
+
+@pytest.mark.parametrize("name", ["cifar-10-batches-py", "cifar-10-batches-py-target/cifar-10-batches-py"])
+def test_keras_folder_of_cifar10_is_found_and_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    folder = keras_home(tmp_path, monkeypatch) / name
+    datasets.folder(folder, {member: member.encode() for member, _ in cifar10.PYTHON.unpacked})
+    source = locate("cifar10", str(tmp_path / "cache"))
+    assert source.path == str(folder)
+    with pytest.raises(UserError, match=r"batches\.meta: not as in the published .* Delete .*cifar-10-batches-py to"):
+        sources.fetch(source)
+    md5s = tuple((member, hashlib.md5(member.encode()).hexdigest()) for member, _ in cifar10.PYTHON.unpacked)
+    ours = dataclasses.replace(source, published=cifar10.PYTHON._replace(unpacked=md5s))
+    assert len(sources.fetch(ours)) == 1
+    (folder / "test_batch").unlink()
+    with pytest.raises(UserError, match=r"test_batch: not as in the published"):
+        sources.fetch(ours)
 
 
 def test_folder(tmp_path: Path) -> None:
@@ -137,8 +181,6 @@ def mistake(tmp_path: Path, kind: str) -> str:
         path.mkdir()
     elif kind == "empty classes":
         datasets.folder(path, {"cat": None, "dog": None})
-    elif kind == "unpacked cifar":
-        datasets.folder(path, {"cifar-10-batches-py/data_batch_1": b"x", "cifar-10-batches-py/batches.meta": b"x"})
     elif kind == "a text":
         path.write_text("hello")
     elif kind == "an image":
@@ -170,7 +212,6 @@ MISTAKES = {
     "only litter": "the folder is empty",
     "empty folder": "the folder is empty. Expected a folder for each class",
     "empty classes": "the folder is empty",
-    "unpacked cifar": "Give the archive itself",
     "a text": "not a kind of file known here",
     "an image": "not a kind of file known here",
     "empty file": "the file is empty",

@@ -53,6 +53,7 @@ class Source:
     input_base: str
     pattern: str
     published: Published | None = None  # has to be at input_base/pattern before the run: see sources.fetch
+    note: str = ""  # what the user should know of how it was found
 
     @property
     def path(self) -> str:

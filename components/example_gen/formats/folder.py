@@ -22,8 +22,6 @@ def _check(listing: Listing) -> None:
     archives = _all_archives(names)
     if archives and (whole_archives := [name for name in names if cifar10.FORMAT.is_named(name)]):
         raise UserError(f"{title}: holds CIFAR-10's archive. Give the archive itself: {files.listed(whole_archives)}.")
-    if any(cifar10.is_member(name) for name in listing.names):
-        raise UserError(f"{title}: CIFAR-10's archive, unpacked. Give the archive itself: it is read as it is.")
     if not archives:
         layout.locate_folders({os.path.dirname(name) for name in names}, listing.folders, title, listing.ignored)
 

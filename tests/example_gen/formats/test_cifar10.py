@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import pickle
+import tarfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from components.errors import UserError
+from components.example_gen import sources
 from components.example_gen.formats.base import ClassNames, Record
 from components.example_gen.formats.detect import inventory
 from components.example_gen.layout import SplitAndClass
@@ -47,6 +50,19 @@ def test_rows(tmp_path: Path, write: object, mode: str) -> None:
         assert record.source.endswith((f"/{name}:{row}", f"/{name}.bin:{row}"))
         planes = BATCHES[name].data[row].reshape(3, 32, 32)
         assert np.array_equal(record.content, np.moveaxis(planes, 0, 2))
+
+
+@pytest.mark.parametrize("write", [datasets.cifar_python, datasets.cifar_binary])
+def test_an_unpacked_archive_gives_the_same_rows(tmp_path: Path, write: Any) -> None:
+    packed, names = read(write(tmp_path / "a.tar", BATCHES, "w"))
+    with tarfile.open(tmp_path / "a.tar") as archive:
+        archive.extractall(tmp_path / "a", filter="data")
+    for folder in (tmp_path / "a", next((tmp_path / "a").iterdir())):
+        records, their_names = read(folder)
+        assert their_names == names
+        rows = [{(r.group, np.asarray(r.content).tobytes()) for r in some} for some in (records, packed)]
+        assert rows[0] == rows[1]
+        assert sources.locate(str(folder), "").name == "cifar10"
 
 
 @pytest.mark.parametrize("protocol", [0, 2, 5])
