@@ -85,7 +85,7 @@ def make_history(root: Path) -> History:
     fewer = write_folder(root / "fewer", train=18, test=10)
     for split in ("train", "test"):
         shutil.rmtree(fewer / split / "two")
-    other = run(folder, fewer, *lenient, "trainer.epochs=1")
+    other = run(folder, fewer, *LENIENT, "trainer.epochs=1")
     return History(folder, pictures, first, second, again, other)
 
 

@@ -31,11 +31,33 @@ def check(gates: Iterable[Gate], measured: Mapping[str, Any], baseline: str) -> 
     """
     checks = []
     for gate in gates:
-        if gate.max_drop is None:
+        if gate.on == "majority":
+            checks.append(_over_majority(gate, measured))
+        elif gate.max_drop is None:
             checks.append(_bound(gate, measured))
         elif gate.metric in (measured.get("baseline") or {}) and gate.metric in measured:
             checks.append(_drop(gate, measured, baseline))
     return checks
+
+
+def majority(measured: Mapping[str, Any]) -> tuple[str, float]:
+    """Return the most frequent class of the test split and its share: the accuracy of always guessing it."""
+    images = {row["name"]: row["pictures"] for row in measured["classes"]}
+    name = max(images, key=lambda name: images[name])
+    return name, images[name] / sum(images.values())
+
+
+def _over_majority(gate: Gate, measured: Mapping[str, Any]) -> GateCheck:
+    metric = metrics.find(gate.metric)
+    estimate = measured[gate.metric]
+    name, share = majority(measured)
+    above = f"{metric.format_difference(gate.limit).lstrip('+')} above " if gate.limit else ""
+    return GateCheck(
+        f"{metric.label} beside guessing",
+        f"lower end of the interval at least {above}{metric.format(share)}, the share of {printable(name)!r}",
+        metric.words(estimate),
+        estimate["low"] - share >= gate.limit,
+    )
 
 
 def _bound(gate: Gate, measured: Mapping[str, Any]) -> GateCheck:

@@ -128,12 +128,27 @@ def failures(evaluation_uri: str) -> list[str]:
     models = _whole_split(evaluation_uri)
     # The whole split first, then the slices by name: the order in the artifact is the runner's.
     reasons = [
-        _failure(failure, _where(of_slice.slice_key), models)
+        _beside_guessing(failure, models, evaluation_uri)
+        if failure.metric_key.name == metrics.OVER_MAJORITY
+        else _failure(failure, _where(of_slice.slice_key), models)
         for of_slice in sorted(result.metric_validations_per_slice, key=lambda v: _slice_values(v.slice_key))
         for failure in of_slice.failures
     ]
     # Thresholds that no image was measured against.
     return reasons or ["the test split has no image to evaluate the model on"]
+
+
+def _beside_guessing(failure: Any, models: dict[str, dict[str, Any]], evaluation_uri: str) -> str:
+    """Return the sentence for a model that is not shown to be better than always guessing one class."""
+    numbers = models.get("candidate") or models[""]
+    low = numbers[metrics.bound_name(metrics.ACCURACY, "low")]
+    share, limit = low - numbers[metrics.OVER_MAJORITY], failure.metric_threshold.value_threshold.lower_bound.value
+    name = max(read(evaluation_uri).classes, key=lambda row: row.pictures).name
+    is_not = f"is not {limit:.4f} above" if limit else "is below"
+    return (
+        f"the lower end of the interval of the accuracy, {low:.4f}, {is_not} {share:.4f}, the share of the most "
+        f"frequent class {name!r}: the model is not shown to be better than always guessing that"
+    )
 
 
 def _failure(failure: Any, where: str, models: dict[str, dict[str, Any]]) -> str:

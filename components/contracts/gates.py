@@ -29,7 +29,7 @@ class Gate(BaseModel):
     minimum: float | None = None
     maximum: float | None = None
     max_drop: float | None = None
-    on: Literal["value", "interval"] = "value"
+    on: Literal["value", "interval", "majority"] = "value"
 
     @model_validator(mode="before")
     @classmethod
@@ -66,6 +66,10 @@ class Gate(BaseModel):
         if self.on == "interval" and (self.max_drop is not None or not metric.has_interval):
             single = ", ".join(name for name, metric in METRICS.items() if metric.has_interval)
             raise ValueError(f"on: interval holds a minimum or a maximum of {single}")
+        if self.on == "majority" and (self.metric != metrics.ACCURACY or bounds != ["minimum"]):
+            raise ValueError("on: majority holds a minimum of accuracy")
+        if self.on == "majority" and self.scope != "overall":
+            raise ValueError("on: majority has the scope overall only")
         if self.limit < 0 or (metric.percent and self.limit > 1):
             allowed = "a fraction from 0 to 1" if metric.percent else "0 or more"
             raise ValueError(f"{bounds[0]} of {self.metric} must be {allowed}, not {self.limit:g}")
@@ -96,12 +100,17 @@ class Gate(BaseModel):
         """The name of the number that TFMA compares with the bound."""
         if self.on == "value":
             return self.metric
+        if self.on == "majority":
+            return metrics.OVER_MAJORITY
         return metrics.bound_name(self.metric, "low" if self.bound == "minimum" else "high")
 
     def with_limit(self, limit: float) -> Gate:
         """Return the same gate with another bound."""
         return self.model_copy(update={self.bound: limit})
 
+
+# The accuracy, at the lower end of its interval, is at least that of always guessing the most frequent class.
+MAJORITY = Gate(metric=metrics.ACCURACY, minimum=0, on="majority")
 
 # The gates that have a short setting, by its name.
 SHORT = {
@@ -111,13 +120,17 @@ SHORT = {
 }
 
 
-def table(short: Mapping[str, float], listed: Iterable[Gate]) -> list[Gate]:
-    """Return all gates: those of the short settings and the listed ones, which replace a short one of the same key.
+def table(short: Mapping[str, float | None], listed: Iterable[Gate]) -> list[Gate]:
+    """Return all gates: MAJORITY, those of the short settings, and the listed ones, which replace one of the same key.
+
+    A short setting that is None is no gate. With a `min_accuracy` of 0, MAJORITY is no gate either.
 
     Raises:
       ValueError: two of the listed gates have the same key.
     """
-    gates = {name: SHORT[name].with_limit(limit) for name, limit in short.items()}
+    gates = {name: SHORT[name].with_limit(limit) for name, limit in short.items() if limit is not None}
+    if short.get("min_accuracy") != 0:
+        gates = {MAJORITY.key: MAJORITY} | gates
     keys: set[str] = set()
     for gate in listed:
         if gate.key in keys:
@@ -142,17 +155,18 @@ def of_eval_config(config: Mapping[str, Any]) -> list[Gate]:
         for name, thresholds in spec.get("per_slice_thresholds", {}).items():
             for threshold in thresholds.get("thresholds", []):
                 gates += _of_threshold(name, threshold)
-    short_keys = ("min_accuracy", "max_drop", "min_class_recall")
+    short_keys = (MAJORITY.key, "min_accuracy", "max_drop", "min_class_recall")
     order = {key: i for i, key in enumerate((*short_keys, *METRICS))}
     return sorted(gates, key=lambda gate: (order.get(gate.key, order.get(gate.metric, len(order))), gate.key))
 
 
 def _of_threshold(name: str, threshold: Mapping[str, Any]) -> Iterator[Gate]:
     ends = {metrics.bound_name(metric, end): metric for metric in METRICS for end in ("low", "high")}
+    over_majority = name == metrics.OVER_MAJORITY
     keys = {key for spec in threshold.get("slicing_specs", []) for key in spec.get("feature_keys", [])}
     fields = {
-        "metric": ends.get(name, name),
-        "on": "interval" if name in ends else "value",
+        "metric": metrics.ACCURACY if over_majority else ends.get(name, name),
+        "on": "majority" if over_majority else "interval" if name in ends else "value",
         "scope": "overall" if not keys else "class" if f.CLASS_NAME in keys else "slice",
     }
     bounds: dict[str, float] = {}

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 COUNT = "example_count"  # images, beside the metrics
+OVER_MAJORITY = "accuracy_over_majority"  # how far the interval of the accuracy begins above the majority_share
 ACCURACY = "accuracy"  # in the slice of a class this is the recall of the class
 TOP_K = (2, 3)  # left out where there are not more than k classes
 BINS = 15  # of equal width over the confidence: Guo et al., "On calibration of modern neural networks" (2017)
@@ -54,6 +55,14 @@ class Tally:
     def count(self) -> int:
         """The number of images."""
         return self.pairs.total()
+
+    @property
+    def majority_share(self) -> float:
+        """The share of the most frequent class: the accuracy of always guessing it."""
+        of_class = Counter[str]()
+        for (name, _), count in self.pairs.items():
+            of_class[name] += count
+        return max(of_class.values()) / self.count
 
     def add(self, prediction: Prediction) -> None:
         """Count a prediction."""
@@ -219,6 +228,8 @@ def numbers(tally: Tally, bounds: Mapping[str, float] | None = None) -> dict[str
         estimate = METRICS[name].estimate(values, confidence) if name in values else None
         if isinstance(estimate, Estimate):
             values |= {bound_name(name, "low"): estimate.low, bound_name(name, "high"): estimate.high}
+    if (low := bound_name(ACCURACY, "low")) in values:
+        values[OVER_MAJORITY] = values[low] - tally.majority_share
     return values
 
 

@@ -15,8 +15,10 @@ class Evaluator(Section):
 
     stage: ClassVar[str] = "Evaluator"
 
-    min_accuracy: Annotated[Fraction, RUN_PARAMETER] = Field(
-        0.5, description="Minimum accuracy over the whole test split"
+    min_accuracy: Annotated[float | None, Field(ge=0, le=1), RUN_PARAMETER] = Field(
+        None,
+        description="Minimum accuracy over the whole test split. With or without it, the interval of the accuracy must "
+        "begin at the share of the most frequent class or above; 0 turns off both",
     )
     min_class_recall: Annotated[Fraction, RUN_PARAMETER] = Field(0.2, description="Minimum recall of every class")
     max_drop: Annotated[Fraction, RUN_PARAMETER] = Field(

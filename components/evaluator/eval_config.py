@@ -31,7 +31,7 @@ def eval_config(gates: Iterable[Gate], confidence: float) -> config_pb2.EvalConf
     thresholds: dict[str, list[config_pb2.PerSliceMetricThreshold]] = {}
     bounds: dict[str, float] = {}
     for gate in gates:
-        if gate.on == "interval":
+        if gate.on != "value":
             bounds[gate.metric] = confidence
         # A plain threshold would hold in every slice; these hold in the slices that they name.
         per_slice = config_pb2.PerSliceMetricThreshold(slicing_specs=_SLICES[gate.scope], threshold=_threshold(gate))

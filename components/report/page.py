@@ -12,6 +12,7 @@ from urllib.parse import quote
 import jinja2
 
 from components import files
+from components.contracts import checks
 from components.contracts.metrics import METRICS
 from components.contracts.run_result import STILL_RUNNING, STOPPED, ExitCode, Result
 from components.text import printable
@@ -30,6 +31,7 @@ def write(template: str, path: Path, **values: Any) -> None:
     )
     environment.filters |= {"pct": percent, "count": count, "printable": printable, "size": size, "md": markdown}
     environment.globals["METRICS"] = METRICS
+    environment.globals["majority"] = checks.majority
     environment.globals["link"] = lambda uri: link(uri, path.parent)
     script = _text("report.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

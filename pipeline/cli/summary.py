@@ -6,7 +6,7 @@ from typing import Any, TextIO
 
 from rich.console import Console
 
-from components.contracts import features
+from components.contracts import checks, features
 from components.contracts.run_result import STOPPED, ExitCode, Result
 from pipeline.output import short
 from pipeline.tables import print_table
@@ -71,6 +71,9 @@ def metric_lines(metrics: dict[str, Any]) -> list[str]:
         f"accuracy  {accuracy['value']:.2%} of {metrics['pictures']:,} test images "
         f"({level:.0%} interval {accuracy['low']:.2%} to {accuracy['high']:.2%})"
     ]
+    guessed, share = checks.majority(metrics)
+    if accuracy["low"] < share:
+        lines.append(f"          not shown to be better than always guessing {guessed!r}: {share:.2%}")
     if metrics["baseline"]:
         lines.append(f"          the latest blessed model: {metrics['baseline']['accuracy']:.2%}")
     measured = [c for c in metrics["classes"] if c["recall"]]

@@ -25,9 +25,9 @@ MEASURED: dict[str, Any] = {
     "cross_entropy": {"value": 0.5, "low": 0.4, "high": 0.6},
     "expected_calibration_error": 0.08,
     "classes": [
-        {"name": "cat", "recall": {"value": 0.95, "low": 0.9, "high": 0.99}},
-        {"name": "dog\n", "recall": {"value": 0.55, "low": 0.45, "high": 0.65}},
-        {"name": "emu", "recall": None},
+        {"name": "cat", "pictures": 60, "recall": {"value": 0.95, "low": 0.9, "high": 0.99}},
+        {"name": "dog\n", "pictures": 20, "recall": {"value": 0.55, "low": 0.45, "high": 0.65}},
+        {"name": "emu", "pictures": 0, "recall": None},
     ],
     "slices": [
         {"by": "brightness", "name": "0.1 to 0.2", "accuracy": {"value": 0.3, "low": 0.1, "high": 0.6}},
@@ -56,6 +56,9 @@ MEASURED: dict[str, Any] = {
             {"metric": "macro_f1", "minimum": 0.5, "on": "interval"},
             "on: interval holds a minimum or a maximum of accuracy",
         ),
+        ({"metric": "macro_f1", "minimum": 0.5, "on": "majority"}, "on: majority holds a minimum of accuracy"),
+        ({"metric": "accuracy", "max_drop": 0.5, "on": "majority"}, "on: majority holds a minimum of accuracy"),
+        ({"metric": "accuracy", "minimum": 0.5, "on": "majority", "scope": "class"}, "has the scope overall only"),
         ({"metric": "accuracy", "minimum": 0.5, "slice": "x"}, "Extra inputs"),
     ],
 )
@@ -66,6 +69,7 @@ def test_a_gate_without_a_meaning_is_refused(fields: dict[str, Any], said: str) 
 
 def test_the_short_settings_are_gates_and_a_listed_one_replaces_them() -> None:
     assert [(gate.key, gate.limit) for gate in table(SHORT, LISTED)] == [
+        ("accuracy_majority_minimum", 0),
         ("min_accuracy", 0.9),
         ("min_class_recall", 0.5),
         ("max_drop", 0.01),
@@ -75,10 +79,17 @@ def test_the_short_settings_are_gates_and_a_listed_one_replaces_them() -> None:
         ("accuracy_slice_minimum", 0.4),
         ("cross_entropy_max_drop", 0.1),
     ]
-    (first, *_) = table(SHORT, [Gate(metric="accuracy", minimum=0.7)])
-    assert (first.key, first.limit) == ("min_accuracy", 0.7)
+    (_, second, *_) = table(SHORT, [Gate(metric="accuracy", minimum=0.7)])
+    assert (second.key, second.limit) == ("min_accuracy", 0.7)
+    (first, *_) = table(SHORT, [Gate(metric="accuracy", minimum=0.1, on="majority")])
+    assert (first.key, first.limit) == ("accuracy_majority_minimum", 0.1)
     with pytest.raises(ValueError, match="two gates hold the same: macro f1 minimum"):
         table(SHORT, [Gate(metric="macro_f1", minimum=0.1), Gate(metric="macro_f1", minimum=0.2)])
+
+
+def test_the_majority_class_is_a_floor_unless_the_floor_is_turned_off() -> None:
+    assert [gate.key for gate in table({"min_accuracy": None}, [])] == ["accuracy_majority_minimum"]
+    assert [gate.key for gate in table({"min_accuracy": 0}, [])] == ["min_accuracy"]
 
 
 def by_key(found: list[Gate]) -> list[Gate]:
@@ -93,7 +104,8 @@ def test_tfma_is_told_of_every_gate_and_tells_it_back() -> None:
     stored = json_format.MessageToJson(config, preserving_proto_field_name=True)
     assert by_key(gates.of_eval_config(json.loads(stored))) == by_key(every)
     assert by_key(gates.of_eval_config(json_format.MessageToDict(config))) == by_key(every), "as TFMA stores it"
-    order = ["min_accuracy", "max_drop", "min_class_recall", "accuracy_interval_minimum", "accuracy_slice_minimum"]
+    order = ["accuracy_majority_minimum", "min_accuracy", "max_drop", "min_class_recall"]
+    order += ["accuracy_interval_minimum", "accuracy_slice_minimum"]
     order += ["macro_f1_minimum", "cross_entropy_max_drop", "expected_calibration_error_maximum"]
     assert [gate.key for gate in gates.of_eval_config(json.loads(stored))] == order, "whatever order a map has"
     changed = json.loads(with_limits(stored, {"min_accuracy": 0.3, "macro_f1_minimum": 0.2}))
@@ -140,6 +152,13 @@ def test_each_gate_is_explained_by_its_name_and_bound() -> None:
             True,
             "",
         ),
+        (
+            "accuracy beside guessing",
+            "lower end of the interval at least 75.00%, the share of 'cat'",
+            "92.00% (84.00% to 96.00%)",
+            True,
+            "",
+        ),
         ("accuracy", "at least 90.00%", "92.00% (84.00% to 96.00%)", True, "the interval reaches below 90.00%"),
         (
             "recall of each class",
@@ -156,6 +175,12 @@ def test_each_gate_is_explained_by_its_name_and_bound() -> None:
             "",
         ),
     ]
+
+
+def test_a_majority_that_the_interval_reaches_is_not_passed() -> None:
+    (row,) = checks.check([Gate(metric="accuracy", minimum=0.1, on="majority")], MEASURED, "")
+    assert row.needed == "lower end of the interval at least 10.00 points above 75.00%, the share of 'cat'"
+    assert not row.passed
 
 
 def test_without_a_baseline_no_drop_is_held_and_a_metric_that_is_gone_is_not_passed() -> None:

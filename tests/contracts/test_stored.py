@@ -33,7 +33,7 @@ def test_rejections_are_sorted_and_summarised(tmp_path: Path) -> None:
     rows = [rejects.Rejection(f"{i}.png", "cut" if i else "no image", None) for i in (2, 0, 1)]
     rejects.write(str(tmp_path), rows)
     assert list(rejects.read(str(tmp_path))) == sorted(rows)
-    assert rejects.summarise(str(tmp_path), 1) == (3, [("cut", 2), ("no image", 1)], sorted(rows)[:1])
+    assert rejects.summarise(rejects.read(str(tmp_path)), 1) == (3, [("cut", 2), ("no image", 1)], sorted(rows)[:1])
 
 
 def test_a_name_that_is_no_text_is_written_all_the_same(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def test_a_touch_executes_nothing(base: Path) -> None:
         ("trainer.epochs=7", FROM_TRAINER),
         ("seed=1", FROM_TRAINER),
         ("evaluator.min_accuracy=0.4", ["Evaluator", "ServingCheck", "Pusher"]),
-        ("evaluator.confidence=0.9", []),
+        ("evaluator.confidence=0.9", ["Evaluator", "ServingCheck", "Pusher"]),
     ],
 )
 def test_a_change_of_config_runs_its_stage_and_what_depends_on_it(base: Path, setting: str, stages: list[str]) -> None:

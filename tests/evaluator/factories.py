@@ -18,7 +18,7 @@ def evaluate(
     examples: Path,
     model: str,
     baseline: str | None = None,
-    min_accuracy: float = 0.5,
+    min_accuracy: float | None = 0.5,
     min_class_recall: float = 0.2,
     max_drop: float = 0.01,
     gates: Sequence[Gate] = (),

@@ -12,6 +12,7 @@ import pytest
 from components.contracts import checks, evaluation, gates, metrics
 from components.contracts import features as f
 from components.contracts.gates import Gate
+from pipeline.cli.summary import metric_lines
 from tests.datasets import DIGITS
 from tests.evaluator.factories import digit_rows, evaluate, write_rows
 from tests.evaluator.fakes import digit_centroids, save_standin
@@ -214,7 +215,48 @@ def test_a_model_that_misses_listed_gates_is_refused_by_their_names(
         "accuracy of each slice",
         "cross entropy beside the baseline",
     }
-    assert len(rows) == len(held) + 3
+    assert len(rows) == len(held) + 3, "without a floor, guessing is none either"
+
+
+def guesses_the_first(folder: Path) -> str:
+    """A model of two classes that always predicts the first."""
+    centroids = digit_centroids()[:2]
+    centroids[1] += 1000
+    return save_standin(folder, ("often", "seldom"), centroids)
+
+
+@pytest.mark.parametrize(("often", "seldom"), [(90, 10), (30, 30)], ids=["imbalanced", "balanced"])
+def test_a_model_that_guesses_one_class_is_refused(often: int, seldom: int, tmp_path: Path) -> None:
+    rows = [(digit_rows(i, i + 1)[0][0], 0, "often") for i in range(often)]
+    rows += [(digit_rows(i, i + 1)[0][0], 1, "seldom") for i in range(often, often + seldom)]
+    examples, model = write_rows(tmp_path / "examples", rows), guesses_the_first(tmp_path / "model")
+    uri, blessed = evaluate(tmp_path / "1", examples, model, min_accuracy=None, min_class_recall=0)
+    assert not blessed
+    read = evaluation.read(uri)
+    share = often / (often + seldom)
+    assert read.accuracy.value == share
+    assert evaluation.failures(uri) == [
+        f"the lower end of the interval of the accuracy, {read.accuracy.low:.4f}, is below {share:.4f}, the share of "
+        "the most frequent class 'often': the model is not shown to be better than always guessing that"
+    ]
+    first, *_ = checks.check(gates.read(uri), read.summary(), "")
+    assert (first.passed, first.needed) == (
+        False,
+        f"lower end of the interval at least {share:.2%}, the share of 'often'",
+    )
+    lines = metric_lines(read.summary())
+    assert lines[1] == f"          not shown to be better than always guessing 'often': {share:.2%}"
+    # A floor that is lower does not let it pass; none at all does.
+    assert not evaluate(tmp_path / "2", examples, model, min_accuracy=0.1, min_class_recall=0)[1]
+    assert evaluate(tmp_path / "3", examples, model, min_accuracy=0, min_class_recall=0)[1]
+
+
+def test_a_margin_above_guessing_is_told(examples: Path, worse: str, tmp_path: Path) -> None:
+    margin = Gate(metric="accuracy", minimum=0.9, on="majority")
+    uri, blessed = evaluate(tmp_path, examples, worse, min_accuracy=None, min_class_recall=0, gates=[margin])
+    assert not blessed
+    (said,) = evaluation.failures(uri)
+    assert " is not 0.9000 above 0.1" in said
 
 
 def test_a_model_that_passes_listed_gates_is_blessed(examples: Path, model: str, tmp_path: Path) -> None:

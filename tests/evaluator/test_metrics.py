@@ -45,6 +45,10 @@ def test_the_metrics_are_those_of_scikit_learn(count: int, classes: int, seed: i
     ids = list(range(classes))
     assert measured["example_count"] == count
     assert measured["accuracy"] == pytest.approx(metrics.accuracy_score(labels, probabilities.argmax(axis=1)))
+    held = numbers(result, {"accuracy": 0.9})
+    share = np.bincount(labels).max() / count
+    assert held["accuracy_over_majority"] == pytest.approx(held["accuracy_low"] - share)
+    assert "accuracy_over_majority" not in measured
     macro_f1 = metrics.f1_score(labels, probabilities.argmax(axis=1), average="macro")
     assert measured["macro_f1"] == pytest.approx(macro_f1)
     for k in (2, 3):

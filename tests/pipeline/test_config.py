@@ -165,6 +165,7 @@ def test_gates_are_listed_and_a_short_setting_gives_way(tmp_path: Path) -> None:
     )
     config, _ = configs.load("digits", str(file))
     assert {gate.key: gate.limit for gate in config.evaluator.table()} == {
+        "accuracy_majority_minimum": 0,
         "min_accuracy": 0.7,
         "min_class_recall": 0.8,
         "max_drop": 0.01,

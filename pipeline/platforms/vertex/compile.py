@@ -38,6 +38,7 @@ def parameters(config: Config) -> dict[str, Parameter]:
         for _, section in config
         if isinstance(section, Section)
         for name in marked(type(section), RUN_PARAMETER)
+        if getattr(section, name) is not None
     }
     gates = {gate.key: Parameter("Evaluator", gate.key, gate.limit) for gate in config.evaluator.table()}
     return {"data": Parameter("ExampleGen", "input_base", names.data(config)), **marks, **gates}

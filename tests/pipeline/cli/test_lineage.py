@@ -49,7 +49,8 @@ def test_why_tells_each_threshold_with_what_was_measured(history: History, ask: 
     assert why["blessed"] is True
     assert why["metrics"]["accuracy"]["value"] == measured.accuracy.value
     checks = {one["name"]: one for one in why["checks"]}
-    assert list(checks) == ["accuracy", "recall of each class", "ServingCheck"]  # there was no baseline
+    # There was no baseline.
+    assert list(checks) == ["accuracy beside guessing", "accuracy", "recall of each class", "ServingCheck"]
     assert checks["accuracy"]["needed"] == "at least 30.00%"
     assert checks["accuracy"]["measured"].startswith(f"{measured.accuracy.value:.2%} ({measured.accuracy.low:.2%} to")
     assert why["model"]["trained_by"] == history.first.run_id

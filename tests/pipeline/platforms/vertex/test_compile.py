@@ -239,15 +239,16 @@ def test_the_command_needs_no_network_and_no_account(tmp_path: Path) -> None:
     assert done.stderr == ""
     assert done.stdout.splitlines() == [
         f"{output}: 17 tasks, image us-central1-docker.pkg.dev/PROJECT/pipelines/image-classification:latest",
-        "  data              gs://PROJECT-pipelines/data/cifar-10-binary.tar.gz",
-        "  max_rejected      0.01",
-        "  max_dropped       0.1",
-        "  epochs            15",
-        "  batch_size        500",
-        "  learning_rate     0.12",
-        "  min_accuracy      0.86",
-        "  min_class_recall  0.7",
-        "  max_drop          0.01",
+        "  data                       gs://PROJECT-pipelines/data/cifar-10-binary.tar.gz",
+        "  max_rejected               0.01",
+        "  max_dropped                0.1",
+        "  epochs                     15",
+        "  batch_size                 500",
+        "  learning_rate              0.12",
+        "  min_accuracy               0.86",
+        "  min_class_recall           0.7",
+        "  max_drop                   0.01",
+        "  accuracy_majority_minimum  0.0",
         "vertex.project is not set: the spec names PROJECT in its place and is for reading only",
     ]
     pipeline_spec(json.loads(output.read_text()))
