@@ -89,7 +89,7 @@ def _child(kind: str, examples: str, graph_folder: str, steps: int) -> None:
         validation = data.open_split([f"{examples}/Split-validation/*"], graph, plenty)
         # As many steps as are asked for are an epoch.
         train.resolve = lambda *args: replace(resolve(*args), steps=steps)
-        inputs = train.Inputs(graph, [""] * 10, split, validation, base_model=None, fingerprint="")
+        inputs = train.Inputs(graph, [""] * 10, [0] * 10, split, validation, base_model=None, fingerprint="")
         record = train.train(inputs, settings, strategy, None).record
         waiting, speed = record.history[-1]["waiting"], record.history[-1]["pictures_per_second"]
     status = Path("/proc/self/status").read_text()

@@ -10,6 +10,7 @@ from components.contracts import stored
 HISTORY_FILE = "history.json"  # a list of Epoch
 SUMMARY_FILE = "model_summary.txt"  # the network as Keras prints it, for people
 SIZE_FILE = "model_size.json"  # a Size
+CLASS_WEIGHTS_FILE = "class_weights.json"  # a ClassWeights; none where all classes weigh the same
 SAMPLES_FILE = "augmentation.png"  # a row an image: itself, then variations such as the network trains on
 MODEL_FILE = "model.keras"  # the network alone, from normalised images to logits, its views included
 TENSORBOARD_DIR = "tensorboard"
@@ -53,6 +54,19 @@ class Size:
 
 
 @dataclasses.dataclass(frozen=True)
+class ClassWeights:
+    """The weights of the classes in the training loss.
+
+    Attributes:
+      kind: the setting `trainer.class_weights`.
+      of_class: the weight of each class, by its name, of mean 1 over the training images.
+    """
+
+    kind: str
+    of_class: dict[str, float]
+
+
+@dataclasses.dataclass(frozen=True)
 class Training:
     """The record of a training.
 
@@ -60,17 +74,21 @@ class Training:
       epochs: of every network of an ensemble, one network after the other.
       summary: the network as Keras prints it.
       parameters: of the network; None in records before it was stored as a number.
+      class_weights: in the training loss, `loss` of each epoch; None if all weigh the same.
     """
 
     epochs: list[Epoch]
     summary: str
     parameters: int | None
+    class_weights: ClassWeights | None = None
 
 
 def read(run: str) -> Training:
     """Read the record in the ModelRun at `run`."""
     epochs = stored.read(list[Epoch], f"{run}/{HISTORY_FILE}")
-    return Training(epochs, files.read_bytes(f"{run}/{SUMMARY_FILE}").decode(), read_parameters(run))
+    path = f"{run}/{CLASS_WEIGHTS_FILE}"
+    weights = stored.read(ClassWeights, path) if files.exists(path) else None
+    return Training(epochs, files.read_bytes(f"{run}/{SUMMARY_FILE}").decode(), read_parameters(run), weights)
 
 
 def read_parameters(run: str) -> int | None:
@@ -91,3 +109,5 @@ def write(run: str, training: Training) -> None:
     files.write(f"{run}/{SUMMARY_FILE}", training.summary)
     if training.parameters is not None:
         stored.write(Size(training.parameters), f"{run}/{SIZE_FILE}")
+    if training.class_weights is not None:
+        stored.write(training.class_weights, f"{run}/{CLASS_WEIGHTS_FILE}")

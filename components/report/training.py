@@ -37,6 +37,7 @@ def view(run: Run) -> dict[str, Any] | None:
         "best": max(epochs, key=lambda epoch: epoch["val_accuracy"]),
         "seconds": sum(epoch["seconds"] for epoch in epochs),
         "parameters": record.parameters,
+        "class_weights": record.class_weights and _ends(record.class_weights),
         "summary": record.summary.strip(),
         "augmentation": _data_uri(training.read_samples(folder)),
         "charts": [
@@ -46,6 +47,12 @@ def view(run: Run) -> dict[str, Any] | None:
             chart("Images per second", pictures="pictures_per_second"),
         ],
     }
+
+
+def _ends(weights: training.ClassWeights) -> dict[str, Any]:
+    """Return the kind of the weights, and the classes that weigh least and most: (name, weight)."""
+    by_weight = sorted(weights.of_class.items(), key=lambda of_class: of_class[1])
+    return {"kind": weights.kind, "least": by_weight[0], "most": by_weight[-1]}
 
 
 def _data_uri(png: bytes | None) -> str | None:

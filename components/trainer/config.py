@@ -105,6 +105,12 @@ class Trainer(Section):
         description="Augmentation: a rectangle of one image is pasted into another, alpha of the Beta distribution "
         "of its area; 0: none",
     )
+    class_weights: Literal["none", "balanced", "effective"] = Field(
+        "none",
+        description="What an image weighs in the training loss. balanced: as much as makes all classes equal; "
+        "effective: less than that, by the effective number of images, 1 - 0.999^n of n. The mean weight is 1, and the "
+        "validation loss is not weighted",
+    )
     ensemble: int = Field(
         1, ge=1, description="Networks trained one after the other; the mean of their logits is the model's"
     )

@@ -149,7 +149,10 @@ def training_step(model: keras.Model, optimizer: keras.optimizers.Optimizer, pla
     def step(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         with tf.GradientTape() as tape:
             logits = tf.cast(model(images, training=True), tf.float32)
-            loss = tf.reduce_sum(cost(labels, logits)) / batch_size
+            costs = cost(labels, logits)
+            if plan.class_weights:  # of mixed labels it is the mean weight of both
+                costs *= tf.linalg.matvec(labels, tf.constant(plan.class_weights))
+            loss = tf.reduce_sum(costs) / batch_size
             objective = tf.add_n([loss, *(term / replicas for term in model.losses)])
         weights = model.trainable_variables
         optimizer.apply(tape.gradient(objective, weights), weights)  # sums the gradients over the replicas

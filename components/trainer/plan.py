@@ -18,6 +18,7 @@ class Plan:
     steps: int  # an epoch: its whole batches; each epoch leaves out another remainder
     precision: str  # what the network computes in: float32 or bfloat16
     classes: int
+    class_weights: tuple[float, ...] = ()  # of each class in the training loss; empty: all the same
 
 
 def resolve(settings: Settings, strategy: tf.distribute.Strategy, images: int, classes: int, network: int = 0) -> Plan:

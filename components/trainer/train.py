@@ -15,7 +15,7 @@ from components.contracts import features as f
 from components.contracts import training as records
 from components.errors import UserError
 from components.files import below
-from components.trainer import checkpoint, networks, precision, samples, warm_start
+from components.trainer import checkpoint, class_weights, networks, precision, samples, warm_start
 from components.trainer import input as data
 from components.trainer import strategy as devices
 from components.trainer.calibration import calibrate
@@ -34,6 +34,7 @@ class Inputs:
 
     graph: TransformGraph
     class_names: list[str]  # in the order of the labels
+    images_of_class: list[int]  # in the training split
     train: data.Split
     validation: data.Split
     base_model: str | None  # folder of the exported model whose weights it begins with
@@ -98,7 +99,9 @@ def _write_results(fn_args: FnArgs, inputs: Inputs, settings: Settings, training
         for number, training in enumerate(trainings, 1)
         for epoch in training.record.history
     ]
-    record = records.Training(epochs, "\n".join(lines) + "\n", trained.count_params())
+    weights = dict(zip(inputs.class_names, plan.class_weights))
+    weighted = records.ClassWeights(settings.class_weights, weights) if weights else None
+    record = records.Training(epochs, "\n".join(lines) + "\n", trained.count_params(), weighted)
     records.write(fn_args.model_run_dir, record)
     trained.save(os.path.join(fn_args.model_run_dir, records.MODEL_FILE))
     samples.write(inputs.train, settings, fn_args.model_run_dir)
@@ -127,7 +130,9 @@ def read(fn_args: FnArgs, settings: Settings) -> Inputs:
     folders = [fn_args.transform_graph_path, *([base] if base else [])]
     files = [*train.files, *validation.files, *(f"{folder}/{name}" for folder in folders for name in below(folder))]
     fingerprint = checkpoint.content(files) if settings.checkpoints else ""
-    return Inputs(graph, counts.read(examples).class_names, train, validation, base, fingerprint)
+    counted = counts.read(examples)
+    images_of_class = [counted.of_class(f.TRAIN, name) for name in counted.class_names]
+    return Inputs(graph, counted.class_names, images_of_class, train, validation, base, fingerprint)
 
 
 def train(
@@ -146,6 +151,8 @@ def train(
       network: of the ensemble, from 0; it is added to the seed.
     """
     plan = resolve(settings, strategy, inputs.train.count, len(inputs.class_names), network)
+    weights = class_weights.of(settings.class_weights, inputs.images_of_class)
+    plan = dataclasses.replace(plan, class_weights=weights)
     keras.utils.set_random_seed(plan.settings.seed)
     key = checkpoint.key(inputs.fingerprint, plan.settings, plan.precision)
     folder = os.path.join(settings.checkpoints, key) if settings.checkpoints else ""

@@ -74,9 +74,9 @@ def test_predictions_come_back_in_the_order_of_their_files(tmp_path: Path) -> No
 
 def test_a_training_and_one_of_an_earlier_version(tmp_path: Path) -> None:
     epochs = [training.Epoch(network=n, **EPOCH) for n in (1, 2)]  # type: ignore[arg-type]
-    training.write(str(tmp_path / "new"), training.Training(epochs, "dense\n", 12))
-    again = training.read(str(tmp_path / "new"))
-    assert (again.epochs, again.summary, again.parameters) == (epochs, "dense\n", 12)
+    weights = training.ClassWeights("balanced", {"猫": 0.5, "dog": 1.5})
+    training.write(str(tmp_path / "new"), training.Training(epochs, "dense\n", 12, weights))
+    assert training.read(str(tmp_path / "new")) == training.Training(epochs, "dense\n", 12, weights)
 
     old = tmp_path / "old"
     old.mkdir()
@@ -84,6 +84,7 @@ def test_a_training_and_one_of_an_earlier_version(tmp_path: Path) -> None:
     (old / training.SUMMARY_FILE).write_text("Total params: 12\n")
     again = training.read(str(old))
     assert (again.parameters, again.epochs[0].waiting, again.epochs[0].network) == (None, 0.5, None)
+    assert again.class_weights is None
     assert training.read_samples(str(old)) is None
 
 

@@ -104,6 +104,17 @@ def test_every_figure_is_the_artifacts(second: Built) -> None:
     assert figures["stage.seconds"] == [stage["seconds"] for stage in run.result.stages.values()]
 
 
+def test_the_weights_of_the_classes_are_told(first: Built, tmp_path: Path) -> None:
+    said = "The training loss was weighted by class (balanced)"
+    assert said not in first.page.source
+    run = factories.evaluated(tmp_path, NAMES)
+    weights = {"circle": 0.5, "square": 1.75, "triangle": 1.0}
+    (tmp_path / "model_run" / "class_weights.json").write_text(json.dumps({"kind": "balanced", "of_class": weights}))
+    page = page_of(run, tmp_path)
+    assert said in page.source
+    assert (page.figures["weights.least"], page.figures["weights.most"]) == ([0.5], [1.75])
+
+
 def test_an_ensemble_is_told_from_one_long_training(first: Built, tmp_path: Path) -> None:
     run = factories.evaluated(tmp_path, NAMES)
     said = "2 networks, trained one after the other"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -49,6 +50,26 @@ def test_the_whole_step_compiles_with_xla_and_learns_the_same(computed_in: str) 
     tolerance = 1e-3 if computed_in == "float32" else 0.05
     assert losses[1] == pytest.approx(losses[0], rel=tolerance)
     assert losses[0][3] < losses[0][0]
+
+
+def test_an_image_weighs_what_its_class_weighs_and_a_mixed_one_the_mean_of_both() -> None:
+    weights = tuple(np.linspace(0.1, 1.9, 10))
+    images, labels = batch()
+    mixed = 0.7 * labels + 0.3 * tf.roll(labels, 1, axis=0)
+    for each in (labels, mixed):
+        model, optimizer = made()
+        logits = model(images, training=True)
+        costs = loop._loss(PLAN)(each, logits).numpy()
+        expected = float(np.sum(costs * (each.numpy() @ weights)) / 32)
+        assert expected != pytest.approx(float(np.sum(costs) / 32), rel=1e-2)
+        step = loop.training_step(model, optimizer, replace(PLAN, class_weights=weights), replicas=1)
+        for jit in (False, True):
+            model, optimizer = made()
+            step = loop.training_step(model, optimizer, replace(PLAN, class_weights=weights), replicas=1)
+            assert float(tf.function(step, jit_compile=jit)(images, each)[0]) == pytest.approx(expected, rel=1e-3)
+    check = loop.validation_step(model, replace(PLAN, class_weights=weights))
+    unweighted = loop.validation_step(model, PLAN)
+    assert float(check(images, labels, tf.ones([32]))[0]) == float(unweighted(images, labels, tf.ones([32]))[0])
 
 
 def test_bfloat16_keeps_the_weights_in_float32_and_the_policy_as_it_was() -> None:

@@ -76,7 +76,7 @@ def free_ports(number: int) -> list[int]:
 def test_one_two_and_four_devices_and_two_machines_learn_the_same(
     digits: Data, tmp_path: Path, test_examples: list[bytes]
 ) -> None:
-    told: dict[str, Any] = {"epochs": 3, "learning_rate": 0.005}
+    told: dict[str, Any] = {"epochs": 3, "learning_rate": 0.005, "class_weights": "balanced", "jitter": 0.2}
     (tmp_path / "args.pickle").write_bytes(pickle.dumps(digits.fn_args(tmp_path, **told)))
     lines = []
     for numbers in (["1", "2"], ["4"]):  # a process knows one group of devices that add up together
