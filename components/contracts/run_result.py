@@ -44,6 +44,7 @@ class Result:
       metrics: the summary of contracts/evaluation.py; None: not evaluated.
       blessed: None: not evaluated.
       why: it was refused or failed.
+      advice: what to try next, as contracts/advice.py has it.
       trials: of the Tuner, the best first, as contracts/tuning.py reads them.
       findings: of the gate, with a few examples each.
       pushed: {"version", "path"}
@@ -66,6 +67,7 @@ class Result:
     blessed: bool | None = None
     why: list[str] = dataclasses.field(default_factory=list)
     warnings: list[str] = dataclasses.field(default_factory=list)
+    advice: list[str] = dataclasses.field(default_factory=list)
     trials: list[dict[str, float]] = dataclasses.field(default_factory=list)
     findings: list[Finding] = dataclasses.field(default_factory=list)
     pushed: dict[str, str] | None = None

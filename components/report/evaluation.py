@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from components.contracts import checks, gates
+from components.contracts import advice, checks, gates
 from components.contracts import features as f
 from components.contracts import predictions as recorded
 from components.contracts.evaluation import CalibrationBin, Evaluation, SliceResult
@@ -64,6 +64,7 @@ def view(run: Run) -> dict[str, Any] | None:
     names = [row.name for row in measured.classes]
     values: dict[str, Any] = {
         "measured": measured,
+        "unequal": advice.unequal({row.name: row.pictures for row in measured.classes}),
         "names": names,
         "classes": sorted(measured.classes, key=lambda row: row.recall.value if row.recall else 2),
         "slices": _slices(measured),

@@ -6,7 +6,8 @@ import base64
 import math
 from typing import Any
 
-from components.contracts import training
+from components.contracts import advice, training
+from components.contracts import features as f
 from components.report import charts
 from components.report.run import TRAINING, Run
 
@@ -36,6 +37,7 @@ def view(run: Run) -> dict[str, Any] | None:
         "trials": run.result.trials,
         "best": max(epochs, key=lambda epoch: epoch["val_accuracy"]),
         "seconds": sum(epoch["seconds"] for epoch in epochs),
+        "gap": advice.gap(record.epochs, (run.result.counts or {}).get(f.VALIDATION, 0)),
         "parameters": record.parameters,
         "class_weights": record.class_weights and _ends(record.class_weights),
         "summary": record.summary.strip(),

@@ -6,7 +6,7 @@ from typing import Any, TextIO
 
 from rich.console import Console
 
-from components.contracts import checks, features
+from components.contracts import advice, checks, features
 from components.contracts.run_result import STOPPED, ExitCode, Result
 from pipeline.output import short
 from pipeline.tables import print_table
@@ -31,6 +31,8 @@ def show(result: Result, file: TextIO) -> None:
     if result.metrics:
         for line in metric_lines(result.metrics):
             say(line)
+    for line in result.advice:
+        say(f"advice    {line}")
     if result.pushed and result.exit_code in (ExitCode.DONE, *STOPPED):
         before = " already, nothing changed" if result.stages["Pusher"]["state"] == "cached" else ""
         say(f"pushed    version {result.pushed['version']}{before}: {short(result.pushed['path'])}", "bold green")
@@ -65,7 +67,10 @@ def _print_trials(trials: list[dict[str, float]], file: TextIO) -> None:
 
 
 def metric_lines(metrics: dict[str, Any]) -> list[str]:
-    """Return the accuracy with its interval, the baseline's, and the class with the lowest recall, as lines."""
+    """Return the accuracy with its interval, the baseline's, and the class with the lowest recall, as lines.
+
+    Where classes are unequal, macro F1 as well, and that it decides.
+    """
     accuracy, level = metrics["accuracy"], metrics["confidence"]
     lines = [
         f"accuracy  {accuracy['value']:.2%} of {metrics['pictures']:,} test images "
@@ -76,6 +81,10 @@ def metric_lines(metrics: dict[str, Any]) -> list[str]:
         lines.append(f"          not shown to be better than always guessing {guessed!r}: {share:.2%}")
     if metrics["baseline"]:
         lines.append(f"          the latest blessed model: {metrics['baseline']['accuracy']:.2%}")
+    if unequal := advice.unequal({c["name"]: c["pictures"] for c in metrics["classes"]}):
+        lines.append(f"          {unequal}")
+        if "macro_f1" in metrics:
+            lines.append(f"          macro F1: {metrics['macro_f1']:.2%}")
     measured = [c for c in metrics["classes"] if c["recall"]]
     worst = min(measured, key=lambda c: c["recall"]["value"])
     lines.append(f"          lowest recall: {worst['name']!r}, {worst['recall']['value']:.2%} of {worst['pictures']:,}")

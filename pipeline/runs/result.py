@@ -11,10 +11,11 @@ from typing import Any
 
 import ml_metadata as mlmd
 
-from components.contracts import counts, evaluation, findings, run_result, tuning
+from components.contracts import advice, counts, evaluation, features, findings, run_result, training, tuning
 from components.contracts import serving as serving_report
 from components.contracts.run_result import ExitCode, Result
 from components.errors import Damaged, GateRefused, UserError
+from components.report.lost import Lost
 from components.versions import versions
 from pipeline import ALL_STAGES
 from pipeline.config import Config
@@ -69,8 +70,8 @@ def collect_result(config: Config, state: RunState) -> Result:
         logging.exception("what the run has made cannot be read")
         state.error = state.error or error
     if number := state.signal:
-        training = state.failed_stage in ("Trainer", "Tuner") and str(state.error or "")
-        more = [f"training resumes after {state.error}"] if training else []
+        where = state.failed_stage in ("Trainer", "Tuner") and str(state.error or "")
+        more = [f"training resumes after {where}"] if where else []
         by = "interrupted" if number == signal.SIGINT else f"by {signal.Signals(number).name}"
         result.exit_code = 128 + number
         result.why = [f"{by}; run the same command to resume", *more]
@@ -105,6 +106,10 @@ def _add_what_was_made(result: Result, config: Config) -> None:
         result.warnings = [finding.message for finding in result.findings]
     if trials := metadata.latest_live(stages, "Tuner", "tuner_results"):
         result.trials = tuning.read_trials(trials.uri)
+    if artifact := metadata.latest_live(stages, "Trainer", "model_run"):
+        record = Lost().read("training", artifact.uri, training.read)
+        gap = record and advice.gap(record.epochs, (result.counts or {}).get(features.VALIDATION, 0))
+        result.advice = [gap] if gap else []
     _add_verdict(result, store, stages, config)
 
 

@@ -115,6 +115,37 @@ def test_the_weights_of_the_classes_are_told(first: Built, tmp_path: Path) -> No
     assert (page.figures["weights.least"], page.figures["weights.most"]) == ([0.5], [1.75])
 
 
+def test_macro_f1_and_the_lowest_recall_come_first_where_classes_are_unequal(second: Built, tmp_path: Path) -> None:
+    said = "macro F1 and the lowest recall decide"
+    _, run, page = second
+    assert said not in page.source
+    measured = run.evaluation
+    assert measured is not None
+    few, *others = measured.classes
+    uneven = dataclasses.replace(
+        measured,
+        classes=[dataclasses.replace(few, pictures=1), *others],
+        metrics=measured.metrics | {"macro_f1": 0.5},
+    )
+    page = page_of(dataclasses.replace(run, evaluation=uneven), tmp_path)
+    assert f"Classes are unequal (3 test images of 'triangle', 1 of 'circle'): {said}" in page.text
+    tiles = re.findall(r"<dt>(.*?)</dt>", page.source)
+    assert tiles[:3] == ["macro F1", "lowest recall", "top 2 accuracy"]
+    assert page.figures["macro_f1"] == [0.5]
+
+
+def test_a_gap_between_training_and_validation_is_commented_on(first: Built, tmp_path: Path) -> None:
+    said = "the model has memorised the training images (overfitting). Try more images, more augmentation"
+    assert said not in first.page.text
+    run = factories.evaluated(tmp_path, NAMES)
+    assert run.result.counts is not None
+    run.result.counts[f.VALIDATION] = 27
+    file = tmp_path / "model_run" / "history.json"
+    epochs = [epoch | {"accuracy": 1.0, "val_accuracy": 0.778} for epoch in json.loads(file.read_text())]
+    file.write_text(json.dumps(epochs))
+    assert said in " ".join(page_of(run, tmp_path).text.split())
+
+
 def test_an_ensemble_is_told_from_one_long_training(first: Built, tmp_path: Path) -> None:
     run = factories.evaluated(tmp_path, NAMES)
     said = "2 networks, trained one after the other"
