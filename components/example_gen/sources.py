@@ -15,9 +15,10 @@ import urllib.parse
 
 from components import files
 from components.errors import UserError
+from components.example_gen import tfds
 from components.example_gen.archives import file_types
 from components.example_gen.download import Progress, Published, download, verify
-from components.example_gen.formats import detect, folder, table
+from components.example_gen.formats import detect, folder, table, tfrecords
 from components.example_gen.formats.base import Format, Listing, Source
 from components.file_names import TABLE_ENDINGS
 from components.text import printable
@@ -41,6 +42,11 @@ def locate(source: str, cache_dir: str) -> Source:
         return source_format.dataset(os.path.abspath(os.path.expanduser(cache_dir)))
     if not source.strip():
         raise UserError(f"data.source is empty. Give {detect.expected()}.")
+    if source.startswith(tfds.PREFIX):
+        name = source.removeprefix(tfds.PREFIX)
+        own = tfds.folder_name(name)
+        base = os.path.join(os.path.abspath(os.path.expanduser(cache_dir)), "tfds")
+        return Source(tfrecords.FORMAT.name, own, base, own, tfds=name)
     if is_url(source):
         return _of_url(source, os.path.abspath(os.path.expanduser(cache_dir)))
     _check_scheme(source)
@@ -74,6 +80,10 @@ def fetch(source: Source, progress: Progress | None = None) -> list[str]:
     Raises:
       UserError: it cannot be had, the file in the cache is not the published one, or what came is no source.
     """
+    if source.tfds:
+        if progress:
+            progress(0, 0)
+        return [f"{tfds.PREFIX}{source.tfds} is read from {files.text(tfds.prepare(source.tfds, source.path))}"]
     published = source.published
     if published is None:
         return []

@@ -54,6 +54,7 @@ class Source:
     pattern: str
     published: Published | None = None  # has to be at input_base/pattern before the run: see sources.fetch
     note: str = ""  # what the user should know of how it was found
+    tfds: str = ""  # the name in TensorFlow Datasets, which prepares it before the run
 
     @property
     def path(self) -> str:

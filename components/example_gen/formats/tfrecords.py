@@ -1,6 +1,7 @@
 """TFRecords of tf.Example with an encoded image and a label, as others write them: a file, a folder or a pattern.
 
-A unit is a file; the names of files and folders give the splits (split_names.py).
+A unit is a file; the names of files and folders give the splits (split_names.py). `<label>.labels.txt` beside them, as
+TensorFlow Datasets writes it, names the classes of the numbers in the feature `<label>`.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import gzip
 import itertools
 import math
+import os
 import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +23,16 @@ from components import file_names, files
 from components.errors import UserError
 from components.example_gen import split_names
 from components.example_gen.archives import file_types
-from components.example_gen.formats.base import USUAL, Features, Format, Inventory, Listing, Record, parts_of
+from components.example_gen.formats.base import (
+    USUAL,
+    ClassNames,
+    Features,
+    Format,
+    Inventory,
+    Listing,
+    Record,
+    parts_of,
+)
 from components.example_gen.layout import SplitAndClass
 from components.example_gen.rejected import Rejected
 from components.text import printable
@@ -34,6 +45,7 @@ LABEL_NAMES = ("label", "image/class/label", "class")  # a number, or text
 _BATCH = 16  # records read at once: a step of tf.data costs more than a small record, and photographs are large
 _BLOCK = 1 << 20  # bytes
 _LISTED = 12  # features named in a reason
+_FEATURES_FILE = "features.json"  # in each folder that TensorFlow Datasets prepared
 
 UNLABELLED = ""  # stands for the class of a record that has none; such records are rejected
 
@@ -49,8 +61,43 @@ def _inventory(listing: Listing, features: Features) -> Inventory:
     names = listing.data
     splits = split_names.of_files(names, files.text(listing.path))
     shards = {name: listing.path_of(name) for name in names}
-    units = [_Unit(name, path, splits[name], parts_of(files.size(path)), features) for name, path in shards.items()]
-    return Inventory(units, ignored=listing.ignored, notes=[*_incomplete(shards)])
+    labels = _labels_file(listing, features)
+    names_of_classes = _lines(labels) if labels else []
+    units = [
+        _Unit(name, path, splits[name], parts_of(files.size(path)), features, names_of_classes)
+        for name, path in shards.items()
+    ]
+    read = [os.path.basename(labels)] if labels else []
+    ignored = [name for name in listing.ignored if os.path.basename(name) not in read]
+    notes = [f"the classes are named by {files.text(name)}" for name in read]
+    return Inventory(units, ignored=ignored, notes=[*_incomplete(shards), *notes])
+
+
+def _labels_file(listing: Listing, features: Features) -> str | None:
+    """Return the path of the file that names the classes; None if there is none.
+
+    Raises:
+      UserError: several data sets are prepared there, such as two versions of one.
+    """
+    folders = sorted({os.path.dirname(listing.path_of(name)) for name in listing.data})
+    prepared = [folder for folder in folders if files.exists(os.path.join(folder, _FEATURES_FILE))]
+    if len(prepared) > 1:
+        raise UserError(
+            f"{files.text(listing.path)}: {len(prepared)} prepared data sets are in it ({files.listed(prepared)}). "
+            "Give one of these folders."
+        )
+    wanted = [name.replace("/", "-") for name in ((features.label,) if features.label else LABEL_NAMES)]
+    paths = (os.path.join(folder, f"{name}.labels.txt") for name in wanted for folder in folders)
+    return next(filter(files.exists, paths), None)
+
+
+def _lines(path: str) -> list[str]:
+    return [files.text(line.strip()) for line in files.read_bytes(path).splitlines() if line.strip()]
+
+
+def _referenced(listing: Listing, features: Features) -> dict[str, str]:
+    path = _labels_file(listing, features)
+    return {} if path is None or listing.is_folder else {os.path.basename(path): path}
 
 
 @dataclass(frozen=True)
@@ -60,9 +107,12 @@ class _Unit:
     split: str | None
     parts: int
     features: Features
+    class_names: list[str]  # by label; empty where nothing names them
 
-    def read(self, max_bytes: int) -> Iterator[Record]:
+    def read(self, max_bytes: int) -> Iterator[Record | ClassNames]:
         del max_bytes  # the records are in memory before their images' sizes are known
+        if self.class_names:
+            yield ClassNames(self.class_names)
         for row, (class_name, content) in enumerate(read(self.path, self.features)):
             yield Record(f"{files.text(self.name)}:{row}", SplitAndClass(self.split, class_name), content)
 
@@ -206,4 +256,5 @@ FORMAT = Format(
     is_file=_is_file,
     file="TFRecord file",
     several="TFRecords",
+    referenced=_referenced,
 )

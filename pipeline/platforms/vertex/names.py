@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from components import files
 from components.errors import UserError
-from components.example_gen import sources
+from components.example_gen import sources, tfds
 from components.example_gen.formats import detect
 from pipeline.config import Config
 
@@ -51,7 +51,7 @@ def data(config: Config) -> str:
         return f"{bucket(config)}/data/{dataset.published.file_name}"
     if dataset or (files.is_remote(source) and not sources.is_url(source)):
         return source
-    if sources.is_url(source):
+    if sources.is_url(source) or source.startswith(tfds.PREFIX):
         raise UserError(
             f"data.source {source!r}: nothing is downloaded on Vertex AI; download it, copy it to the bucket, "
             f"`gcloud storage cp FILE {bucket(config)}/data/`, and give --data gs://…"

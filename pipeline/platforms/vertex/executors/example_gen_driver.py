@@ -37,10 +37,8 @@ def run(executor_input: pipeline_spec_pb2.ExecutorInput, spec: pipeline_spec_pb2
         executor_input.inputs.parameter_values, executor_input.inputs.parameters, spec
     )
     source = sources.locate(properties[standard_component_specs.INPUT_BASE_KEY], cache_dir="")
-    if source.published:
-        raise UserError(
-            f"{source.published.title}: nothing is downloaded on Vertex AI; copy it to a bucket, data=gs://…"
-        )
+    if source.published or source.tfds:
+        raise UserError("data: nothing is downloaded on Vertex AI. Copy it to a bucket, and give data=gs://…")
     configured = settings.unpack(properties[standard_component_specs.CUSTOM_CONFIG_KEY])
     split = example_gen_pb2.Input.Split(name="pictures", pattern=source.pattern)
     configured = configured._replace(format=source.format)
