@@ -101,6 +101,8 @@ class Config(Section):
         for key, pixels in (("translate", self.trainer.translate), ("cutout", self.trainer.cutout)):
             if pixels >= size:
                 raise ValueError(f"trainer.{key} = {pixels} must be smaller than transform.size = {size}")
+        if self.data.max_side is not None and self.data.max_side < size:
+            raise ValueError(f"data.max_side = {self.data.max_side} must not be smaller than transform.size = {size}")
         if self.trainer.mixup and self.trainer.cutmix:
             raise ValueError("trainer.mixup and trainer.cutmix mix each image with another: set one of them to 0")
         for key, network in networks.settings_of_others(self.trainer.network).items():

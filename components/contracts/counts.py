@@ -38,6 +38,7 @@ class Counts:
       ignored: files that are no images.
       notes: lines on how the source was interpreted.
       reoriented: images that were re-encoded to be upright, as their EXIF orientation says.
+      reduced: images that were larger than what is stored (data.max_side).
     """
 
     source: str = ""
@@ -48,6 +49,7 @@ class Counts:
     ignored: int = 0
     notes: list[str] = dataclasses.field(default_factory=list)
     reoriented: int = 0
+    reduced: int = 0
 
     def of_split(self, split: str) -> int:
         """Return the number of images of a split."""

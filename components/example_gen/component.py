@@ -33,8 +33,16 @@ class ImageExampleGen(FileBasedExampleGen):
           drop: the kinds of findings, of leaks, conflicts and duplicates, whose images are left out.
         """
         features, shares = data.features, data.splits.model_dump()
-        limits = (data.max_bytes, data.max_pixels)
-        configured = Settings(source.format, shares, *limits, features.image, features.label, tuple(drop))
+        configured = Settings(
+            source.format,
+            shares,
+            data.max_bytes,
+            data.max_pixels,
+            features.image,
+            features.label,
+            drop=tuple(drop),
+            max_side=data.max_side,
+        )
         super().__init__(
             input_base=source.input_base,
             input_config=example_gen_pb2.Input(

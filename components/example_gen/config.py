@@ -51,4 +51,10 @@ class Data(Section):
     max_pixels: int = Field(
         50_000_000, gt=0, description="Pixels of a decoded image, height x width; larger ones are rejected"
     )
+    max_side: int | None = Field(
+        1024,
+        ge=8,
+        description="Pixels of the longer side to which larger images are reduced before they are stored; null stores "
+        "every image at its size",
+    )
     cache_dir: str = Field("~/.cache/image-classification-pipeline", description="Folder in which downloads are kept")

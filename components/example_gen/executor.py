@@ -27,7 +27,7 @@ from tfx.utils import proto_utils
 
 from components.contracts import counts, rejects
 from components.contracts import features as f
-from components.example_gen import copies, plan, settings, shuffle_files
+from components.example_gen import copies, images, plan, settings, shuffle_files
 from components.example_gen.formats import detect
 from components.example_gen.formats.base import Features, Group
 from components.example_gen.shuffle_files import identities
@@ -47,12 +47,12 @@ class Shards(NamedTuple):
 
 
 class _DecodeUnit(beam.DoFn):
-    def __init__(self, max_bytes: int, max_pixels: int) -> None:
-        self.max_bytes, self.max_pixels = max_bytes, max_pixels
+    def __init__(self, limits: shuffle_files.Limits) -> None:
+        self.limits = limits
 
     def process(self, prefix: str) -> None:
         unit = shuffle_files.load(prefix + ".unit")
-        result = shuffle_files.decode_unit(unit, prefix, self.max_bytes, self.max_pixels)
+        result = shuffle_files.decode_unit(unit, prefix, self.limits)
         shuffle_files.save(prefix + ".result", result)
 
 
@@ -129,7 +129,8 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
         prefixes = [os.path.join(scratch, f"unit-{i:05d}") for i in range(len(inventory.units))]
         for prefix, unit in zip(prefixes, inventory.units):
             shuffle_files.save(prefix + ".unit", unit)
-        self._run("Read", prefixes, _DecodeUnit(config.max_bytes, config.max_pixels))
+        limits = shuffle_files.Limits(config.max_bytes, config.max_pixels, config.max_side or images.MAX_SIDE)
+        self._run("Read", prefixes, _DecodeUnit(limits))
 
         load = shuffle_files.load
         results: list[shuffle_files.UnitResult] = [load(prefix + ".result") for prefix in prefixes]
@@ -146,8 +147,20 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
 
         rejected = [*planned.rejected, *(rejection for path in shuffled for rejection in load(path + ".result"))]
         rejects.write(examples.uri, rejected)
-        turned = sum(result.turned for result in results)
-        _write_counts(examples.uri, title, planned, len(rejected), turned)
+        turned, reduced = (sum(getattr(result, key) for result in results) for key in ("turned", "reduced"))
+        notes = [*planned.notes, *_note_of_turned(turned), *_note_of_reduced(reduced, limits.max_side)]
+        counted = counts.Counts(
+            source=title,
+            class_names=planned.class_names,
+            splits=_counted(planned),
+            rejected=len(rejected),
+            dropped=planned.dropped,
+            ignored=planned.ignored,
+            notes=notes,
+            reoriented=turned,
+            reduced=reduced,
+        )
+        counts.write(examples.uri, counted)
 
     def _run(self, label: str, elements: Iterable[Any], work: beam.DoFn) -> None:
         with self._make_beam_pipeline() as pipeline:
@@ -180,25 +193,22 @@ def _note_of_turned(count: int) -> list[str]:
     return [f"{subject} turned upright, as the EXIF orientation says, and re-encoded"]
 
 
-def _write_counts(uri: str, title: str, planned: plan.Plan, rejected: int, turned: int) -> None:
-    images: Counter[tuple[int, int]] = Counter()
+def _note_of_reduced(count: int, max_side: int) -> list[str]:
+    if not count:
+        return []
+    subject = "1 image was" if count == 1 else f"{count:,} images were"
+    return [f"{subject} reduced to {max_side:,} pixels on the longer side (data.max_side)"]
+
+
+def _counted(planned: plan.Plan) -> dict[str, dict[str, int]]:
+    """Return the number of images of each class in each split."""
+    counted: Counter[tuple[int, int]] = Counter()
     for index in planned.indexes:
         labels = np.array([getattr(planned.targets[group], "label", -1) for group in index.groups])
         pairs = np.stack([plan.split_codes(index, planned.targets), labels[index.codes]], axis=1)
         for (code, label), count in zip(*np.unique(pairs, axis=0, return_counts=True)):
-            images[int(code), int(label)] += int(count)
-    splits = {
-        split: {name: images[code, label] for label, name in enumerate(planned.class_names)}
+            counted[int(code), int(label)] += int(count)
+    return {
+        split: {name: counted[code, label] for label, name in enumerate(planned.class_names)}
         for code, split in enumerate(f.SPLITS)
     }
-    counted = counts.Counts(
-        source=title,
-        class_names=planned.class_names,
-        splits=splits,
-        rejected=rejected,
-        dropped=planned.dropped,
-        ignored=planned.ignored,
-        notes=[*planned.notes, *_note_of_turned(turned)],
-        reoriented=turned,
-    )
-    counts.write(uri, counted)

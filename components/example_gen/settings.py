@@ -18,6 +18,7 @@ class Settings(NamedTuple):
     image: str = ""  # the feature or column that holds the image; the usual names are tried if empty
     label: str = ""  # and the one that holds its class
     drop: Sequence[str] = ()  # kinds of findings whose images are left out: see copies.py
+    max_side: int | None = None  # of an image as it is stored; any if None
 
 
 def pack(settings: Settings) -> example_gen_pb2.CustomConfig:
@@ -37,5 +38,15 @@ def unpack(custom_config: str) -> Settings:
     config.custom_config.Unpack(struct)
     fields = json.loads(json_format.MessageToJson(struct))
     max_bytes, max_pixels = (int(fields[name]) for name in ("max_bytes", "max_pixels"))
-    drop = tuple(fields.get("drop", ()))  # specs of earlier versions lack it
-    return Settings(fields["kind"], fields["shares"], max_bytes, max_pixels, fields["image"], fields["label"], drop)
+    # Specs of earlier versions lack these.
+    drop, max_side = tuple(fields.get("drop", ())), fields.get("max_side")
+    return Settings(
+        fields["kind"],
+        fields["shares"],
+        max_bytes,
+        max_pixels,
+        fields["image"],
+        fields["label"],
+        drop,
+        None if max_side is None else int(max_side),
+    )

@@ -33,6 +33,14 @@ _BATCH_PIXELS = 2**15  # of the images of one size whose statistics are taken to
 DROPPED = -1  # in place of the code of an image that is left out as a copy of another
 
 
+class Limits(NamedTuple):
+    """The largest images that are read, and the largest that are stored; see images.read."""
+
+    max_bytes: int
+    max_pixels: int
+    max_side: int
+
+
 class Index(NamedTuple):
     """The hashes and groups of the examples in one shuffle file, in its order."""
 
@@ -61,6 +69,7 @@ class UnitResult:
     paths: list[str] = field(default_factory=list)  # of its shuffle files
     rejected: list[tuple[str, str, Group]] = field(default_factory=list)  # (source, reason, group)
     turned: int = 0  # images that were re-encoded to be upright
+    reduced: int = 0  # images that were over the largest side that is stored
     names: list[str] | None = None  # of the classes, where the source's classes are numbers
     error: str | None = None  # of the user's, which ends the run
 
@@ -134,7 +143,7 @@ def identities(path: str, rows: Iterable[int]) -> Iterator[Identity]:
             yield Identity(pixels, source.decode())
 
 
-def decode_unit(unit: Unit, prefix: str, max_bytes: int, max_pixels: int) -> UnitResult:
+def decode_unit(unit: Unit, prefix: str, limits: Limits) -> UnitResult:
     """Read a unit into shuffle files `<prefix>-…`. A damaged source is reported in the result's `error`."""
     result = UnitResult()
     writers = [_Writer(f"{prefix}-{part:03d}") for part in range(unit.parts)]
@@ -142,12 +151,13 @@ def decode_unit(unit: Unit, prefix: str, max_bytes: int, max_pixels: int) -> Uni
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's, of odd metadata
-            for batch in _batches(unit, max_bytes, max_pixels, result):
+            for batch in _batches(unit, limits, result):
                 progress.count(len(batch))
                 result.turned += sum(image.turned for _, image in batch)
-                values = measures.statistics(np.stack([image.pixels for _, image in batch]))
+                result.reduced += sum(image.original_size is not None for _, image in batch)
+                values = measures.statistics(np.stack([measures.measured(image.pixels) for _, image in batch]))
                 for (record, image), statistics in zip(batch, values.tolist()):
-                    digest = hash_of(image.pixels)
+                    digest = hash_of(image.pixels, image.size)
                     pixels_hash = int.from_bytes(digest[:8], "big")
                     writers[pixels_hash * unit.parts >> 64].add(
                         encode(image, record.source, digest, statistics), pixels_hash, record.group
@@ -160,21 +170,18 @@ def decode_unit(unit: Unit, prefix: str, max_bytes: int, max_pixels: int) -> Uni
     return result
 
 
-def hash_of(pixels: np.ndarray) -> bytes:
-    """Return the SHA-256 of the size and the pixels uint8 [H, W, 3]."""
-    height, width, _ = pixels.shape
-    digest = hashlib.sha256(b"%d %d " % (height, width))
+def hash_of(pixels: np.ndarray, size: tuple[int, int]) -> bytes:
+    """Return the SHA-256 of the size (height, width) of an image as found and its stored pixels uint8 [H, W, 3]."""
+    digest = hashlib.sha256(b"%d %d " % size)
     digest.update(pixels.reshape(-1).data)
     return digest.digest()
 
 
-def _batches(
-    unit: Unit, max_bytes: int, max_pixels: int, result: UnitResult
-) -> Iterator[list[tuple[Record, StoredImage]]]:
+def _batches(unit: Unit, limits: Limits, result: UnitResult) -> Iterator[list[tuple[Record, StoredImage]]]:
     """Yield the unit's usable images, consecutive ones of one size together; the rest goes to `result`."""
     batch: list[tuple[Record, StoredImage]] = []
     size = None
-    for record in unit.read(max_bytes):
+    for record in unit.read(limits.max_bytes):
         if isinstance(record, ClassNames):
             result.names = record.names
             continue
@@ -183,12 +190,9 @@ def _batches(
             if isinstance(content, Rejected):
                 raise content
             if isinstance(content, bytes):
-                image = images.read(content, max_bytes, max_pixels)
-            elif content.shape[0] * content.shape[1] > max_pixels:
-                sides = f"{content.shape[1]} x {content.shape[0]}"
-                raise Rejected(f"{sides} is over the limit of {max_pixels:,} pixels (data.max_pixels)")
+                image = images.read(content, *limits)
             else:
-                image = StoredImage(images.stored_png(content), content, 3)
+                image = images.from_pixels(content, limits.max_pixels, limits.max_side)
         except Rejected as rejected:
             result.rejected.append((record.source, rejected.reason, record.group))
             continue
@@ -222,8 +226,18 @@ class _Encoder:
         strings[f.IMAGE][0] = image.encoded
         strings[f.SOURCE][0] = source.encode()
         strings[f.PIXELS_SHA256][0] = digest.hex().encode()
-        numbers[f.HEIGHT][0], numbers[f.WIDTH][0] = image.pixels.shape[:2]
+        numbers[f.HEIGHT][0], numbers[f.WIDTH][0] = image.size
         numbers[f.CHANNELS][0] = image.channels
         numbers[f.NUM_BYTES][0] = len(image.encoded)
         reals[f.BRIGHTNESS][0], reals[f.CONTRAST][0], reals[f.SHARPNESS][0], reals[f.COLOURFULNESS][0] = statistics
-        return self.example.SerializeToString(deterministic=True)
+        # Concatenated serialized messages are their merged message.
+        return self.example.SerializeToString(deterministic=True) + _original(image)
+
+
+def _original(image: StoredImage) -> bytes:
+    """Return an example with what is known of the file alone that was reduced, serialized; b"" if there was none."""
+    if not image.original_sha256:
+        return b""
+    example = tf.train.Example()
+    example.features.feature[f.ORIGINAL_SHA256].bytes_list.value.append(image.original_sha256.encode())
+    return bytes(example.SerializeToString(deterministic=True))

@@ -21,7 +21,8 @@ def stats_options() -> tfdv.StatsOptions:
 
     `image`, `source` and `pixels_sha256` differ in every image: counting and ranking their values is most of TFDV's
     default work, without a use. Marked as such, their presence and number of values are still checked, and an inferred
-    schema has them. The other features are exact up to 16,384 different values.
+    schema has them. The other features are exact up to 16,384 different values. A feature that only some images have is
+    left out: a split without such an image would be an anomaly.
     """
     image = schema_pb2.Feature(name=f.IMAGE, type=schema_pb2.BYTES, image_domain=schema_pb2.ImageDomain())  # no text
     unique = schema_pb2.StringDomain(is_categorical=schema_pb2.StringDomain.CATEGORICAL_NO)
@@ -31,7 +32,8 @@ def stats_options() -> tfdv.StatsOptions:
     ]
     schema = schema_pb2.Schema(feature=[image, *texts])
     # The sketches are what heeds the mark of `source` and `pixels_sha256`.
-    return tfdv.StatsOptions(schema=schema, use_sketch_based_topk_uniques=True)
+    always_present = sorted(f.ALWAYS_PRESENT)
+    return tfdv.StatsOptions(schema=schema, use_sketch_based_topk_uniques=True, feature_allowlist=always_present)
 
 
 class Executor(tfx_statistics_gen.Executor):

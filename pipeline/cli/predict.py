@@ -107,7 +107,7 @@ def _read_batch(files: list[Path], named: Set[Path], limits: Data) -> list[tuple
         image: bytes | Rejected
         try:
             raw = _read(file, limits.max_bytes, file in named)
-            image = images.canonical_bytes(raw, limits.max_bytes, limits.max_pixels)
+            image = images.canonical_bytes(raw, limits.max_bytes, limits.max_pixels, limits.max_side or images.MAX_SIDE)
             size += len(image)
         except Rejected as error:
             image = error

@@ -168,6 +168,7 @@ def run(
     out: Path,
     max_bytes: int = 10**6,
     max_pixels: int = 10**6,
+    max_side: int | None = 1024,
     cache: str = "/nonexistent",
     features: Features = USUAL,
     drop: Sequence[str] = (),
@@ -180,7 +181,8 @@ def run(
 
     if not isinstance(source, Source):
         source = sources.locate(str(source), cache)
-    data = Data(max_bytes=max_bytes, max_pixels=max_pixels, splits=SHARES, features=features._asdict())
+    limits = {"max_bytes": max_bytes, "max_pixels": max_pixels, "max_side": max_side}
+    data = Data(**limits, splits=SHARES, features=features._asdict())
     component = ImageExampleGen(source, data, drop)
     examples = standard_artifacts.Examples()
     examples.uri = str(out)

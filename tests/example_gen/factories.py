@@ -20,6 +20,16 @@ def scene(height: int = 23, width: int = 31) -> np.ndarray:
     return np.stack([x * 255 // width, y * 255 // height, (x + y) * 255 // (width + height)], axis=2).astype(np.uint8)
 
 
+def photo(height: int, width: int, seed: int = 0) -> np.ndarray:
+    """Return uint8 [height, width, 3]: structure of all sizes and some noise, as a camera gives it."""
+    rng = np.random.default_rng(seed)
+    total = np.zeros((height, width, 3))
+    for cells, deviation in ((6, 60), (24, 30), (96, 15)):
+        grid = rng.normal(128, deviation, (cells, cells, 3)).clip(0, 255).astype(np.uint8)
+        total += np.asarray(Image.fromarray(grid).resize((width, height), Image.Resampling.BICUBIC)) - 128.0
+    return (total + rng.normal(128, 4, (height, width, 1))).clip(0, 255).astype(np.uint8)
+
+
 def saved(image: Image.Image, kind: str, **options: Any) -> bytes:
     out = io.BytesIO()
     image.save(out, kind, **options)

@@ -24,12 +24,15 @@ TWO = datasets.images_of({"cat": 12, "dog": 12})
 def test_settings_survive_the_crossing() -> None:
     from google.protobuf import json_format
 
-    values = settings.Settings("cifar10", datasets.SHARES, 20_000_000, 50_000_000, drop=("leaks", "conflicts"))
+    drop = ("leaks", "conflicts")
+    values = settings.Settings("cifar10", datasets.SHARES, 20_000_000, 50_000_000, drop=drop, max_side=1024)
     packed = json_format.MessageToJson(settings.pack(values))
     assert settings.unpack(packed) == values
     fields = json.loads(packed)
-    del fields["customConfig"]["value"]["drop"]
-    assert settings.unpack(json.dumps(fields)) == values._replace(drop=()), "as specs of earlier versions have it"
+    del fields["customConfig"]["value"]["drop"], fields["customConfig"]["value"]["max_side"]
+    earlier = values._replace(drop=(), max_side=None)
+    assert settings.unpack(json.dumps(fields)) == earlier, "as specs of earlier versions have it"
+    assert settings.unpack(json_format.MessageToJson(settings.pack(earlier))) == earlier
     assert '"kind": "cifar10"' in packed, "as specs of Vertex AI have it that were compiled before"
 
 

@@ -19,7 +19,7 @@ from components.errors import UserError
 from components.example_gen import images, measures
 from tests.datasets import digit_images, png
 from tests.example_gen import datasets
-from tests.example_gen.factories import encoded_anew, kept, saved, scene, stripped, turned
+from tests.example_gen.factories import encoded_anew, kept, photo, saved, scene, stripped, turned
 
 CONTRACT = {
     f.IMAGE: bytes, f.LABEL: int, f.CLASS_NAME: bytes, f.SOURCE: bytes, f.PIXELS_SHA256: bytes, f.HEIGHT: int,
@@ -31,14 +31,16 @@ CONTRACT = {
 def check_contract(outcome: datasets.Outcome) -> None:
     """Every example has every feature, true to its image; counts agree with what is there."""
     for example in outcome.all:
-        assert {name: type(value) for name, value in example.items()} == CONTRACT
+        is_reduced = f.ORIGINAL_SHA256 in example
+        assert {name: type(value) for name, value in example.items() if name != f.ORIGINAL_SHA256} == CONTRACT
         image = images.read(example[f.IMAGE], 10**7, 10**7)
-        height, width = image.pixels.shape[:2]
+        height, width = (example[f.HEIGHT], example[f.WIDTH]) if is_reduced else image.size
         digest = hashlib.sha256(b"%d %d " % (height, width) + image.pixels.tobytes()).hexdigest()
         assert example[f.PIXELS_SHA256] == digest.encode()
         assert (example[f.HEIGHT], example[f.WIDTH], example[f.NUM_BYTES]) == (height, width, len(example[f.IMAGE]))
         statistics = [example[name] for name in (f.BRIGHTNESS, f.CONTRAST, f.SHARPNESS, f.COLOURFULNESS)]
-        assert np.array_equal(statistics, measures.statistics(image.pixels[None])[0].astype(np.float32))
+        measured = measures.measured(image.pixels)
+        assert np.array_equal(statistics, measures.statistics(measured[None])[0].astype(np.float32))
         assert example[f.CLASS_NAME].decode() == outcome.counts["class_names"][example[f.LABEL]]
     for split, examples in outcome.splits.items():
         per_class = Counter(example[f.CLASS_NAME].decode() for example in examples)
@@ -163,6 +165,30 @@ def test_every_kind_of_image(tmp_path: Path) -> None:
     assert stored["cat/png alpha"][f.CHANNELS] == 4
     assert outcome.counts["reoriented"] == len(turned()) == 56
     assert outcome.counts["notes"] == ["56 images were turned upright, as the EXIF orientation says, and re-encoded"]
+
+
+def test_large_images_are_stored_reduced(tmp_path: Path) -> None:
+    """Beside small ones; two copies of a photo, one of them without its EXIF, are of the same pixels."""
+    raw = saved(Image.fromarray(photo(300, 400)), "JPEG", exif=b"")
+    content = datasets.images_of({"cat": 6, "dog": 6})
+    content |= {"cat/a.jpg": raw, "dog/b.jpg": raw[:2] + b"\xff\xfe\0\x06ABCD" + raw[2:]}
+    content |= {"cat/wide.bmp": saved(Image.fromarray(photo(30, 101)), "BMP"), "cat/fits.jpg": kept()["jpeg"]}
+    content |= {"cat/cut.jpg": raw[:-2000]}
+    root = datasets.folder(tmp_path / "pets", content)
+    outcome = datasets.run(root, tmp_path / "a" / "out", max_side=100)
+    check_contract(outcome)
+    stored = {example[f.SOURCE].decode(): example for example in outcome.all}
+    reduced = {name for name, example in stored.items() if f.ORIGINAL_SHA256 in example}
+    assert reduced == {"cat/a.jpg", "dog/b.jpg", "cat/wide.bmp"}
+    for name in reduced:
+        assert stored[name][f.ORIGINAL_SHA256].decode() == hashlib.sha256(content[name]).hexdigest()
+    assert (stored["cat/a.jpg"][f.HEIGHT], stored["cat/a.jpg"][f.WIDTH]) == (300, 400)
+    assert stored["cat/a.jpg"][f.PIXELS_SHA256] == stored["dog/b.jpg"][f.PIXELS_SHA256]
+    assert stored["cat/fits.jpg"][f.IMAGE] == kept()["jpeg"]
+    assert outcome.reasons()["cat/cut.jpg"].startswith("damaged image")
+    assert outcome.counts["reduced"] == 3
+    assert outcome.counts["notes"] == ["3 images were reduced to 100 pixels on the longer side (data.max_side)"]
+    assert digest(outcome.uri) == digest(datasets.run(root, tmp_path / "b" / "out", max_side=100).uri)
 
 
 HOSTILE = ["\u732b", "a b", "<script>&amp;", "new\nline", "quo\"te'", "caf\u00e9", "-rf", "100%", "\U0001f408"]

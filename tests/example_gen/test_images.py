@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageOps, PngImagePlugin
 
-from components.example_gen import images
+from components.example_gen import encoding, images
 from components.example_gen.rejected import Rejected
 from tests.example_gen.factories import (
     LIMITS,
@@ -199,7 +199,7 @@ def test_a_bomb_is_rejected_by_its_header() -> None:
 
 def test_stored_png_is_what_pillow_and_tensorflow_read() -> None:
     pixels = scene(32, 32)
-    raw = images.stored_png(pixels)
+    raw = encoding.stored_png(pixels)
     assert np.array_equal(decoded(raw), pixels)
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(raw))), pixels)
 

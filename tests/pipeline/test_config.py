@@ -82,6 +82,7 @@ def test_the_preset_follows_the_data(tmp_path: Path) -> None:
         ("trainer.translate=32", "trainer.translate = 32 must be smaller than transform.size = 32"),
         ("trainer.translate=2.5", "a length is in whole pixels, or below 1, a share of the image's side"),
         ("tuner.space={cutout: [0.1, 8]}", "cutout: both ends of [0.1, 8.0] must be pixels, or both shares"),
+        ("data.max_side=31", "data.max_side = 31 must not be smaller than transform.size = 32"),
         ("trainer.cutout=40", "trainer.cutout = 40 must be smaller than transform.size = 32"),
         ("trainer={mixup: 0.2, cutmix: 1}", "mix each image with another: set one of them to 0"),
         ("tuner.space={strategy: [0, 1]}", "cannot tune 'strategy'; tunable settings: epochs"),
