@@ -44,7 +44,7 @@ class Data(Section):
 
     stage: ClassVar[str] = "ExampleGen"
 
-    source: str = Field("digits", description="digits, cifar10, a path or a URL; docs/data.md lists what is read")
+    source: str = Field("digits", description="digits, cifar10, tfds:NAME, a path or a URL; docs/data.md lists all")
     splits: Splits = Splits()
     features: Features = Features()
     max_bytes: int = Field(20_000_000, gt=0, description="Bytes of an encoded image; larger ones are rejected")

@@ -20,7 +20,7 @@ def add_config(command: argparse.ArgumentParser, data: bool = True) -> None:
     """Add the options that decide the configuration; `data` if the command reads images."""
     if data:
         command.add_argument(
-            "--data", metavar="SOURCE", help="digits, cifar10, or a path: docs/data.md lists what is read"
+            "--data", metavar="SOURCE", help="digits, cifar10, tfds:NAME, a path or a URL: docs/data.md lists all"
         )
     else:
         command.set_defaults(data=None)
