@@ -134,11 +134,11 @@ def _fields(feature: schema_pb2.Feature) -> str:
         for subfield, _ in feature.ListFields():
             if subfield is not field:
                 alone.ClearField(subfield.name)
-        lines.append(f"  {text_format.MessageToString(alone, as_one_line=True).strip()}\n")
+        lines.append(f"  {text_format.MessageToString(alone, as_one_line=True, as_utf8=False).strip()}\n")
     return "".join(lines)
 
 
 def _text(message: schema_pb2.Schema) -> str:
     text = text_format.MessageToString(message, as_utf8=True)
     # A name may hold invisible or direction-changing characters: then only ASCII is safe to read and edit.
-    return text if text.replace("\n", "").isprintable() else text_format.MessageToString(message)
+    return text if text.replace("\n", "").isprintable() else text_format.MessageToString(message, as_utf8=False)

@@ -34,10 +34,13 @@ def add_spec(command: argparse.ArgumentParser) -> None:
 
 
 def add_wait(command: argparse.ArgumentParser) -> None:
-    wait = argparse.BooleanOptionalAction
     command.add_argument(
-        "--wait", action=wait, default=True, help="follow the job until it ends; Ctrl-C leaves it running"
+        "--wait",
+        action=argparse.BooleanOptionalAction,  # whose own words for a default differ between Pythons
+        default=argparse.SUPPRESS,
+        help="follow the job until it ends, which is the default; Ctrl-C leaves it running",
     )
+    command.set_defaults(wait=True)
 
 
 def _file(text: str) -> Path:
