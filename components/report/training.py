@@ -20,8 +20,8 @@ def view(run: Run) -> dict[str, Any] | None:
     record = training.read(folder)
     epochs = [epoch.measured() for epoch in record.epochs]
     rows: list[tuple[int, dict[str, float]]] = []
-    for number, epoch in enumerate(epochs, start=1):
-        if rows and epoch["epoch"] == 1:
+    for number, epoch in enumerate(epochs, start=int(epochs[0]["epoch"])):
+        if rows and epoch["epoch"] == epochs[0]["epoch"]:
             rows.append((number, {}))  # a gap between the networks of an ensemble
         rows.append((number, epoch))
     x = [number for number, _ in rows]
@@ -40,6 +40,8 @@ def view(run: Run) -> dict[str, Any] | None:
         "gap": advice.gap(record.epochs, (run.result.counts or {}).get(f.VALIDATION, 0)),
         "parameters": record.parameters,
         "class_weights": record.class_weights and _ends(record.class_weights),
+        "pretrained": record.pretrained,
+        "kept": next((epoch for epoch in epochs if epoch.get("kept")), None),
         "summary": record.summary.strip(),
         "augmentation": _data_uri(training.read_samples(folder)),
         "charts": [

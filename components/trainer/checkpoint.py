@@ -16,6 +16,7 @@ from absl import logging
 
 from components import files
 from components.errors import UserError
+from components.trainer.best import Best
 from components.trainer.config import Settings
 from components.trainer.record import Record
 
@@ -26,7 +27,7 @@ _WITHOUT_EFFECT = ("checkpoints", "checkpoint_seconds", "cache_bytes")
 
 
 class Checkpoints:
-    """The checkpoints of one training: every variable of the model and of its optimizer, and the record.
+    """The checkpoints of one training: every variable of the model and of its optimizer, the record, the best weights.
 
     A write is complete or without effect: the file that names the latest checkpoint is replaced after it.
     """
@@ -38,6 +39,7 @@ class Checkpoints:
         model: keras.Model,
         optimizer: keras.optimizers.Optimizer,
         record: Record,
+        best: Best,
         writes: bool = True,
     ) -> None:
         """Manage the checkpoints of one training.
@@ -49,7 +51,7 @@ class Checkpoints:
         """
         self._directory, self._seconds, self._saved = directory, seconds, time.monotonic()
         variables = [variable.value for variable in (*model.variables, *optimizer.variables)]
-        checkpoint = tf.train.Checkpoint(variables=variables, record=record)
+        checkpoint = tf.train.Checkpoint(variables=variables, record=record, best=best)
         self._manager = tf.train.CheckpointManager(checkpoint, directory, max_to_keep=2) if directory else None
         self._record, self._writes = record, writes
 

@@ -10,10 +10,6 @@ from components.config import RUN_PARAMETER, TUNABLE, Section, first_error, mark
 from components.trainer import networks
 
 
-def _default_rate(values: dict[str, Any]) -> float:
-    return networks.traits(values.get("network", networks.DEFAULT)).learning_rate
-
-
 class Trainer(Section):
     """The network and its training."""
 
@@ -21,7 +17,8 @@ class Trainer(Section):
 
     network: str = Field(
         networks.DEFAULT,
-        description="The network: airbench, or FILE.py:FUNCTION, a function of yours that takes the input's shape "
+        description="The network: airbench (small images, from scratch), efficientnet_lite0 (photos, pretrained on "
+        "ImageNet), or FILE.py:FUNCTION, a function of yours that takes the input's shape "
         "(height, width, 3) and the number of classes and returns an uncompiled keras.Sequential (docs/networks.md)",
     )
     strategy: Literal["auto", "cpu", "gpu", "multi_worker", "tpu"] = Field(
@@ -37,10 +34,11 @@ class Trainer(Section):
         False, description="batch_size and learning_rate are of one replica, and grow with their number"
     )
     learning_rate: Annotated[float, RUN_PARAMETER, TUNABLE] = Field(
-        default_factory=_default_rate,
+        0.08,
         gt=0,
-        description="Learning rate at the start, of the network's optimizer (airbench: Muon, your own: Adam); it "
-        "falls to zero in a straight line. The default belongs to the network: airbench 0.08, your own 0.001",
+        description="Learning rate at the start, of the network's optimizer (airbench: Muon, the others: Adam); it "
+        "falls to zero in a straight line. The default belongs to the network: airbench 0.08, efficientnet_lite0 "
+        "0.0003, your own 0.001",
     )
     label_smoothing: Annotated[float, TUNABLE] = Field(
         0.1, ge=0, lt=1, description="Share of each label that is spread over all classes"
@@ -111,6 +109,25 @@ class Trainer(Section):
         "effective: less than that, by the effective number of images, 1 - 0.999^n of n. The mean weight is 1, and the "
         "validation loss is not weighted",
     )
+    weights: str = Field(
+        "imagenet",
+        description="Weights that a pretrained network begins with: imagenet, none (at random), or the path of a file "
+        "that torch.save wrote, with tensors of the same names. Of efficientnet_lite0",
+    )
+    fine_tune: Literal["auto", "none", "last", "all"] = Field(
+        "auto",
+        description="Layers of a pretrained network that are trained after its last one is fitted: none, the last "
+        "block, or all; auto: none below 1,000 training images, all up to 20,000, then the last block. Of "
+        "efficientnet_lite0",
+    )
+    keep: Literal["last", "best"] = Field(
+        "last",
+        description="Epoch whose weights are the model's: the last, or the one with the highest validation accuracy. "
+        "The default belongs to the network: efficientnet_lite0 best, the others last",
+    )
+    patience: int = Field(
+        0, ge=0, description="Epochs without a higher validation accuracy after which training ends; 0: it never does"
+    )
     ensemble: int = Field(
         1, ge=1, description="Networks trained one after the other; the mean of their logits is the model's"
     )
@@ -125,6 +142,11 @@ class Trainer(Section):
         description="Bytes of decoded images kept in memory; more are streamed from disk every epoch",
     )
     checkpoint_seconds: int = Field(30, ge=0, description="Seconds between two checkpoints, at least")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_of_the_network(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return {**networks.traits(values.get("network", networks.DEFAULT)).defaults, **values}
 
     @field_validator("network")
     @classmethod
@@ -148,6 +170,7 @@ class Settings(Trainer):
     seed: int
     size: int  # pixels; height and width of the model's input, the same as Transform's
     network_code: str = ""  # the source of the user's file, where `network` is a function of theirs
+    weights_sha256: str = ""  # of the user's file, where `weights` is a path
     checkpoints: str = ""  # folder in which an unfinished training is kept; none is kept where empty
 
 

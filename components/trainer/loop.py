@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import keras
 import tensorflow as tf
@@ -12,6 +13,7 @@ import tensorflow as tf
 from components.errors import Stopped
 from components.trainer import interrupt
 from components.trainer import strategy as devices
+from components.trainer.best import Best
 from components.trainer.checkpoint import Checkpoints
 from components.trainer.plan import Plan
 from components.trainer.record import Record
@@ -30,7 +32,16 @@ class State:
     model: keras.Sequential  # built, under the strategy, with logits as its output
     optimizer: keras.optimizers.Optimizer  # built for the model's trainable variables, under the strategy
     record: Record
+    best: Best
     checkpoints: Checkpoints  # to be deleted once the model is written
+
+
+class LastLayer(NamedTuple):
+    """The fit of the last layer of a pretrained network: mean loss and accuracy on the training images."""
+
+    loss: float
+    accuracy: float
+    images: int
 
 
 @dataclass(frozen=True)
@@ -48,8 +59,13 @@ class Data:
     validation_images: int
 
 
-def fit(state: State, data: Data, strategy: tf.distribute.Strategy) -> None:
+def fit(
+    state: State, data: Data, strategy: tf.distribute.Strategy, last_layer: Callable[[], LastLayer] | None = None
+) -> None:
     """Train from where `state` stands to the last epoch, validating after each.
+
+    Args:
+      last_layer: fits the last layer of a pretrained network, before the first epoch.
 
     Raises:
       UserError: a loss is not a number.
@@ -58,18 +74,31 @@ def fit(state: State, data: Data, strategy: tf.distribute.Strategy) -> None:
     record, settings = state.record, state.plan.settings
     train_steps, test_steps = _train_steps(state, strategy), _test_steps(state, strategy)
     validation_batches = -(-data.validation_images // settings.batch_size)
-    validation = _distributed(data.validation, settings.batch_size, strategy)
-    training = _distributed(lambda part: data.training(record.step, part), settings.batch_size, strategy)
+    validation = distributed(data.validation, settings.batch_size, strategy)
+    training = distributed(lambda part: data.training(record.step, part), settings.batch_size, strategy)
     iterator, pace = iter(training), _Pace(strategy)
+
+    def validate() -> tuple[float, float]:
+        total, right = test_steps(iter(validation), tf.constant(validation_batches))
+        return float(total) / data.validation_images, float(right) / data.validation_images
+
+    if last_layer is not None and not record.history:
+        began, fitted = time.monotonic(), last_layer()
+        record.fitted_last_layer(*fitted, *validate(), time.monotonic() - began)
+        state.best.offer(record.history[-1])
+        state.checkpoints.save()
     with interrupt.stop_requested() as stop:
         while True:
             if record.at_end_of_epoch:
                 if record.step == record.total:
                     state.optimizer.finalize_variable_values(state.model.trainable_variables)
-                total, right = test_steps(iter(validation), tf.constant(validation_batches))
+                loss, accuracy = validate()
                 rate = float(keras.ops.convert_to_numpy(state.optimizer.learning_rate))
-                record.end_epoch(float(total) / data.validation_images, float(right) / data.validation_images, rate)
-            if record.epoch == settings.epochs:
+                record.end_epoch(loss, accuracy, rate)
+                state.best.offer(record.history[-1])
+            waited_long = settings.patience and record.epoch - state.best.epoch >= settings.patience
+            if record.epoch == settings.epochs or waited_long:
+                state.best.load()
                 return
             if devices.any_worker(strategy, stop.is_set()):
                 state.checkpoints.save()
@@ -185,7 +214,7 @@ def _sum(strategy: tf.distribute.Strategy, values: tuple[tf.Tensor, ...]) -> tup
     return tuple(strategy.reduce(tf.distribute.ReduceOp.SUM, value, axis=None) for value in values)
 
 
-def _distributed(
+def distributed(
     batches: Callable[[slice], tf.data.Dataset], batch_size: int, strategy: tf.distribute.Strategy
 ) -> tf.data.Dataset:
     """Return the parts of every global batch that belong to this worker's replicas, in their order."""

@@ -15,8 +15,12 @@ FLOAT32, BFLOAT16 = "float32", "bfloat16"
 _AMPERE = (8, 0)  # the first of NVIDIA's compute capabilities with bfloat16
 
 
-def choose(name: str, strategy: tf.distribute.Strategy) -> str:
-    """Return `float32` or `bfloat16`: `name`, or for `auto` bfloat16 if the devices of `strategy` are fast in it."""
+def choose(name: str, strategy: tf.distribute.Strategy, depthwise: bool = False) -> str:
+    """Return `float32` or `bfloat16`: `name`, or for `auto` bfloat16 if the devices of `strategy` are fast in it.
+
+    Args:
+      depthwise: the network's convolutions are of one channel each, which CPUs are slow at in bfloat16.
+    """
     if name != "auto":
         return name
     if isinstance(strategy, tf.distribute.TPUStrategy):
@@ -27,7 +31,7 @@ def choose(name: str, strategy: tf.distribute.Strategy) -> str:
     ):  # which is the CPU: see strategy.make_strategy
         capabilities = [tf.config.experimental.get_device_details(gpu).get("compute_capability") for gpu in gpus]
         return BFLOAT16 if all(c is not None and c >= _AMPERE for c in capabilities) else FLOAT32
-    return BFLOAT16 if _cpu_has_bfloat16() else FLOAT32
+    return BFLOAT16 if _cpu_has_bfloat16() and not depthwise else FLOAT32
 
 
 def _cpu_has_bfloat16() -> bool:

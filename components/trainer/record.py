@@ -24,9 +24,9 @@ class DivergedError(UserError):
 class Record(tf.train.experimental.PythonState):
     """The progress, history and TensorBoard logs of a training; a part of every checkpoint.
 
-    `history` has a dict for each epoch: epoch (from 1), loss, accuracy, val_loss, val_accuracy, learning_rate (at its
-    end), seconds and pictures_per_second (of training, without the validation), and waiting (the share of the
-    steps' time in which they waited for data).
+    `history` has a dict for each epoch: epoch (from 1; 0 is the fitted last layer of a pretrained network), loss,
+    accuracy, val_loss, val_accuracy, learning_rate (at its end), seconds and pictures_per_second (of training, without
+    the validation), and waiting (the share of the steps' time in which they waited for data; epoch 0 has none).
     """
 
     def __init__(self, epochs: int, steps: int, batch_size: int, logs: str | None = None, title: str = "") -> None:
@@ -49,7 +49,7 @@ class Record(tf.train.experimental.PythonState):
     @property
     def epoch(self) -> int:
         """The number of epochs that are complete, their validation included."""
-        return len(self.history)
+        return self.history[-1]["epoch"] if self.history else 0
 
     @property
     def total(self) -> int:
@@ -108,7 +108,7 @@ class Record(tf.train.experimental.PythonState):
     def end_epoch(self, loss: float, accuracy: float, learning_rate: float) -> None:
         """Record the validation of the epoch, with this loss and accuracy."""
         sums = self._epoch
-        self.history.append(
+        self._append(
             {
                 "epoch": self.epoch + 1,
                 "loss": sums.loss / sums.steps,
@@ -122,12 +122,39 @@ class Record(tf.train.experimental.PythonState):
             }
         )
         self._epoch = _Sums()
-        last_epoch = self.history[-1]
-        progress.report(
-            f"{self._title}epoch {self.epoch}/{self._epochs}, loss {last_epoch['loss']:.3f}, "
-            f"accuracy {last_epoch['accuracy']:.3f}, validation accuracy {accuracy:.3f}"
+
+    def fitted_last_layer(
+        self, loss: float, accuracy: float, images: int, val_loss: float, val_accuracy: float, seconds: float
+    ) -> None:
+        """Record the fitted last layer of a pretrained network as epoch 0.
+
+        Args:
+          loss, accuracy: of the training images.
+          images: how many there are.
+          val_loss, val_accuracy: of the validation images.
+          seconds: that it took.
+        """
+        self._append(
+            {
+                "epoch": 0,
+                "loss": loss,
+                "accuracy": accuracy,
+                "val_loss": val_loss,
+                "val_accuracy": val_accuracy,
+                "learning_rate": 0.0,
+                "seconds": round(seconds, 3),
+                "pictures_per_second": round(images / max(seconds, 1e-9), 1),
+            }
         )
-        self._log(last_epoch)
+
+    def _append(self, epoch: dict[str, Any]) -> None:
+        self.history.append(epoch)
+        place = f"epoch {epoch['epoch']}/{self._epochs}" if epoch["epoch"] else "last layer"
+        progress.report(
+            f"{self._title}{place}, loss {epoch['loss']:.3f}, accuracy {epoch['accuracy']:.3f}, "
+            f"validation accuracy {epoch['val_accuracy']:.3f}"
+        )
+        self._log(epoch)
 
     def _accuracy(self) -> float:
         return self._epoch.right / (self._epoch.steps * self._batch_size)
@@ -136,7 +163,7 @@ class Record(tf.train.experimental.PythonState):
         return self._epoch.steps * self._batch_size / max(self._epoch.seconds, 1e-9)
 
     def _log(self, epoch: dict[str, Any]) -> None:
-        if self._logs is None:
+        if self._logs is None or not epoch["epoch"]:  # TensorBoard counts epochs from 0: there is none before them
             return
         scalars = {
             "train": {name: epoch[name] for name in ("loss", "accuracy", "learning_rate")},

@@ -10,6 +10,7 @@ import os
 import socket
 import urllib.parse
 
+import numpy as np
 import tensorflow as tf
 
 from components.errors import UserError
@@ -60,6 +61,14 @@ def any_worker(strategy: tf.distribute.Strategy, flag: bool) -> bool:
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         return flag
     return float(_sum(strategy, tf.constant(float(flag)))) > 0
+
+
+def of_chief(strategy: tf.distribute.Strategy, values: np.ndarray) -> np.ndarray:
+    """Return the chief's `values`, float32, on every worker. Collective: every worker must call it."""
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return values
+    chief = np.float32(is_chief(strategy))
+    return (_sum(strategy, tf.constant(values * chief)) / _sum(strategy, tf.constant(chief))).numpy()
 
 
 @tf.function

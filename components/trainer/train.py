@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -15,13 +16,14 @@ from components.contracts import features as f
 from components.contracts import training as records
 from components.errors import UserError
 from components.files import below
-from components.trainer import checkpoint, class_weights, networks, precision, samples, warm_start
+from components.trainer import checkpoint, class_weights, head, networks, precision, samples, warm_start
 from components.trainer import input as data
 from components.trainer import strategy as devices
+from components.trainer.best import Best
 from components.trainer.calibration import calibrate
 from components.trainer.config import Settings
 from components.trainer.export import export
-from components.trainer.loop import Data, State, fit
+from components.trainer.loop import Data, LastLayer, State, fit
 from components.trainer.model import mean_of, over_views
 from components.trainer.plan import resolve
 from components.trainer.record import Record
@@ -84,7 +86,7 @@ def train_and_export(fn_args: FnArgs, settings: Settings, strategy: tf.distribut
 def _write_results(fn_args: FnArgs, inputs: Inputs, settings: Settings, trainings: list[State]) -> None:
     plan, views = trainings[0].plan, settings.test_time_views
     # Copies outside the strategy, in float32: the export must not depend on replicas or on this machine.
-    copies = [networks.find(settings).build(settings, plan.classes) for _ in trainings]
+    copies = [networks.find(settings).build(plan.settings, plan.classes) for _ in trainings]
     for copy, training in zip(copies, trainings):
         copy.set_weights(training.model.get_weights())
     trained = over_views(mean_of(copies), views)
@@ -95,17 +97,31 @@ def _write_results(fn_args: FnArgs, inputs: Inputs, settings: Settings, training
     lines: list[str] = []
     trained.summary(line_length=100, expand_nested=True, print_fn=lambda line, **_: lines.append(line))
     epochs = [
-        records.Epoch(network=number if settings.ensemble > 1 else None, **epoch)
+        records.Epoch(network=number if settings.ensemble > 1 else None, kept=_is_kept(training, epoch), **epoch)
         for number, training in enumerate(trainings, 1)
         for epoch in training.record.history
     ]
     weights = dict(zip(inputs.class_names, plan.class_weights))
     weighted = records.ClassWeights(settings.class_weights, weights) if weights else None
-    record = records.Training(epochs, "\n".join(lines) + "\n", trained.count_params(), weighted)
+    summary = "\n".join(lines) + "\n"
+    record = records.Training(epochs, summary, trained.count_params(), weighted, _pretrained(settings))
     records.write(fn_args.model_run_dir, record)
     trained.save(os.path.join(fn_args.model_run_dir, records.MODEL_FILE))
     samples.write(inputs.train, settings, fn_args.model_run_dir)
     export(trained, inputs.graph, inputs.class_names, fn_args.serving_model_dir)
+
+
+def _pretrained(settings: Settings) -> records.Pretrained | None:
+    pretraining = networks.traits(settings.network).pretraining
+    if pretraining is None or settings.weights == networks.NONE:
+        return None
+    if settings.weights == networks.IMAGENET:
+        return records.Pretrained(pretraining.weights, pretraining.sha256, pretraining.licence, pretraining.source)
+    return records.Pretrained(settings.weights, settings.weights_sha256, "", "")
+
+
+def _is_kept(training: State, epoch: dict[str, Any]) -> bool | None:
+    return True if training.plan.settings.keep == "best" and epoch["epoch"] == training.best.epoch else None
 
 
 def read(fn_args: FnArgs, settings: Settings) -> Inputs:
@@ -161,7 +177,7 @@ def train(
     # ------------------------------------------------------------------------------------------------ model and recipe
     with strategy.scope(), precision.computing_in(plan.precision):
         model = recipe.build(plan.settings, plan.classes)
-        recipe.prepare(model, next(iter(data.training_batches(inputs.train, plan)))[0])
+        recipe.prepare(model, plan.settings, lambda: next(iter(data.training_batches(inputs.train, plan)))[0])
         if inputs.base_model:
             warm_start.load_weights(model, inputs.class_names, inputs.base_model, network, settings.ensemble)
         optimizer = recipe.optimizer(plan.settings.learning_rate, plan.steps * settings.epochs)
@@ -169,17 +185,21 @@ def train(
 
     # ------------------------------------------------------------------------------------------------ train
     record = Record(settings.epochs, plan.steps, plan.settings.batch_size, logs, title)
-    writes = devices.is_chief(strategy)
-    checkpoints = checkpoint.Checkpoints(folder, settings.checkpoint_seconds, model, optimizer, record, writes)
+    writes, best = devices.is_chief(strategy), Best(model, settings.keep == "best")
+    checkpoints = checkpoint.Checkpoints(folder, settings.checkpoint_seconds, model, optimizer, record, best, writes)
     checkpoints.restore()
-    state = State(plan, model, optimizer, record, checkpoints)
+    state = State(plan, model, optimizer, record, best, checkpoints)
     batches = Data(
         lambda first_step, part: data.training_batches(inputs.train, plan, first_step, part),
         lambda part: data.validation_batches(inputs.validation, plan, part),
         inputs.validation.count,
     )
+
+    def last_layer() -> LastLayer:
+        return head.fit(model, (inputs.train, inputs.validation), plan, strategy, folder)
+
     try:
-        fit(state, batches, strategy)
+        fit(state, batches, strategy, last_layer if _pretrained(settings) else None)
     finally:
         record.close()
     return state

@@ -14,7 +14,13 @@ class Transform(Section):
 
     stage: ClassVar[str] = "Transform"
 
-    size: int = Field(32, ge=8, le=1024, description="Height and width in pixels of the model's input")
+    size: int = Field(
+        32,
+        ge=8,
+        le=1024,
+        description="Height and width in pixels of the model's input. The default belongs to the network: "
+        "efficientnet_lite0 224, the others 32",
+    )
     fit: Literal["squash", "crop", "pad"] = Field(
         "squash",
         description="How an image that is not square becomes so. squash: its proportions are lost; crop: the largest "

@@ -17,31 +17,40 @@ _HOST = "/cpu:0"
 
 
 def preprocessing_fn(inputs: Mapping[str, tf.Tensor], custom_config: Mapping[str, Any]) -> dict[str, tf.Tensor]:
-    """Decode, resize and normalise; mean and variance of each channel are those of the analysed split.
+    """Decode, resize and normalise.
 
     Args:
       inputs: the raw features; only `image` (string [N] or [N, 1]) and `label` (int64, likewise) are read.
-      custom_config: the section `transform` of the configuration: `size` and `fit`.
+      custom_config: the section `transform` of the configuration, `size` and `fit`, and `pixels`: the mean and
+        deviation, from 0 to 255, that the weights of a pretrained network expect; None: those of each channel over the
+        analysed split.
 
     Returns:
-      `image`: float32 [N, S, S, 3], mean 0 and variance 1 per channel over the analysed images.
+      `image`: float32 [N, S, S, 3]; mean 0 and variance 1 per channel over the analysed images where `pixels` is None.
       `label`: int64 [N].
     """
     size, fit = int(custom_config["size"]), str(custom_config["fit"])
     encoded = tf.reshape(inputs[f.IMAGE], [-1])
+    if custom_config.get("pixels"):
+        level, spread = custom_config["pixels"]
+        mean, deviation = tf.constant(level / 255, tf.float32), tf.constant(spread / 255, tf.float32)
+    else:
+        mean, deviation = _analysed(encoded, size, fit)
+    return {
+        f.IMAGE: (tf.cast(_pixels(encoded, size, fit), tf.float32) / 255 - mean) / deviation,
+        f.LABEL: tf.cast(tf.reshape(inputs[f.LABEL], [-1]), tf.int64),
+    }
 
+
+def _analysed(encoded: tf.Tensor, size: int, fit: str) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return mean and standard deviation of each channel over the analysed split, float32 [3], of 0 to 1."""
     # Sums of whole numbers are exact, in whatever batches and order Beam adds them: the same data gives the same model.
     sums = tft.sum(_sums(encoded, size, fit), reduce_instance_dims=False)
     count, total, squares = tf.split(tf.cast(sums, tf.float64), [1, 3, 3])
     mean = total / count / 255
     variance = tf.maximum(squares / count / 255**2 - mean**2, _GREY_LEVEL**2)
     deviation = tf.sqrt(variance)
-    mean, deviation = tf.cast(mean, tf.float32), tf.cast(deviation, tf.float32)
-
-    return {
-        f.IMAGE: (tf.cast(_pixels(encoded, size, fit), tf.float32) / 255 - mean) / deviation,
-        f.LABEL: tf.cast(tf.reshape(inputs[f.LABEL], [-1]), tf.int64),
-    }
+    return tf.cast(mean, tf.float32), tf.cast(deviation, tf.float32)
 
 
 def decode(encoded: tf.Tensor, size: int, fit: str = "squash") -> tf.Tensor:

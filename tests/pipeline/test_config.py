@@ -209,7 +209,10 @@ def test_a_network_of_the_users_has_rates_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (("trainer.network=resnet",), "unknown network; known: airbench, or a function of your own, as my_networks.py"),
+        (
+            ("trainer.network=resnet",),
+            "unknown network; known: airbench, efficientnet_lite0, or a function of your own, as my_networks.py",
+        ),
         (("trainer.network=my_networks.py",), "unknown network"),
         ((OWN, "trainer.width=64"), "'trainer.width' (--set): only the network airbench reads it, not my_networks.py:"),
         ((OWN, "tuner.space={width: [8, 64]}"), "cannot tune 'width': only the network airbench reads it"),

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from components.errors import UserError
 from components.trainer import loop, precision
+from components.trainer.best import Best
 from components.trainer.checkpoint import Checkpoints
 from components.trainer.networks import airbench
 from components.trainer.record import Record
@@ -86,7 +87,8 @@ def run(training: tf.data.Dataset, steps: int) -> Record:
     record = Record(1, steps, 32)
     images, labels = batch()
     validation = tf.data.Dataset.from_tensors((images, labels, tf.ones([32])))
-    state = loop.State(plan, model, optimizer, record, Checkpoints("", 0, model, optimizer, record))
+    best = Best(model, keeps=False)
+    state = loop.State(plan, model, optimizer, record, best, Checkpoints("", 0, model, optimizer, record, best))
     batches = loop.Data(lambda *_: training, lambda _: validation, 32)
     loop.fit(state, batches, tf.distribute.get_strategy())
     return record

@@ -17,10 +17,9 @@ from typing import IO
 
 import numpy as np
 
-from components import files
+from components import files, unpickle
 from components.contracts.features import TEST, TRAIN
 from components.errors import UserError
-from components.example_gen import unpickle
 from components.example_gen.archives import file_types, tars
 from components.example_gen.download import Published
 from components.example_gen.formats.base import (

@@ -8,6 +8,7 @@ together: none of it is a setting.
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -85,8 +86,8 @@ def optimizer(learning_rate: float, steps: int) -> keras.optimizers.Optimizer:
     return Muon(schedule, vector_rate=_VECTOR_RATE, matrix_rate=_MATRIX_RATE)
 
 
-def prepare(model: keras.Sequential, images: tf.Tensor) -> None:
-    """Set the frozen stem of `model` from `images`, float32 [N, size, size, 3], normalised; a few thousand suffice.
+def prepare(model: keras.Sequential, settings: Settings, images: Callable[[], tf.Tensor]) -> None:
+    """Set the frozen stem of `model` from what `images` returns, float32 [N, size, size, 3], normalised.
 
     Its outputs are uncorrelated and of variance 1: the principal components of the patches, each divided by its
     standard deviation, and their negatives, so that the rectifier behind loses nothing. Source: cifar10-airbench,
@@ -94,7 +95,7 @@ def prepare(model: keras.Sequential, images: tf.Tensor) -> None:
     """
     kernel = model.get_layer(_STEM).kernel
     size, _, channels, outputs = kernel.shape
-    patches = tf.image.extract_patches(images, [1, size, size, 1], [1] * 4, [1] * 4, "VALID")
+    patches = tf.image.extract_patches(images(), [1, size, size, 1], [1] * 4, [1] * 4, "VALID")
     patches = tf.reshape(patches, [-1, size * size * channels])
     covariance = tf.matmul(patches, patches, transpose_a=True) / tf.cast(tf.shape(patches)[0], tf.float32)
     variance, components = np.linalg.eigh(covariance.numpy().astype(np.float64))

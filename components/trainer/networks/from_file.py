@@ -117,7 +117,7 @@ class FromFile:
         if activation != "linear" or isinstance(last_layer, keras.layers.Softmax):
             raise self._error("ends with an activation, but the loss takes logits: leave it out of the last layer")
 
-    def prepare(self, model: keras.Sequential, images: tf.Tensor) -> None:
+    def prepare(self, model: keras.Sequential, settings: Settings, images: Callable[[], tf.Tensor]) -> None:
         """Do nothing: the function's model is ready to train."""
 
     def optimizer(self, learning_rate: float, steps: int) -> keras.optimizers.Optimizer:

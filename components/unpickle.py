@@ -1,8 +1,8 @@
 """A safe unpickler that reads numpy arrays and plain containers, and nothing else.
 
-An ordinary unpickler calls whatever the file names. This one accepts four names (those that numpy 1 and 2, Python 2 and
-3 use for arrays and bytes), replaces each by a stand-in that checks its arguments, and refuses every other name and
-every operation that these do not need.
+An ordinary unpickler calls whatever the file names. This one accepts a closed list of names (here those that numpy 1
+and 2, Python 2 and 3 use for arrays and bytes), replaces each by a stand-in that checks its arguments, and refuses
+every other name and every operation that these do not need.
 """
 
 from __future__ import annotations
@@ -19,7 +19,14 @@ class Refused(Exception):  # noqa: N818
     """The pickle holds something else. The message names it."""
 
 
-class _Dtype:
+class StandIn:
+    """The base class of stand-ins to which a pickle may give a state."""
+
+    def __setstate__(self, state: Any) -> None:
+        raise Refused("a state for something that has none")
+
+
+class _Dtype(StandIn):
     """Stands in for numpy.dtype: plain numbers of a fixed size only."""
 
     def __init__(self, code: str | bytes, *_: object) -> None:
@@ -33,7 +40,7 @@ class _Dtype:
         self.dtype = self.dtype.newbyteorder(order)
 
 
-class _Array:
+class _Array(StandIn):
     """Stands in for numpy.ndarray; holds the array once its state is set."""
 
     array = np.empty(0, np.uint8)
@@ -65,7 +72,7 @@ def _bytes(*empty: object) -> bytes:
     return b""
 
 
-_NAMES: dict[tuple[str, str], Any] = {
+NAMES: dict[tuple[str, str], Any] = {
     ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
     ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
     ("numpy", "ndarray"): _Array,
@@ -83,7 +90,6 @@ _OPERATIONS = """
     EMPTY_LIST LIST APPEND APPENDS EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 EMPTY_DICT DICT SETITEM SETITEMS
     EMPTY_SET ADDITEMS FROZENSET GLOBAL STACK_GLOBAL REDUCE BUILD
 """
-_ALLOWED = frozenset(getattr(pickle, name)[0] for name in _OPERATIONS.split())
 
 
 class _Dispatch(dict[int, Any]):
@@ -91,25 +97,47 @@ class _Dispatch(dict[int, Any]):
         raise Refused(f"the pickle operation {bytes([operation])!r}")
 
 
-class _Unpickler(pickle._Unpickler):  # type: ignore[name-defined,misc,unused-ignore]
-    # The one written in Python: the one in C allocates whatever index a hostile file names for its memo.
-    dispatch: ClassVar[dict[int, Any]] = _Dispatch(
-        {op: call for op, call in pickle._Unpickler.dispatch.items() if op in _ALLOWED}  # type: ignore[attr-defined,unused-ignore]
-    )
+def dispatch(*operations: str) -> dict[int, Any]:
+    """Return the calls of the allowed operations, and of `operations`, by their codes."""
+    allowed = [getattr(pickle, name)[0] for name in (*_OPERATIONS.split(), *operations)]
+    calls: dict[int, Any] = pickle._Unpickler.dispatch  # type: ignore[attr-defined,unused-ignore]
+    return _Dispatch({code: calls[code] for code in allowed} | {pickle.BUILD[0]: _build})
+
+
+def _build(unpickler: Any) -> None:
+    state, target = unpickler.stack.pop(), unpickler.stack[-1]
+    if not isinstance(target, StandIn):
+        raise Refused("a state for something that is no array")
+    target.__setstate__(state)
+
+
+class Unpickler(pickle._Unpickler):  # type: ignore[name-defined,misc,unused-ignore]
+    """Unpickles what `names` and `dispatch` allow; a subclass may allow more.
+
+    Its base class is the unpickler written in Python: the one in C allocates whatever index a hostile file names for
+    its memo.
+    """
+
+    names: ClassVar[dict[tuple[str, str], Any]] = NAMES
+    dispatch: ClassVar[dict[int, Any]] = dispatch()
 
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in _NAMES:
+        if (module, name) not in self.names:
             raise Refused(f"{module}.{name}")
-        return _NAMES[module, name]
+        return self.names[module, name]
 
-    def load_build(self) -> None:
-        stack: list[Any] = self.stack  # type: ignore[attr-defined,unused-ignore]
-        state, target = stack.pop(), stack[-1]
-        if type(target) not in (_Array, _Dtype):
-            raise Refused("a state for something that is no array")
-        target.__setstate__(state)
+    def read(self) -> Any:
+        """Return what the pickle holds.
 
-    dispatch[pickle.BUILD[0]] = load_build
+        Raises:
+          Refused: it names or does something else, or is damaged.
+        """
+        try:
+            return self.load()
+        except Refused:
+            raise
+        except Exception as error:  # a damaged pickle raises many kinds of errors
+            raise Refused(f"damaged data ({type(error).__name__}: {error})") from error
 
 
 def loads(raw: bytes) -> Any:
@@ -118,12 +146,7 @@ def loads(raw: bytes) -> Any:
     Raises:
       Refused: it names or does something else, or is damaged.
     """
-    try:
-        return _plain(_Unpickler(io.BytesIO(raw), encoding="bytes").load())
-    except Refused:
-        raise
-    except Exception as error:  # a damaged pickle raises many kinds of errors
-        raise Refused(f"damaged data ({type(error).__name__}: {error})") from error
+    return _plain(Unpickler(io.BytesIO(raw), encoding="bytes").read())
 
 
 def _plain(value: Any) -> Any:
