@@ -17,10 +17,10 @@ def gap(epochs: Sequence[Epoch], validation_images: int) -> str | None:
     """Return what to try where a model is better on its training images than on others; None where it is not.
 
     Args:
-      epochs: of the training; the last one counts.
+      epochs: of the training; the one whose weights were kept counts, else the last.
       validation_images: their number. A gap that they are too few to show is none.
     """
-    last = epochs[-1]
+    last = next((epoch for epoch in reversed(epochs) if epoch.kept), epochs[-1])
     if last.accuracy - last.val_accuracy < GAP or not validation_images:
         return None
     right = round(last.val_accuracy * validation_images)

@@ -35,13 +35,14 @@ def view(run: Run) -> dict[str, Any] | None:
         "epochs": epochs,
         "networks": epochs[-1].get("network", 1),
         "trials": run.result.trials,
-        "best": max(epochs, key=lambda epoch: epoch["val_accuracy"]),
+        "trained": sum(epoch["epoch"] > 0 for epoch in epochs),
+        "best": max(epochs, key=_quality),
         "seconds": sum(epoch["seconds"] for epoch in epochs),
         "gap": advice.gap(record.epochs, (run.result.counts or {}).get(f.VALIDATION, 0)),
         "parameters": record.parameters,
         "class_weights": record.class_weights and _ends(record.class_weights),
         "pretrained": record.pretrained,
-        "kept": next((epoch for epoch in epochs if epoch.get("kept")), None),
+        "kept": max((epoch for epoch in epochs if epoch.get("kept")), key=_quality, default=None),
         "summary": record.summary.strip(),
         "augmentation": _data_uri(training.read_samples(folder)),
         "charts": [
@@ -51,6 +52,11 @@ def view(run: Run) -> dict[str, Any] | None:
             chart("Images per second", pictures="pictures_per_second"),
         ],
     }
+
+
+def _quality(epoch: dict[str, float]) -> tuple[float, float]:
+    """Return what the best epoch has most of, as components/trainer/best.py chooses it."""
+    return epoch["val_accuracy"], -epoch["val_loss"]
 
 
 def _ends(weights: training.ClassWeights) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import pytest
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from components.contracts import features as f
+from components.contracts import training
 from components.contracts.counts import COUNTS_FILE
 from components.contracts.findings import TRAIN_STATISTICS_FILE
 from components.report import findings, index, thumbnails
@@ -113,6 +114,21 @@ def test_the_weights_of_the_classes_are_told(first: Built, tmp_path: Path) -> No
     page = page_of(run, tmp_path)
     assert said in page.source
     assert (page.figures["weights.least"], page.figures["weights.most"]) == ([0.5], [1.75])
+
+
+def test_a_pretrained_network_says_what_it_began_with_and_which_epoch_was_kept(tmp_path: Path) -> None:
+    run = factories.evaluated(tmp_path, NAMES)
+    record = training.read(str(tmp_path / "model_run"))
+    fitted = dataclasses.replace(record.epochs[0], epoch=0, waiting=None, val_accuracy=0.2)
+    best = dataclasses.replace(record.epochs[0], val_accuracy=0.99, kept=True)
+    weights = training.Pretrained("Lite <0>", "0" * 64, "Apache-2.0", "https://example.org")
+    epochs = [fitted, best, *record.epochs[1:]]
+    training.write(str(tmp_path / "model_run"), dataclasses.replace(record, epochs=epochs, pretrained=weights))
+    page = page_of(run, tmp_path)
+    assert "It began with the weights Lite &lt;0&gt; (Apache-2.0)." in page.source
+    assert f"{len(record.epochs)} epochs after it in" in page.text
+    assert "Best epoch for validation: 1 with 99.00%, whose weights the model has." in page.text
+    assert page.figures["history.val_accuracy"] == [0.99]
 
 
 def test_macro_f1_and_the_lowest_recall_come_first_where_classes_are_unequal(second: Built, tmp_path: Path) -> None:
