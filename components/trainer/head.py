@@ -140,7 +140,7 @@ def extract(
       Stopped: after Ctrl-C, SIGTERM or SIGHUP, on any worker; the features so far are kept.
     """
     size, parts = plan.settings.batch_size, kept.read()
-    done = sum(len(part.labels) for part in parts) // size
+    done = -(-sum(len(part.labels) for part in parts) // size)  # batches: the last one may be smaller
 
     def of_replica(images: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor) -> tuple[tf.Tensor, ...]:
         for layer in model.layers[:-_AFTER_FEATURES]:
