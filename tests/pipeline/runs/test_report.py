@@ -103,7 +103,7 @@ def test_data_stopped_at_the_gate(tmp_path: Path) -> None:
     pictures = write_folder(tmp_path / "pictures", train=12, test=6)
     copy = pictures / "test" / "zero" / "<img src=x onerror=alert(1)>.png"
     copy.write_bytes((pictures / "train" / "zero" / "0000.png").read_bytes())
-    result = run(tmp_path / "runs", pictures)
+    result = run(tmp_path / "runs", pictures, "gate.leaks=stop")
     assert result.exit_code == ExitCode.REFUSED
     page = page_of(result)
     assert "the data cannot be trusted" in page.text
