@@ -116,8 +116,8 @@ def load(
 ) -> tuple[Config, dict[str, str]]:
     """Return the Config and, for each dotted key, its origin: `default`, `preset NAME`, the file's path or `--set`.
 
-    Without `preset`, the one that a layer names, else the one of the data: `digits`, `cifar10`, or `folder` with the
-    name of the folder or archive.
+    Without `preset`, the one that a layer names, else the one of the data: `digits`, `cifar10`, or `folder`. The name of
+    `folder` is then that of the data, and so is the name of a preset without one.
 
     Raises:
       UserError: an unknown preset or key, a value that does not fit, a file that cannot be read.
@@ -128,11 +128,13 @@ def load(
         _check_keys(layer, Config, origin)
     preset = preset or next((str(layer["preset"]) for _, layer in reversed(layers) if layer.get("preset")), None)
     source = next((str(s) for s in (_source(layer) for _, layer in reversed(layers)) if s), "")
+    chosen = preset is None
     if preset is None:
         known = source in preset_names() and _source(_read_yaml(preset_path(source))) == source
         preset = source if source and known else "folder" if source else "digits"
     values_of_preset = _read_yaml(preset_path(preset))
-    if source and not _source(values_of_preset) and not any(layer.get("name") for _, layer in layers):
+    unnamed = chosen or "name" not in values_of_preset
+    if source and not _source(values_of_preset) and unnamed and not any(layer.get("name") for _, layer in layers):
         from components.example_gen import sources  # reads images, and takes a moment to import
 
         layers.insert(0, ("name of the data", {"name": sources.locate(source, "").name}))
