@@ -116,8 +116,8 @@ def load(
 ) -> tuple[Config, dict[str, str]]:
     """Return the Config and, for each dotted key, its origin: `default`, `preset NAME`, the file's path or `--set`.
 
-    Without `preset`, the one that a layer names, else the one of the data: `digits`, `cifar10`, or `folder`. The name of
-    `folder` is then that of the data, and so is the name of a preset without one.
+    Without `preset`, the one that a layer names, else the one of the data: `digits`, `cifar10`, or `folder`. The name
+    of `folder` is then that of the data, and so is the name of a preset without one.
 
     Raises:
       UserError: an unknown preset or key, a value that does not fit, a file that cannot be read.
