@@ -56,7 +56,7 @@ def test_the_first_weights_depend_on_the_seed_alone() -> None:
 @pytest.mark.parametrize("stem_stride", [1, 2])
 def test_the_stem_whitens_and_stays_as_it_is(stem_stride: int) -> None:
     model, images = model_of(32, stem_stride=stem_stride), images_of(32)
-    prepare(model, images)
+    prepare(model, settings_of(), lambda: images)
     stem = model.get_layer("whitening")
     assert stem.trainable_variables == []
     result = np.array(stem(images)).reshape(-1, stem.filters)
@@ -95,7 +95,7 @@ def test_an_ensemble_is_one_model_with_the_mean_of_the_logits() -> None:
 def test_loads_without_custom_objects(ensemble: int, tmp_path: Path) -> None:
     networks, images = [model_of(16) for _ in range(ensemble)], images_of(16, 2)
     for network in networks:
-        prepare(network, images)
+        prepare(network, settings_of(), lambda: images)
         network(images, training=True)
     model = over_views(mean_of(networks), 6)
     model.save(tmp_path / "model.keras")
