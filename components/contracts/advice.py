@@ -1,4 +1,4 @@
-"""What the figures of a run mean for whoever has to decide what to do next, in a sentence each."""
+"""Advice on the figures of a run, a sentence each: overfitting, and classes of unequal size."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class Index(NamedTuple):
 
 
 class Identity(NamedTuple):
-    """What tells an image from others, and from its copies."""
+    """The hash of the pixels of an image, which its copies share, and its source, which they do not."""
 
     pixels_sha256: bytes
     source: str

@@ -1,4 +1,4 @@
-"""What is said of figures, and where nothing is said."""
+"""Advice is given where the figures of a run call for it, and nowhere else."""
 
 from __future__ import annotations
 

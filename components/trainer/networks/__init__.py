@@ -48,7 +48,7 @@ class Network(Protocol):
 
 
 class Pretraining(NamedTuple):
-    """What the published weights of a network expect, and where they are from."""
+    """The input that the published weights of a network expect, and their origin."""
 
     mean: float  # the network's input is (pixels - mean) / deviation
     deviation: float
