@@ -7,10 +7,8 @@ every key; here they are composed. An unknown key or a bad value is refused by n
 from __future__ import annotations
 
 import difflib
-from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, Field, SecretStr, ValidationError, field_serializer, field_validator, model_validator
 
 from components.config import Section, first_error
@@ -22,10 +20,11 @@ from components.pusher.config import Serving
 from components.trainer import networks
 from components.trainer.config import Trainer, Tuner, default_space
 from components.transform.config import Transform
+from pipeline import first_look, layers
+from pipeline.first_look import Choice
+from pipeline.layers import Layer
 from pipeline.platforms.vertex.config import Vertex
 from pipeline.tracking import server_url
-
-PRESETS = Path(__file__).parent / "presets"
 
 
 class Metadata(Section):
@@ -73,7 +72,9 @@ class Config(Section):
         "digits", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="Name of the data set and its model"
     )
     preset: str = Field(
-        "digits", description="What the other values start from: the name of a file in pipeline/presets"
+        "digits",
+        description="What the other values start from: a file in pipeline/presets; if not named, that of the "
+        "data set, else photos or small after a first look at the images (docs/data.md)",
     )
     schema_file: str | None = Field(
         None, description="Path of a curated schema; schema/<name>/schema.pbtxt where it exists, else it is inferred"
@@ -111,39 +112,39 @@ class Config(Section):
         return self
 
 
+def choose(preset: str | None, file: str | None, settings: tuple[str, ...]) -> Choice:
+    """Return the preset that `load` takes, and why where none is named.
+
+    Raises:
+      UserError: as `load`.
+    """
+    own = _layers(file, settings)
+    return Choice(preset) if preset else first_look.choose(own)
+
+
 def load(
     preset: str | None = None, file: str | None = None, settings: tuple[str, ...] = ()
 ) -> tuple[Config, dict[str, str]]:
     """Return the Config and, for each dotted key, its origin: `default`, `preset NAME`, the file's path or `--set`.
 
-    Without `preset`, the one that a layer names, else the one of the data: `digits`, `cifar10`, or `folder`. The name
-    of `folder` is then that of the data, and so is the name of a preset without one.
+    Without `preset`, the one that a layer names, else the one of the data (first_look.py). The name of a preset without
+    one is that of the data.
 
     Raises:
-      UserError: an unknown preset or key, a value that does not fit, a file that cannot be read.
+      UserError: an unknown preset or key, a value that does not fit, a file or data that cannot be read.
     """
-    layers = [(file, _read_yaml(Path(file)))] if file is not None else []
-    layers += [("--set", _parse_setting(setting)) for setting in settings]
-    for origin, layer in layers:
-        _check_keys(layer, Config, origin)
-    preset = preset or next((str(layer["preset"]) for _, layer in reversed(layers) if layer.get("preset")), None)
-    source = next((str(s) for s in (_source(layer) for _, layer in reversed(layers)) if s), "")
-    chosen = preset is None
-    if preset is None:
-        known = source in preset_names() and _source(_read_yaml(preset_path(source))) == source
-        preset = source if source and known else "folder" if source else "digits"
-    values_of_preset = _read_yaml(preset_path(preset))
-    unnamed = chosen or "name" not in values_of_preset
-    if source and not _source(values_of_preset) and unnamed and not any(layer.get("name") for _, layer in layers):
+    own = _layers(file, settings)
+    values_of_preset = layers.read_preset(preset or first_look.choose(own).preset)
+    source = layers.value(own, "data", "source")
+    named = "name" in values_of_preset or layers.value(own, "name")
+    if source and not layers.value([("", values_of_preset)], "data", "source") and not named:
         from components.example_gen import sources  # reads images, and takes a moment to import
 
-        layers.insert(0, ("name of the data", {"name": sources.locate(source, "").name}))
-    layers.insert(0, (f"preset {preset}", values_of_preset | {"preset": preset}))
-    network = _fit_network(layers)
-    values: dict[str, Any] = {}
-    origins: dict[str, str] = {}
-    for origin, layer in layers:
-        _merge(values, layer, origin, origins)
+        own.insert(0, ("name of the data", {"name": sources.locate(str(source), "").name}))
+    every = [(f"preset {values_of_preset['preset']}", values_of_preset), *own]
+    network = _fit_network(every)
+    values, origins = layers.merged(every)
+    values["preset"] = values_of_preset["preset"]  # a layer may have the name that it had before
     values.setdefault("tuner", {}).setdefault("space", default_space(network))
     values.setdefault("transform", {}).setdefault("size", networks.traits(network).size)
     try:
@@ -153,13 +154,20 @@ def load(
     return config, {key: origins.get(key, "default") for key in flatten(config.model_dump())}
 
 
-def _fit_network(layers: list[tuple[str, dict[str, Any]]]) -> str:
+def _layers(file: str | None, settings: tuple[str, ...]) -> list[Layer]:
+    result = layers.read(file, settings)
+    for origin, layer in result:
+        _check_keys(layer, Config, origin)
+    return result
+
+
+def _fit_network(every: list[Layer]) -> str:
     """Remove the preset's settings for another network from the first layer; return the name of the network.
 
     Raises:
       UserError: another layer sets a key that the network does not read.
     """
-    trainers = [(origin, layer.get("trainer", {})) for origin, layer in layers]
+    trainers = [(origin, layer.get("trainer", {})) for origin, layer in every]
     named = [str(trainer.get("network", networks.DEFAULT)) for _, trainer in trainers if "network" in trainer]
     network = named[-1] if named else networks.DEFAULT
     (_, of_preset), *overriding = trainers
@@ -169,7 +177,7 @@ def _fit_network(layers: list[tuple[str, dict[str, Any]]]) -> str:
         for key in (*networks.traits(network).defaults, *networks.traits(presets_network).defaults, *of_others):
             of_preset.pop(key, None)
         if networks.traits(network).size != networks.traits(presets_network).size:
-            layers[0][1].get("transform", {}).pop("size", None)
+            every[0][1].get("transform", {}).pop("size", None)
     explicit = {key: (value, origin) for origin, trainer in overriding for key, value in trainer.items()}
     for key, owner in of_others.items():
         default = Trainer.model_fields[key].default
@@ -177,20 +185,6 @@ def _fit_network(layers: list[tuple[str, dict[str, Any]]]) -> str:
         if value != default:
             raise UserError(f"config key 'trainer.{key}' ({origin}): only the network {owner} reads it, not {network}")
     return network
-
-
-def _source(layer: dict[str, Any]) -> Any:
-    return layer.get("data", {}).get("source")
-
-
-def preset_names() -> list[str]:
-    return sorted(path.stem for path in PRESETS.glob("*.yaml"))
-
-
-def preset_path(name: str) -> Path:
-    if name not in preset_names():
-        raise UserError(f"unknown preset '{name}'; the presets are {', '.join(preset_names())}")
-    return PRESETS / f"{name}.yaml"
 
 
 def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -204,35 +198,6 @@ def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"cannot read the config file {path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"the config file {path} is not valid YAML: {server_url.masked(' '.join(str(error).split()))}"
-        ) from None
-    if values is None:
-        return {}
-    if not isinstance(values, dict):
-        raise UserError(f"the config file {path} must hold `key: value` lines, not a {type(values).__name__}")
-    return values
-
-
-def _parse_setting(setting: str) -> dict[str, Any]:
-    key, equals, text = setting.partition("=")
-    if not equals or not key:
-        raise UserError(f"--set {server_url.masked(setting)!r}: write it as key=value, for example trainer.epochs=3")
-    try:
-        value: Any = yaml.safe_load(text) if text else ""
-    except yaml.YAMLError:
-        value = text
-    for part in reversed(key.split(".")):
-        value = {part: value}
-    return dict(value)
-
-
 def _check_keys(layer: dict[str, Any], section: type[BaseModel], origin: str, prefix: str = "") -> None:
     for key, value in layer.items():
         if key not in section.model_fields:
@@ -244,15 +209,6 @@ def _check_keys(layer: dict[str, Any], section: type[BaseModel], origin: str, pr
             if not isinstance(value, dict):
                 raise UserError(f"config key {prefix + key!r} ({origin}) is a section; set one of its keys instead")
             _check_keys(value, inner, origin, f"{prefix}{key}.")
-
-
-def _merge(into: dict[str, Any], layer: dict[str, Any], origin: str, origins: dict[str, str], prefix: str = "") -> None:
-    for key, value in layer.items():
-        if isinstance(value, dict):
-            _merge(into.setdefault(key, {}), value, origin, origins, f"{prefix}{key}.")
-        else:
-            into[key] = value
-            origins[prefix + key] = origin
 
 
 def _explain(error: ValidationError, origins: dict[str, str]) -> str:

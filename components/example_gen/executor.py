@@ -27,7 +27,7 @@ from tfx.utils import proto_utils
 
 from components.contracts import counts, rejects
 from components.contracts import features as f
-from components.example_gen import copies, images, plan, settings, shuffle_files
+from components.example_gen import copies, decoding, plan, settings, shuffle_files
 from components.example_gen.formats import detect
 from components.example_gen.formats.base import Features, Group
 from components.example_gen.shuffle_files import identities
@@ -129,7 +129,7 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
         prefixes = [os.path.join(scratch, f"unit-{i:05d}") for i in range(len(inventory.units))]
         for prefix, unit in zip(prefixes, inventory.units):
             shuffle_files.save(prefix + ".unit", unit)
-        limits = shuffle_files.Limits(config.max_bytes, config.max_pixels, config.max_side or images.MAX_SIDE)
+        limits = shuffle_files.Limits(config.max_bytes, config.max_pixels, config.max_side or decoding.MAX_SIDE)
         self._run("Read", prefixes, _DecodeUnit(limits))
 
         load = shuffle_files.load

@@ -71,6 +71,19 @@ def locate(source: str, cache_dir: str) -> Source:
     return Source(source_format.name, source_format.name if source_format.dataset else _slug(path), base, pattern)
 
 
+def path_now(source: Source) -> str | None:
+    """Return the local path at which the data lies now; None if it is remote, or is not there before the run.
+
+    Raises:
+      UserError: no span is there.
+    """
+    if files.is_remote(source.path):
+        return None
+    if (source.published or source.tfds) and not os.path.exists(source.path):
+        return None
+    return _newest(source.path, source.path) if _PLACEHOLDER.search(source.path) else source.path
+
+
 def fetch(source: Source, progress: Progress | None = None) -> list[str]:
     """Download the source where it has to be downloaded, and verify it; once, when the run starts.
 

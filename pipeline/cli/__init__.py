@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser(words).parse_args(words)
     config = None
     try:
-        config, args.origins = load_config(args)
+        config, args.origins, args.choice = load_config(args)
         return int(args.command(config, args))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

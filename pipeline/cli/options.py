@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pipeline.config import Config
+    from pipeline.first_look import Choice
 
 EXIT_CODES = (
     "exit codes: 0 done (run: the model was pushed), 1 a fault, 2 a mistake of the user, 3 refused by a gate, 130, 143 "
@@ -24,7 +25,7 @@ def add_config(command: argparse.ArgumentParser, data: bool = True) -> None:
         )
     else:
         command.set_defaults(data=None)
-    command.add_argument("--preset", metavar="NAME", help="a preset, as cifar10-fast (default: the one for the data)")
+    command.add_argument("--preset", metavar="NAME", help="as photos or small (default: the one for the data)")
     command.add_argument("--config", metavar="FILE", help="a YAML file that overrides the preset")
     command.add_argument(
         "--set",
@@ -43,8 +44,8 @@ def add_improvements(command: argparse.ArgumentParser) -> None:
     command.add_argument("--tune", type=int, metavar="N", help="tune hyperparameters first, in N trials")
 
 
-def load_config(args: argparse.Namespace) -> tuple[Config, dict[str, str]]:
-    """Return (Config, origins) of the arguments; a command-line option is a setting like any other."""
+def load_config(args: argparse.Namespace) -> tuple[Config, dict[str, str], Choice]:
+    """Return (Config, origins, the choice of the preset); a command-line option is a setting like any other."""
     from pipeline import config
 
     settings = list(args.settings)
@@ -55,4 +56,8 @@ def load_config(args: argparse.Namespace) -> tuple[Config, dict[str, str]]:
         settings.append("warm_start=true")
     if getattr(args, "tune", None) is not None:
         settings.append(f"tuner.trials={args.tune}")
-    return config.load(args.preset, args.config, tuple(settings))
+    choice = config.choose(args.preset, args.config, tuple(settings))
+    loaded, origins = config.load(choice.preset, args.config, tuple(settings))
+    if choice.reason:
+        origins["preset"] = choice.reason
+    return loaded, origins, choice

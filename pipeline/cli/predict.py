@@ -97,7 +97,7 @@ def _load(model_path: str) -> Any:
 
 def _read_batch(files: list[Path], named: Set[Path], limits: Data) -> list[tuple[Path, bytes | Rejected]]:
     """Take the first files off the list; return an image to predict for each, or the reason why it cannot be read."""
-    from components.example_gen import images
+    from components.example_gen import decoding, images
     from components.example_gen.rejected import Rejected
 
     batch: list[tuple[Path, bytes | Rejected]] = []
@@ -107,7 +107,9 @@ def _read_batch(files: list[Path], named: Set[Path], limits: Data) -> list[tuple
         image: bytes | Rejected
         try:
             raw = _read(file, limits.max_bytes, file in named)
-            image = images.canonical_bytes(raw, limits.max_bytes, limits.max_pixels, limits.max_side or images.MAX_SIDE)
+            image = images.canonical_bytes(
+                raw, limits.max_bytes, limits.max_pixels, limits.max_side or decoding.MAX_SIDE
+            )
             size += len(image)
         except Rejected as error:
             image = error

@@ -45,6 +45,8 @@ def command(config: Config, args: argparse.Namespace) -> int:
     from pipeline.platforms.local import runner
 
     screen = sys.stderr if args.json else sys.stdout
+    if args.choice.reason:
+        print(f"preset    {args.choice.preset}: {args.choice.reason}", file=screen, flush=True)
     result = runner.run(config, args.first, args.last, screen)
     with contextlib.suppress(*[OSError] if result.exit_code == ExitCode.HUNG_UP else []):  # the terminal is gone
         summary.show(result, screen)

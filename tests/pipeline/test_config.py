@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from components.errors import UserError
 from pipeline import config as configs
+from pipeline import layers
 
 
 def test_each_layer_goes_over_the_one_before_and_says_where_a_value_comes_from(tmp_path: Path) -> None:
@@ -28,14 +29,14 @@ def test_each_layer_goes_over_the_one_before_and_says_where_a_value_comes_from(t
     assert set(origins) == set(configs.flatten(config.model_dump()))
 
 
-@pytest.mark.parametrize("name", configs.preset_names())
+@pytest.mark.parametrize("name", layers.preset_names())
 def test_every_preset_is_valid(name: str) -> None:
     config, _ = configs.load(name)
     assert config.trainer.epochs > 0
 
 
 @pytest.mark.parametrize("network", ["airbench", "my_networks.py:small_cnn"])
-@pytest.mark.parametrize("name", configs.preset_names())
+@pytest.mark.parametrize("name", layers.preset_names())
 def test_the_configuration_that_a_run_writes_is_the_same_to_the_letter(name: str, network: str, tmp_path: Path) -> None:
     """For the cache compares letters: a default of 30 would be read back as 30.0 where a float is wanted."""
     config, _ = configs.load(name, None, (f"trainer.network={network}",))
@@ -118,7 +119,8 @@ def test_a_missing_file_and_an_unknown_preset_are_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"none\.yaml: No such file"):
         configs.load("digits", str(tmp_path / "none.yaml"))
     with pytest.raises(
-        UserError, match="unknown preset 'x'; the presets are cifar10, cifar10-best, cifar10-fast, digits, folder"
+        UserError,
+        match="the presets are cifar10, cifar10-best, cifar10-fast, digits, photos, small",
     ):
         configs.load("x")
 

@@ -57,9 +57,15 @@ def _inventory(listing: Listing, features: Features) -> Inventory:
         )
     if form == "packed tar":  # no member can be read without those before it
         ordered = sorted(images, key=lambda member: member.offset)
-        return Inventory([_Unit(path, form, ordered, parts_of(files.size(path)))], folders, ignored)
+        return Inventory([_Unit(path, form, ordered, parts_of(files.size(path)))], folders, ignored, images=len(images))
     units = [_Unit(path, form, some) for some in deal(images, lambda member: member.name)]
-    return Inventory(units, folders, ignored)
+    return Inventory(units, folders, ignored, images=len(images))
+
+
+def _preview(listing: Listing, features: Features) -> Inventory:
+    if file_types.archive_type(listing.path) == "packed tar":
+        return Inventory([_Beginning(listing.path)])
+    return _inventory(listing, features)
 
 
 def _contents(path: str, form: file_types.ArchiveType) -> Contents:
@@ -93,6 +99,21 @@ class _Unit:
             yield Record(files.text(member.name), group, content)
 
 
+@dataclass(frozen=True)
+class _Beginning:
+    """A compressed tar whose members are not listed first: for that, all of it is decompressed."""
+
+    path: str
+    parts: int = 1
+
+    def read(self, max_bytes: int) -> Iterator[Record]:
+        with file_types.damage_named(self.path), tars.open_tar(self.path) as tar:
+            for info in tars.infos(tar):
+                ignored = file_names.is_ignored(info.name) or file_names.is_description(info.name)
+                if not ignored and 0 < info.size <= max_bytes and (content := tar.extractfile(info)):
+                    yield Record(files.text(info.name), NO_CLASS, content.read())
+
+
 def _read_members(
     path: str, form: file_types.ArchiveType, members: list[Member], limit: int
 ) -> Iterator[tuple[Member, bytes | Rejected]]:
@@ -121,4 +142,11 @@ def _read_members(
                 yield member, Rejected("its place in the archive is damaged")
 
 
-FORMAT = Format("archive", "a .tar, .tar.gz or .zip of images", _inventory, is_named=_is_named, is_file=_is_file)
+FORMAT = Format(
+    "archive",
+    "a .tar, .tar.gz or .zip of images",
+    _inventory,
+    is_named=_is_named,
+    is_file=_is_file,
+    preview=_preview,
+)

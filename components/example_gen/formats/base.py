@@ -98,6 +98,7 @@ class Inventory(NamedTuple):
     ignored: Sequence[str] = ()  # files whose names say that they describe the images
     notes: Sequence[str] = ()  # what the user should know of how the source was understood
     title: str = ""  # what messages call the source; its path if empty
+    images: int | None = None  # how many there should be; None where only reading them would tell
 
 
 class Listing(NamedTuple):
@@ -158,6 +159,7 @@ class Format:
       is_folder: whether it reads the folder as a whole, whatever else is in it.
       file: what messages call a file, where a folder or a pattern of such files is a source.
       several: the plural of `file` in messages, if `file` is given.
+      preview: as `inventory`, of as little of the source as tells what images are in it; None if `inventory` is cheap.
       check: checks, before the run, what can be checked without reading records. Raises UserError: the source cannot be
         used.
       referenced: the files that the source names and that are read as well, {name: path}: the cache key covers them.
@@ -173,6 +175,7 @@ class Format:
     is_folder: Callable[[Listing], bool] = lambda listing: False
     file: str = ""
     several: str = ""
+    preview: Callable[[Listing, Features], Inventory] | None = None
     check: Callable[[Listing], None] = lambda listing: None
     referenced: Callable[[Listing, Features], Mapping[str, str]] = lambda listing, features: {}
     dataset: Callable[[str], Source] | None = None

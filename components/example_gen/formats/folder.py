@@ -35,7 +35,14 @@ def _inventory(listing: Listing, features: Features) -> Inventory:
     if _all_archives(names):
         return _archives(listing, names, features)
     units = labelled_files.units(listing.root, [LabelledFile(name, folder_of(name)) for name in names])
-    return Inventory(units, listing.folders, listing.ignored)
+    return Inventory(units, listing.folders, listing.ignored, images=len(names))
+
+
+def _preview(listing: Listing, features: Features) -> Inventory:
+    if not _all_archives(listing.data):
+        return _inventory(listing, features)
+    first = Listing.at(listing.path_of(listing.data[0]))
+    return (archive.FORMAT.preview or archive.FORMAT.inventory)(first, features)._replace(images=None)
 
 
 def _archives(listing: Listing, names: Sequence[str], features: Features) -> Inventory:
@@ -76,4 +83,4 @@ class _UnitOfArchive:
                 yield record
 
 
-FORMAT = Format("folder", "a folder of images", _inventory, check=_check)
+FORMAT = Format("folder", "a folder of images", _inventory, preview=_preview, check=_check)

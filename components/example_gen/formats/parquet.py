@@ -128,6 +128,7 @@ def _inventory(listing: Listing, features: Features) -> Inventory:
     tables: list[table.Named] = []  # of the files that hold paths
     empty: list[str] = []
     values: set[str] = set()  # in the columns for the split
+    images = 0
     for name in names:
         path = listing.path_of(name)
         with _opened(path) as file:
@@ -137,6 +138,7 @@ def _inventory(listing: Listing, features: Features) -> Inventory:
                 group = file.metadata.row_group(number)
                 groups.append(_RowGroup(name, path, splits[name], columns, number, row, group.total_byte_size))
                 row += group.num_rows
+            images += row
             if row and columns.paths:
                 tables.append(table.Named.of(name, _table(file, columns), splits[name]))
             elif columns.split and not splits[name]:
@@ -158,7 +160,7 @@ def _inventory(listing: Listing, features: Features) -> Inventory:
     units = [_Unit(sorted(some), by_value) for some in dealt]
     if by_value:
         notes.append(f"the splits are those of the column {printable(groups[0].columns.split)!r}")
-    return Inventory(units, ignored=listing.ignored, notes=notes)
+    return Inventory(units, ignored=listing.ignored, notes=notes, images=images)
 
 
 def _rows(file: Any, names: list[str], batch: int, groups: list[int] | None = None) -> Iterator[tuple[Any, ...]]:

@@ -64,7 +64,8 @@ def inventory(listing: Listing, tables: Sequence[Named], notes: Sequence[str] = 
         described.append(f"{files.text(named.name)}: {_described(named.table.columns, bool(splits))}")
     read = {named.name for named in tables}
     ignored = [name for name in listing.ignored if name not in read]
-    return Inventory(units, ignored=ignored, notes=[*notes, *described])
+    images = sum(len(named.table.rows) for named in tables)
+    return Inventory(units, ignored=ignored, notes=[*notes, *described], images=images)
 
 
 def referenced(listing: Listing, named: Named) -> dict[str, str]:

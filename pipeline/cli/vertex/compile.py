@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.cli.options import add_config, add_improvements
+from pipeline.cli.vertex.options import require_preset
 
 if TYPE_CHECKING:
     from pipeline.config import Config
@@ -21,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def command(config: Config, args: argparse.Namespace) -> int:
     """Compile the pipeline and write its spec."""
+    require_preset(config, args)
     from pipeline.platforms.vertex import compile
 
     compile.run(config, Path(args.output))

@@ -8,9 +8,12 @@ import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from components.errors import UserError
+
+if TYPE_CHECKING:
+    from pipeline.config import Config
 
 Command = Callable[[Any, argparse.Namespace], int]
 
@@ -54,6 +57,21 @@ def _pair(text: str) -> tuple[str, str]:
     if not equals or not key:
         raise argparse.ArgumentTypeError(f"{text!r}: write it as key=value")
     return key, value
+
+
+def require_preset(config: Config, args: argparse.Namespace) -> None:
+    """Raise UserError if nothing but a look at the data could tell the network, and there is none here.
+
+    Also where the data is on this machine, or would have to be downloaded.
+    """
+    from pipeline.platforms.vertex import names
+
+    names.data(config)
+    if args.choice.reason:
+        raise UserError(
+            f"data.source {config.data.source!r} is not looked at before a run on Vertex AI: choose --preset photos "
+            "(pretrained) or --preset small (from scratch)"
+        )
 
 
 def on_google_cloud(command: Command) -> Command:

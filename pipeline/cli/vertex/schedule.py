@@ -8,7 +8,7 @@ import zoneinfo
 from typing import Any
 
 from pipeline.cli.options import add_config, add_improvements
-from pipeline.cli.vertex.options import add_spec, on_google_cloud
+from pipeline.cli.vertex.options import add_spec, on_google_cloud, require_preset
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,6 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 @on_google_cloud
 def command(config: Any, args: argparse.Namespace) -> int:
     """Make or delete the schedule."""
+    if not (args.spec or args.delete):
+        require_preset(config, args)
     from pipeline.platforms.vertex import schedule
 
     return schedule.delete(config) if args.delete else schedule.run(config, args.cron, args.spec, args.parameters)

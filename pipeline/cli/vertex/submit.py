@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from pipeline.cli.options import add_config, add_improvements
-from pipeline.cli.vertex.options import EXIT_CODES, add_spec, add_wait, on_google_cloud
+from pipeline.cli.vertex.options import EXIT_CODES, add_spec, add_wait, on_google_cloud, require_preset
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 @on_google_cloud
 def command(config: Any, args: argparse.Namespace) -> int:
     """Send the job, and follow it unless `--no-wait` is given."""
+    if not args.spec:
+        require_preset(config, args)
     from pipeline.platforms.vertex import submit
 
     return submit.run(config, args.spec, args.parameters, args.job_id, args.wait)

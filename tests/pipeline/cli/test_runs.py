@@ -16,7 +16,7 @@ def test_runs_filters_and_sorts(history: History, ask: Any) -> None:
     assert [row["run_id"] for row in everything] == [one.run_id for one in newest_first]
     for row, result in zip(everything, newest_first):
         assert row["accuracy"] == result.metrics["accuracy"]  # type: ignore[index]
-        assert row["preset"] == "folder"
+        assert row["preset"] == "small"
         assert row["blessed"] == result.blessed
         assert row["pushed"] == (result.pushed or {}).get("version")
     best = [row["accuracy"]["value"] for row in ask("runs", "--sort", "accuracy", "--json")]

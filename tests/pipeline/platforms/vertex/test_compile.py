@@ -203,11 +203,11 @@ def test_where_the_model_goes(to: str, module: str) -> None:
 def test_data_on_this_machine_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     with pytest.raises(UserError, match=r"gcloud storage cp -r .* gs://my-project-pipelines/data/"):
-        compiled(PROJECT, f"data.source={tmp_path}", preset="folder")
+        compiled(PROJECT, f"data.source={tmp_path}", preset="small")
     with pytest.raises(UserError, match=r"nothing is downloaded on Vertex AI; .* gs://my-project-pipelines/data/"):
-        compiled(PROJECT, "data.source=https://example.com/pets.zip", preset="folder")
+        compiled(PROJECT, "data.source=https://example.com/pets.zip", preset="small")
     with pytest.raises(UserError, match="nothing is downloaded on Vertex AI"):
-        compiled(PROJECT, "data.source=tfds:beans", preset="folder")
+        compiled(PROJECT, "data.source=tfds:beans", preset="small")
 
 
 def test_a_listed_gate_is_a_parameter_of_the_run() -> None:
