@@ -83,18 +83,25 @@ class Checkpoints:
 
     def delete(self) -> None:
         """Remove the checkpoints once the training is finished and written."""
-        if self._manager is not None and tf.io.gfile.exists(self._directory):
-            tf.io.gfile.rmtree(self._directory)
+        if self._manager is not None:
+            remove(self._directory)
 
 
-def key(inputs: str, settings: Settings, precision: str) -> str:
+def remove(folder: str) -> None:
+    """Remove `folder` and what is in it, if it is there; nothing where it is empty."""
+    if folder and tf.io.gfile.exists(folder):
+        tf.io.gfile.rmtree(folder)
+
+
+def key(inputs: str, settings: Settings, precision: str, only: set[str] | None = None) -> str:
     """Return 24 hex digits: a hash of a training's inputs, settings, code and libraries.
 
     Args:
       inputs: the `content` of all files that the training reads.
       precision: what it computes in, since `auto` depends on the machine.
+      only: the settings that matter; None: all that have an effect.
     """
-    effective = settings.model_dump(exclude=set(_WITHOUT_EFFECT))
+    effective = settings.model_dump(include=only, exclude=set(_WITHOUT_EFFECT))
     code = {str(file.relative_to(_HERE)): hashlib.sha256(file.read_bytes()).hexdigest() for file in _HERE.rglob("*.py")}
     libraries = {library: metadata.version(library) for library in _LIBRARIES}
     text = json.dumps([inputs, effective, precision, code, libraries], sort_keys=True)

@@ -36,9 +36,9 @@ class Trainer(Section):
     learning_rate: Annotated[float, RUN_PARAMETER, TUNABLE] = Field(
         0.08,
         gt=0,
-        description="Learning rate at the start, of the network's optimizer (airbench: Muon, the others: Adam); it "
-        "falls to zero in a straight line. The default belongs to the network: airbench 0.08, efficientnet_lite0 "
-        "0.0003, your own 0.001",
+        description="Highest learning rate of the network's optimizer (airbench: Muon, the others: Adam); it falls to "
+        "zero in a straight line, with a pretrained network by a cosine after a rise in the first tenth. The default "
+        "belongs to the network: airbench 0.08, efficientnet_lite0 0.0003, your own 0.001",
     )
     label_smoothing: Annotated[float, TUNABLE] = Field(
         0.1, ge=0, lt=1, description="Share of each label that is spread over all classes"

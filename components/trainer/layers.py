@@ -23,6 +23,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
         super().__init__(**{"synchronized": True, **kwargs})
 
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        if training and not self.trainable and len(inputs.shape) == 4:
+            return self._frozen(inputs)
         training = bool(training) and self.trainable
         if len(inputs.shape) != 4 or (training and tf.distribute.get_strategy().num_replicas_in_sync > 1):
             return super().call(inputs, training=training)
@@ -43,6 +45,20 @@ class BatchNormalization(keras.layers.BatchNormalization):
             self.moving_mean.assign(keep * self.moving_mean + (1 - keep) * mean)
             self.moving_variance.assign(keep * self.moving_variance + (1 - keep) * variance)
         return outputs
+
+    def _frozen(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Return what the fused operation does, in two whose gradient is one multiplication.
+
+        The fused operation's gradient computes those of its statistics too, which nobody reads: a training step of
+        EfficientNet-Lite0 takes 1.35 times as long with it on a CPU.
+        """
+        scale = tf.math.rsqrt(self.moving_variance + self.epsilon)
+        if self.scale:
+            scale *= self.gamma
+        offset = -self.moving_mean * scale
+        if self.center:
+            offset += self.beta
+        return inputs * tf.cast(scale, inputs.dtype) + tf.cast(offset, inputs.dtype)
 
 
 @register

@@ -34,6 +34,7 @@ class State:
     record: Record
     best: Best
     checkpoints: Checkpoints  # to be deleted once the model is written
+    features: str = ""  # folder of what the last layer was fitted on, if one was; likewise
 
 
 class LastLayer(NamedTuple):

@@ -25,9 +25,12 @@ from components.trainer.config import Settings
 from components.trainer.export import export
 from components.trainer.loop import Data, LastLayer, State, fit
 from components.trainer.model import mean_of, over_views
-from components.trainer.plan import resolve
+from components.trainer.plan import Plan, resolve
 from components.trainer.record import Record
 from components.trainer.transform_graph import TransformGraph
+
+# Settings that the features of a pretrained network depend on.
+_OF_FEATURES = {"network", "network_code", "weights", "weights_sha256", "size", "batch_size", "strategy"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,10 +78,13 @@ def train_and_export(fn_args: FnArgs, settings: Settings, strategy: tf.distribut
         title = f"network {network + 1}/{settings.ensemble}, " if several else ""
         trainings.append(train(inputs, settings, strategy, logs if chief else None, title, network))
         trainings[-1].checkpoints.save()  # trained networks are kept if a later one is interrupted
+        if not trainings[-1].plan.settings.epochs:
+            break  # the last layer alone is fitted, and would be the same in every network
     if chief:
         _write_results(fn_args, inputs, settings, trainings)
         for training in trainings:
             training.checkpoints.delete()
+            checkpoint.remove(training.features)
         logging.info("trained: %s", trainings[-1].record.history[-1])
     devices.any_worker(strategy, True)  # TFX looks for the model as soon as this returns, on every machine
 
@@ -179,7 +185,8 @@ def train(
         model = recipe.build(plan.settings, plan.classes)
         recipe.prepare(model, plan.settings, lambda: next(iter(data.training_batches(inputs.train, plan)))[0])
         if inputs.base_model:
-            warm_start.load_weights(model, inputs.class_names, inputs.base_model, network, settings.ensemble)
+            several = settings.ensemble if plan.settings.epochs else 1
+            warm_start.load_weights(model, inputs.class_names, inputs.base_model, network, several)
         optimizer = recipe.optimizer(plan.settings.learning_rate, plan.steps * settings.epochs)
         optimizer.build(model.trainable_variables)
 
@@ -188,7 +195,8 @@ def train(
     writes, best = devices.is_chief(strategy), Best(model, settings.keep == "best")
     checkpoints = checkpoint.Checkpoints(folder, settings.checkpoint_seconds, model, optimizer, record, best, writes)
     checkpoints.restore()
-    state = State(plan, model, optimizer, record, best, checkpoints)
+    features = _folder_of_features(inputs, plan, network) if _pretrained(settings) else ""
+    state = State(plan, model, optimizer, record, best, checkpoints, features)
     batches = Data(
         lambda first_step, part: data.training_batches(inputs.train, plan, first_step, part),
         lambda part: data.validation_batches(inputs.validation, plan, part),
@@ -196,10 +204,23 @@ def train(
     )
 
     def last_layer() -> LastLayer:
-        return head.fit(model, (inputs.train, inputs.validation), plan, strategy, folder)
+        return head.fit(model, (inputs.train, inputs.validation), plan, strategy, features)
 
     try:
         fit(state, batches, strategy, last_layer if _pretrained(settings) else None)
     finally:
         record.close()
     return state
+
+
+def _folder_of_features(inputs: Inputs, plan: Plan, network: int) -> str:
+    """Return the folder that all trainings share whose pretrained network makes the same of the images.
+
+    So they are computed once for all networks of an ensemble, and once for all trials of the Tuner.
+    """
+    settings = plan.settings
+    if not settings.checkpoints:
+        return ""
+    base = f", network {network} of a base model" if inputs.base_model else ""
+    key = checkpoint.key(inputs.fingerprint + base, settings, plan.precision, _OF_FEATURES)
+    return os.path.join(settings.checkpoints, f"features-{key}")

@@ -126,7 +126,7 @@ def _state(config: Config) -> list[Finding]:
         Finding("state", not leftovers, f"{leftovers or 'nothing incomplete'}{examples}", partial(_fix_state, config))
     )
     stopped = run_dir.checkpoints(config)
-    if stopped.is_dir() and (number := sum(1 for _ in stopped.iterdir())):
+    if stopped.is_dir() and (number := sum(1 for path in stopped.iterdir() if not path.name.startswith("features-"))):
         text = f"{number} stopped trainings to resume; remove {stopped} to discard them"
         findings.append(Finding("checkpoints", True, text))
     return findings

@@ -35,11 +35,30 @@ def test_normalises_bfloat16_with_sums_in_float32() -> None:
     np.testing.assert_allclose(np.mean(tf.cast(result, tf.float32), (0, 1, 2)), 0, atol=2e-3)
 
 
-def test_learns_nothing_where_it_is_frozen() -> None:
-    layer = BatchNormalization()
+@pytest.mark.parametrize("settings", [{}, {"scale": False}, {"center": False}])
+def test_frozen_it_learns_nothing_and_computes_and_derives_as_keras(settings: dict[str, bool]) -> None:
+    images, weight = tf.constant(normal(8, 4, 4, 3)), tf.constant(normal(8, 4, 4, 3))
+    results = []
+    for kind in (BatchNormalization, keras.layers.BatchNormalization):
+        layer = kind(epsilon=1e-3, **settings)
+        layer.build(images.shape)
+        values = [np.linspace(0.5, 2, 3, dtype=np.float32) + number for number in range(len(layer.weights))]
+        layer.set_weights(values)
+        layer.trainable = False
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            outputs = layer(images, training=True)
+        results.append([outputs, tape.gradient(outputs, images, weight), layer(images, training=False)])
+        for before, after in zip(values, layer.get_weights()):
+            np.testing.assert_array_equal(before, after)
+    for ours, theirs in zip(*results):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_frozen_it_stays_in_bfloat16() -> None:
+    layer = BatchNormalization(dtype="mixed_bfloat16")
     layer.trainable = False
-    layer(normal(4, 2, 2, 3), training=True)
-    np.testing.assert_array_equal(layer.moving_mean, np.zeros(3))
+    assert layer(tf.cast(normal(2, 4, 4, 3), tf.bfloat16), training=True).dtype == tf.bfloat16
 
 
 def test_gradients_are_those_of_keras() -> None:

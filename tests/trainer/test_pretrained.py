@@ -16,6 +16,7 @@ from components.contracts import training as records
 from components.trainer import head, train
 from components.trainer.best import Best
 from components.trainer.head import Features
+from components.trainer.tune import tuner_fn
 from tests.trainer.conftest import Data, plan_of
 from tests.trainer.test_resume import model_bytes, without_times
 
@@ -87,6 +88,40 @@ def test_stopped_the_same_call_goes_on_and_gives_the_same(
     assert model_bytes(tmp_path) == model_bytes(whole)
     assert without_times(tmp_path) == without_times(whole)
     assert not list((tmp_path / "checkpoints").iterdir()), "nothing is kept of a finished training"
+
+
+@pytest.mark.slow
+def test_features_are_computed_once_for_an_ensemble_and_for_all_trials_of_a_search(
+    whole: Path, digits: Data, tmp_path: Path
+) -> None:
+    settings = {**NETWORK, "epochs": 1, "checkpoints": str(tmp_path / "checkpoints")}
+    said: list[str] = []
+    progress.listen(said.append)
+    try:
+        search = {"trials": 2, "space": {"learning_rate": (0.0001, 0.001)}}
+        tuner_fn(digits.fn_args(tmp_path / "search", **settings, **search)).tuner.search()
+        assert sum(text.startswith("features of image 64 of 1,") for text in said) == 1
+        said.clear()
+        train.run_fn(digits.fn_args(tmp_path, **settings, ensemble=2))
+    finally:
+        progress.listen(None)
+    assert not [text for text in said if text.startswith("features")], "the search's serve the training too"
+    assert [text.split(",")[0] for text in said if "last layer" in text] == ["network 1/2", "network 2/2"]
+    epochs = records.read(str(tmp_path / "run")).epochs
+    assert [(epoch.network, epoch.epoch) for epoch in epochs] == [(1, 0), (1, 1), (2, 0), (2, 1)]
+    first = records.read(str(whole / "run")).epochs[0]
+    assert [epochs[0].val_loss, epochs[2].val_loss] == [first.val_loss] * 2
+    assert not list((tmp_path / "checkpoints").iterdir())
+
+
+@pytest.mark.slow
+def test_networks_of_which_the_last_layer_alone_is_fitted_are_one(digits: Data, tmp_path: Path) -> None:
+    train.run_fn(digits.fn_args(tmp_path / "base", **NETWORK | {"fine_tune": "none"}, ensemble=3))
+    assert [epoch.epoch for epoch in records.read(str(tmp_path / "base" / "run")).epochs] == [0]
+    arguments = digits.fn_args(tmp_path / "on", **NETWORK | {"fine_tune": "none"}, ensemble=3)
+    arguments.base_model = str(tmp_path / "base" / "serving")
+    train.run_fn(arguments)
+    assert model_bytes(tmp_path / "on") == model_bytes(tmp_path / "base")
 
 
 def test_the_regularisation_is_chosen_on_validation() -> None:

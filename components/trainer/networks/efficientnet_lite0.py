@@ -98,8 +98,15 @@ def prepare(model: keras.Sequential, settings: Settings, images: Callable[[], tf
 
 
 def optimizer(learning_rate: float, steps: int) -> keras.optimizers.Optimizer:
-    """Return Adam whose learning rate falls linearly from its peak to zero over `steps`."""
-    schedule = keras.optimizers.schedules.PolynomialDecay(learning_rate, max(1, steps), 0.0)
+    """Return Adam whose learning rate rises to its peak in the first tenth of `steps`, then falls to zero by a cosine.
+
+    Without the rise the first steps, whose size in Adam does not depend on the gradient's, undo some of what the layers
+    before the last one know. Source: Loshchilov and Hutter, 'SGDR', 2017 (the cosine); Goyal et al., 2017 (the rise).
+    """
+    rise = max(1, -(-steps // 10))
+    schedule = keras.optimizers.schedules.CosineDecay(
+        learning_rate / rise, max(1, steps - rise), warmup_target=learning_rate, warmup_steps=rise
+    )
     return keras.optimizers.Adam(schedule, global_clipnorm=1.0)
 
 

@@ -108,3 +108,12 @@ def test_weights_from_a_file(tmp_path: Path) -> None:
         pretrained(weights=name, weights_sha256=files.sha256(name))
     with pytest.raises(UserError, match=r"trainer\.weights: cannot read .*nowhere\.pth: No such file"):
         networks.weights_sha256("efficientnet_lite0", str(tmp_path / "nowhere.pth"))
+
+
+@pytest.mark.parametrize("steps", [1, 5, 100])
+def test_the_learning_rate_rises_in_the_first_tenth_and_falls_to_zero(steps: int) -> None:
+    schedule = efficientnet_lite0.optimizer(0.001, steps)._learning_rate
+    rates = [float(schedule(step)) for step in range(steps + 1)]
+    assert rates[0] > 0
+    assert rates[max(1, steps // 10)] == pytest.approx(0.001) == max(rates)
+    assert rates[-1] < 1e-9 or steps == 1
