@@ -36,6 +36,7 @@ class Card:
       runs: the ids of the runs that `trained`, `evaluated` and `pushed` it.
       when: it was pushed.
       size: pixels, height and width of the model's input.
+      reduced_to: pixels of the longer side, to which images were reduced before training; None where none was.
       fit: how an image that is not square becomes so, as in the configuration; None where that is lost.
       parameters: of the model; None where the record of its training is lost.
       pretrained: the weights that its training began with; None where they were random, or the record is lost.
@@ -72,6 +73,7 @@ class Card:
     recorded: Predictions | None
     lineage: list[dict[str, Any]]
     lost: list[str] = dataclasses.field(default_factory=list)
+    reduced_to: int | None = None
     fit: str | None = None
     pretrained: Pretrained | None = None
 
@@ -113,6 +115,11 @@ def intended_use(card: Card) -> list[str]:
         fit = f": {FIT[card.fit]}" if card.fit in FIT else ""
         lines.append(
             f"Takes JPEG, PNG, GIF and BMP of any size, and scales them to {card.size} x {card.size} pixels{fit}."
+        )
+    if card.reduced_to:
+        lines.append(
+            f"Of the images that it was made with, larger ones were first reduced to {card.reduced_to:,} pixels on the "
+            "longer side, as `image-pipeline predict` does; without that, predictions for such images differ slightly."
         )
     return lines
 

@@ -83,6 +83,7 @@ def collect(run_store: RunStore, version: Version) -> cards.Card:
         recorded=run_store.lost.read("answers", recorded.artifact.uri, predictions.read) if recorded else None,
         lineage=[_row(node) for node in (version.node, *graph.ancestors(version.node.id))],
         lost=run_store.lost.notes,
+        reduced_to=data.settings.max_side if data and data.counts.reduced else None,
         fit=_fit(run_store.config, verdict.model.run_id),
     )
 

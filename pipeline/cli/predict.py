@@ -15,7 +15,7 @@ from components.contracts.model import SAVED_MODEL_FILE
 from components.errors import Damaged, UserError
 from components.example_gen.config import Data
 from components.file_names import is_description
-from components.files import exists, is_folder, read_bytes, walk
+from components.files import exists, is_folder, is_remote, read_bytes, walk
 from components.imports import gc_paused
 from components.pusher import manifest
 from components.text import printable
@@ -23,10 +23,12 @@ from pipeline.cli.options import add_config
 from pipeline.config import Config
 from pipeline.output import redirect_output
 from pipeline.tracking import metadata
+from pipeline.tracking.queries import RunStore
 
 if TYPE_CHECKING:
     from components.example_gen.rejected import Rejected
 
+LIMITS = ("max_bytes", "max_pixels", "max_side")  # keys of `data` that decide what is read of an image
 BATCH, BATCH_BYTES = 256, 64 << 20  # the largest batch, in images and in bytes
 _LINE = 4096  # characters of a name; paths are longer than what else is printed
 
@@ -43,15 +45,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def command(config: Config, args: argparse.Namespace) -> int:
     """Print the classes of the images."""
-    return run(config, args.paths, args.name, args.model, args.top, args.json)
+    own = {key for key in LIMITS if args.origins[f"data.{key}"] != "default"}
+    return run(config, args.paths, args.name, args.model, args.top, args.json, own)
 
 
-def run(config: Config, paths: list[str], name: str | None, model: str | None, top: int, as_json: bool) -> int:
+def run(
+    config: Config,
+    paths: list[str],
+    name: str | None,
+    model: str | None,
+    top: int,
+    as_json: bool,
+    own: Set[str] = frozenset(),
+) -> int:
     """Print the classes of every image. Return 0, or 2 if a file could not be read.
 
     Args:
       name: of the pushed model; of any if None.
       model: the folder of one, wherever it was pushed; the latest that ML Metadata knows if None.
+      own: the keys of `data` that are read from `config`, whatever the model's training images were read with.
     """
     files = _files(paths)
     if model is not None and not exists(f"{model}/{SAVED_MODEL_FILE}"):
@@ -62,13 +74,14 @@ def run(config: Config, paths: list[str], name: str | None, model: str | None, t
             f"the pushed model {model_path} is damaged: {wrong}; `image-pipeline run` pushes it again, and --model "
             "names another version"
         )
+    limits = _limits(config, model_path, own)
     with redirect_output(os.devnull):
         served = _load(model_path)
     named = {Path(text) for text in paths}
     failed = False
     while files:
         with redirect_output(os.devnull):  # TensorFlow and libjpeg print messages about damaged files
-            batch = _read_batch(files, named, config.data)
+            batch = _read_batch(files, named, limits)
             images = [image for _, image in batch if isinstance(image, bytes)]
             answers = iter(_answers(served, model_path, images))
         for file, image in batch:
@@ -78,6 +91,19 @@ def run(config: Config, paths: list[str], name: str | None, model: str | None, t
                 failed = True
                 print(f"error: {printable(str(file), _LINE)}: {printable(image.reason, _LINE)}", file=sys.stderr)
     return 2 if failed else 0
+
+
+def _limits(config: Config, model_path: str, own: Set[str]) -> Data:
+    """Return the limits that the model's training images were read with; of another run directory's, those of `config`.
+
+    Args:
+      own: the keys of `config.data` that are taken all the same.
+    """
+    path = model_path if is_remote(model_path) else os.path.realpath(model_path)
+    data = RunStore(config).data_of_path(path) if metadata.exists(config) else None
+    if data is None:
+        return config.data
+    return config.data.model_copy(update={key: getattr(data.settings, key) for key in LIMITS if key not in own})
 
 
 def _load(model_path: str) -> Any:

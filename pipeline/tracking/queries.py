@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ml_metadata as mlmd
 
@@ -18,6 +18,9 @@ from pipeline.runs import run_dir
 from pipeline.tracking import metadata
 from pipeline.tracking.graph import ArtifactGraph, ArtifactNode
 from pipeline.tracking.serving import PUSHED, ROLLED_BACK_TO
+
+if TYPE_CHECKING:
+    from components.example_gen.settings import Settings
 
 MODEL, EXAMPLES = "Model", "Examples"
 _NOT_SHOWN = ("checkpoints", "network_code")  # settings: a folder, and a whole file
@@ -47,6 +50,13 @@ class Data:
     fingerprint: str  # sha256:… of the names and bytes of the files
     files: int
     counts: Counts
+
+    @property
+    def settings(self) -> Settings:
+        """The settings with which ExampleGen read it."""
+        from components.example_gen import settings
+
+        return settings.unpack(str(self.node.parameter("custom_config")))
 
 
 class RunStore:
@@ -118,6 +128,12 @@ class RunStore:
         for tuned in trained.inputs("hyperparameters"):
             settings |= tuning.read_best(self.graph.node(tuned).artifact.uri)
         return {key: value for key, value in settings.items() if value != "" and key not in _NOT_SHOWN}
+
+    def data_of_path(self, path: str) -> Data | None:
+        """Return the data that the model pushed to a folder was trained on; None where it was not pushed from here."""
+        pushed = [version.node for version in self.versions() if version.path == path]
+        models = [self.graph.node(model_id) for model_id in (pushed[-1].inputs("model") if pushed else [])]
+        return self.data_of(models[0]) if models else None
 
     def models_of(self, *examples: int) -> list[ArtifactNode]:
         """Return the models that were trained on the data."""

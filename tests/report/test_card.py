@@ -56,6 +56,13 @@ def test_the_card_says_what_becomes_of_an_image_that_is_not_square(tmp_path: Pat
     assert said in " ".join(cards.intended_use(card))
 
 
+def test_the_card_says_that_large_images_were_reduced(tmp_path: Path) -> None:
+    card = made_up(tmp_path, ("a", "b"))
+    assert "reduced" not in " ".join(cards.intended_use(card))
+    card = dataclasses.replace(card, reduced_to=1024)
+    assert "first reduced to 1,024 pixels on the longer side" in " ".join(cards.intended_use(card))
+
+
 def test_hostile_names_are_shown_and_do_nothing(tmp_path: Path) -> None:
     card = made_up(tmp_path, HOSTILE)
     cards.write(card, tmp_path / "card.md", tmp_path / "card.html")
