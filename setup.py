@@ -90,6 +90,9 @@ setup(
             "requests",
             "urllib3",
         ],
+        # What a user may choose to install: docs/images.md and docs/data.md say what for, and under which licences.
+        "heic": ["pi-heif"],
+        "tfds": ["tensorflow-datasets"],
         "test": [
             "apache-beam[dask]",
             "hypothesis",

@@ -68,9 +68,18 @@ def test_every_package_that_our_code_imports_is_declared() -> None:
             modules += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
             imported |= {".".join(m.split(".")[: 2 if m.startswith("google.") else 1]) for m in modules}
     declared = {re.split(r"[^\w.-]", line)[0] for line in requires("image-classification-pipeline") or []}
-    of_the_user = {"tensorflow_datasets"}  # imported where it is installed: components/example_gen/tfds.py
-    ours = imported - set(sys.stdlib_module_names) - {"pipeline", "components"} - of_the_user
+    ours = imported - set(sys.stdlib_module_names) - {"pipeline", "components"}
     assert {names.get(module, module.replace("_", "-")) for module in ours} <= declared
+
+
+@pytest.mark.parametrize(("extra", "package"), [("heic", "pi-heif"), ("tfds", "tensorflow-datasets")])
+def test_what_the_user_may_install_is_an_extra_and_in_no_lock(extra: str, package: str) -> None:
+    declared = [Requirement(line) for line in requires("image-classification-pipeline") or []]
+    assert [r.name for r in declared if r.marker and r.marker.evaluate({"extra": extra}) and r.name == package]
+    assert not [r.name for r in declared if r.name == package and r.marker and r.marker.evaluate({"extra": ""})]
+    for lock in (ROOT / "requirements").glob("*.txt"):
+        assert f"\n{package}==" not in lock.read_text()
+    assert any(f"'.[{extra}]'" in " ".join(page.read_text().split()) for page in (ROOT / "docs").glob("*.md"))
 
 
 def test_set_up_is_not_done_twice() -> None:
