@@ -12,6 +12,7 @@ SUMMARY_FILE = "model_summary.txt"  # the network as Keras prints it, for people
 SIZE_FILE = "model_size.json"  # a Size
 CLASS_WEIGHTS_FILE = "class_weights.json"  # a ClassWeights; none where all classes weigh the same
 PRETRAINED_FILE = "pretrained.json"  # a Pretrained; of a pretrained network alone
+BUDGET_FILE = "budget.json"  # a Budget; where the training was planned for a time
 SAMPLES_FILE = "augmentation.png"  # a row an image: itself, then variations such as the network trains on
 MODEL_FILE = "model.keras"  # the network alone, from normalised images to logits, its views included
 TENSORBOARD_DIR = "tensorboard"
@@ -88,6 +89,31 @@ class Pretrained:
 
 
 @dataclasses.dataclass(frozen=True)
+class Budget:
+    """The plan of a training for a time.
+
+    Attributes:
+      minutes: the setting `trainer.minutes`.
+      epochs: planned; 0 where the last layer of a pretrained network is all that is trained.
+      steps: an epoch.
+      fine_tune: what is trained after the last layer of a pretrained network, as in `trainer.fine_tune`.
+    """
+
+    minutes: float
+    epochs: int
+    steps: int
+    fine_tune: str
+
+    def text(self, pretrained: bool) -> str:
+        """Return it in a few words, for a screen."""
+        minutes = f"{self.minutes:g} {'minute' if self.minutes == 1 else 'minutes'}"
+        if not self.epochs:
+            return f"in {minutes}: the last layer"
+        epochs = f"{self.epochs} {'epoch' if self.epochs == 1 else 'epochs'} of {self.steps:,} steps"
+        return f"in {minutes}: {epochs}" + (f", trained layers: {self.fine_tune}" if pretrained else "")
+
+
+@dataclasses.dataclass(frozen=True)
 class Training:
     """The record of a training.
 
@@ -97,6 +123,7 @@ class Training:
       parameters: of the network; None in records before it was stored as a number.
       class_weights: in the training loss, `loss` of each epoch; None if all weigh the same.
       pretrained: the weights it began with; None where they were random.
+      budget: its plan for a time, an ensemble's of the first network; None where `trainer.epochs` was the plan.
     """
 
     epochs: list[Epoch]
@@ -104,6 +131,7 @@ class Training:
     parameters: int | None
     class_weights: ClassWeights | None = None
     pretrained: Pretrained | None = None
+    budget: Budget | None = None
 
 
 def read(run: str) -> Training:
@@ -112,7 +140,9 @@ def read(run: str) -> Training:
     summary = files.read_bytes(f"{run}/{SUMMARY_FILE}").decode()
     path = f"{run}/{CLASS_WEIGHTS_FILE}"
     weights = stored.read(ClassWeights, path) if files.exists(path) else None
-    return Training(epochs, summary, read_parameters(run), weights, read_pretrained(run))
+    path = f"{run}/{BUDGET_FILE}"
+    budget = stored.read(Budget, path) if files.exists(path) else None
+    return Training(epochs, summary, read_parameters(run), weights, read_pretrained(run), budget)
 
 
 def read_parameters(run: str) -> int | None:
@@ -141,5 +171,7 @@ def write(run: str, training: Training) -> None:
         stored.write(Size(training.parameters), f"{run}/{SIZE_FILE}")
     if training.class_weights is not None:
         stored.write(training.class_weights, f"{run}/{CLASS_WEIGHTS_FILE}")
+    if training.budget is not None:
+        stored.write(training.budget, f"{run}/{BUDGET_FILE}")
     if training.pretrained is not None:
         stored.write(training.pretrained, f"{run}/{PRETRAINED_FILE}")

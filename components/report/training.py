@@ -42,6 +42,7 @@ def view(run: Run) -> dict[str, Any] | None:
         "parameters": record.parameters,
         "class_weights": record.class_weights and _ends(record.class_weights),
         "pretrained": record.pretrained,
+        "budget": record.budget and record.budget.text(record.pretrained is not None),
         "kept": max((epoch for epoch in epochs if epoch.get("kept")), key=_quality, default=None),
         "summary": record.summary.strip(),
         "augmentation": _data_uri(training.read_samples(folder)),

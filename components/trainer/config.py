@@ -29,6 +29,13 @@ class Trainer(Section):
         "auto", description="What the network computes in; auto: bfloat16 where the devices are fast in it"
     )
     epochs: Annotated[int, RUN_PARAMETER, TUNABLE] = Field(10, ge=1, description="Passes over the training split")
+    minutes: float = Field(
+        0.0,
+        ge=0,
+        description="Minutes that the Trainer may take: the epochs follow from the measured time of a step, and with "
+        "fine_tune auto the layers that are trained; 0: as many epochs as `epochs` says. The networks of an ensemble "
+        "share it, and each trial of a search has all of it. Two runs can differ, as the times of their steps do",
+    )
     batch_size: Annotated[int, RUN_PARAMETER, TUNABLE] = Field(64, ge=1, description="Images a step, over all replicas")
     per_replica: bool = Field(
         False, description="batch_size and learning_rate are of one replica, and grow with their number"

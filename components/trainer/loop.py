@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
+from components.contracts.training import Budget
 from components.errors import Stopped
 from components.trainer import interrupt
 from components.trainer import strategy as devices
@@ -35,6 +37,7 @@ class State:
     best: Best
     checkpoints: Checkpoints  # to be deleted once the model is written
     features: str = ""  # folder of what the last layer was fitted on, if one was; likewise
+    budget: Budget | None = None  # the plan, where it was made for a time
 
 
 class LastLayer(NamedTuple):
@@ -61,26 +64,32 @@ class Data:
 
 
 def fit(
-    state: State, data: Data, strategy: tf.distribute.Strategy, last_layer: Callable[[], LastLayer] | None = None
+    state: State,
+    data: Data,
+    strategy: tf.distribute.Strategy,
+    last_layer: Callable[[], LastLayer] | None = None,
+    deadline: float = math.inf,
 ) -> None:
     """Train from where `state` stands to the last epoch, validating after each.
 
     Args:
       last_layer: fits the last layer of a pretrained network, before the first epoch.
+      deadline: of `time.monotonic`, after which the training ends, in the middle of an epoch too.
 
     Raises:
       UserError: a loss is not a number.
       Stopped: after Ctrl-C, SIGTERM or SIGHUP, once the step is done and kept; on several machines, on all of them.
     """
     record, settings = state.record, state.plan.settings
-    train_steps, test_steps = _train_steps(state, strategy), _test_steps(state, strategy)
+    train = train_steps(state.model, state.optimizer, state.plan, strategy)
+    test = test_steps(state.model, state.plan, strategy)
     validation_batches = -(-data.validation_images // settings.batch_size)
     validation = distributed(data.validation, settings.batch_size, strategy)
     training = distributed(lambda part: data.training(record.step, part), settings.batch_size, strategy)
     iterator, pace = iter(training), _Pace(strategy)
 
     def validate() -> tuple[float, float]:
-        total, right = test_steps(iter(validation), tf.constant(validation_batches))
+        total, right = test(iter(validation), tf.constant(validation_batches))
         return float(total) / data.validation_images, float(right) / data.validation_images
 
     if last_layer is not None and not record.history:
@@ -90,15 +99,19 @@ def fit(
         state.checkpoints.save()
     with interrupt.stop_requested() as stop:
         while True:
+            limited = deadline < math.inf and (record.step > 0 or record.history)  # something is trained at any rate
+            late = limited and devices.any_worker(strategy, time.monotonic() > deadline)
+            if late:
+                record.end_early()
             if record.at_end_of_epoch:
-                if record.step == record.total:
+                if late or record.step == record.total:
                     state.optimizer.finalize_variable_values(state.model.trainable_variables)
                 loss, accuracy = validate()
                 rate = float(keras.ops.convert_to_numpy(state.optimizer.learning_rate))
                 record.end_epoch(loss, accuracy, rate)
                 state.best.offer(record.history[-1])
             waited_long = settings.patience and record.epoch - state.best.epoch >= settings.patience
-            if record.epoch == settings.epochs or waited_long:
+            if record.epoch == settings.epochs or waited_long or late:
                 state.best.load()
                 return
             if devices.any_worker(strategy, stop.is_set()):
@@ -106,7 +119,7 @@ def fit(
                 raise Stopped(record.where(), stop.number)
             count = min(pace.steps, record.left_in_epoch)
             began = time.monotonic()
-            losses, right, waited, stepping = train_steps(iterator, tf.constant(count))
+            losses, right, waited, stepping = train(iterator, tf.constant(count))
             values = losses.numpy()
             seconds = pace.measure(count, time.monotonic() - began, float(stepping))
             record.add(values, float(right), seconds, float(waited) / float(stepping))
@@ -130,11 +143,14 @@ class _Pace:
         return seconds
 
 
-def _train_steps(state: State, strategy: tf.distribute.Strategy) -> Callable[..., tuple[tf.Tensor, ...]]:
-    step = training_step(state.model, state.optimizer, state.plan, strategy.num_replicas_in_sync)
+def train_steps(
+    model: keras.Sequential, optimizer: keras.optimizers.Optimizer, plan: Plan, strategy: tf.distribute.Strategy
+) -> Callable[..., tuple[tf.Tensor, ...]]:
+    """Return a function that trains: of an iterator and a number of steps."""
+    step = training_step(model, optimizer, plan, strategy.num_replicas_in_sync)
 
     @tf.function
-    def train_steps(iterator: tf.data.Iterator, steps: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    def steps_of(iterator: tf.data.Iterator, steps: tf.Tensor) -> tuple[tf.Tensor, ...]:
         """Return (loss of each step, correct predictions in all, seconds waited for data, seconds in all)."""
         started = tf.timestamp()
         losses = tf.TensorArray(tf.float32, steps)
@@ -153,14 +169,17 @@ def _train_steps(state: State, strategy: tf.distribute.Strategy) -> Callable[...
         with tf.control_dependencies([right]):
             return losses.stack(), right, waited, tf.timestamp() - started
 
-    return train_steps
+    return steps_of
 
 
-def _test_steps(state: State, strategy: tf.distribute.Strategy) -> Callable[..., tuple[tf.Tensor, ...]]:
-    step = validation_step(state.model, state.plan)
+def test_steps(
+    model: keras.Sequential, plan: Plan, strategy: tf.distribute.Strategy
+) -> Callable[..., tuple[tf.Tensor, ...]]:
+    """Return a function that validates: of an iterator and a number of batches."""
+    step = validation_step(model, plan)
 
     @tf.function
-    def test_steps(iterator: tf.data.Iterator, steps: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def batches_of(iterator: tf.data.Iterator, steps: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Return (sum of the losses, correct predictions)."""
         total, right = tf.constant(0.0), tf.constant(0.0)
         for _ in tf.range(steps):
@@ -169,7 +188,7 @@ def _test_steps(state: State, strategy: tf.distribute.Strategy) -> Callable[...,
             right += correct
         return total, right
 
-    return test_steps
+    return batches_of
 
 
 def training_step(model: keras.Model, optimizer: keras.optimizers.Optimizer, plan: Plan, replicas: int) -> Step:

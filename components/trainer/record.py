@@ -42,7 +42,7 @@ class Record(tf.train.experimental.PythonState):
         self.history: list[dict[str, Any]] = []
         self.step = 0  # done, over all epochs
         self._steps, self._epochs, self._batch_size = steps, epochs, batch_size
-        self._epoch = _Sums()
+        self._epoch, self._ended_early = _Sums(), False
         self._logs, self._title, self._reported = logs, title, 0.0
         self._writers: dict[str, tf.summary.SummaryWriter] = {}
 
@@ -64,7 +64,11 @@ class Record(tf.train.experimental.PythonState):
     @property
     def at_end_of_epoch(self) -> bool:
         """True if an epoch is trained and not yet validated."""
-        return self.epoch < self._epochs and self.left_in_epoch == 0
+        return self.epoch < self._epochs and (self.left_in_epoch == 0 or self._ended_early)
+
+    def end_early(self) -> None:
+        """Let the epoch, if it has begun, end with the steps that are done."""
+        self._ended_early = self._epoch.steps > 0
 
     def where(self) -> str:
         """Return `step 12 of 440 (epoch 1 of 20)`, after the title."""

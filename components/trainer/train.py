@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
+import time
 from typing import Any
 
 import keras
@@ -11,12 +13,13 @@ import tensorflow as tf
 from absl import logging
 from tfx.components.trainer.fn_args_utils import FnArgs
 
-from components.contracts import counts
+from components import files, progress
+from components.contracts import counts, stored
 from components.contracts import features as f
 from components.contracts import training as records
 from components.errors import UserError
 from components.files import below
-from components.trainer import checkpoint, class_weights, head, networks, precision, samples, warm_start
+from components.trainer import budget, checkpoint, class_weights, head, networks, precision, samples, warm_start
 from components.trainer import input as data
 from components.trainer import strategy as devices
 from components.trainer.best import Best
@@ -44,6 +47,7 @@ class Inputs:
     validation: data.Split
     base_model: str | None  # folder of the exported model whose weights it begins with
     fingerprint: str  # of the content of all of it
+    seconds: float  # that it took to open them
 
 
 def run_fn(fn_args: FnArgs) -> None:
@@ -110,7 +114,8 @@ def _write_results(fn_args: FnArgs, inputs: Inputs, settings: Settings, training
     weights = dict(zip(inputs.class_names, plan.class_weights))
     weighted = records.ClassWeights(settings.class_weights, weights) if weights else None
     summary = "\n".join(lines) + "\n"
-    record = records.Training(epochs, summary, trained.count_params(), weighted, _pretrained(settings))
+    size, pretrained, planned = trained.count_params(), _pretrained(settings), trainings[0].budget
+    record = records.Training(epochs, summary, size, weighted, pretrained, planned)
     records.write(fn_args.model_run_dir, record)
     trained.save(os.path.join(fn_args.model_run_dir, records.MODEL_FILE))
     samples.write(inputs.train, settings, fn_args.model_run_dir)
@@ -137,6 +142,7 @@ def read(fn_args: FnArgs, settings: Settings) -> Inputs:
       UserError: a split is empty.
       Damaged: records are lost.
     """
+    began = time.monotonic()
     graph = TransformGraph(fn_args.transform_graph_path, settings.size)
     train = data.open_split(fn_args.train_files, graph, settings.cache_bytes)
     remaining = settings.cache_bytes - (data.decoded_bytes(train) if train.cache else 0)
@@ -154,7 +160,8 @@ def read(fn_args: FnArgs, settings: Settings) -> Inputs:
     fingerprint = checkpoint.content(files) if settings.checkpoints else ""
     counted = counts.read(examples)
     images_of_class = [counted.of_class(f.TRAIN, name) for name in counted.class_names]
-    return Inputs(graph, counted.class_names, images_of_class, train, validation, base, fingerprint)
+    seconds = time.monotonic() - began
+    return Inputs(graph, counted.class_names, images_of_class, train, validation, base, fingerprint, seconds)
 
 
 def train(
@@ -172,45 +179,92 @@ def train(
       title: precedes each line of progress.
       network: of the ensemble, from 0; it is added to the seed.
     """
+    deadline = time.monotonic() + budget.LATEST * _seconds(inputs, settings) if settings.minutes else math.inf
     plan = resolve(settings, strategy, inputs.train.count, len(inputs.class_names), network)
     weights = class_weights.of(settings.class_weights, inputs.images_of_class)
     plan = dataclasses.replace(plan, class_weights=weights)
-    keras.utils.set_random_seed(plan.settings.seed)
     key = checkpoint.key(inputs.fingerprint, plan.settings, plan.precision)
     folder = os.path.join(settings.checkpoints, key) if settings.checkpoints else ""
-    recipe = networks.find(settings)
+    planned = _within_minutes(inputs, settings, plan, strategy, folder) if settings.minutes else None
+    if planned:
+        plan = budget.applied(planned, plan)
+        progress.report(f"{title}{planned.text(_pretrained(settings) is not None)}")
+    keras.utils.set_random_seed(plan.settings.seed)
 
     # ------------------------------------------------------------------------------------------------ model and recipe
+    recipe = networks.find(settings)
     with strategy.scope(), precision.computing_in(plan.precision):
-        model = recipe.build(plan.settings, plan.classes)
+        model, optimizer = _built(recipe, plan)
         recipe.prepare(model, plan.settings, lambda: next(iter(data.training_batches(inputs.train, plan)))[0])
         if inputs.base_model:
             several = settings.ensemble if plan.settings.epochs else 1
             warm_start.load_weights(model, inputs.class_names, inputs.base_model, network, several)
-        optimizer = recipe.optimizer(plan.settings.learning_rate, plan.steps * settings.epochs)
-        optimizer.build(model.trainable_variables)
 
     # ------------------------------------------------------------------------------------------------ train
-    record = Record(settings.epochs, plan.steps, plan.settings.batch_size, logs, title)
+    record = Record(plan.settings.epochs, plan.steps, plan.settings.batch_size, logs, title)
     writes, best = devices.is_chief(strategy), Best(model, settings.keep == "best")
     checkpoints = checkpoint.Checkpoints(folder, settings.checkpoint_seconds, model, optimizer, record, best, writes)
     checkpoints.restore()
     features = _folder_of_features(inputs, plan, network) if _pretrained(settings) else ""
-    state = State(plan, model, optimizer, record, best, checkpoints, features)
-    batches = Data(
-        lambda first_step, part: data.training_batches(inputs.train, plan, first_step, part),
-        lambda part: data.validation_batches(inputs.validation, plan, part),
-        inputs.validation.count,
-    )
+    state = State(plan, model, optimizer, record, best, checkpoints, features, planned)
 
     def last_layer() -> LastLayer:
         return head.fit(model, (inputs.train, inputs.validation), plan, strategy, features)
 
     try:
-        fit(state, batches, strategy, last_layer if _pretrained(settings) else None)
+        fit(state, _batches(inputs, plan), strategy, last_layer if _pretrained(settings) else None, deadline)
     finally:
         record.close()
     return state
+
+
+def _built(recipe: networks.Network, plan: Plan) -> tuple[keras.Sequential, keras.optimizers.Optimizer]:
+    model = recipe.build(plan.settings, plan.classes)
+    optimizer = recipe.optimizer(plan.settings.learning_rate, plan.steps * plan.settings.epochs)
+    optimizer.build(model.trainable_variables)
+    return model, optimizer
+
+
+def _batches(inputs: Inputs, plan: Plan) -> Data:
+    return Data(
+        lambda first_step, part: data.training_batches(inputs.train, plan, first_step, part),
+        lambda part: data.validation_batches(inputs.validation, plan, part),
+        inputs.validation.count,
+    )
+
+
+def _seconds(inputs: Inputs, settings: Settings) -> float:
+    """Return the seconds that one network may take of `trainer.minutes`."""
+    return (settings.minutes * 60 - inputs.seconds) / settings.ensemble
+
+
+def _within_minutes(
+    inputs: Inputs, settings: Settings, plan: Plan, strategy: tf.distribute.Strategy, folder: str
+) -> records.Budget:
+    """Return the epochs that fit in `trainer.minutes`; those that an interrupted training planned, if this is one.
+
+    Raises:
+      UserError: the interrupted training's plan cannot be read.
+    """
+    path = f"{folder}/{records.BUDGET_FILE}" if folder else ""
+    if path and files.exists(path):
+        try:
+            return stored.read(records.Budget, path)
+        except (OSError, ValueError) as error:
+            raise UserError(f"the plan in {path} cannot be read: remove {folder} to train from the start") from error
+    pretrained = _pretrained(settings) is not None
+    recipe, validation = networks.find(settings), inputs.validation.count
+
+    def pace(candidate: Plan) -> budget.Pace:
+        with strategy.scope(), precision.computing_in(plan.precision):
+            return budget.measure(lambda: _built(recipe, candidate), candidate, _batches(inputs, candidate), strategy)
+
+    depths = budget.depths(settings.fine_tune, plan.settings.fine_tune, pretrained)
+    images = (validation, inputs.train.count + validation if pretrained else 0)
+    planned = budget.fit(plan, depths, _seconds(inputs, settings), images, pace)
+    if path and devices.is_chief(strategy):
+        stored.write(planned, path)
+    return planned
 
 
 def _folder_of_features(inputs: Inputs, plan: Plan, network: int) -> str:
