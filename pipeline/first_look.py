@@ -29,6 +29,7 @@ class Choice(NamedTuple):
 
     preset: str
     reason: str = ""  # what was seen of the data, and what else could be chosen; empty where the user's words decide
+    fetch: bool = False  # whether the data could be looked at once it is downloaded
 
 
 def choose(own: list[Layer]) -> Choice:
@@ -76,26 +77,29 @@ def _by_images(own: list[Layer], source: str) -> Choice:
     from components.example_gen import sources  # reads images, and takes a moment to import
 
     located = sources.locate(source, data.cache_dir)
-    fitting, seen = _look(located, data)
+    path = sources.path_now(located)
+    fetch = path is None and bool(located.published or located.tfds)
+    if path is None:
+        fitting = ""
+        seen = f"the images are {'not downloaded yet' if fetch else 'remote'}, so nothing is known of their size"
+    else:
+        fitting, seen = _look(located.format, path, data)
     run_dir = str(layers.value(own, "run_dir") or "output")
     name = str(layers.value(own, "name") or located.name)
     kept = _latest(run_dir, name)
     if kept and fitting and kept != fitting:
         return Choice(kept, f"as the latest training of '{name}' in {run_dir}; {seen}, which is for --preset {fitting}")
     preset = kept or fitting or SMALL
-    return Choice(preset, f"{seen} (another: --preset {PHOTOS if preset == SMALL else SMALL})")
+    return Choice(preset, f"{seen} (another: --preset {PHOTOS if preset == SMALL else SMALL})", fetch)
 
 
-def _look(source: Any, data: Data) -> tuple[str, str]:
-    """Return the preset for the images of a source, empty where they cannot be looked at, and what was seen."""
-    from components.example_gen import sample, sources
+def _look(format_name: str, path: str, data: Data) -> tuple[str, str]:
+    """Return the preset for the images of a local source, empty where none can be read, and what was seen."""
+    from components.example_gen import sample
     from components.example_gen.formats.base import Features
 
-    path = sources.path_now(source)
-    if path is None:
-        return "", "the images are remote or not downloaded yet, so nothing is known of their size"
     with redirect_output(os.devnull):  # TFRecords are read by TensorFlow, which prints messages
-        looked = sample.take(source.format, path, Features(data.features.image, data.features.label), data.max_bytes)
+        looked = sample.take(format_name, path, Features(data.features.image, data.features.label), data.max_bytes)
     if not looked.sides:
         return "", f"none of the first {looked.read} images can be read" if looked.read else "there are no images"
     side = statistics.median_low(looked.sides)

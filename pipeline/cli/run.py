@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import sys
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TextIO
 
 from components.errors import UserError
 from pipeline import ALL_STAGES
-from pipeline.cli.options import EXIT_CODES, add_config, add_improvements
+from pipeline.cli.options import EXIT_CODES, add_config, add_improvements, load_config
 
 if TYPE_CHECKING:
     from pipeline.config import Config
@@ -45,11 +47,32 @@ def command(config: Config, args: argparse.Namespace) -> int:
     from pipeline.platforms.local import runner
 
     screen = sys.stderr if args.json else sys.stdout
+    notes = None
+    if args.choice.fetch:
+        notes = _fetch(config, screen)
+        config, args.origins, args.choice = load_config(args)
     if args.choice.reason:
         print(f"preset    {args.choice.preset}: {args.choice.reason}", file=screen, flush=True)
-    result = runner.run(config, args.first, args.last, screen)
+    result = runner.run(config, args.first, args.last, screen, notes)
     with contextlib.suppress(*[OSError] if result.exit_code == ExitCode.HUNG_UP else []):  # the terminal is gone
         summary.show(result, screen)
         if args.json:
             print(json.dumps(result.to_json()))
     return result.exit_code
+
+
+def _fetch(config: Config, out: TextIO) -> list[str]:
+    """Download the data, which can be looked at then; return what the user should know of it."""
+    from components.example_gen import sources
+    from pipeline.output import duplicated_stream, redirect_output
+    from pipeline.platforms.local import signals
+    from pipeline.platforms.stage_table import StageTable
+
+    source = sources.locate(config.data.source, config.data.cache_dir)
+    with (
+        signals.raised(),
+        duplicated_stream(out) as terminal,
+        StageTable((), terminal) as screen,
+        redirect_output(os.devnull),
+    ):
+        return sources.fetch(source, partial(screen.transfer, f"downloading {source.pattern}"))

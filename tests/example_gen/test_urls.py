@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import http.server
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,61 +13,17 @@ from components.errors import UserError
 from components.example_gen import sources
 from components.example_gen.driver import fingerprint
 from tests.example_gen import datasets
+from tests.example_gen.http_server import Server, running
 
 PETS = datasets.zip_bytes(datasets.images_of({"cat": 6, "dog": 6}))
 LARGE = bytes(range(256)) * 8_000
 
 
-class Server(http.server.ThreadingHTTPServer):
-    """Serves `files` by their paths: (content, headers); `break_after` ends each answer after so many bytes."""
-
-    files: dict[str, tuple[bytes, dict[str, str]]]
-    asked: list[tuple[str, str | None]]
-    break_after: int | None = None
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    server: Server
-
-    def do_GET(self) -> None:
-        path, asked = self.path.partition("?")[0], self.headers.get("Range")
-        self.server.asked.append((path, asked))
-        if path not in self.server.files:
-            self.send_error(404)
-            return
-        content, headers = self.server.files[path]
-        known = self.headers.get("If-Range") in (None, headers.get("ETag"), headers.get("Last-Modified"))
-        start = int(asked.removeprefix("bytes=").rstrip("-")) if asked and known else 0
-        if start and start >= len(content):
-            self.send_response(416)
-            self.send_header("Content-Range", f"bytes */{len(content)}")
-            self.end_headers()
-            return
-        self.send_response(206 if start else 200)
-        for name, value in {"Content-Length": str(len(content) - start), **headers}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        end = len(content) if self.server.break_after is None else start + self.server.break_after
-        self.wfile.write(content[start:end])
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setattr("time.sleep", lambda _: None)
-    with Server(("127.0.0.1", 0), Handler) as running:
-        running.asked, running.files = [], {}
-        thread = threading.Thread(target=running.serve_forever, args=(0.01,))
-        thread.start()
-        yield running
-        running.shutdown()
-        thread.join()
+    with running() as served:
+        yield served
 
 
 def test_an_archive_is_downloaded_once_and_read_as_a_local_one(server: Server, tmp_path: Path) -> None:

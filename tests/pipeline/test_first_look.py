@@ -15,6 +15,7 @@ from pipeline import layers
 from pipeline.cli import main
 from pipeline.first_look import PHOTO_SIDE, Choice
 from tests.datasets import png, write_folder
+from tests.example_gen import datasets, http_server
 
 PROJECT = "vertex.project=p"
 
@@ -92,10 +93,11 @@ def test_a_run_directory_keeps_the_preset_of_its_latest_training(tmp_path: Path)
 
 
 def test_what_cannot_be_looked_at_gets_the_documented_default(tmp_path: Path) -> None:
-    for source in ("gs://bucket/pets", "https://example.com/pets.zip"):
+    for source, state in (("gs://bucket/pets", "remote"), ("https://example.com/pets.zip", "not downloaded yet")):
         choice = choose(f"data.source={source}")
         assert choice.preset == "small"
-        assert "nothing is known of their size (another: --preset photos)" in choice.reason
+        assert choice.reason == f"the images are {state}, so nothing is known of their size (another: --preset photos)"
+        assert choice.fetch == (state != "remote")
     for name in ("cat", "dog"):
         (tmp_path / "pets" / name).mkdir(parents=True)
         (tmp_path / "pets" / name / "1.jpg").write_bytes(b"")
@@ -132,6 +134,29 @@ def test_run_says_it_first_and_config_beside_the_key(tmp_path: Path, capsys: pyt
     assert f"# {reason}" in capsys.readouterr().out
     assert main(["run", *words, "--from", "Trainer", "--preset", "small"]) == 2
     assert capsys.readouterr().out == ""
+
+
+def test_run_downloads_first_and_looks_then(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    images(tmp_path / "pets", 200)
+    content: dict[str, bytes | None] = {
+        str(file.relative_to(tmp_path)): file.read_bytes() for file in (tmp_path / "pets").rglob("*.png")
+    }
+    where = ["--run-dir", str(tmp_path / "runs"), "--set", f"data.cache_dir={tmp_path / 'cache'}"]
+    with http_server.running() as server:
+        server.files["/pets.zip"] = datasets.zip_bytes(content), {}
+        words = ["--data", f"{server.url}/pets.zip", *where]
+        assert main(["config", *words]) == 0
+        assert "not downloaded yet" in capfd.readouterr().out
+        assert server.asked == []
+        assert main(["run", *words, "--from", "Trainer"]) == 2
+        *downloading, last = capfd.readouterr().out.splitlines()
+        assert downloading[0].startswith("downloading pets.zip: ")
+        assert last == "preset    photos: 10 images, the median shorter side is 200 pixels (another: --preset small)"
+        assert main(["run", *words, "--from", "Trainer"]) == 2
+        assert capfd.readouterr().out.splitlines() == [last]
+        assert len(server.asked) == 1
+        assert main(["run", "--data", f"{server.url}/none.zip", *where]) == 2
+        assert "the server answers 404" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("words", [("compile",), ("submit", "--set", PROJECT), ("schedule", "--cron", "0 3 * * 1")])

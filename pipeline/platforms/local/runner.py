@@ -32,8 +32,13 @@ if TYPE_CHECKING:
     from pipeline.platforms.local.dag_runner import StageReport
 
 
-def run(config: Config, first_stage: str | None, last_stage: str | None, out: TextIO) -> Result:
+def run(
+    config: Config, first_stage: str | None, last_stage: str | None, out: TextIO, fetched: list[str] | None = None
+) -> Result:
     """Run the chain, or its stages from `first_stage` to `last_stage`, and show the progress on `out`.
+
+    Args:
+      fetched: what sources.fetch said of the data; None where it is still to be fetched.
 
     Raises:
       UserError: a mistake that shows before the first stage starts.
@@ -67,7 +72,7 @@ def run(config: Config, first_stage: str | None, last_stage: str | None, out: Te
         ):
             state = RunState(run_id, log)
             try:
-                _RunObserver(screen, state, stop_signals).run(config, source, first_stage, last_stage)
+                _RunObserver(screen, state, stop_signals).run(config, source, first_stage, last_stage, fetched)
             except (Exception, KeyboardInterrupt) as error:
                 state.error = state.error or error  # Beam makes another of it
                 if isinstance(state.error, KeyboardInterrupt):
@@ -124,8 +129,12 @@ class _RunObserver:
         self._screen, self._state, self._stop_signals = screen, state, stop_signals
         self._schema = ""
 
-    def run(self, config: Config, source: Source, first: str | None, last: str | None) -> None:
-        self._state.notes += sources.fetch(source, partial(self._screen.transfer, f"downloading {source.pattern}"))
+    def run(
+        self, config: Config, source: Source, first: str | None, last: str | None, fetched: list[str] | None
+    ) -> None:
+        if fetched is None:
+            fetched = sources.fetch(source, partial(self._screen.transfer, f"downloading {source.pattern}"))
+        self._state.notes += fetched
         self._screen.status("loading TensorFlow and TFX")
         if config.trainer.strategy not in ("auto", "cpu"):
             from components.trainer import strategy
