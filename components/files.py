@@ -131,7 +131,16 @@ def _without_waiting(path: str, flags: int) -> int:
 
 def sha256(path: str) -> str:
     """Return 64 hex digits of the content; the file is read in parts."""
-    digest = hashlib.sha256()
+    return _digest(path, "sha256")
+
+
+def md5(path: str) -> str:
+    """Return 32 hex digits of the content; the file is read in parts."""
+    return _digest(path, "md5")
+
+
+def _digest(path: str, algorithm: str) -> str:
+    digest = hashlib.new(algorithm, usedforsecurity=False)
     with open_binary(path) as file:
         while part := file.read(_PART):
             digest.update(part)

@@ -106,9 +106,14 @@ class Config(Section):
             raise ValueError(f"data.max_side = {self.data.max_side} must not be smaller than transform.size = {size}")
         if self.trainer.mixup and self.trainer.cutmix:
             raise ValueError("trainer.mixup and trainer.cutmix mix each image with another: set one of them to 0")
-        for key, network in networks.settings_of_others(self.trainer.network).items():
+        least = networks.traits(self.trainer.network).least_size
+        if size < least:
+            raise ValueError(
+                f"transform.size = {size}: the network {self.trainer.network} takes {least} pixels or more"
+            )
+        for key, readers in networks.settings_of_others(self.trainer.network).items():
             if key in self.tuner.space:
-                raise ValueError(f"cannot tune {key!r}: only the network {network} reads it")
+                raise ValueError(f"cannot tune {key!r}: only {readers} it")
         return self
 
 
@@ -179,11 +184,11 @@ def _fit_network(every: list[Layer]) -> str:
         if networks.traits(network).size != networks.traits(presets_network).size:
             every[0][1].get("transform", {}).pop("size", None)
     explicit = {key: (value, origin) for origin, trainer in overriding for key, value in trainer.items()}
-    for key, owner in of_others.items():
+    for key, readers in of_others.items():
         default = Trainer.model_fields[key].default
         value, origin = explicit.get(key, (default, ""))
         if value != default:
-            raise UserError(f"config key 'trainer.{key}' ({origin}): only the network {owner} reads it, not {network}")
+            raise UserError(f"config key 'trainer.{key}' ({origin}): only {readers} it, not {network}")
     return network
 
 

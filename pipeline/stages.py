@@ -24,6 +24,7 @@ from components.serving_check.component import ServingCheck
 from components.statistics_gen.component import ImageStatisticsGen
 from components.trainer import networks
 from components.trainer.config import Settings
+from components.trainer.networks import weights
 from components.transform.component import ImageTransform
 from pipeline import curated_schema
 from pipeline.config import Config
@@ -88,10 +89,12 @@ def create_pipeline(config: Config, source: Source, platform: Platform) -> Pipel
         "train_args": trainer_pb2.TrainArgs(splits=[features.TRAIN]),
         "eval_args": trainer_pb2.EvalArgs(splits=[features.VALIDATION]),
     }
+    weights_file = weights.path(config.trainer.network, config.trainer.weights, config.data.cache_dir)
     settings = Settings(
         **config.trainer.model_dump(),
         network_code=networks.source(config.trainer.network),
-        weights_sha256=networks.weights_sha256(config.trainer.network, config.trainer.weights),
+        weights_file=weights_file,
+        weights_sha256=weights.sha256(weights_file),
         size=config.transform.size,
         seed=config.seed,
     ).model_dump()

@@ -14,10 +14,10 @@ import unicodedata
 import urllib.parse
 
 from components import files
+from components.download import Progress, Published, download, verify
 from components.errors import UserError
 from components.example_gen import tfds
 from components.example_gen.archives import file_types
-from components.example_gen.download import Progress, Published, download, verify
 from components.example_gen.formats import detect, folder, table, tfrecords
 from components.example_gen.formats.base import Format, Listing, Source
 from components.file_names import TABLE_ENDINGS

@@ -23,7 +23,7 @@ from components.trainer.record import Record
 _HERE = Path(__file__).resolve().parent
 _LIBRARIES = ("keras", "numpy", "tensorflow")
 # Settings that the weights do not depend on.
-_WITHOUT_EFFECT = ("checkpoints", "checkpoint_seconds", "cache_bytes")
+_WITHOUT_EFFECT = ("checkpoints", "checkpoint_seconds", "cache_bytes", "weights_file")
 
 
 class Checkpoints:

@@ -17,9 +17,10 @@ class Trainer(Section):
 
     network: str = Field(
         networks.DEFAULT,
-        description="The network: airbench (small images, from scratch), efficientnet_lite0 (photos, pretrained on "
-        "ImageNet), or FILE.py:FUNCTION, a function of yours that takes the input's shape "
-        "(height, width, 3) and the number of classes and returns an uncompiled keras.Sequential (docs/networks.md)",
+        description="The network: airbench (small images, from scratch); for photos, pretrained on ImageNet, "
+        "efficientnet_lite0, mobilenet_v3_large, efficientnetv2_b0, convnext_tiny or resnet50 (docs/photos.md); or "
+        "FILE.py:FUNCTION, a function of yours that takes the input's shape (height, width, 3) and the number of "
+        "classes and returns an uncompiled keras.Sequential (docs/networks.md)",
     )
     strategy: Literal["auto", "cpu", "gpu", "multi_worker", "tpu"] = Field(
         "auto", description="Devices that train; auto: a TPU, else the GPUs, else the CPU"
@@ -45,7 +46,7 @@ class Trainer(Section):
         gt=0,
         description="Highest learning rate of the network's optimizer (airbench: Muon, the others: Adam); it falls to "
         "zero in a straight line, with a pretrained network by a cosine after a rise in the first tenth. The default "
-        "belongs to the network: airbench 0.08, efficientnet_lite0 0.0003, your own 0.001",
+        "belongs to the network: airbench 0.08, convnext_tiny 0.0001, the other pretrained ones 0.0003, your own 0.001",
     )
     label_smoothing: Annotated[float, TUNABLE] = Field(
         0.1, ge=0, lt=1, description="Share of each label that is spread over all classes"
@@ -118,19 +119,20 @@ class Trainer(Section):
     )
     weights: str = Field(
         "imagenet",
-        description="Weights that a pretrained network begins with: imagenet, none (at random), or the path of a file "
-        "that torch.save wrote, with tensors of the same names. Of efficientnet_lite0",
+        description="Weights that a pretrained network begins with: imagenet, none (at random), or the path of a file: "
+        "for efficientnet_lite0 one that torch.save wrote, with tensors of the same names; for the others one of "
+        "Keras, without the top. Of the pretrained networks",
     )
     fine_tune: Literal["auto", "none", "last", "all"] = Field(
         "auto",
         description="Layers of a pretrained network that are trained after its last one is fitted: none, the last "
         "block, or all; auto: none below 1,000 training images, all up to 20,000, then the last block. Of "
-        "efficientnet_lite0",
+        "the pretrained networks",
     )
     keep: Literal["last", "best"] = Field(
         "last",
         description="Epoch whose weights are the model's: the last, or the one with the highest validation accuracy. "
-        "The default belongs to the network: efficientnet_lite0 best, the others last",
+        "The default belongs to the network: pretrained ones best, the others last",
     )
     patience: int = Field(
         0, ge=0, description="Epochs without a higher validation accuracy after which training ends; 0: it never does"
@@ -177,7 +179,8 @@ class Settings(Trainer):
     seed: int
     size: int  # pixels; height and width of the model's input, the same as Transform's
     network_code: str = ""  # the source of the user's file, where `network` is a function of theirs
-    weights_sha256: str = ""  # of the user's file, where `weights` is a path
+    weights_file: str = ""  # the path of the file of `weights`, where it does not come with a package
+    weights_sha256: str = ""  # of that file
     checkpoints: str = ""  # folder in which an unfinished training is kept; none is kept where empty
 
 

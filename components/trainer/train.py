@@ -127,7 +127,8 @@ def _pretrained(settings: Settings) -> records.Pretrained | None:
     if pretraining is None or settings.weights == networks.NONE:
         return None
     if settings.weights == networks.IMAGENET:
-        return records.Pretrained(pretraining.weights, pretraining.sha256, pretraining.licence, pretraining.source)
+        sha256 = settings.weights_sha256 or pretraining.sha256
+        return records.Pretrained(pretraining.weights, sha256, pretraining.licence, pretraining.source)
     return records.Pretrained(settings.weights, settings.weights_sha256, "", "")
 
 

@@ -19,7 +19,7 @@ class Transform(Section):
         ge=8,
         le=1024,
         description="Height and width in pixels of the model's input. The default belongs to the network: "
-        "efficientnet_lite0 224, the others 32",
+        "pretrained ones 224, the others 32",
     )
     fit: Literal["squash", "crop", "pad"] = Field(
         "squash",

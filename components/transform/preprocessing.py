@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 
@@ -22,8 +23,8 @@ def preprocessing_fn(inputs: Mapping[str, tf.Tensor], custom_config: Mapping[str
     Args:
       inputs: the raw features; only `image` (string [N] or [N, 1]) and `label` (int64, likewise) are read.
       custom_config: the section `transform` of the configuration, `size` and `fit`, and `pixels`: the mean and
-        deviation, from 0 to 255, that the weights of a pretrained network expect; None: those of each channel over the
-        analysed split.
+        deviation, from 0 to 255, each a number or one for each channel, that the weights of a pretrained network
+        expect; None: those of each channel over the analysed split.
 
     Returns:
       `image`: float32 [N, S, S, 3]; mean 0 and variance 1 per channel over the analysed images where `pixels` is None.
@@ -32,8 +33,7 @@ def preprocessing_fn(inputs: Mapping[str, tf.Tensor], custom_config: Mapping[str
     size, fit = int(custom_config["size"]), str(custom_config["fit"])
     encoded = tf.reshape(inputs[f.IMAGE], [-1])
     if custom_config.get("pixels"):
-        level, spread = custom_config["pixels"]
-        mean, deviation = tf.constant(level / 255, tf.float32), tf.constant(spread / 255, tf.float32)
+        mean, deviation = (tf.constant(np.divide(level, 255), tf.float32) for level in custom_config["pixels"])
     else:
         mean, deviation = _analysed(encoded, size, fit)
     return {

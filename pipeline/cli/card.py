@@ -60,7 +60,6 @@ def collect(run_store: RunStore, version: Version) -> cards.Card:
     recorded = graph.sibling(graph.node(infra[0]), "predictions") if infra else None
     size = verdict.training.get("size")
     started = run_dir.started(version.node.run_id)
-    parameters, pretrained = _of_training(run_store, verdict)
     return cards.Card(
         name=version.name,
         version=version.version,
@@ -68,8 +67,8 @@ def collect(run_store: RunStore, version: Version) -> cards.Card:
         runs={"trained": verdict.model.run_id, "evaluated": verdict.run_id, "pushed": version.node.run_id},
         when=started.isoformat(sep=" ", timespec="minutes") if started else "",
         size=int(size) if size else None,
-        parameters=parameters,
-        pretrained=pretrained,
+        parameters=_parameters(run_store, verdict),
+        pretrained=run_store.pretrained_of(verdict.model),
         training=verdict.training,
         libraries=_libraries(run_store.config, verdict.model.run_id),
         source=data.source if data else "",
@@ -88,16 +87,12 @@ def collect(run_store: RunStore, version: Version) -> cards.Card:
     )
 
 
-def _of_training(run_store: RunStore, verdict: Verdict) -> tuple[int | None, training.Pretrained | None]:
-    """Return the number of parameters and the pretrained weights, as the record of the training has them."""
+def _parameters(run_store: RunStore, verdict: Verdict) -> int | None:
+    """Return the number of parameters, as the record of the training has it."""
     record = run_store.graph.sibling(verdict.model, "model_run")
     if record is None:
-        return None, None
-
-    def read(run: str) -> tuple[int | None, training.Pretrained | None]:
-        return training.read_parameters(run), training.read_pretrained(run)
-
-    return run_store.lost.read("number of parameters", record.artifact.uri, read) or (None, None)
+        return None
+    return run_store.lost.read("number of parameters", record.artifact.uri, training.read_parameters)
 
 
 def _libraries(config: Config, run_id: str) -> dict[str, str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from components.contracts import features as f
 from components.contracts.metrics import METRICS
+from components.contracts.training import Pretrained
 from components.errors import UserError
 from components.text import printable
 from pipeline.cli.options import add_config
@@ -47,7 +48,9 @@ def show(config: Config, reference: str | None, as_json: bool) -> int:
     ancestors, descendants = run_store.graph.ancestors(*ids), run_store.graph.descendants(*ids)
     if as_json:
         parts = {"back": [node.to_json() for node in ancestors], "forward": [node.to_json() for node in descendants]}
-        print(json.dumps({"artifact": starts[-1].to_json(), **parts}, indent=2))
+        model = _model_of(run_store, starts[-1])
+        pretrained = _pretrained_json(run_store.pretrained_of(model) if model else None)
+        print(json.dumps({"artifact": starts[-1].to_json(), "pretrained": pretrained, **parts}, indent=2))
         return 0
     for start in starts:
         _print_artifact(run_store, start)
@@ -67,7 +70,8 @@ def why(config: Config, reference: str | None, as_json: bool) -> int:
     run_id = _run(config, reference, start)
     verdict = verdicts.for_version(run_store, version) if version else verdicts.for_run(run_store, run_id)
     if as_json:
-        print(json.dumps({**_why_json(verdict), "lost": run_store.lost.notes}, indent=2))
+        pretrained = _pretrained_json(run_store.pretrained_of(verdict.model))
+        print(json.dumps({**_why_json(verdict), "pretrained": pretrained, "lost": run_store.lost.notes}, indent=2))
         return 0
     title = str(version) if version else f"the model of run {run_id} (#{verdict.model.id})"
     print(f"{title} was {'blessed' if verdict.blessed else 'refused'} by run {verdict.run_id}")
@@ -78,7 +82,7 @@ def why(config: Config, reference: str | None, as_json: bool) -> int:
     print_table(rows)
     if verdict.metrics:
         print(f"  intervals at {verdict.metrics['confidence']:.0%}, {verdict.metrics['pictures']:,} test images")
-    _print_training(verdict)
+    _print_training(verdict, run_store.pretrained_of(verdict.model))
     _print_baseline(verdict)
     _print_lost(run_store)
     return 0
@@ -115,13 +119,31 @@ def _print_artifact(run_store: RunStore, start: ArtifactNode) -> None:
     else:
         print(f"{start.key} #{start.id}, made by {start.stage} in run {_when(start.run_id)}")
         print(f"  in        {short(start.artifact.uri)}")
-    model = start.id if kind == MODEL else next(iter(start.inputs("model")), None)
-    if model is not None:
-        trained = run_store.graph.node(model)
-        print(f"  model     #{model}, trained by run {trained.run_id}")
+    if trained := _model_of(run_store, start):
+        print(f"  model     #{trained.id}, trained by run {trained.run_id}")
+        if pretrained := run_store.pretrained_of(trained):
+            _print_pretrained(pretrained, "  weights   ")
         data = run_store.data_of(trained)
         if data:
             _print_data(data, "  data      ")
+
+
+def _model_of(run_store: RunStore, node: ArtifactNode) -> ArtifactNode | None:
+    """Return the model that the artifact is, or was made from."""
+    model = node.id if node.artifact.type == MODEL else next(iter(node.inputs("model")), None)
+    return None if model is None else run_store.graph.node(model)
+
+
+def _print_pretrained(pretrained: Pretrained, title: str) -> None:
+    """Print the weights that a training began with."""
+    licence = f", licence {pretrained.licence}" if pretrained.licence else ""
+    print(f"{title}began with {printable(pretrained.weights)}{licence}")
+    for line in filter(None, (f"sha256:{pretrained.sha256}", pretrained.source)):
+        print(f"{' ' * len(title)}{line}")
+
+
+def _pretrained_json(pretrained: Pretrained | None) -> dict[str, str] | None:
+    return dataclasses.asdict(pretrained) if pretrained else None
 
 
 def _print_data(data: Data, title: str = "") -> None:
@@ -140,10 +162,12 @@ def _print_models(run_store: RunStore, models: Sequence[ArtifactNode]) -> None:
         print(f"  #{model.id:<5} by run {model.run_id}  {', '.join(pushed) or 'not pushed'}")
 
 
-def _print_training(verdict: Verdict) -> None:
+def _print_training(verdict: Verdict, pretrained: Pretrained | None) -> None:
     model, data = verdict.model, verdict.data
     print(f"trained   by run {model.run_id}: model #{model.id}, code {str(model.parameter('code_fingerprint'))[:12]}")
     print(f"          {', '.join(f'{key} {value}' for key, value in sorted(verdict.training.items()))}")
+    if pretrained:
+        _print_pretrained(pretrained, "weights   ")
     if data:
         uses = zip(f.SPLITS, ("to fit", "to validate", "to test"))
         counts = ", ".join(f"{data.counts.of_split(split):,} {use}" for split, use in uses)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import ml_metadata as mlmd
 
-from components.contracts import counts, tuning
+from components.contracts import counts, training, tuning
 from components.contracts.counts import Counts
 from components.errors import UserError
 from components.report.lost import Lost
+from components.trainer import networks
 from pipeline.config import Config
 from pipeline.runs import run_dir
 from pipeline.tracking import metadata
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from components.example_gen.settings import Settings
 
 MODEL, EXAMPLES = "Model", "Examples"
-_NOT_SHOWN = ("checkpoints", "network_code")  # settings: a folder, and a whole file
+_NOT_SHOWN = ("checkpoints", "network_code", "weights_file")  # settings: a folder, a whole file, a path
 HELP = "a pushed version as 3 or NAME/3, a run, an artifact as #12, or data as a path or sha256:…"
 
 
@@ -134,6 +135,12 @@ class RunStore:
         pushed = [version.node for version in self.versions() if version.path == path]
         models = [self.graph.node(model_id) for model_id in (pushed[-1].inputs("model") if pushed else [])]
         return self.data_of(models[0]) if models else None
+
+    def pretrained_of(self, trained: ArtifactNode) -> training.Pretrained | None:
+        """Return the weights that the model's training began with; None where they were random, or it is not known."""
+        network = self.settings_of(trained).get("network")
+        record = self.graph.sibling(trained, "model_run") if networks.traits(str(network)).pretraining else None
+        return self.lost.read("pretrained weights", record.artifact.uri, training.read_pretrained) if record else None
 
     def models_of(self, *examples: int) -> list[ArtifactNode]:
         """Return the models that were trained on the data."""

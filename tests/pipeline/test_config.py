@@ -213,13 +213,30 @@ def test_a_network_of_the_users_has_rates_of_its_own() -> None:
     [
         (
             ("trainer.network=resnet",),
-            "unknown network; known: airbench, efficientnet_lite0, or a function of your own, as my_networks.py",
+            "unknown network; known: airbench, efficientnet_lite0, mobilenet_v3_large, efficientnetv2_b0, "
+            "convnext_tiny, resnet50, or a function of your own, as my_networks.py",
         ),
         (("trainer.network=my_networks.py",), "unknown network"),
         ((OWN, "trainer.width=64"), "'trainer.width' (--set): only the network airbench reads it, not my_networks.py:"),
         ((OWN, "tuner.space={width: [8, 64]}"), "cannot tune 'width': only the network airbench reads it"),
+        (
+            ("trainer.fine_tune=last",),
+            "'trainer.fine_tune' (--set): only the networks efficientnet_lite0, mobilenet_v3_large, efficientnetv2_b0, "
+            "convnext_tiny, resnet50 read it, not airbench",
+        ),
+        (
+            ("trainer.network=resnet50", "transform.size=16"),
+            "transform.size = 16: the network resnet50 takes 32 pixels or more",
+        ),
     ],
 )
 def test_what_a_network_does_not_read_is_refused(settings: tuple[str, ...], message: str) -> None:
     with pytest.raises(UserError, match=re.escape(message)):
         configs.load("digits", None, settings)
+
+
+@pytest.mark.parametrize("network", ["mobilenet_v3_large", "efficientnetv2_b0", "convnext_tiny", "resnet50"])
+def test_pretrained_networks_have_the_same_keys(network: str) -> None:
+    config, _ = configs.load("photos", None, (f"trainer.network={network}", "trainer.fine_tune=last"))
+    assert (config.trainer.fine_tune, config.trainer.weights, config.transform.size) == ("last", "imagenet", 224)
+    assert (config.trainer.epochs, config.trainer.batch_size, config.trainer.keep) == (5, 32, "best")

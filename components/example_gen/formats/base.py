@@ -19,7 +19,7 @@ from typing import NamedTuple, Protocol, TypeVar
 import numpy as np
 
 from components import file_names, files
-from components.example_gen.download import Published
+from components.download import Published
 from components.example_gen.layout import SplitAndClass
 from components.example_gen.rejected import Rejected
 

@@ -19,9 +19,9 @@ import numpy as np
 
 from components import files, unpickle
 from components.contracts.features import TEST, TRAIN
+from components.download import Published
 from components.errors import UserError
 from components.example_gen.archives import file_types, tars
-from components.example_gen.download import Published
 from components.example_gen.formats.base import (
     ClassNames,
     Features,

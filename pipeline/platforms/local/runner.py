@@ -19,6 +19,7 @@ from components.errors import Damaged, GateRefused, UserError
 from components.example_gen import sources
 from components.example_gen.formats.base import Source
 from components.imports import gc_paused
+from components.trainer.networks import weights
 from pipeline import ALL_STAGES, curated_schema, fingerprint
 from pipeline.config import Config
 from pipeline.output import duplicated_stream, redirect_output
@@ -135,6 +136,12 @@ class _RunObserver:
         if fetched is None:
             fetched = sources.fetch(source, partial(self._screen.transfer, f"downloading {source.pattern}"))
         self._state.notes += fetched
+        weights.fetch(
+            config.trainer.network,
+            config.trainer.weights,
+            config.data.cache_dir,
+            partial(self._screen.transfer, f"downloading the weights of {config.trainer.network}"),
+        )
         self._screen.status("loading TensorFlow and TFX")
         if config.trainer.strategy not in ("auto", "cpu"):
             from components.trainer import strategy

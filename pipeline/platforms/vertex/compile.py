@@ -66,6 +66,7 @@ def spec(config: Config) -> dict[str, Any]:
     from pipeline.stages import create_pipeline, read_schema
 
     values = parameters(config)
+    names.check_weights(config)
     pipeline = create_pipeline(config, sources.locate(values["data"].default, ""), VertexPlatform(config))
     stages = {node.id: node for node in pipeline.components}
     for name, (stage, key, default) in values.items():

@@ -6,6 +6,8 @@ from components import files
 from components.errors import UserError
 from components.example_gen import sources, tfds
 from components.example_gen.formats import detect
+from components.trainer import networks
+from components.trainer.networks import weights
 from pipeline.config import Config
 
 IMAGE_ROOT = "/pipeline"  # where the Dockerfile puts this project
@@ -60,3 +62,25 @@ def data(config: Config) -> str:
         f"data.source {source!r} is on this machine; copy it to the bucket, "
         f"`gcloud storage cp -r {source} {bucket(config)}/data/`, and give --data gs://…"
     )
+
+
+def check_weights(config: Config) -> None:
+    """Check that the Trainer can read the weights that its network begins with.
+
+    Raises:
+      UserError: they would have to be downloaded, or are on this machine.
+    """
+    network, named = config.trainer.network, config.trainer.weights
+    path = weights.path(network, named, config.data.cache_dir)
+    if not path or files.is_remote(path):
+        return
+    copied = (
+        f"copy it to the bucket, `gcloud storage cp FILE {bucket(config)}/weights/`, and set trainer.weights to gs://…"
+    )
+    pretraining = networks.traits(network).pretraining
+    if named == networks.IMAGENET and pretraining:
+        raise UserError(
+            f"trainer.weights: nothing is downloaded on Vertex AI, and the weights of {network} do not come with the "
+            f"image; download {pretraining.source}, {copied}"
+        )
+    raise UserError(f"trainer.weights {named!r} is on this machine; {copied}")

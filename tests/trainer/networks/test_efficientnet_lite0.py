@@ -15,7 +15,7 @@ from components import files
 from components.errors import UserError
 from components.trainer import networks
 from components.trainer.config import Settings
-from components.trainer.networks import efficientnet_lite0
+from components.trainer.networks import efficientnet_lite0, weights
 from tests.trainer.conftest import settings_of
 
 # The largest of the 1,280 pooled features of `drawn`, by PyTorch 2.13 and the package efficientnet-lite-pytorch 0.1.0.
@@ -93,8 +93,8 @@ def test_weights_from_a_file(tmp_path: Path) -> None:
     path = tmp_path / "lite0.pth"
     path.write_bytes(content)
     name, sha256 = str(path), files.sha256(str(path))
-    assert networks.weights_sha256("efficientnet_lite0", name) == sha256
-    assert networks.weights_sha256("efficientnet_lite0", "imagenet") == ""
+    assert weights.sha256(weights.path("efficientnet_lite0", name, "")) == sha256
+    assert weights.path("efficientnet_lite0", "imagenet", "") == ""
     same = pretrained(weights=name, weights_sha256=sha256).get_weights()
     assert all(np.array_equal(a, b) for a, b in zip(same[:-2], pretrained().get_weights()[:-2]))
 
@@ -107,7 +107,7 @@ def test_weights_from_a_file(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"lite0\.pth has no tensor '_conv_head\.weight': it is of another network"):
         pretrained(weights=name, weights_sha256=files.sha256(name))
     with pytest.raises(UserError, match=r"trainer\.weights: cannot read .*nowhere\.pth: No such file"):
-        networks.weights_sha256("efficientnet_lite0", str(tmp_path / "nowhere.pth"))
+        weights.sha256(str(tmp_path / "nowhere.pth"))
 
 
 @pytest.mark.parametrize("steps", [1, 5, 100])

@@ -29,7 +29,19 @@ class Published(NamedTuple):
 
     url: str
     sha256: str = ""  # empty where it is not known
+    md5: str = ""  # where whoever publishes it gives no SHA-256
     unpacked: tuple[tuple[str, str], ...] = ()  # (name, MD5) of the files that come of it
+
+    @property
+    def verified(self) -> bool:
+        """Return whether a hash is known."""
+        return bool(self.sha256 or self.md5)
+
+    def difference(self, path: str) -> str:
+        """Return which hash of the file at `path` is another than that of the published one; empty if none is."""
+        if self.sha256:
+            return "its SHA-256 differs" if files.sha256(path) != self.sha256 else ""
+        return "its MD5 differs" if self.md5 and files.md5(path) != self.md5 else ""
 
     @property
     def file_name(self) -> str:
@@ -51,10 +63,10 @@ def verify(path: str, published: Published) -> None:
                     f"{member}: not as in the published {published.file_name} (it is missing, or its MD5 differs). "
                     f"Delete {path} to download it again, or give the path of your own archive as the data."
                 )
-    elif files.sha256(path) != published.sha256:
+    elif difference := published.difference(path):
         raise UserError(
-            f"{path}: not the published {published.file_name} (its SHA-256 differs): damaged, or another file. "
-            f"Delete it to download it again, or give the path of your own archive as the data."
+            f"{path}: not the published {published.file_name} ({difference}): damaged, or another file. "
+            f"Delete it to download it again, or give the path of your own."
         )
 
 
@@ -70,7 +82,7 @@ def download(published: Published, target: str, progress: Progress | None = None
       UserError: there is no network, the server refuses, the disk refuses, it is a web page, or not the published file.
     """
     part = target + ".part"
-    validator = None if published.sha256 else Path(part + ".validator")
+    validator = None if published.verified else Path(part + ".validator")
     try:
         Path(target).parent.mkdir(parents=True, exist_ok=True)
         with open(part, "a+b") as file:
@@ -78,10 +90,10 @@ def download(published: Published, target: str, progress: Progress | None = None
             if os.path.exists(target):
                 return
             _fetch(published, file, validator, progress, pause)
-            if published.sha256 and files.sha256(part) != published.sha256:
+            if difference := published.difference(part):
                 os.unlink(part)
                 raise UserError(
-                    f"{published.title}: what was downloaded is not the published file (its SHA-256 differs). "
+                    f"{published.title}: what was downloaded is not the published file ({difference}). "
                     f"Try again; if it stays so, download it elsewhere and put it at {target}"
                 )
             os.replace(part, target)
@@ -148,7 +160,7 @@ def _fetch_rest(
         if error.code != 416:
             raise
         # Nothing follows `start`: complete, or another file, as its hash or its size shows.
-        if published.sha256 or error.headers.get("Content-Range") == f"bytes */{start}":
+        if published.verified or error.headers.get("Content-Range") == f"bytes */{start}":
             return True
         file.truncate(0)
         return False

@@ -10,15 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from components.download import Published, download, verify
 from components.errors import UserError
-from components.example_gen.download import Published, download, verify
 
 CONTENT = bytes(range(256)) * 20_000  # 5 MB
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Serves CONTENT at /file; `break_after` ends each answer after so many bytes."""
+    """Serves `content` at /file; `break_after` ends each answer after so many bytes."""
 
+    content = CONTENT
     break_after: int | None = None
     ranges = True
     status = 200
@@ -35,21 +36,21 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_error(server.status)
             return
         start = int(asked.removeprefix("bytes=").rstrip("-")) if asked and server.ranges else 0
-        if start >= len(CONTENT):
+        if start >= len(server.content):
             self.send_error(416)
             return
         self.send_response(206 if start else 200)
-        self.send_header("Content-Length", str(len(CONTENT) - start))
+        self.send_header("Content-Length", str(len(server.content) - start))
         self.end_headers()
-        end = len(CONTENT) if server.break_after is None else start + server.break_after
-        self.wfile.write(CONTENT[start:end])
+        end = len(server.content) if server.break_after is None else start + server.break_after
+        self.wfile.write(server.content[start:end])
 
     def log_message(self, *_: object) -> None:
         pass
 
 
-@pytest.fixture
-def server() -> Iterator[Server]:
+@pytest.fixture(name="server")
+def running_server() -> Iterator[Server]:
     with Server(("127.0.0.1", 0), Handler) as running:
         running.asked = []
         thread = threading.Thread(target=running.serve_forever, args=(0.01,))
@@ -72,6 +73,19 @@ def test_whole(server: Server, tmp_path: Path) -> None:
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
     assert [path.name for path in target.parent.iterdir()] == ["file"]
     verify(str(target), published(server))
+
+
+def test_a_file_of_which_the_md5_is_known(server: Server, tmp_path: Path) -> None:
+    known = Published(f"http://127.0.0.1:{server.server_port}/file", md5=hashlib.md5(CONTENT).hexdigest())
+    server.break_after = 3_000_000
+    download(known, str(tmp_path / "file"), pause=0)
+    assert server.asked == [None, "bytes=3000000-"]
+    verify(str(tmp_path / "file"), known)
+    with pytest.raises(UserError, match=r"not the published file \(its MD5 differs\)"):
+        download(known._replace(md5="0" * 32), str(tmp_path / "other"), pause=0)
+    (tmp_path / "file").write_bytes(CONTENT[:-1])
+    with pytest.raises(UserError, match=r"not the published file \(its MD5 differs\): damaged, or another file"):
+        verify(str(tmp_path / "file"), known)
 
 
 def test_resumes_what_a_former_run_left(server: Server, tmp_path: Path) -> None:
