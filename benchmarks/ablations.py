@@ -56,8 +56,7 @@ def _steadier(learning_rate: float, steps: int) -> Any:
     from components.trainer.optimizer import Muon
 
     rate = keras.optimizers.schedules.PolynomialDecay(learning_rate, steps, 0.0)
-    rates = {"vector_rate": airbench._VECTOR_RATE, "matrix_rate": airbench._MATRIX_RATE}
-    return Muon(rate, momentum=0.9, **rates)
+    return Muon(rate, momentum=0.9, vector_rate=airbench._VECTOR_RATE, matrix_rate=airbench._MATRIX_RATE)
 
 
 def _layer(name: str, *args: Any) -> Any:
@@ -164,7 +163,7 @@ def _read(preset: str, changed: tuple[str, ...]) -> tuple[Settings, Inputs]:
         eval_files=[f"{examples.uri}/Split-validation/*"],
         base_model=None,
     )
-    return settings, train.read(files, settings)  # type: ignore[arg-type]
+    return settings, train.read(files, settings)
 
 
 if __name__ == "__main__":

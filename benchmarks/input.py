@@ -18,6 +18,7 @@ import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 from benchmarks import common
 
@@ -30,11 +31,14 @@ def main() -> None:
     parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.child:
-        return _child(*args.child, args.steps)
+        kind, split_folder, graph_folder = args.child
+        return _child(kind, split_folder, graph_folder, args.steps)
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        data, run_dir = ["--preset", "cifar10", "--data", common.archive()], str(work / "run")
-        common.pipeline("run", *data, "--run-dir", run_dir, "--to", "Transform")
+        run_dir = str(work / "run")
+        common.pipeline(
+            "run", "--preset", "cifar10", "--data", common.archive(), "--run-dir", run_dir, "--to", "Transform"
+        )
         artifacts = work / "run" / "artifacts" / "cifar10"
         examples = next((artifacts / "ExampleGen" / "examples").iterdir())
         many = work / "many"
@@ -50,8 +54,8 @@ def main() -> None:
             ("read once, streamed", "epoch", many),
         ]
         print(f"{'':<22}{'images':>9}{'images/s':>12}{'waiting':>9}{'peak memory':>13}")
-        for title, kind, data in rows:
-            child = ["--steps", str(args.steps), "--child", kind, str(data), str(graph)]
+        for title, kind, images in rows:
+            child = ["--steps", str(args.steps), "--child", kind, str(images), str(graph)]
             printed = subprocess.check_output([sys.executable, "-m", "benchmarks.input", *child], text=True)
             row = json.loads(printed.splitlines()[-1])
             waiting = f"{row['waiting']:.1%}" if row["waiting"] is not None else "-"
@@ -88,9 +92,9 @@ def _child(kind: str, examples: str, graph_folder: str, steps: int) -> None:
     else:
         validation = data.open_split([f"{examples}/Split-validation/*"], graph, plenty)
         # As many steps as are asked for are an epoch.
-        train.resolve = lambda *args: replace(resolve(*args), steps=steps)
-        inputs = train.Inputs(graph, [""] * 10, [0] * 10, split, validation, base_model=None, fingerprint="")
-        record = train.train(inputs, settings, strategy, None).record
+        inputs = train.Inputs(graph, [""] * 10, [0] * 10, split, validation, None, fingerprint="", seconds=0.0)
+        with mock.patch.object(train, "resolve", lambda *args: replace(resolve(*args), steps=steps)):
+            record = train.train(inputs, settings, strategy, None).record
         waiting, speed = record.history[-1]["waiting"], record.history[-1]["pictures_per_second"]
     status = Path("/proc/self/status").read_text()
     peak = int(status.split("VmHWM:")[1].split()[0]) * 1024

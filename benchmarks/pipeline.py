@@ -19,7 +19,7 @@ import sys
 import tarfile
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 from benchmarks import common
 
@@ -57,7 +57,7 @@ def unpack(archive: str, into: Path, per_class: int) -> None:
             if member.isfile() and (not per_class or int(leaf.split(".")[0]) < limit):
                 path = into / split / name / leaf
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(tar.extractfile(member).read())
+                path.write_bytes(cast(IO[bytes], tar.extractfile(member)).read())  # of a file
 
 
 def _write_records(images: Path, into: Path) -> None:
@@ -85,12 +85,12 @@ def _write_records(images: Path, into: Path) -> None:
 def _child(kind: str, work: Path, report: Path, epochs: int) -> None:
     from pipeline import config as configs
 
-    settings = (f"data.source={work / 'records'}", f"run_dir={work / 'ours'}", f"trainer.epochs={epochs}")
+    settings = [f"data.source={work / 'records'}", f"run_dir={work / 'ours'}", f"trainer.epochs={epochs}"]
     # Its classes are numbers, so that the curated schema of cifar10 is not the one.
-    settings += ("name=records", "evaluator.min_accuracy=0", "evaluator.min_class_recall=0")
+    settings += ["name=records", "evaluator.min_accuracy=0", "evaluator.min_class_recall=0"]
     # A small network: what is compared is the pipeline around it.
-    settings += ("trainer.width=32", "trainer.test_time_views=1")
-    config, _ = configs.load("cifar10-fast", None, settings)
+    settings += ["trainer.width=32", "trainer.test_time_views=1"]
+    config, _ = configs.load("cifar10-fast", None, tuple(settings))
     if kind == "ours":
         from pipeline.platforms.local import runner
 
@@ -114,6 +114,8 @@ def _run_plain(config: Any, work: Path) -> dict[str, Any]:
     stages: dict[str, Any] = {}
 
     class Observer:
+        def warned(self, text: str) -> None: ...
+
         def started(self, stage: str) -> None: ...
 
         def ended(self, stage: str, report: dag_runner.StageReport, error: BaseException | None) -> None:
