@@ -30,6 +30,7 @@ from components.trainer.plan import Plan
 _AFTER_FEATURES = 3  # layers: Dropout, Dense and Rescaling
 _STRENGTHS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)  # scikit-learn's C: the inverse of the regularisation
 _ITERATIONS = 200  # of the solver, at most
+_MOST_BYTES = 1_000_000_000  # of the features of a split: the regression needs all of them in memory
 _ABSENT = -20.0  # the logit of a class without a training image
 
 
@@ -134,13 +135,20 @@ def _regress(train: Features, validation: Features, plan: Plan) -> tuple[np.ndar
 def extract(
     model: keras.Sequential, split: data.Split, plan: Plan, strategy: tf.distribute.Strategy, kept: Kept
 ) -> Features:
-    """Return the features of every image of `split`; resume where an earlier call stopped.
+    """Return the features of the images of `split`; resume where an earlier call stopped.
+
+    ExampleGen shuffles the images, so that the first ones of a split too large for memory are a sample of it.
 
     Raises:
       Stopped: after Ctrl-C, SIGTERM or SIGHUP, on any worker; the features so far are kept.
     """
     size, parts = plan.settings.batch_size, kept.read()
+    width = model.layers[-2].kernel.shape[0]
+    most = max(1, _MOST_BYTES // (4 * width) // size)  # batches
     done = -(-sum(len(part.labels) for part in parts) // size)  # batches: the last one may be smaller
+    count = min(split.count, most * size)
+    if count < split.count:
+        logging.info("the last layer is fitted on %d of %d images", count, split.count)
 
     def of_replica(images: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor) -> tuple[tf.Tensor, ...]:
         for layer in model.layers[:-_AFTER_FEATURES]:
@@ -151,12 +159,12 @@ def extract(
     def of_batch(batch: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, ...]:
         return tuple(strategy.gather(values, axis=0) for values in strategy.run(of_replica, args=batch))
 
-    batches = distributed(lambda part: data.validation_batches(split, plan, part).skip(done), size, strategy)
+    batches = distributed(lambda part: data.validation_batches(split, plan, part).take(most).skip(done), size, strategy)
     with interrupt.stop_requested() as stop:
         for number, batch in enumerate(batches, done + 1):
             values, labels, weights = (tensor.numpy() for tensor in of_batch(batch))
             parts.append(Features(values[weights > 0], labels[weights > 0]))
-            where = f"features of image {min(number * size, split.count):,} of {split.count:,}"
+            where = f"features of image {min(number * size, count):,} of {count:,}"
             progress.report(where)
             if devices.any_worker(strategy, stop.is_set()):
                 kept.write(parts)

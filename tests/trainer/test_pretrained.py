@@ -6,6 +6,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -17,7 +18,7 @@ from components.trainer import head, train
 from components.trainer.best import Best
 from components.trainer.head import Features
 from components.trainer.tune import tuner_fn
-from tests.trainer.conftest import Data, plan_of
+from tests.trainer.conftest import Data, plan_of, settings_of
 from tests.trainer.test_resume import model_bytes, without_times
 
 NETWORK: dict[str, Any] = {
@@ -122,6 +123,22 @@ def test_networks_of_which_the_last_layer_alone_is_fitted_are_one(digits: Data, 
     arguments.base_model = str(tmp_path / "base" / "serving")
     train.run_fn(arguments)
     assert model_bytes(tmp_path / "on") == model_bytes(tmp_path / "base")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("bytes_", "images"), [(4 * 3072 * 200, 192), (10**9, None), (1, 64)])
+def test_features_that_memory_cannot_hold_are_of_some_images(
+    bytes_: int, images: int | None, digits: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(head, "_MOST_BYTES", bytes_)
+    settings = settings_of(batch_size=64, cache_bytes=0)
+    split = train.read(digits.fn_args(tmp_path), settings).train
+    layers = [keras.Input((32, 32, 3)), keras.layers.Flatten(), keras.layers.Dropout(0.2), keras.layers.Dense(10)]
+    model = keras.Sequential([*layers, keras.layers.Rescaling(1.0)])
+    strategy, kept = tf.distribute.get_strategy(), head.Kept("", 0, True)
+    features = head.extract(model, split, plan_of(split.count, batch_size=64), strategy, kept)
+    assert features.values.shape == (images or split.count, 3072)
+    assert len(set(features.labels.tolist())) == 10
 
 
 def test_the_regularisation_is_chosen_on_validation() -> None:
