@@ -88,7 +88,8 @@ def _by_images(own: list[Layer], source: str) -> Choice:
     name = str(layers.value(own, "name") or located.name)
     kept = _latest(run_dir, name)
     if kept and fitting and kept != fitting:
-        return Choice(kept, f"as the latest training of '{name}' in {run_dir}; {seen}, which is for --preset {fitting}")
+        latest = f"kept from the latest training of '{name}' in {run_dir}"
+        return Choice(kept, f"{latest}; {seen}: --preset {fitting} may be better")
     preset = kept or fitting or SMALL
     return Choice(preset, f"{seen} (another: --preset {PHOTOS if preset == SMALL else SMALL})", fetch)
 

@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from components import files
+from components.errors import UserError
 from components.example_gen import decoding
 from components.example_gen.formats import detect
 from components.example_gen.formats.base import Features, Inventory, Listing, Record
@@ -35,13 +37,16 @@ def take(format_name: str, path: str, features: Features, max_bytes: int) -> Sam
       max_bytes: of an encoded image; larger ones are not read.
 
     Raises:
-      UserError: the source is damaged, or what is in it does not fit together.
+      UserError: the source is damaged, cannot be read, or what is in it does not fit together.
     """
-    listing = Listing.at(path)
-    chosen = detect.chosen(format_name, listing)
-    inventory = (chosen.preview or chosen.inventory)(listing, features)
-    with contextlib.closing(_records(inventory, max_bytes)) as records:
-        sides = [_shorter_side(record.content) for record in itertools.islice(records, LARGEST)]
+    try:
+        listing = Listing.at(path)
+        chosen = detect.chosen(format_name, listing)
+        inventory = (chosen.preview or chosen.inventory)(listing, features)
+        with contextlib.closing(_records(inventory, max_bytes)) as records:
+            sides = [_shorter_side(record.content) for record in itertools.islice(records, LARGEST)]
+    except OSError as error:
+        raise UserError(f"{files.text(path)}: cannot be read ({files.error_reason(error)}).") from error
     return Sample(inventory.images, len(sides), [side for side in sides if side])
 
 

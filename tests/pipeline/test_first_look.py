@@ -78,8 +78,8 @@ def test_a_run_directory_keeps_the_preset_of_its_latest_training(tmp_path: Path)
     images(pets, 300, count=9)  # now most images are photos
     assert choose(*words) == Choice(
         "small",
-        f"as the latest training of 'pets' in {runs}; 28 images, the median shorter side is 300 pixels, which is for "
-        "--preset photos",
+        f"kept from the latest training of 'pets' in {runs}; 28 images, the median shorter side is 300 pixels: "
+        "--preset photos may be better",
     )
     assert choose(words[0], f"run_dir={tmp_path / 'others'}").preset == "photos"
     assert choose(*words, "name=pets2").preset == "photos"
