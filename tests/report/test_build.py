@@ -131,6 +131,21 @@ def test_a_pretrained_network_says_what_it_began_with_and_which_epoch_was_kept(t
     assert page.figures["history.val_accuracy"] == [0.99]
 
 
+def test_where_the_last_layer_alone_was_fitted_nothing_is_drawn_by_epoch(first: Built, tmp_path: Path) -> None:
+    run = factories.evaluated(tmp_path, NAMES)
+    record = training.read(str(tmp_path / "model_run"))
+    fitted = dataclasses.replace(record.epochs[0], epoch=0, waiting=None, kept=True, seconds=4.0)
+    weights = training.Pretrained("Lite0", "0" * 64, "Apache-2.0", "https://example.org")
+    plan = training.Budget(10, 0, 55, "none")
+    training.write(str(tmp_path / "model_run"), training.Training([fitted], "", 9, None, weights, plan))
+    page = page_of(run, tmp_path)
+    assert "that is epoch 0. No other layer was trained: it was done in 4.0 s." in page.text
+    assert "The training was planned to fit in 10 minutes: the last layer." in page.text
+    drawn_by_epoch = ("Learning rate by epoch", "Best epoch", "on augmented images", "Augmentation")
+    assert not [text for text in drawn_by_epoch if text in page.source]
+    assert [text for text in drawn_by_epoch if text in first.page.source] == list(drawn_by_epoch)
+
+
 def test_macro_f1_and_the_lowest_recall_come_first_where_classes_are_unequal(second: Built, tmp_path: Path) -> None:
     said = "macro F1 and the lowest recall decide"
     _, run, page = second
