@@ -44,7 +44,7 @@ def depths(asked: str, planned: str, pretrained: bool) -> tuple[str, ...]:
       planned: value that follows from the number of images: with few, the last layer alone is better.
       pretrained: False for a network that trains all its layers from the start.
     """
-    return ("all", "last", "none") if pretrained and asked == "auto" and planned != "none" else (planned,)
+    return ("last", "none") if pretrained and asked == "auto" and planned != "none" else (planned,)
 
 
 def fit(

@@ -125,9 +125,9 @@ class Trainer(Section):
     )
     fine_tune: Literal["auto", "none", "last", "all"] = Field(
         "auto",
-        description="Layers of a pretrained network that are trained after its last one is fitted: none, the last "
-        "block, or all; auto: none below 1,000 training images, all up to 20,000, then the last block. Of "
-        "the pretrained networks",
+        description="Layers of a pretrained network that are trained after its last one is fitted: none; last: those "
+        "that see the image at an eighth of its side or less; all; auto: none below 1,000 training images, then "
+        "last. Of the pretrained networks",
     )
     keep: Literal["last", "best"] = Field(
         "last",

@@ -10,10 +10,9 @@ import tensorflow as tf
 from components.trainer import networks, precision
 from components.trainer.config import Settings
 
-# Training images below which training all layers of a pretrained network was worse than its last layer alone, and a
+# Training images below which training more layers of a pretrained network was worse than its last layer alone, and a
 # tenth as many, for validation, cannot tell which is better (docs/photos.md).
 _FEW = 1_000
-_MANY = 20_000  # training images, beyond which an epoch of a whole pretrained network takes many minutes on a CPU
 
 
 @dataclass(frozen=True)
@@ -62,5 +61,5 @@ def _fine_tuning(settings: Settings, traits: networks.Traits, images: int) -> di
         return {}
     fine_tune = settings.fine_tune
     if fine_tune == "auto":
-        fine_tune = "none" if images < _FEW else "all" if images <= _MANY else "last"
+        fine_tune = "none" if images < _FEW else "last"
     return {"fine_tune": fine_tune, **({"epochs": 0} if fine_tune == "none" else {})}

@@ -38,8 +38,7 @@ def test_the_epochs_take_the_time_that_there_is(seconds: float, epochs: int, ste
 @pytest.mark.parametrize(
     ("asked", "planned", "pretrained", "depths"),
     [
-        ("auto", "all", True, ("all", "last", "none")),
-        ("auto", "last", True, ("all", "last", "none")),
+        ("auto", "last", True, ("last", "none")),
         ("auto", "none", True, ("none",)),
         ("last", "last", True, ("last",)),
         ("auto", "auto", False, ("auto",)),

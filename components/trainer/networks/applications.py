@@ -32,17 +32,16 @@ optimizer = pretrained.optimizer
 
 class _Application(NamedTuple):
     make: Callable[..., keras.Model]
-    last_block: str  # how the names of its layers begin
     arguments: dict[str, Any] = {}  # noqa: RUF012
     bgr: str = ""  # the layer that takes blue, green and red in the published weights
 
 
 _RAW = {"include_preprocessing": False}  # Transform normalises: Traits.pretraining
 _APPLICATIONS = {
-    "mobilenet_v3_large": _Application(applications.MobileNetV3Large, "expanded_conv_14_", _RAW),
-    "efficientnetv2_b0": _Application(applications.EfficientNetV2B0, "block6h_", _RAW),
-    "convnext_tiny": _Application(applications.ConvNeXtTiny, "convnext_tiny_stage_3_block_2_", _RAW),
-    "resnet50": _Application(applications.ResNet50, "conv5_block3_", bgr="conv1_conv"),
+    "mobilenet_v3_large": _Application(applications.MobileNetV3Large, _RAW),
+    "efficientnetv2_b0": _Application(applications.EfficientNetV2B0, _RAW),
+    "convnext_tiny": _Application(applications.ConvNeXtTiny, _RAW),
+    "resnet50": _Application(applications.ResNet50, bgr="conv1_conv"),
 }
 
 
@@ -61,7 +60,7 @@ def build(settings: Settings, classes: int) -> keras.Sequential:
         recursive=True,
     )
     if settings.weights != networks.NONE:
-        pretrained.freeze(body, settings.fine_tune, _APPLICATIONS[settings.network].last_block)
+        pretrained.freeze(body, settings.fine_tune)
     return pretrained.classifier(body, classes, draws)
 
 

