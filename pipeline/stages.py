@@ -95,6 +95,7 @@ def create_pipeline(config: Config, source: Source, platform: Platform) -> Pipel
         network_code=networks.source(config.trainer.network),
         weights_file=weights_file,
         weights_sha256=weights.sha256(weights_file),
+        weights_published=weights.is_published(config.trainer.network, weights_file),
         size=config.transform.size,
         seed=config.seed,
     ).model_dump()

@@ -181,6 +181,7 @@ class Settings(Trainer):
     network_code: str = ""  # the source of the user's file, where `network` is a function of theirs
     weights_file: str = ""  # the path of the file of `weights`, where it does not come with a package
     weights_sha256: str = ""  # of that file
+    weights_published: bool = False  # that file is the one that `Traits.pretraining` describes
     checkpoints: str = ""  # folder in which an unfinished training is kept; none is kept where empty
 
 

@@ -126,7 +126,7 @@ def _pretrained(settings: Settings) -> records.Pretrained | None:
     pretraining = networks.traits(settings.network).pretraining
     if pretraining is None or settings.weights == networks.NONE:
         return None
-    if settings.weights == networks.IMAGENET:
+    if settings.weights == networks.IMAGENET or settings.weights_published:
         sha256 = settings.weights_sha256 or pretraining.sha256
         return records.Pretrained(pretraining.weights, sha256, pretraining.licence, pretraining.source)
     return records.Pretrained(settings.weights, settings.weights_sha256, "", "")

@@ -9,7 +9,7 @@ from components.download import Progress, Published, download, verify
 from components.errors import UserError
 from components.trainer.networks import IMAGENET, NONE, Pretraining, traits
 
-_OTHERWISE = "or use --preset photos, whose weights come with the package"
+_OTHERWISE = "or use --preset photos as it is: the weights of efficientnet_lite0 come with the package"
 
 
 def path(network: str, weights: str, cache_dir: str) -> str:
@@ -53,6 +53,16 @@ def sha256(file: str) -> str:
         return files.sha256(file) if file else ""
     except OSError as error:
         raise UserError(f"trainer.weights: cannot read {file}: {files.error_reason(error)}") from None
+
+
+def is_published(network: str, file: str) -> bool:
+    """Return whether the file at `path` is the one that `Traits.pretraining` describes, wherever it lies.
+
+    Raises:
+      OSError: it cannot be read.
+    """
+    pretraining = traits(network).pretraining
+    return pretraining is not None and bool(file) and not _published(pretraining).difference(file)
 
 
 def _published(pretraining: Pretraining) -> Published:

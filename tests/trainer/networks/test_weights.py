@@ -37,7 +37,10 @@ def test_downloaded_once_and_resumed(server: Server, tmp_path: Path, monkeypatch
     assert target.read_bytes() == server.content
     assert weights.sha256(str(target)) == hashlib.sha256(server.content).hexdigest()
 
+    assert weights.is_published(NAME, str(target))
+
     target.write_bytes(server.content[:-1])
+    assert not weights.is_published(NAME, str(target))
     with pytest.raises(UserError, match=r"own\.h5: not the published own\.h5 \(its MD5 differs\)"):
         weights.fetch(NAME, "imagenet", cache)
 
@@ -55,8 +58,8 @@ def test_offline_the_message_says_what_to_do(tmp_path: Path, monkeypatch: pytest
         weights.fetch(NAME, "imagenet", str(tmp_path))
     assert str(caught.value) == (
         "trainer.weights: cannot download http://127.0.0.1:9/own.h5 ([Errno 111] Connection refused). Without a "
-        f"network: download it elsewhere and put it at {tmp_path}/weights/own.h5; or use --preset photos, whose "
-        "weights come with the package"
+        f"network: download it elsewhere and put it at {tmp_path}/weights/own.h5; or use --preset photos as it is: "
+        "the weights of efficientnet_lite0 come with the package"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -217,6 +218,20 @@ def test_a_listed_gate_is_a_parameter_of_the_run() -> None:
     assert (values["macro_f1_minimum"], values["min_accuracy"]) == (0.75, 0.5)
     inputs = job["pipelineSpec"]["root"]["dag"]["tasks"]["Evaluator"]["inputs"]["parameters"]
     assert inputs["macro_f1_minimum"] == {"componentInputParameter": "macro_f1_minimum"}
+
+
+def test_weights_that_no_job_can_read_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "mine.h5").write_bytes(b"weights")
+    on_cloud = (PROJECT, "data.source=gs://bucket/photos.zip", "trainer.network=resnet50")
+    copy = r"gcloud storage cp FILE gs://my-project-pipelines/weights/`, and set trainer\.weights to gs://"
+    with pytest.raises(UserError, match=rf"nothing is downloaded on Vertex AI.*download https://.*{copy}"):
+        compiled(*on_cloud, preset="photos")
+    with pytest.raises(UserError, match=rf"trainer\.weights '.*mine\.h5' is on this machine; .*{copy}"):
+        compiled(*on_cloud, f"trainer.weights={tmp_path}/mine.h5", preset="photos")
+    file = f"file://{tmp_path}/mine.h5"  # a remote path that is there
+    settings, _ = custom_job(compiled(*on_cloud, f"trainer.weights={file}", preset="photos"))
+    assert (settings["weights_file"], settings["weights_published"]) == (file, False)
+    assert settings["weights_sha256"] == hashlib.sha256(b"weights").hexdigest()
 
 
 def test_a_schema_outside_the_image_is_refused(tmp_path: Path) -> None:
