@@ -108,6 +108,26 @@ def test_one_two_and_four_devices_and_two_machines_learn_the_same(
     assert serve(examples=tf.constant(test_examples))[f.PROBABILITIES].shape == (217, 10)
 
 
+def test_the_last_layer_of_a_pretrained_network_is_the_same_on_two_devices_and_on_two_machines(
+    digits: Data, tmp_path: Path
+) -> None:
+    told: dict[str, Any] = {"network": "efficientnet_lite0", "batch_size": 64, "fine_tune": "none"}
+    (tmp_path / "args.pickle").write_bytes(pickle.dumps(digits.fn_args(tmp_path, **told)))
+    command = [sys.executable, "-c", DEVICES, str(tmp_path / "args.pickle"), "1", "2"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    one, two = (json.loads(line) for line in done.stdout.splitlines()[-2:])
+    fitted, tolerance = curve(json.dumps(one)), 1e-3  # the solver stops near the minimum, not in it
+    assert curve(json.dumps(two)) == pytest.approx(fitted, rel=tolerance)
+
+    for index in range(2):
+        arguments = digits.fn_args(tmp_path / f"worker{index}", **told, strategy="multi_worker")
+        (tmp_path / f"worker{index}.pickle").write_bytes(pickle.dumps(arguments))
+    for code, said in two_workers(tmp_path, stop_at="never"):
+        assert code == 0, said[-3000:]
+    history = (tmp_path / "worker0" / "run" / records.HISTORY_FILE).read_text()
+    assert curve(history) == pytest.approx(fitted, rel=tolerance)
+
+
 def two_workers(folder: Path, stop_at: str, by: str = "SIGTERM") -> list[tuple[int, str]]:
     """(exit code, what it wrote to stderr) of each; the second sends itself a signal when its progress says so."""
     cluster = {"worker": [f"127.0.0.1:{port}" for port in free_ports(2)]}
