@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,9 @@ from PIL import Image
 from tensorflow.core.protobuf import saved_model_pb2
 
 from components.contracts import features as f
+from components.trainer import networks
 from components.trainer.transform_graph import TransformGraph
-from components.transform.preprocessing import decode
+from components.transform.preprocessing import decode, preprocessing_fn
 from tests.datasets import digit_images, example, png, write_digits
 from tests.transform.factories import run_transform
 
@@ -61,6 +63,18 @@ def test_normalises_by_mean_and_variance_of_train_alone(tmp_path: Path) -> None:
     np.testing.assert_allclose(normalised, expected, atol=2e-3)
     np.testing.assert_allclose(normalised.mean((0, 1, 2)), 0, atol=1e-3)
     np.testing.assert_allclose(normalised.std((0, 1, 2)), 1, atol=1e-3)
+
+
+@pytest.mark.parametrize("network", [name for name, traits in networks.NETWORKS.items() if traits.pretraining])
+def test_normalises_as_the_weights_of_a_pretrained_network_expect(network: str) -> None:
+    """By one mean and deviation, or by those of each channel; as they reach the stage, through JSON."""
+    image = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    inputs = {f.IMAGE: tf.constant([png(image)]), f.LABEL: tf.constant([1], tf.int64)}
+    pretraining = networks.traits(network).pretraining
+    assert pretraining is not None
+    expected = (image - np.array(pretraining.mean)) / np.array(pretraining.deviation)
+    config = json.loads(json.dumps({"size": 32, "fit": "squash", "pixels": networks.pixels(network)}))
+    np.testing.assert_allclose(preprocessing_fn(inputs, config)[f.IMAGE][0], expected, rtol=1e-4, atol=1e-4)
 
 
 def test_the_analysis_is_the_same_for_any_batching(digits_graph: str) -> None:
