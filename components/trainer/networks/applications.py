@@ -36,6 +36,8 @@ class _Application(NamedTuple):
     bgr: str = ""  # the layer that takes blue, green and red in the published weights
 
 
+# The settings that all convolutions have, and Dense as far as it can.
+_OF_CONVOLUTIONS = ("name", "dtype", "kernel_size", "strides", "padding", "activation", "use_bias", "bias_initializer")
 _RAW = {"include_preprocessing": False}  # Transform normalises: Traits.pretraining
 _APPLICATIONS = {
     "mobilenet_v3_large": _Application(applications.MobileNetV3Large, _RAW),
@@ -89,9 +91,9 @@ def prepare(model: keras.Sequential, settings: Settings, images: Callable[[], tf
         ) from None
     bgr = _APPLICATIONS[settings.network].bgr
     for theirs, ours in zip(source.layers, model.layers[0].layers, strict=True):
-        values = theirs.get_weights()
-        if isinstance(ours, layers.DepthwiseConv2D) and not isinstance(theirs, layers.DepthwiseConv2D):
-            values[0] = values[0].transpose(0, 1, 3, 2)
+        # What is computed in another way has kernels of another shape, whose numbers are in the same order.
+        shapes = [weight.shape for weight in ours.weights]
+        values = [value.reshape(shape) for value, shape in zip(theirs.get_weights(), shapes, strict=True)]
         if bgr and ours.name == bgr:
             values[0] = values[0][:, :, ::-1]
         ours.set_weights(values)
@@ -112,18 +114,16 @@ def _copy(layer: Any, draws: random.Random) -> Any:
             part["seed"] = draws.randint(1, 10**9)
     if isinstance(layer, layers.BatchNormalization):
         return BatchNormalization.from_config({**config, "synchronized": True})
+    kept = {key: config[key] for key in _OF_CONVOLUTIONS if key in config}
     if isinstance(layer, layers.Conv2D) and layer.groups == layer.filters > 1:
-        return _depthwise(config)
+        # Keras has XLA compile groups, which takes 15 times as long on a CPU, and not every server can.
+        return layers.DepthwiseConv2D.from_config({**kept, "depthwise_initializer": config["kernel_initializer"]})
+    if isinstance(layer, layers.Dense):  # of each pixel; TensorFlow's gradient takes 2 to 6 times as long on a CPU
+        initializer = config["kernel_initializer"]
+        return layers.Conv2D.from_config(
+            {**kept, "filters": layer.units, "kernel_size": 1, "kernel_initializer": initializer}
+        )
     return type(layer).from_config(config)
-
-
-def _depthwise(config: dict[str, Any]) -> layers.DepthwiseConv2D:
-    """Return the same convolution of one channel each; Keras has XLA compile groups, which not every server can."""
-    kept = ("name", "dtype", "kernel_size", "strides", "padding", "use_bias", "activation", "bias_initializer")
-    initializer = config["kernel_initializer"]
-    return layers.DepthwiseConv2D.from_config(
-        {**{key: config[key] for key in kept}, "depthwise_initializer": initializer}
-    )
 
 
 @contextlib.contextmanager
