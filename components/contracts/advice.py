@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from components.contracts.training import Epoch
+from components.contracts.training import Training
 from components.intervals import proportion
 from components.text import printable
 
@@ -13,23 +13,26 @@ UNEQUAL = 2  # times as many images has the largest class as the smallest, from 
 _CONFIDENCE = 0.95
 
 
-def gap(epochs: Sequence[Epoch], validation_images: int) -> str | None:
+def gap(training: Training, validation_images: int) -> str | None:
     """Return what to try where a model is better on its training images than on others; None where it is not.
 
     Args:
-      epochs: of the training; the one whose weights were kept counts, else the last.
+      training: the epoch whose weights were kept counts, else the last.
       validation_images: their number. A gap that they are too few to show is none.
     """
-    last = next((epoch for epoch in reversed(epochs) if epoch.kept), epochs[-1])
+    last = next((epoch for epoch in reversed(training.epochs) if epoch.kept), training.epochs[-1])
     if last.accuracy - last.val_accuracy < GAP or not validation_images:
         return None
     right = round(last.val_accuracy * validation_images)
     if proportion(right, validation_images, _CONFIDENCE).high >= last.accuracy:
         return None
+    augmentation = "more augmentation (trainer.crop, trainer.jitter, trainer.erase)"
+    otherwise = f", {augmentation} or a pretrained network"
+    if training.pretrained:  # its last layer is fitted on images as they are
+        otherwise = f" or {'' if last.epoch else 'trainer.fine_tune=last with '}{augmentation}"
     return (
         f"{last.accuracy:.1%} of the training images are classified correctly, {last.val_accuracy:.1%} of the "
-        "validation images: the model has memorised the training images (overfitting). Try more images, more "
-        "augmentation (trainer.crop, trainer.jitter, trainer.erase) or a pretrained network"
+        f"validation images: the model has memorised the training images (overfitting). Try more images{otherwise}"
     )
 
 

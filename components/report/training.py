@@ -38,7 +38,7 @@ def view(run: Run) -> dict[str, Any] | None:
         "trained": sum(epoch["epoch"] > 0 for epoch in epochs),
         "best": max(epochs, key=_quality),
         "seconds": sum(epoch["seconds"] for epoch in epochs),
-        "gap": advice.gap(record.epochs, (run.result.counts or {}).get(f.VALIDATION, 0)),
+        "gap": advice.gap(record, (run.result.counts or {}).get(f.VALIDATION, 0)),
         "parameters": record.parameters,
         "class_weights": record.class_weights and _ends(record.class_weights),
         "pretrained": record.pretrained,

@@ -108,7 +108,7 @@ def _add_what_was_made(result: Result, config: Config) -> None:
         result.trials = tuning.read_trials(trials.uri)
     if artifact := metadata.latest_live(stages, "Trainer", "model_run"):
         record = Lost().read("training", artifact.uri, training.read)
-        gap = record and advice.gap(record.epochs, (result.counts or {}).get(features.VALIDATION, 0))
+        gap = record and advice.gap(record, (result.counts or {}).get(features.VALIDATION, 0))
         result.advice = [gap] if gap else []
     _add_verdict(result, store, stages, config)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from components.contracts import advice
-from components.contracts.training import Epoch
+from components.contracts.training import Epoch, Pretrained, Training
 
 
 def epoch(accuracy: float, validation: float) -> Epoch:
@@ -32,11 +34,23 @@ def epoch(accuracy: float, validation: float) -> Epoch:
 def test_a_gap_is_commented_on_where_the_validation_images_show_it(
     train: float, validation: float, images: int, comments: bool
 ) -> None:
-    line = advice.gap([epoch(0.2, 0.2), epoch(train, validation)], images)
+    line = advice.gap(Training([epoch(0.2, 0.2), epoch(train, validation)], "", 1), images)
     assert bool(line) == comments
     if line:
         assert line.startswith(f"{train:.1%} of the training images are classified correctly, {validation:.1%} of the")
         assert all(what in line for what in ("more images", "augmentation", "pretrained network"))
+
+
+def test_a_pretrained_network_is_not_advised_to_be_one() -> None:
+    weights = Pretrained("Lite0", "0" * 64, "", "")
+    fitted = dataclasses.replace(epoch(1.0, 0.8), epoch=0, kept=True)
+    last = advice.gap(Training([fitted, epoch(1.0, 0.7)], "", 1, None, weights), 250)
+    more = advice.gap(Training([fitted, epoch(1.0, 0.7)][1:], "", 1, None, weights), 250)
+    keys = "more augmentation (trainer.crop, trainer.jitter, trainer.erase)"
+    assert last
+    assert last.endswith(f"Try more images or trainer.fine_tune=last with {keys}")
+    assert more
+    assert more.endswith(f"Try more images or {keys}")
 
 
 @pytest.mark.parametrize(("images", "line"), [
