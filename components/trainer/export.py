@@ -75,7 +75,9 @@ def export(model: keras.Model, graph: TransformGraph, class_names: Sequence[str]
         return serve_images(tf.map_fn(encode, pixels, fn_output_signature=tf.string))
 
     archive = keras.export.ExportArchive()
-    archive.track(model)
+    # `track` would add Keras' variables, beside TensorFlow's that the functions use: each would be in the file twice.
+    # The order is that of the model: warm_start.load_weights relies on it.
+    archive.variables.extend(variable.value for variable in model.variables)
     archive.transform = graph.layer
     archive.add_endpoint(f.SERVING_DEFAULT, serving_default)
     archive.add_endpoint(f.SERVE_IMAGES, serve_images)

@@ -15,6 +15,7 @@ import tensorflow as tf
 from PIL import Image
 
 from components.contracts import features as f
+from components.contracts import training as records
 from components.trainer.export import export
 from components.trainer.model import over_views
 from components.trainer.networks.airbench import build
@@ -158,6 +159,13 @@ def test_images_of_several_kinds_and_sizes_are_served_together(trained: Trained)
         Image.fromarray(digit_images()[0][7]).resize(size).save(out, form)
         encoded.append(out.getvalue())
     assert serve(trained.model, f.SERVE_IMAGES, images=tf.constant(encoded))[f.CLASS_INDEX].shape == (4,)
+
+
+def test_every_variable_is_in_the_file_once(trained: Trained) -> None:
+    parameters = records.read(str(trained.run)).parameters
+    [file] = Path(trained.model, "variables").glob("variables.data-*")
+    assert parameters
+    assert file.stat().st_size < 1.5 * 4 * parameters
 
 
 def test_any_class_name_comes_back_as_it_is(digits: Data, tmp_path: Path) -> None:
