@@ -12,7 +12,7 @@ ExampleGen wrote, so that all have the same splits, and each runs in a process o
                 dropout, Adam, batches of 32, 15 epochs
 
 Printed: accuracy on the test split with its 95% interval, seconds, CPU seconds and peak memory of the process; at the
-end the product's accuracy beyond each other's on the test images of all seeds, with its interval.
+end the product's accuracy beyond each other's on the test images, with its interval, for each seed.
 """
 
 from __future__ import annotations
@@ -86,7 +86,8 @@ def main() -> None:
         if len(all_seeds) > 1:
             print(f"{system:<10}{'mean':>5}{np.mean([_accuracy(measured) for measured in all_seeds]):>10.2%}")
     for system in found.keys() - {"product"} if "product" in found else ():
-        _compare(system, found["product"], found[system])
+        for seed, ours, theirs in zip(args.seeds, found["product"], found[system]):
+            _compare(system, seed, ours, theirs)
 
 
 # ---------------------------------------------------------------------------------------------------- the systems
@@ -224,14 +225,14 @@ def _show(system: str, seed: str, measured: Measured) -> None:
     )
 
 
-def _compare(system: str, product: list[Measured], other: list[Measured]) -> None:
-    """Print the difference over all seeds; an image that is in two test splits counts twice."""
-    pairs = [(ours.right[image], theirs.right[image]) for ours, theirs in zip(product, other) for image in ours.right]
+def _compare(system: str, seed: int, product: Measured, other: Measured) -> None:
+    """Print the difference for one seed: the test images are largely the same for all seeds, and count once."""
+    pairs = [(right, other.right[image]) for image, right in product.right.items()]
     gained, lost = sum(a and not b for a, b in pairs), sum(b and not a for a, b in pairs)
     low, high = intervals.paired_difference(gained, lost, len(pairs), CONFIDENCE)
     print(
-        f"product beyond {system}: {(gained - lost) / len(pairs):+.2%} ({low:+.2%} to {high:+.2%}) of {len(pairs)} "
-        f"images: right alone {gained} and {lost}, p = {intervals.mcnemar(gained, lost):.2g}"
+        f"product beyond {system}, seed {seed}: {(gained - lost) / len(pairs):+.2%} ({low:+.2%} to {high:+.2%}) "
+        f"of {len(pairs)} images: right alone {gained} and {lost}, p = {intervals.mcnemar(gained, lost):.2g}"
     )
 
 

@@ -202,7 +202,9 @@ def test_where_the_model_goes(to: str, module: str) -> None:
 
 
 def test_data_on_this_machine_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "a").mkdir()
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.png").write_bytes(b"image")
     with pytest.raises(UserError, match=r"gcloud storage cp -r .* gs://my-project-pipelines/data/"):
         compiled(PROJECT, f"data.source={tmp_path}", preset="small")
     with pytest.raises(UserError, match=r"nothing is downloaded on Vertex AI; .* gs://my-project-pipelines/data/"):
