@@ -1,4 +1,4 @@
-"""What size and proportions of the input bring to a pretrained network's features: cross-validated accuracy.
+"""Cross-validated accuracy of a pretrained network's features at several sizes and proportions of the input.
 
 usage: python -m benchmarks.features --data FOLDER [--network NAME] [--sizes N ...] [--fits NAME ...]
 

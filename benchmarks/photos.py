@@ -43,7 +43,7 @@ CONFIDENCE = 0.95
 
 
 class Measured(NamedTuple):
-    """What one system made of one seed's splits."""
+    """The test results and the cost of one system with one seed."""
 
     right: dict[str, bool]  # of each test image, by its source
     seconds: float

@@ -1,4 +1,4 @@
-"""What is stored of one image: the bytes of a JPEG, PNG or BMP, and the pixels that TensorFlow finds in them.
+"""The stored form of an image: the bytes of a JPEG, PNG or BMP, and the pixels that TensorFlow finds in them.
 
 The stored image is one that TensorFlow decodes to exactly the pixels found here, by the operation that Transform and
 the exported model run: decode_image(channels=3, expand_animations=False). It is the original file without metadata

@@ -20,7 +20,7 @@ LARGEST = 32  # images in a sample
 
 
 class Sample(NamedTuple):
-    """What is known of a source's images."""
+    """The number and the sizes of a source's images, as far as a sample tells."""
 
     images: int | None  # in the source; None where only reading all of it would tell
     read: int  # in the sample, those that cannot be used included

@@ -13,7 +13,7 @@ import os
 import random
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import keras
@@ -32,7 +32,7 @@ optimizer = pretrained.optimizer
 
 class _Application(NamedTuple):
     make: Callable[..., keras.Model]
-    arguments: dict[str, Any] = {}  # noqa: RUF012
+    arguments: Mapping[str, Any]
     bgr: str = ""  # the layer that takes blue, green and red in the published weights
 
 
@@ -43,7 +43,7 @@ _APPLICATIONS = {
     "mobilenet_v3_large": _Application(applications.MobileNetV3Large, _RAW),
     "efficientnetv2_b0": _Application(applications.EfficientNetV2B0, _RAW),
     "convnext_tiny": _Application(applications.ConvNeXtTiny, _RAW),
-    "resnet50": _Application(applications.ResNet50, bgr="conv1_conv"),
+    "resnet50": _Application(applications.ResNet50, {}, bgr="conv1_conv"),
 }
 
 

@@ -1,4 +1,4 @@
-"""What the networks with pretrained weights have in common: the layers after the body, what is trained, and how."""
+"""The code that networks with pretrained weights share: the layers after the body, freezing, and the optimizer."""
 
 from __future__ import annotations
 

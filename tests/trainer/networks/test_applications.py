@@ -88,7 +88,7 @@ def test_the_address_and_the_hash_are_those_of_keras(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_the_features_are_those_of_keras_and_the_asked_layers_are_trained(name: str, tmp_path: Path) -> None:
-    """Of the same file and the same pixels, normalised by Transform here and as Keras says there."""
+    """Compare features of the same file and pixels, normalised by Transform here and by Keras there."""
     source = of_keras(name)
     expected = source(module_of_keras(name).preprocess_input(pixels().copy()), training=False)
     pretraining = networks.traits(name).pretraining
