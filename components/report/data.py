@@ -16,6 +16,7 @@ from components.report.run import ANOMALIES, EXAMPLES, PREVIOUS, SCHEMA, STATIST
 
 SAMPLES = 8  # images shown a class, fewer where there are many classes
 ALL_SAMPLES = 240
+FEW_SAMPLES = 60  # of up to so many each is stored large enough to be enlarged
 READ = 500  # training images read to find them, at most; they may be photographs of many megabytes
 REJECTED = 50  # rows shown
 
@@ -29,12 +30,13 @@ def view(run: Run) -> dict[str, Any] | None:
     classes = counted.class_names
     measured, before = run.artifacts.get(STATISTICS), run.artifacts.get(PREVIOUS)
     each = max(1, min(SAMPLES, ALL_SAMPLES // max(1, len(classes))))
+    side = thumbnails.LARGE if each * len(classes) <= FEW_SAMPLES else thumbnails.SMALL
     return {
         "classes": [
             {"name": name, "counts": {split: counted.of_class(split, name) for split in f.SPLITS}} for name in classes
         ],
         "totals": {split: counted.of_split(split) for split in f.SPLITS},
-        "samples": thumbnails.of_classes(examples, f.TRAIN, classes, each, READ),
+        "samples": thumbnails.of_classes(examples, f.TRAIN, classes, each, READ, side),
         "notes": counted.notes,
         "rejected": _rejected(examples, counted.rejected),
         "measures": statistics.by_split(measured) if measured else [],

@@ -1,4 +1,4 @@
-"""Images on the page: few kilobytes each, whatever they were."""
+"""Images on the page: of the size that they are shown at, whatever they were."""
 
 from __future__ import annotations
 
@@ -30,9 +30,8 @@ def test_a_large_image_is_made_small(kind: str) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (600, 900, 3), dtype=np.uint8)
     out = io.BytesIO()
     Image.fromarray(pixels).save(out, kind)
-    uri = thumbnails.data_uri(out.getvalue())
-    assert decoded(uri).size == (96, 64)
-    assert len(str(uri)) < 12_000
+    assert decoded(thumbnails.data_uri(out.getvalue())).size == (224, 149)
+    assert decoded(thumbnails.data_uri(out.getvalue(), thumbnails.SMALL)).size == (128, 85)
 
 
 def test_a_broken_image_is_left_out() -> None:
@@ -43,6 +42,7 @@ def test_a_broken_image_is_left_out() -> None:
 def test_samples_of_classes_and_images_by_source(tmp_path: Path) -> None:
     examples = str(write_digits(tmp_path, {"train": 120, "test": 40}))
     found = thumbnails.of_classes(examples, "train", [*DIGITS, "none"], each=3, limit=100)
-    assert {name: len(uris) for name, uris in found.items()} == {**dict.fromkeys(DIGITS, 3), "none": 0}
+    assert {name: len(images) for name, images in found.items()} == {**dict.fromkeys(DIGITS, 3), "none": 0}
+    assert all(image.source.startswith(f"digits/{name}/") for name, images in found.items() for image in images)
     assert sum(map(len, thumbnails.of_classes(examples, "train", DIGITS, each=3, limit=5).values())) == 5
     assert list(thumbnails.of_sources(examples, "test", ["digits/0/130.png", "no such"])) == ["digits/0/130.png"]
