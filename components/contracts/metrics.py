@@ -130,6 +130,7 @@ class Metric:
     Attributes:
       name: in artifacts, in result.json and in `evaluator.gates`.
       label: for people.
+      definition: a sentence, for people.
       compute: None where it has no meaning.
       standard_error: of a metric that is a mean over images; gives its interval.
       share: a fraction of the images, which has Wilson's interval.
@@ -140,6 +141,7 @@ class Metric:
 
     name: str
     label: str
+    definition: str
     compute: Callable[[Tally], float | None]
     standard_error: Callable[[Tally], float] | None = None
     share: bool = False
@@ -192,25 +194,61 @@ class Metric:
 METRICS = {
     metric.name: metric
     for metric in (
-        Metric(ACCURACY, "accuracy", _accuracy, share=True, of_class="recall"),
-        *(Metric(f"top_{k}_accuracy", f"top {k} accuracy", _top(k), share=True) for k in TOP_K),
-        Metric("macro_f1", "macro F1", _macro_f1),
+        Metric(
+            ACCURACY,
+            "accuracy",
+            "The share of the images whose predicted class is the true class.",
+            _accuracy,
+            share=True,
+            of_class="recall",
+        ),
+        *(
+            Metric(
+                f"top_{k}_accuracy",
+                f"top-{k} accuracy",
+                f"The share of the images whose true class is among the {k} classes of highest probability.",
+                _top(k),
+                share=True,
+            )
+            for k in TOP_K
+        ),
+        Metric("macro_f1", "macro F1", "The mean of the classes' F1, in which every class counts the same.", _macro_f1),
         Metric(
             "cross_entropy",
             "cross entropy",
+            "The mean over the images of -ln(probability of the true class), in nats; 0 is perfect.",
             _cross_entropy,
             standard_error=_cross_entropy_error,
             percent=False,
             higher_is_better=False,
         ),
-        Metric("expected_calibration_error", "expected calibration error", _calibration_error, higher_is_better=False),
+        Metric(
+            "expected_calibration_error",
+            "expected calibration error",
+            f"The mean difference between confidence and accuracy over {BINS} bins of confidence, weighted by their "
+            "images; 0% is perfect.",
+            _calibration_error,
+            higher_is_better=False,
+        ),
     )
+}
+# What the pages explain where they use it: every metric by its label, and the words that are not metrics of their own.
+DEFINITIONS = {metric.label: metric.definition for metric in METRICS.values()} | {
+    "recall": "Of the images of a class, the share that was predicted as this class.",
+    "precision": "Of the images predicted as a class, the share that are of this class.",
+    "F1": "The harmonic mean of recall and precision.",
+    "confidence": "The probability that the model gives to the class that it predicts.",
+    "majority-class rate": "The accuracy of always predicting the most frequent class of the test images.",
+    "excess errors": "The errors in a slice minus those that the overall accuracy predicts; below zero is better than "
+    "average.",
+    "interval": "A range that holds the true value with the stated confidence, given how few or many images were "
+    "measured.",
 }
 
 
 def find(name: str) -> Metric:
     """Return the metric; a placeholder if it is no longer in the table."""
-    return METRICS.get(name) or Metric(name, name.replace("_", " "), lambda tally: None, percent=False)
+    return METRICS.get(name) or Metric(name, name.replace("_", " "), "", lambda tally: None, percent=False)
 
 
 def numbers(tally: Tally, bounds: Mapping[str, float] | None = None) -> dict[str, float]:

@@ -63,7 +63,8 @@ def build(run: Run, path: Path) -> None:
 
     A section says which of its artifacts are missing or damaged, and shows the rest.
     """
-    sections, unreadable = {}, {}
+    sections: dict[str, Any] = {}
+    unreadable = {}
     for name, (view, artifacts) in SECTIONS.items():
         missed = Lost()
         present = {key: uri for key, uri in run.artifacts.items() if key not in artifacts or missed.is_there(key, uri)}

@@ -84,7 +84,7 @@ class Card:
 def write(card: Card, text: Path, html: Path) -> None:
     """Write the card as Markdown to `text` and as a page to `html`."""
     mixed_up = confusions(card.recorded)
-    values = {
+    values: dict[str, Any] = {
         "card": card,
         "splits": f.SPLITS,
         "uses": intended_use(card),

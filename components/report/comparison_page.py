@@ -16,7 +16,7 @@ from components.text import printable
 def write(comparison: dict[str, Any], runs: Sequence[ComparedRun], reports: Sequence[Path], path: Path) -> None:
     """Write the page of a comparison to `path`, with links to the reports of the two runs where they exist."""
     links = [page.link(str(report), path.parent) if report.exists() else None for report in reports]
-    words = {"value": value, "change": change, "in_words": in_words}
+    words: dict[str, Any] = {"value": value, "change": change, "in_words": in_words}
     verdicts = [page.verdict(run.result) for run in runs]
     page.write("compare.html", path, comparison=comparison, compared=runs, verdicts=verdicts, links=links, **words)
 

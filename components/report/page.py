@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -13,15 +14,23 @@ import jinja2
 
 from components import files
 from components.contracts import checks
-from components.contracts.metrics import METRICS
+from components.contracts.metrics import DEFINITIONS, METRICS
 from components.contracts.run_result import STILL_RUNNING, STOPPED, ExitCode, Result
 from components.text import printable
 
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def write(template: str, path: Path, **values: Any) -> None:
-    """Render `template` with `values` to `path`. The same values give the same bytes."""
+def write(template: str, path: Path, *, scripts: Sequence[str] = ("report.js",), **values: Any) -> None:
+    """Render `template` with `values` to `path`. The same values give the same bytes.
+
+    Args:
+      template: a file of the folder of templates.
+      path: of the page.
+      scripts: the page's JavaScript files of that folder, in their order. Each is a function that calls itself, so that
+        joined they are one script, which the page's Content-Security-Policy allows by its hash.
+      **values: variables of the template.
+    """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=jinja2.select_autoescape(),  # all but the Markdown of a model card, which has a filter of its own
@@ -30,10 +39,10 @@ def write(template: str, path: Path, **values: Any) -> None:
         lstrip_blocks=True,
     )
     environment.filters |= {"pct": percent, "count": count, "printable": printable, "size": size, "md": markdown}
-    environment.globals["METRICS"] = METRICS
+    environment.globals |= {"METRICS": METRICS, "DEFINITIONS": DEFINITIONS}
     environment.globals["majority"] = checks.majority
     environment.globals["link"] = lambda uri: link(uri, path.parent)
-    script = _text("report.js")
+    script = "\n".join(map(_text, scripts))
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     page = environment.get_template(template).render(
         style=_text("report.css"), script=script, script_digest=digest, **values

@@ -271,7 +271,7 @@ def test_a_new_metric_is_a_row_of_the_table(
 ) -> None:
     """What a user adds to contracts/metrics.py is measured, gated, and told by its label."""
     error_rate = metrics.Metric(
-        "error_rate", "error rate", lambda tally: 1 - metrics.METRICS["accuracy"].compute(tally)
+        "error_rate", "error rate", "The share of errors.", lambda tally: 1 - metrics.METRICS["accuracy"].compute(tally)
     )
     monkeypatch.setitem(metrics.METRICS, "error_rate", dataclasses.replace(error_rate, higher_is_better=False))
     uri, blessed = evaluate(tmp_path, examples, model, gates=[Gate(metric="error_rate", maximum=0.001)])

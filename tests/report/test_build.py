@@ -161,7 +161,7 @@ def test_macro_f1_and_the_lowest_recall_come_first_where_classes_are_unequal(sec
     page = page_of(dataclasses.replace(run, evaluation=uneven), tmp_path)
     assert f"Classes are unequal (3 test images of 'triangle', 1 of 'circle'): {said}" in page.text
     tiles = re.findall(r"<dt>(.*?)</dt>", page.source)
-    assert tiles[:3] == ["macro F1", "lowest recall", "top 2 accuracy"]
+    assert tiles[:3] == ["macro F1", "lowest recall", "top-2 accuracy"]
     assert page.figures["macro_f1"] == [0.5]
 
 
