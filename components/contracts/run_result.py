@@ -31,6 +31,16 @@ class ExitCode(IntEnum):
 
 STOPPED = (ExitCode.INTERRUPTED, ExitCode.TERMINATED, ExitCode.HUNG_UP)
 
+# The states of a run: one word each, on the terminal, in `runs`, in `--json` and on the pages.
+STATES = PUSHED, REFUSED, FAILED, INTERRUPTED, PARTIAL, RUNNING = (
+    "pushed",
+    "refused",  # by a gate: the data or the model
+    "failed",  # by a fault, or a mistake of the user
+    "interrupted",  # by a signal
+    "partial",  # ended before Pusher, as requested
+    "running",
+)
+
 
 @dataclasses.dataclass
 class Result:
@@ -83,7 +93,18 @@ class Result:
     def to_json(self) -> dict[str, Any]:
         """Return the stored fields, and values that scripts would otherwise compute from them."""
         cached = [name for name, stage in self.stages.items() if stage["state"] == "cached"]
-        return dataclasses.asdict(self) | {"seconds": self.seconds, "cached": cached}
+        return dataclasses.asdict(self) | {"state": state(self), "seconds": self.seconds, "cached": cached}
+
+
+def state(result: Result) -> str:
+    """Return the state of a run, one of STATES."""
+    if result.exit_code == STILL_RUNNING:
+        return RUNNING
+    if result.exit_code == ExitCode.DONE:
+        return PUSHED if result.pushed else PARTIAL
+    if result.exit_code == ExitCode.REFUSED:
+        return REFUSED
+    return INTERRUPTED if result.exit_code in STOPPED else FAILED
 
 
 def write(path: str | os.PathLike[str], result: Result) -> None:
@@ -100,6 +121,9 @@ def read(path: str | os.PathLike[str]) -> Result:
     """
     try:
         result = stored.read(Result, os.fspath(path))
+        for stage in result.stages.values():
+            if stage["state"] == "stopped":  # the word of an earlier version
+                stage["state"] = INTERRUPTED
         _ = result.to_json()
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(str(error)) from None

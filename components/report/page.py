@@ -13,9 +13,9 @@ from urllib.parse import quote
 import jinja2
 
 from components import files
-from components.contracts import checks
+from components.contracts import checks, run_result
 from components.contracts.metrics import DEFINITIONS, METRICS
-from components.contracts.run_result import STILL_RUNNING, STOPPED, ExitCode, Result
+from components.contracts.run_result import Result
 from components.text import printable
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -51,33 +51,33 @@ def write(template: str, path: Path, *, scripts: Sequence[str] = ("report.js",),
 
 
 def verdict(result: Result) -> dict[str, str]:
-    """Say how the run ended: {"kind": one of good, refused, failed, plain; "badge": a word; "title": a few words}."""
+    """Say how the run ended: {"kind": good, refused, failed or plain; "badge": its state; "title": a few words}."""
+    badge = run_result.state(result)
+    kinds = {
+        run_result.PUSHED: "good",
+        run_result.RUNNING: "good",  # the page is a stage's: every gate passed
+        run_result.REFUSED: "refused",
+        run_result.FAILED: "failed",
+    }
+    return {"kind": kinds.get(badge, "plain"), "badge": badge, "title": _title(result, badge)}
+
+
+def _title(result: Result, state: str) -> str:
     stopped = next((name for name, stage in result.stages.items() if stage["state"] in ("refused", "failed")), None)
-    code = result.exit_code
-    if code == STILL_RUNNING:  # every gate passed; the model may or may not be pushed yet
-        return {"kind": "good", "badge": "blessed", "title": "passed every gate"}
-    if code == ExitCode.DONE and result.pushed:
+    if state == run_result.RUNNING:  # the model may or may not be pushed yet
+        return "passed every gate"
+    if result.pushed and state == run_result.PUSHED:
         version, served = result.pushed["version"], result.served
         if served and served["is"] != version:
-            title = f"version {version} was pushed, version {served['version']} is served"
-        else:
-            title = f"served as version {served['version'] if served else version}"
-        return {"kind": "good", "badge": "pushed", "title": title}
-    if code == ExitCode.DONE:
-        last_stage = next(reversed(result.stages), "nothing")
-        return {"kind": "plain", "badge": "partial run", "title": f"ended after {last_stage}, as requested"}
-    if code == ExitCode.REFUSED and stopped == "DataGate":
-        return {"kind": "refused", "badge": "stopped", "title": "the data cannot be trusted"}
-    if code == ExitCode.REFUSED:
-        return {"kind": "refused", "badge": "refused", "title": "the model was not pushed"}
-    if code in STOPPED:
-        return {"kind": "plain", "badge": "interrupted", "title": "stopped by Ctrl-C or a signal"}
-    where = f"in {stopped}" if stopped else "before the first stage"
-    return {
-        "kind": "failed",
-        "badge": "failed" if code == ExitCode.FAILED else "mistake",
-        "title": f"the run failed {where}",
-    }
+            return f"version {version} was pushed, version {served['version']} is served"
+        return f"served as version {served['version'] if served else version}"
+    if state == run_result.PARTIAL:
+        return f"ended after {next(reversed(result.stages), 'nothing')}, as requested"
+    if state == run_result.REFUSED:
+        return "the data cannot be trusted" if stopped == "DataGate" else "the model was not pushed"
+    if state == run_result.INTERRUPTED:
+        return "stopped by Ctrl-C or a signal"
+    return f"the run failed in {stopped}" if stopped else "the run failed before the first stage"
 
 
 def _text(name: str) -> str:

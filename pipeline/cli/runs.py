@@ -14,7 +14,7 @@ import ml_metadata as mlmd
 from rich.console import Console
 from rich.table import Table
 
-from components.contracts.run_result import STOPPED, ExitCode
+from components.contracts.run_result import INTERRUPTED, RUNNING, state
 from components.errors import UserError
 from components.text import printable
 from pipeline.cli.options import add_config
@@ -24,15 +24,8 @@ from pipeline.runs import result as results
 from pipeline.runs import run_dir
 from pipeline.tracking import metadata, serving
 
-ENDS: dict[int, str] = {
-    ExitCode.DONE: "done",
-    ExitCode.FAILED: "failed",
-    ExitCode.USAGE_ERROR: "mistake",
-    ExitCode.REFUSED: "refused",
-}
-ENDS |= dict.fromkeys(STOPPED, "interrupted")
-COLUMNS = ("run_id", "when", "name", "data", "preset", "ended", "accuracy", "blessed", "pushed", "seconds")
-FILTERS = ("name", "data", "preset", "ended", "blessed", "pushed")
+COLUMNS = ("run_id", "when", "name", "data", "preset", "state", "accuracy", "blessed", "pushed", "seconds")
+FILTERS = ("name", "data", "preset", "state", "blessed", "pushed")
 # The best, the newest or the longest first.
 SORTS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "when": lambda row: row["run_id"],
@@ -50,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="KEY=VALUE",
         dest="filters",
-        help="only runs whose name, data, preset, ended, blessed or pushed is VALUE (yes, no, * matches anything); "
+        help="only runs whose name, data, preset, state, blessed or pushed is VALUE (yes, no, * matches anything); "
         "KEY alone means yes (repeatable)",
     )
     parser.add_argument("--sort", choices=tuple(SORTS), default="when", help="sort key, largest first (default: when)")
@@ -96,13 +89,20 @@ def _rows(config: Config) -> list[dict[str, Any]]:
             "served": served.get(run_id),
             "when": started.isoformat(sep=" ", timespec="minutes") if started else None,
             "name": recorded[run_id].pipeline if run_id in recorded else None,
-            # Only its own run directory knows how a run ended.
-            "ended": "unfinished" if run_dir.of_run(config, run_id).exists() else None,
+            "state": _without_result(config, run_id),
         }
         if run_id in ended:
             row |= _of_result(ended[run_id])
         rows.append(row)
     return rows
+
+
+def _without_result(config: Config, run_id: str) -> str | None:
+    """Return the state of a run without a result, running or killed; None if it is of another run directory."""
+    if not run_dir.of_run(config, run_id).exists():
+        return None
+    _, held = run_dir.lock_holder(config)
+    return RUNNING if held and run_id == max(run_dir.run_ids(config)) else INTERRUPTED
 
 
 def _served(store: mlmd.MetadataStore) -> dict[str, dict[str, str]]:
@@ -122,12 +122,12 @@ def _of_result(result_file: Path) -> dict[str, Any]:
     try:
         result = results.read(result_file)
     except run_dir.DamagedRun:
-        return {"ended": "damaged", "damaged": str(result_file)}
+        return {"state": "damaged", "damaged": str(result_file)}
     return {
         "name": result.name,
         "data": result.source,
         "preset": result.preset or None,
-        "ended": ENDS.get(result.exit_code, f"exit {result.exit_code}"),
+        "state": state(result),
         "accuracy": (result.metrics or {}).get("accuracy"),
         "blessed": result.blessed,
         "pushed": (result.pushed or {}).get("version"),

@@ -41,13 +41,12 @@ def show(result: Result, file: TextIO) -> None:
     if result.exit_code != ExitCode.DONE:
         ends: dict[int, tuple[str, str]] = {
             ExitCode.FAILED: ("failed", "bold red"),
-            ExitCode.USAGE_ERROR: ("error", "bold red"),
+            ExitCode.USAGE_ERROR: ("failed", "bold red"),
             ExitCode.REFUSED: ("refused", "bold yellow"),
-            **dict.fromkeys(STOPPED, ("stopped", "bold yellow")),
         }
-        word, style = ends[result.exit_code]
+        word, style = ends.get(result.exit_code, ("", "bold yellow"))  # the line of an interruption begins with it
         first, *more = ["nothing was pushed", *result.why] if result.exit_code == ExitCode.REFUSED else result.why
-        say(f"{word:<9} {first}", style)
+        say(f"{word:<9} {first}" if word else first, style)
         for line in more:
             say(f"          {line}")
     if result.stages:

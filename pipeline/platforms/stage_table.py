@@ -19,7 +19,7 @@ STYLES = {
     "cached": "blue",
     "failed": "bold red",
     "refused": "bold yellow",
-    "stopped": "bold yellow",
+    "interrupted": "bold yellow",
     "not run": "dim",
 }
 
@@ -94,7 +94,7 @@ class StageTable:
             self.console.print(f"  {self._running:<17} {'':<8}          {text}", markup=False)
 
     def ended(self, stage: str, state: str, seconds: float) -> None:
-        """Show that a stage ended; `state` is one of done, cached, failed, refused, stopped."""
+        """Show that a stage ended; `state` is one of done, cached, failed, refused, interrupted."""
         self._states[stage], self._seconds[stage] = state, seconds
         self._running = None
         if self._live is None:

@@ -72,9 +72,9 @@ def collect_result(config: Config, state: RunState) -> Result:
     if number := state.signal:
         where = state.failed_stage in ("Trainer", "Tuner") and str(state.error or "")
         more = [f"training resumes after {where}"] if where else []
-        by = "interrupted" if number == signal.SIGINT else f"by {signal.Signals(number).name}"
+        by = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
         result.exit_code = 128 + number
-        result.why = [f"{by}; run the same command to resume", *more]
+        result.why = [f"interrupted by {by}: run the same command to resume", *more]
     elif isinstance(state.error, GateRefused):
         result.findings = findings.with_few_examples(state.error.findings)
         result.exit_code = ExitCode.REFUSED

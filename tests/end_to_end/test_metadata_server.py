@@ -100,7 +100,7 @@ def test_two_runs_at_once_are_pushed_and_a_second_run_is_cached(
     assert not (tmp_path / "a" / metadata.SQLITE_FILE).exists()
     runs_command.command(config, argparse.Namespace(filters=[], sort="when", json=True))
     rows = {row["name"]: row for row in json.loads(capfd.readouterr().out)}
-    assert (rows["digits"]["ended"], rows["folder"]["ended"]) == ("done", None)  # the other run directory knows
+    assert (rows["digits"]["state"], rows["folder"]["state"]) == ("pushed", None)  # the other run directory knows
 
     secret = tmp_path / "secret"
     secret.write_text(f"{url}/shared\n")

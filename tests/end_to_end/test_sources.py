@@ -133,6 +133,6 @@ def test_the_embedded_digits_as_a_newcomer_runs_them(tmp_path: Path, capfd: pyte
 
     assert main(["runs", "--run-dir", str(runs), "--json"]) == 0
     row = json.loads(capfd.readouterr().out)[0]
-    assert (row["run_id"], row["ended"], row["pushed"], row["blessed"]) == (result["run_id"], "done", "1", True)
+    assert (row["run_id"], row["state"], row["pushed"], row["blessed"]) == (result["run_id"], "pushed", "1", True)
     assert main(["doctor", "--run-dir", str(runs)]) == 0
     assert "!!" not in capfd.readouterr().out

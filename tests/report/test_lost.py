@@ -133,7 +133,7 @@ def test_a_damaged_result_hides_no_other_run(
     assert said.count("\n") == 9, said  # a title, four runs, what is served from three folders, which file is damaged
     assert f"served: version 1 of pictures, of run {first}\n" in said
     assert f"runs/{first}/result.json cannot be read" in said
-    rows = {row["run_id"]: row["ended"] for row in json.loads(ask("runs", "--json")[1])}
+    rows = {row["run_id"]: row["state"] for row in json.loads(ask("runs", "--json")[1])}
     assert (rows[first], rows[second]) == ("damaged", "refused")
     for words in (("show", first), ("report", first, "--rebuild"), ("compare", first, second)):
         code, said = ask(*words)

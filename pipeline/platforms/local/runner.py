@@ -196,7 +196,7 @@ class _RunObserver:
         self._state.stages[stage] = report.to_json()
         if error is not None:
             self._state.failed_stage, self._state.error = stage, _cause(error)
-            ends = {GateRefused: "refused", KeyboardInterrupt: "stopped"}
+            ends = {GateRefused: "refused", KeyboardInterrupt: "interrupted"}
             state = next((end for kind, end in ends.items() if isinstance(self._state.error, kind)), "failed")
             self._state.stages[stage]["state"] = state
         self._screen.ended(stage, self._state.stages[stage]["state"], report.seconds)

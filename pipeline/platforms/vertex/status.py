@@ -42,7 +42,7 @@ STATES = {
     Task.SUCCEEDED: "done",
     Task.SKIPPED: "cached",
     Task.FAILED: "failed",
-    Task.CANCELLED: "stopped",
+    Task.CANCELLED: "interrupted",
     Task.NOT_TRIGGERED: "not run",
 }
 PACE = (2.0, 15.0)  # seconds between two polls: from the first value, growing to the second

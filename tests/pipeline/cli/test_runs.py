@@ -28,4 +28,4 @@ def test_runs_filters_and_sorts(history: History, ask: Any) -> None:
     for result in newest_first:
         assert result.run_id in table
         assert f"{result.metrics['accuracy']['low']:.1%} to" in table  # type: ignore[index]
-    assert "none of the 4 runs" in ask("runs", "--filter", "ended=failed")
+    assert "none of the 4 runs" in ask("runs", "--filter", "state=failed")

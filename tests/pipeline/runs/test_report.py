@@ -134,4 +134,4 @@ def test_a_mistake_has_its_report_too(tmp_path: Path) -> None:
     result = run(tmp_path / "runs", pictures)
     assert result.exit_code == ExitCode.USAGE_ERROR
     page = page_of(result)
-    assert page.text.index("mistake") < page.text.index(result.why[0])
+    assert page.text.index("failed") < page.text.index(result.why[0])

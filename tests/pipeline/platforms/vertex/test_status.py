@@ -124,7 +124,7 @@ def test_a_cancelled_job_is_told(cloud: GoogleCloud, vertex: Vertex) -> None:
     cloud.frames = [{"Trainer": "RUNNING", "job": "RUNNING"}, {"Trainer": "CANCELLED", "job": "CANCELLED"}]
     answer = vertex("submit")
     assert answer.code == 1
-    assert tail(answer)[1:] == ["  Trainer           stopped    62.0 s", "cancelled; nothing was pushed after that"]
+    assert tail(answer)[1:] == ["  Trainer           interrupted   62.0 s", "cancelled; nothing was pushed after that"]
 
 
 def test_a_network_that_comes_back_is_waited_for(cloud: GoogleCloud, vertex: Vertex) -> None:
