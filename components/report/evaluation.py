@@ -24,7 +24,7 @@ STEPS = (1.0, 0.95, 0.9, 0.8, 0.5)  # of coverage, in words
 
 
 class Slice(NamedTuple):
-    """A class or a bin of images, with the errors that it has beyond those that the overall accuracy predicts."""
+    """A bin of images, with the errors that it has beyond those that the overall accuracy predicts."""
 
     by: str
     name: str
@@ -68,6 +68,7 @@ def view(run: Run) -> dict[str, Any] | None:
         "names": names,
         "classes": sorted(measured.classes, key=lambda row: row.recall.value if row.recall else 2),
         "slices": _slices(measured),
+        "one_size": next((row.name for row in measured.slices if _is_whole(row, measured) and row.by == "size"), None),
         "confusions": _confusions(names, measured.confusion_matrix),
         "calibration": _calibration(measured.calibration),
         "comparison": _comparison(measured),
@@ -89,15 +90,19 @@ def view(run: Run) -> dict[str, Any] | None:
 
 
 def _slices(measured: Evaluation) -> list[Slice]:
-    """Rank classes and bins by excess errors: their errors minus those that the overall accuracy predicts."""
-    slices = [SliceResult("class", row.name, row.pictures, row.recall) for row in measured.classes if row.recall]
-    slices += [row for row in measured.slices if row.pictures < measured.pictures]
+    """Rank the bins of images by excess errors: their errors minus those that the overall accuracy predicts."""
     overall = measured.accuracy.value
     rows = [
         Slice(row.by, row.name, row.pictures, row.accuracy, row.pictures * (overall - row.accuracy.value))
-        for row in slices
+        for row in measured.slices
+        if not _is_whole(row, measured)
     ]
     return sorted(rows, key=lambda row: -row.excess)
+
+
+def _is_whole(row: SliceResult, measured: Evaluation) -> bool:
+    """Return True if every image is in this bin, which then says nothing."""
+    return row.pictures == measured.pictures
 
 
 def _galleries(run: Run, answers: Predictions, names: Sequence[str]) -> dict[str, Any]:
