@@ -8,7 +8,7 @@ from components import files
 from components.contracts import stored
 
 HISTORY_FILE = "history.json"  # a list of Epoch
-SUMMARY_FILE = "model_summary.txt"  # the network as Keras prints it, for people
+SUMMARY_FILE = "model_summary.txt"  # the network, a line a layer, for people
 SIZE_FILE = "model_size.json"  # a Size
 CLASS_WEIGHTS_FILE = "class_weights.json"  # a ClassWeights; none where all classes weigh the same
 PRETRAINED_FILE = "pretrained.json"  # a Pretrained; of a pretrained network alone
@@ -119,7 +119,7 @@ class Training:
 
     Attributes:
       epochs: of every network of an ensemble, one network after the other.
-      summary: the network as Keras prints it.
+      summary: the network, a line a layer.
       parameters: of the network; None in records before it was stored as a number.
       class_weights: in the training loss, `loss` of each epoch; None if all weigh the same.
       pretrained: the weights it began with; None where they were random.

@@ -19,7 +19,17 @@ from components.contracts import features as f
 from components.contracts import training as records
 from components.errors import UserError
 from components.files import below
-from components.trainer import budget, checkpoint, class_weights, head, networks, precision, samples, warm_start
+from components.trainer import (
+    budget,
+    checkpoint,
+    class_weights,
+    head,
+    networks,
+    precision,
+    samples,
+    summary,
+    warm_start,
+)
 from components.trainer import input as data
 from components.trainer import strategy as devices
 from components.trainer.best import Best
@@ -95,6 +105,7 @@ def train_and_export(fn_args: FnArgs, settings: Settings, strategy: tf.distribut
 
 def _write_results(fn_args: FnArgs, inputs: Inputs, settings: Settings, trainings: list[State]) -> None:
     plan, views = trainings[0].plan, settings.test_time_views
+    keras.utils.clear_session(free_memory=False)  # layers' names must not count the models that this process has made
     # Copies outside the strategy, in float32: the export must not depend on replicas or on this machine.
     copies = [networks.find(settings).build(plan.settings, plan.classes) for _ in trainings]
     for copy, training in zip(copies, trainings):
@@ -104,8 +115,6 @@ def _write_results(fn_args: FnArgs, inputs: Inputs, settings: Settings, training
     few = plan.settings.model_copy(update={"batch_size": max(1, settings.batch_size // views)})
     factor = calibrate(trained, data.validation_batches(inputs.validation, dataclasses.replace(plan, settings=few)))
     logging.info("logits scaled by %.3f", factor)
-    lines: list[str] = []
-    trained.summary(line_length=100, expand_nested=True, print_fn=lambda line, **_: lines.append(line))
     epochs = [
         records.Epoch(network=number if settings.ensemble > 1 else None, kept=_is_kept(training, epoch), **epoch)
         for number, training in enumerate(trainings, 1)
@@ -113,9 +122,8 @@ def _write_results(fn_args: FnArgs, inputs: Inputs, settings: Settings, training
     ]
     weights = dict(zip(inputs.class_names, plan.class_weights))
     weighted = records.ClassWeights(settings.class_weights, weights) if weights else None
-    summary = "\n".join(lines) + "\n"
     size, pretrained, planned = trained.count_params(), _pretrained(settings), trainings[0].budget
-    record = records.Training(epochs, summary, size, weighted, pretrained, planned)
+    record = records.Training(epochs, summary.text(trained), size, weighted, pretrained, planned)
     records.write(fn_args.model_run_dir, record)
     trained.save(os.path.join(fn_args.model_run_dir, records.MODEL_FILE))
     samples.write(inputs.train, settings, fn_args.model_run_dir)

@@ -53,8 +53,8 @@ def test_tensorboard_has_the_scalars_of_both_splits(trained: Trained) -> None:
 def test_the_summary_and_the_model_are_readable(trained: Trained) -> None:
     summary = (trained.run / records.SUMMARY_FILE).read_text()
     assert "Conv2D" in summary
-    assert "Total params" in summary
     model = keras.saving.load_model(trained.run / records.MODEL_FILE)
+    assert f"Parameters  {model.count_params():>13,}" in summary
     assert isinstance(model, keras.Sequential)
     assert model.output_shape == (None, len(DIGITS))
 
@@ -72,11 +72,18 @@ def test_the_samples_begin_with_the_training_images_as_they_are(trained: Trained
         assert any((one != itself).any() for one in variations)
 
 
-def test_one_seed_gives_one_model_to_the_bit(digits: Data, tmp_path: Path) -> None:
-    for name in "ab":
+def test_one_seed_gives_one_model_to_the_bit(digits: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the process made before, and however narrow its terminal is."""
+    for name, columns in (("a", "200"), ("b", "20")):
+        monkeypatch.setenv("COLUMNS", columns)
         train.run_fn(digits.fn_args(tmp_path / name, seed=3, width=16))
     first, second = (weights(tmp_path / name) for name in "ab")
     assert all(np.array_equal(x, y) for x, y in zip(first, second))
+    texts = [(tmp_path / name / "run" / records.SUMMARY_FILE).read_text() for name in "ab"]
+    assert texts[0] == texts[1]
+    assert "\nconv2d  " in texts[0], "the first of its kind in the network"
+    configs = [keras.saving.load_model(tmp_path / name / "run" / records.MODEL_FILE).to_json() for name in "ab"]
+    assert configs[0] == configs[1]
 
 
 def test_streaming_trains_too_and_says_how_far_it_is(digits: Data, tmp_path: Path) -> None:
