@@ -14,6 +14,7 @@ from components.contracts.findings import Finding
 
 RESULT_FILE = "result.json"
 REPORT_FILE = "report.html"  # the page of the run
+PREDICTIONS_FILE, ERRORS_FILE = "predictions.csv", "errors.csv"  # beside it
 STILL_RUNNING = -1  # in place of an exit code; never stored
 
 

@@ -11,7 +11,7 @@ from absl import logging
 
 from components import files
 from components.contracts import features as f
-from components.report import data, evaluation, page, training
+from components.report import data, evaluation, exports, page, training
 from components.report.lost import Lost
 from components.report.run import (
     ANOMALIES,
@@ -28,7 +28,6 @@ from components.report.run import (
     Step,
 )
 
-LARGEST_MATRIX = 120  # classes; beyond, a confusion matrix is neither readable nor small
 ROW = 34  # height of a stage in the image of the lineage
 ARCS = 108  # width of the arcs beside it
 EARLIER = "earlier runs"
@@ -77,9 +76,12 @@ def build(run: Run, path: Path) -> None:
             among = ", ".join(present[key] for key in artifacts if key in present)
             notes.append(f"damaged, among {among}: {files.error_reason(error)}")
         unreadable[name] = notes + missed.notes
+    if (measured := sections["evaluation"]) and measured["answers"] is not None:
+        exports.write(path.parent, measured["answers"], measured["names"])
     page.write(
         "report.html",
         path,
+        scripts=("report.js", "tables.js", "explore.js", "confidence.js"),
         run=run,
         result=run.result,
         verdict=page.verdict(run.result),
@@ -87,7 +89,6 @@ def build(run: Run, path: Path) -> None:
         lost=unreadable,
         lineage=lineage(run),
         splits=f.SPLITS,
-        largest_matrix=LARGEST_MATRIX,
         seconds=sum(run.result.seconds.values()),
     )
 

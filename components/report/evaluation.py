@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from components.contracts import advice, checks, gates
-from components.contracts import features as f
-from components.contracts import predictions as recorded
 from components.contracts.evaluation import CalibrationBin, Evaluation, SliceResult
 from components.contracts.metrics import METRICS, Metric, value_of
 from components.contracts.predictions import Predictions
 from components.intervals import Estimate
-from components.report import charts, predictions, thumbnails
-from components.report.run import BASELINE_PREDICTIONS, EVALUATION, EXAMPLES, PREDICTIONS, Run
-
-EACH_CELL = 24  # images of a cell of the confusion matrix, at most
-ROOM = 2_800_000  # characters of images in all of them
-MISTAKES = 24
-CHANGED = 12  # images shown that changed sides, each way
-CONFUSIONS = 12  # pairs of classes listed
-STEPS = (1.0, 0.95, 0.9, 0.8, 0.5)  # of coverage, in words
+from components.report import charts, confusion, curves, exports, galleries, predictions, thresholds
+from components.report.run import EVALUATION, Run
 
 
 class Slice(NamedTuple):
@@ -31,16 +22,6 @@ class Slice(NamedTuple):
     pictures: int
     accuracy: Estimate
     excess: float
-
-
-class Confusion(NamedTuple):
-    """A cell of the confusion matrix off its diagonal."""
-
-    name: str
-    predicted: str
-    images: int
-    of: int  # images of the class
-    cell: str  # its key on the page
 
 
 class Compared(NamedTuple):
@@ -57,36 +38,67 @@ class Compared(NamedTuple):
 
 
 def view(run: Run) -> dict[str, Any] | None:
-    """Return what the template shows; None if nothing was evaluated."""
+    """Return what the template shows; None if nothing was evaluated.
+
+    `page` holds what explore.js and confidence.js read; `answers` are the recorded predictions, None without them.
+    """
     measured = run.evaluation
     if measured is None:
         return None
     names = [row.name for row in measured.classes]
-    values: dict[str, Any] = {
+    matrix = confusion.view(names, measured.confusion_matrix)
+    answers = galleries.read(run)
+    images = galleries.view(run, answers, names)
+    of_answers = _of_answers(answers, names) if answers is not None else None
+    precisions = of_answers["average_precision"] if of_answers else [None] * len(names)
+    return {
         "measured": measured,
         "unequal": advice.unequal({row.name: row.pictures for row in measured.classes}),
         "names": names,
         "classes": sorted(measured.classes, key=lambda row: row.recall.value if row.recall else 2),
+        "average_precision": dict(zip(names, precisions)),
+        "averages": curves.averages(measured.classes, precisions),
         "slices": _slices(measured),
         "one_size": next((row.name for row in measured.slices if _is_whole(row, measured) and row.by == "size"), None),
-        "confusions": _confusions(names, measured.confusion_matrix),
+        "matrix": matrix,
         "calibration": _calibration(measured.calibration),
         "comparison": _comparison(measured),
         "checks": _checks(run, measured),
-        "pictures": {"cells": {}, "pictures": []},
-        "changes": None,
+        "galleries": images["galleries"],
+        "changes": images["changes"],
+        "answers": answers,
+        "downloads": exports.FILES if answers is not None else (),
+        "of_answers": of_answers,
+        "page": {
+            "names": names,
+            "matrix": matrix["page"],
+            **images["page"],
+            **(of_answers["page"] if of_answers else {}),
+        },
     }
-    folder = run.artifacts.get(PREDICTIONS)
-    answers = recorded.read(folder) if folder else None
-    if answers is not None:
-        values |= _galleries(run, answers, names)
-        steps = predictions.coverage(answers)
-        curve = {"answered": ([step.coverage for step in steps], [step.accuracy for step in steps])}
-        values["coverage"] = {
-            "svg": charts.lines("accuracy by coverage", curve, "coverage (share of the images)", True, whole_x=False),
-            "steps": [min(steps, key=lambda step: abs(step.coverage - share)) for share in STEPS],
-        }
-    return values
+
+
+def _of_answers(answers: Predictions, names: Sequence[str]) -> dict[str, Any]:
+    """Return what is computed from the probabilities: thresholds, precision-recall curves, accuracy by coverage."""
+    by_confidence = thresholds.histograms(answers, len(names))
+    by_class = curves.of_classes(answers, len(names))
+    coverage = {"answered": predictions.coverage(answers)}
+    precisions = [curve.average_precision if curve else None for curve in by_class]
+    return {
+        "threshold": thresholds.DEFAULT,
+        "steps": thresholds.STEPS,
+        "overall": by_confidence.overall(thresholds.DEFAULT),
+        "by_class": by_confidence.above(thresholds.DEFAULT),
+        "average_precision": precisions,
+        "coverage": charts.lines(
+            "accuracy by coverage", coverage, "coverage (share of the images)", True, whole_x=False
+        ),
+        "page": {
+            "confidences": by_confidence.pack(),
+            "curves": curves.pack(by_class),
+            "average_precision": [None if value is None else round(value, 6) for value in precisions],
+        },
+    }
 
 
 def _slices(measured: Evaluation) -> list[Slice]:
@@ -103,71 +115,6 @@ def _slices(measured: Evaluation) -> list[Slice]:
 def _is_whole(row: SliceResult, measured: Evaluation) -> bool:
     """Return True if every image is in this bin, which then says nothing."""
     return row.pictures == measured.pictures
-
-
-def _galleries(run: Run, answers: Predictions, names: Sequence[str]) -> dict[str, Any]:
-    """Return the galleries: the images of each cell, the most confident errors, and those that changed sides."""
-    wrong = predictions.mistakes(answers, MISTAKES)
-    in_cells = list(predictions.cells(answers, EACH_CELL))
-    changes = None
-    if folder := run.artifacts.get(BASELINE_PREDICTIONS):
-        before = recorded.read(folder)
-        changes = predictions.changes(answers, before) if before is not None else None
-    changed = [*changes.gained[:CHANGED], *changes.lost[:CHANGED]] if changes else []
-    sources = {str(answers.source[row]) for row in (*wrong, *changed, *(row for _, _, row in in_cells))}
-    examples = run.artifacts.get(EXAMPLES)
-    uris = thumbnails.of_sources(examples, f.TEST, sources) if examples else {}
-
-    def cards(rows: Iterable[int]) -> list[dict[str, Any]]:
-        candidates = [_card(answers, row, names, uris) for row in rows]
-        return [card for card in candidates if card is not None]
-
-    cells: dict[str, list[int]] = {}
-    gallery: list[dict[str, Any]] = []
-    room = ROOM
-    for label, predicted, row in in_cells:
-        card = _card(answers, row, names, uris)
-        room -= len(card["uri"]) + len(card["source"]) + 150 if card else 0
-        if room < 0:
-            break
-        if card:
-            cells.setdefault(f"{label}-{predicted}", []).append(len(gallery))
-            gallery.append(card)
-    return {
-        "mistakes": {"count": int((~answers.right).sum()), "cards": cards(wrong)},
-        "pictures": {"cells": cells, "pictures": gallery},
-        "changes": changes
-        and {
-            "p": changes.p,
-            "gained": {"count": len(changes.gained), "cards": cards(changes.gained[:CHANGED])},
-            "lost": {"count": len(changes.lost), "cards": cards(changes.lost[:CHANGED])},
-        },
-    }
-
-
-def _card(answers: Predictions, row: int, names: Sequence[str], uris: dict[str, str]) -> dict[str, Any] | None:
-    """Return an image with its class and the top three predictions."""
-    source = str(answers.source[row])
-    if source not in uris:
-        return None
-    best = answers.probabilities[row].argsort()[::-1][:3]
-    return {
-        "uri": uris[source],
-        "source": source,
-        "name": names[int(answers.label[row])],
-        "answers": [[names[int(i)], round(float(answers.probabilities[row][i]), 4)] for i in best],
-    }
-
-
-def _confusions(names: Sequence[str], matrix: Sequence[Sequence[int]]) -> list[Confusion]:
-    """Return the top confusions."""
-    pairs = [
-        Confusion(names[i], names[j], count, sum(row), f"{i}-{j}")
-        for i, row in enumerate(matrix)
-        for j, count in enumerate(row)
-        if count and i != j
-    ]
-    return sorted(pairs, key=lambda pair: -pair.images)[:CONFUSIONS]
 
 
 def _calibration(bins: Sequence[CalibrationBin]) -> dict[str, Any] | None:

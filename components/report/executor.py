@@ -63,6 +63,6 @@ class Executor(base_executor.BaseExecutor):
         report = artifact_utils.get_single_uri(output_dict["report"])
         fileio.makedirs(report)
         with tempfile.TemporaryDirectory() as folder:  # the artifact may be remote
-            page = Path(folder) / REPORT_FILE
-            build.build(run, page)
-            fileio.copy(str(page), os.path.join(report, REPORT_FILE), overwrite=True)
+            build.build(run, Path(folder) / REPORT_FILE)
+            for file in Path(folder).iterdir():  # the page, and the tables beside it
+                fileio.copy(str(file), os.path.join(report, file.name), overwrite=True)

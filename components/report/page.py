@@ -21,7 +21,7 @@ from components.text import printable
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def write(template: str, path: Path, *, scripts: Sequence[str] = ("report.js",), **values: Any) -> None:
+def write(template: str, path: Path, *, scripts: Sequence[str] = ("report.js", "tables.js"), **values: Any) -> None:
     """Render `template` with `values` to `path`. The same values give the same bytes.
 
     Args:

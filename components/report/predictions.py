@@ -11,14 +11,6 @@ from components.contracts.predictions import Predictions
 from components.intervals import mcnemar
 
 
-class Coverage(NamedTuple):
-    """The accuracy of a share of the images: those with the most confident predictions."""
-
-    coverage: float  # the share
-    accuracy: float
-    confidence: float  # the lowest of a prediction that counts
-
-
 class Changes(NamedTuple):
     """The images that only one of two models predicted correctly."""
 
@@ -27,18 +19,41 @@ class Changes(NamedTuple):
     p: float  # of McNemar's exact test
 
 
-def coverage(answers: Predictions) -> list[Coverage]:
-    """Return the accuracy of the most confident predictions at up to 200 shares of the images."""
+def coverage(answers: Predictions) -> tuple[list[float], list[float]]:
+    """Return (share of the images, their accuracy) of the most confident predictions, at up to 200 shares."""
     order = np.argsort(-answers.confidence, kind="stable")
     accuracy = np.cumsum(answers.right[order]) / np.arange(1, len(order) + 1)
     steps = np.unique(np.linspace(1, len(order), min(200, len(order))).round().astype(int))
-    return [Coverage(n / len(order), float(accuracy[n - 1]), float(answers.confidence[order[n - 1]])) for n in steps]
+    return (steps / len(order)).tolist(), accuracy[steps - 1].tolist()
 
 
 def mistakes(answers: Predictions, limit: int) -> list[int]:
     """Return the rows of the wrong predictions, the most confident first."""
     wrong = np.flatnonzero(~answers.right)
     return [int(row) for row in wrong[np.argsort(-answers.confidence[wrong], kind="stable")][:limit]]
+
+
+def margin(answers: Predictions) -> np.ndarray:
+    """Return the probability of each prediction minus that of the second class, float32 [N]."""
+    if answers.probabilities.shape[1] < 2:
+        return answers.confidence
+    second, first = np.partition(answers.probabilities, -2, axis=1)[:, -2:].T
+    return np.asarray(first - second)
+
+
+def narrow(answers: Predictions, limit: int) -> list[int]:
+    """Return the rows of the lowest margins, right and wrong, the lowest first."""
+    return [int(row) for row in np.argsort(margin(answers), kind="stable")[:limit]]
+
+
+def examples(answers: Predictions, limit: int) -> list[int]:
+    """Return up to `limit` rows of right predictions, as many of each class: the most confident, class by class."""
+    right = np.flatnonzero(answers.right)
+    of_class: dict[int, list[int]] = {}
+    for row in right[np.argsort(-answers.confidence[right], kind="stable")].tolist():
+        of_class.setdefault(int(answers.label[row]), []).append(row)
+    each = max(1, limit // max(1, len(of_class)))
+    return [row for label in sorted(of_class) for row in of_class[label][:each]][:limit]
 
 
 def cells(answers: Predictions, each: int) -> Iterator[tuple[int, int, int]]:

@@ -190,7 +190,8 @@ def _pages(config: Config, store: mlmd.MetadataStore, kept_runs: set[str], oldes
     for run_id in sorted(run_dir.run_ids(config)):
         if not stays(run_id):
             folder = run_dir.of_run(config, run_id)
-            for name in (run_dir.REPORT_FILE, run_dir.LOG_FILE, card.name, card.with_suffix(".md").name):
+            cards = (card.name, card.with_suffix(".md").name)
+            for name in (run_dir.REPORT_FILE, *run_dir.TABLES, run_dir.LOG_FILE, *cards):
                 path = str(folder / name)
                 yield Removal("page" if name != run_dir.LOG_FILE else "log", path, reports.get(path, []))
     for file in sorted(run_dir.comparisons(config).glob("*..*.html")):

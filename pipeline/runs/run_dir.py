@@ -4,7 +4,8 @@ metadata.sqlite            ML Metadata, unless metadata.url names a server
 artifacts/<name>/…         what the stages put out, in TFX's layout
 checkpoints/<key>/         what is trained so far of trainings that were stopped
 serving/<name>/<version>/  pushed models, in TF Serving's layout
-runs/<run id>/             config.yaml, run.log, result.json, report.html and the model card of each run
+runs/<run id>/             config.yaml, run.log, result.json, report.html, predictions.csv, errors.csv and the model
+                           card of each run
 compare/<run>..<run>.html  pages that compare two runs
 index.html                 all runs, with links to their reports
 lock                       held by a run
@@ -35,6 +36,7 @@ LOCK_FILE = "lock"
 CONFIG_FILE = "config.yaml"
 LOG_FILE = "run.log"
 RESULT_FILE, REPORT_FILE = run_result.RESULT_FILE, run_result.REPORT_FILE
+TABLES = (run_result.PREDICTIONS_FILE, run_result.ERRORS_FILE)  # beside the report
 CARD_FILE = "card.html"
 
 

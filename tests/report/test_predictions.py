@@ -16,18 +16,26 @@ def answers(label: list[int], predicted: list[int], confidence: list[float]) -> 
     return Predictions(names, names, np.array(label), np.array(predicted), probabilities)
 
 
-def test_coverage_counts_the_surest_first() -> None:
-    steps = predictions.coverage(answers([0, 1, 2, 3], [0, 1, 0, 0], [0.6, 0.9, 0.8, 0.5]))
-    assert [(step.coverage, step.accuracy) for step in steps] == [
-        (0.25, 1.0),
-        (0.5, 0.5),
-        (0.75, pytest.approx(2 / 3)),
-        (1.0, 0.5),
-    ]
-    assert [step.confidence for step in steps] == pytest.approx([0.9, 0.8, 0.6, 0.5])
+def test_coverage_counts_the_most_confident_first() -> None:
+    shares, accuracy = predictions.coverage(answers([0, 1, 2, 3], [0, 1, 0, 0], [0.6, 0.9, 0.8, 0.5]))
+    assert shares == [0.25, 0.5, 0.75, 1.0]
+    assert accuracy == [1.0, 0.5, pytest.approx(2 / 3), 0.5]
 
 
-def test_mistakes_are_the_surest_wrong_answers() -> None:
+def test_the_lowest_margins_are_those_of_the_two_best_classes() -> None:
+    close = answers([0, 1, 2], [0, 0, 2], [0.5, 0.6, 0.4])
+    close.probabilities[:, 3] = [0.1, 0.55, 0.3]
+    assert predictions.margin(close) == pytest.approx([0.4, 0.05, 0.1])
+    assert predictions.narrow(close, 2) == [1, 2]
+
+
+def test_right_answers_are_as_many_of_each_class() -> None:
+    many = answers([0, 0, 0, 1, 1, 2], [0, 0, 0, 1, 0, 2], [0.5, 0.9, 0.7, 0.8, 0.9, 0.6])
+    assert predictions.examples(many, 6) == [1, 2, 3, 5], "two of a class, the most confident first; row 4 is wrong"
+    assert predictions.examples(many, 2) == [1, 3], "one of each while there is room"
+
+
+def test_mistakes_are_the_most_confident_wrong_answers() -> None:
     wrong = answers([0, 1, 2, 3], [1, 1, 0, 0], [0.6, 0.9, 0.8, 0.7])
     assert predictions.mistakes(wrong, 2) == [2, 3]
 

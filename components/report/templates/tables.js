@@ -1,0 +1,80 @@
+// Every table with a head sorts by the column that is clicked: up, down, and as it was. Long tables have a filter.
+(() => {
+  const LONG = 14; // rows
+  const number = (cell) => {
+    const data = cell.querySelector("data");
+    const text = data ? data.getAttribute("value") : cell.textContent.trim().replace(/,/g, "").replace(/^([-+]?[\d.]+).*$/s, "$1");
+    return text === "" || Number.isNaN(Number(text)) ? null : Number(text);
+  };
+  const compare = (a, b) => a.localeCompare(b, "en", { numeric: true });
+
+  const sortable = (table) => {
+    const head = table.tHead;
+    const body = table.tBodies[0];
+    if (!head || head.rows.length !== 1 || table.tBodies.length !== 1 || body.rows.length < 3) return;
+    const columns = [...head.rows[0].cells];
+    const first = [...body.rows];
+    if (table.id === "matrix" || first.some((row) => row.cells.length !== columns.length)) return;
+    const sort = (column, way) => {
+      const rows = first.map((row) => [row, row.cells[column]]);
+      if (way) {
+        const numeric = rows.every(([, cell]) => number(cell) !== null || /^[–-]?$/.test(cell.textContent.trim()));
+        const key = (cell) => (numeric ? number(cell) : cell.textContent.trim());
+        rows.sort(([, a], [, b]) => {
+          const [one, other] = [key(a), key(b)];
+          if (one === null || other === null) return (one === null) - (other === null); // what was not measured: last
+          return way * (numeric ? one - other : compare(one, other));
+        });
+      }
+      body.append(...rows.map(([row]) => row));
+      columns.forEach((cell, i) => {
+        if (way && i === column) cell.setAttribute("aria-sort", way > 0 ? "ascending" : "descending");
+        else cell.removeAttribute("aria-sort");
+      });
+    };
+    columns.forEach((cell, column) => {
+      if (!cell.textContent.trim()) return;
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = "sort";
+      button.append(...cell.childNodes);
+      cell.append(button);
+      button.addEventListener("click", () =>
+        sort(column, { ascending: -1, descending: 0 }[cell.getAttribute("aria-sort")] ?? 1));
+    });
+  };
+
+  const filterable = (table) => {
+    const body = table.tBodies[0];
+    const box = table.closest(".scroll");
+    if (!body || !table.tHead || !box || body.rows.length <= LONG || table.id === "matrix") return;
+    const line = document.createElement("p");
+    line.className = "filter";
+    const label = document.createElement("label");
+    const input = document.createElement("input");
+    const count = document.createElement("span");
+    input.type = "search";
+    input.autocomplete = "off";
+    label.append("filter ", input);
+    count.className = "muted";
+    count.setAttribute("aria-live", "polite");
+    line.append(label, " ", count);
+    box.before(line);
+    const rows = [...body.rows];
+    input.addEventListener("input", () => {
+      const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
+      let shown = 0;
+      rows.forEach((row) => {
+        const text = row.textContent.toLowerCase();
+        row.hidden = !words.every((word) => text.includes(word));
+        shown += !row.hidden;
+      });
+      count.textContent = words.length ? `${shown} of ${rows.length} rows` : "";
+    });
+  };
+
+  document.querySelectorAll("main table").forEach((table) => {
+    sortable(table);
+    filterable(table);
+  });
+})();
