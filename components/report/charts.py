@@ -12,7 +12,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib
 from markupsafe import Markup, escape
@@ -72,6 +72,33 @@ def lines(name: str, series: Mapping[str, Points], x_label: str, percent: bool =
             axes.set_ylim(top=min(axes.get_ylim()[1], 1.01))  # there is nothing above 100%
         if len(series) > 1:
             _legend(axes, len(series))
+    return out[0]
+
+
+class Curve(NamedTuple):
+    """A line of an overlay."""
+
+    label: str
+    points: Points
+    colour: int  # of SERIES; curves of one run share it
+    dashed: bool
+
+
+def overlay(name: str, curves: Sequence[Curve], x_label: str, y_label: str, percent: bool = False) -> Markup:
+    """Draw curves of several runs on shared axes, broken where y is NaN."""
+    with _chart(name) as (axes, out):
+        for label, (x, y), colour, dashed in curves:
+            marker = "o" if sum(not math.isnan(value) for value in y) == 1 else None
+            axes.plot(x, y, color=SERIES[colour], linestyle=_STYLES[dashed], linewidth=2, label=label, marker=marker)
+        axes.set_xlabel(x_label)
+        axes.set_ylabel(y_label)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        if percent:
+            axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
+            axes.set_ylim(top=min(axes.get_ylim()[1], 1.01))
+        else:
+            axes.set_ylim(bottom=0)
+        _legend(axes, 2)
     return out[0]
 
 

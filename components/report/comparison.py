@@ -7,17 +7,18 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
-from components.contracts import counts, predictions, statistics
+from components.contracts import counts, statistics, training
 from components.contracts import features as f
 from components.contracts.metrics import METRICS, Metric
 from components.contracts.run_result import Result
-from components.intervals import Estimate, mcnemar, paired_difference, unpaired_difference
+from components.intervals import Estimate, paired_difference, unpaired_difference
+from components.report import paired
 from components.report.lost import Lost
 
 MOVED = 0.1  # standard deviations; by more a statistic is said to have moved (Cohen calls 0.2 a small effect)
 MEASURES = (f.HEIGHT, f.WIDTH, f.CHANNELS, f.NUM_BYTES, f.BRIGHTNESS, f.CONTRAST, f.SHARPNESS, f.COLOURFULNESS)
+# Settings that change what the loss of the training images measures; label smoothing that of the validation images too.
+OF_THE_LOSS = {f"trainer.{key}" for key in ("label_smoothing", "class_weights", "mixup", "cutmix")}
 
 Moments = dict[str, dict[str, statistics.Moments]]  # by split and measure
 
@@ -31,7 +32,7 @@ class ComparedRun:
       config: of the run, flat: {"trainer.epochs": 20}.
       code: the fingerprint of each stage's code.
       fingerprint: of the content of the data; empty if it was not read.
-      artifacts: URIs of `examples`, `statistics` and `predictions`, as far as the run has them.
+      artifacts: URIs of `examples`, `statistics`, `model_run` and `predictions`, as far as the run has them.
     """
 
     result: Result
@@ -49,6 +50,7 @@ def compare(a: ComparedRun, b: ComparedRun) -> dict[str, Any]:
     """Return the differences, ready for JSON; `not_comparable` lists what is not comparable."""
     not_comparable: list[str] = []
     data = _data(a, b, not_comparable)
+    epochs = _training(a, b, not_comparable)
     metrics = _metrics(a, b, not_comparable)
     return {
         "runs": [side.result.run_id for side in (a, b)],
@@ -57,6 +59,7 @@ def compare(a: ComparedRun, b: ComparedRun) -> dict[str, Any]:
         "libraries": _changed(a.result.versions, b.result.versions),
         "code": sorted(stage for stage in a.code.keys() & b.code.keys() if a.code[stage] != b.code[stage]),
         "data": data,
+        "training": epochs,
         "metrics": metrics,
         "cannot": not_comparable,
     }
@@ -131,6 +134,30 @@ def _statistics(a: Moments, b: Moments) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: -math.inf if row["moved"] is None else -abs(row["moved"]))
 
 
+# --------------------------------------------------------------------------------------------------------- the training
+def _training(a: ComparedRun, b: ComparedRun, not_comparable: list[str]) -> dict[str, Any] | None:
+    """Return the epochs of both runs; None if neither trained.
+
+    "same": they have one training, which the second took from the cache. "settings": the settings that differ and that
+    the loss is computed with.
+    """
+    uris = [side.artifacts.get("model_run") for side in (a, b)]
+    missing = [side.result.run_id for side, uri in zip((a, b), uris) if uri is None]
+    if missing:
+        not_comparable.append(f"the training: {' and '.join(missing)} trained no model")
+    unreadable = Lost()
+    records = [unreadable.read("the training", uri, training.read) if uri else None for uri in uris]
+    not_comparable += unreadable.notes
+    if not any(records):
+        return None
+    return {
+        "a": [epoch.measured() for epoch in records[0].epochs] if records[0] else [],
+        "b": [epoch.measured() for epoch in records[1].epochs] if records[1] else [],
+        "same": uris[0] == uris[1],
+        "settings": [row["key"] for row in _changed(a.config, b.config) if row["key"] in OF_THE_LOSS],
+    }
+
+
 # ---------------------------------------------------------------------------------------------------------- the results
 def _metrics(a: ComparedRun, b: ComparedRun, not_comparable: list[str]) -> dict[str, Any] | None:
     missing = [side.result.run_id for side in (a, b) if not side.result.metrics]
@@ -139,20 +166,20 @@ def _metrics(a: ComparedRun, b: ComparedRun, not_comparable: list[str]) -> dict[
         return None
     numbers = [side.result.metrics or {} for side in (a, b)]
     unreadable = Lost()
-    paired = _paired_outcomes(a, b, unreadable)
+    outcomes = _paired_outcomes(a, b, unreadable)
     same_task = set(a.classes) == set(b.classes)
     if not same_task:
         not_comparable.append(
             "metrics over all images: the two tests do not have the same classes, so the tasks differ"
         )
-    elif paired["pictures"] == "other":
+    elif outcomes["pictures"] == "other":
         not_comparable.append("answers image by image: the two tests share no image; what differs may be the images")
-    elif paired["pictures"] == "some":
+    elif outcomes["pictures"] == "some":
         tests = " and ".join(f"{metrics['pictures']:,}" for metrics in numbers)
-        not_comparable.append(f"all answers image by image: the tests of {tests} images share {paired['shared']:,}")
-    elif paired["pictures"] == "unknown":
+        not_comparable.append(f"all answers image by image: the tests of {tests} images share {outcomes['shared']:,}")
+    elif outcomes["pictures"] == "unknown":
         not_comparable += unreadable.notes or ["answers image by image: ServingCheck did not record those of both runs"]
-    if paired["by_name"] and paired["shared"]:
+    if outcomes["by_name"] and outcomes["shared"]:
         not_comparable.append(
             "the bytes of the shared images: path and class are the same, in data that differs otherwise"
         )
@@ -162,8 +189,8 @@ def _metrics(a: ComparedRun, b: ComparedRun, not_comparable: list[str]) -> dict[
         "confidence": numbers[0]["confidence"],
         "pictures": [metrics["pictures"] for metrics in numbers],
         "same_classes": same_task,
-        "both": paired,
-        "accuracy_interval": _interval(numbers, paired) if same_task else None,
+        "both": outcomes,
+        "accuracy_interval": _interval(numbers, outcomes) if same_task else None,
         "classes": _recalls(numbers),
     }
 
@@ -188,41 +215,20 @@ def _recalls(numbers: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _paired_outcomes(a: ComparedRun, b: ComparedRun, unreadable: Lost) -> dict[str, Any]:
-    """Compare the predictions by McNemar's test. "pictures" (the same test images?) is same, some, other or unknown."""
-    right = [_right(side.artifacts.get("predictions"), unreadable) for side in (a, b)]
-    if not all(right):
+    """Compare the predictions image by image; "pictures" is `unknown` where a run recorded none."""
+    tested = [paired.read(side.artifacts, unreadable) for side in (a, b)]
+    if tested[0] is None or tested[1] is None:
         return {"pictures": "unknown", "shared": 0, "by_name": False}
-    shared = sorted(right[0].keys() & right[1].keys())
-    now, before = (np.array([side[key] for key in shared], bool) for side in (right[1], right[0]))
-    gained, given_up = int((now & ~before).sum()), int((before & ~now).sum())
-    kind = "other" if not shared else "same" if len(shared) == len(right[0]) == len(right[1]) else "some"
-    return {
-        "pictures": kind,
-        "shared": len(shared),
-        "by_name": a.fingerprint != b.fingerprint,
-        "a_right": int(before.sum()),
-        "b_right": int(now.sum()),
-        "gained": gained,
-        "lost": given_up,
-        "p": mcnemar(gained, given_up) if shared else None,
-    }
+    return paired.outcomes(tested[0], tested[1]) | {"by_name": a.fingerprint != b.fingerprint}
 
 
-def _right(recorded: str | None, unreadable: Lost) -> dict[tuple[str, str], bool]:
-    """Return whether each prediction is right, keyed by path and class: models may number their classes differently."""
-    answers = unreadable.read("the answers", recorded, predictions.read) if recorded else None
-    if answers is None:
-        return {}
-    return dict(zip(zip(answers.source.tolist(), answers.class_name.tolist()), answers.right.tolist()))
-
-
-def _interval(numbers: list[dict[str, Any]], paired: dict[str, Any]) -> dict[str, Any] | None:
+def _interval(numbers: list[dict[str, Any]], outcomes: dict[str, Any]) -> dict[str, Any] | None:
     """Return the interval of accuracy b - a, if the tests have the same images or share none."""
     level = numbers[0]["confidence"]
-    if paired["pictures"] == "same":
-        low, high = paired_difference(paired["gained"], paired["lost"], paired["shared"], level)
+    if outcomes["pictures"] == "same":
+        low, high = paired_difference(outcomes["gained"], outcomes["lost"], outcomes["shared"], level)
         return {"low": low, "high": high, "method": "Agresti and Min"}
-    if paired["pictures"] == "other" and level == numbers[1]["confidence"]:
+    if outcomes["pictures"] == "other" and level == numbers[1]["confidence"]:
         low, high = unpaired_difference(*(Estimate(**metrics["accuracy"]) for metrics in numbers))
         return {"low": low, "high": high, "method": "Newcombe"}
     return None

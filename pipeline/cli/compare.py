@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +21,7 @@ from components.report.page import verdict
 from components.text import printable
 from pipeline.cli.options import add_config
 from pipeline.config import Config, flatten
-from pipeline.output import short
+from pipeline.output import redirect_output, short
 from pipeline.runs import result as results
 from pipeline.runs import run_dir
 from pipeline.tables import print_table
@@ -29,6 +30,7 @@ from pipeline.tracking import metadata
 READ = {
     "examples": ("ExampleGen", "examples"),
     "statistics": ("StatisticsGen", "statistics"),
+    "model_run": ("Trainer", "model_run"),
     "predictions": ("ServingCheck", "predictions"),
 }
 ROWS = 10  # of statistics and classes in the text; the page has all
@@ -65,7 +67,8 @@ def command(config: Config, args: argparse.Namespace) -> int:
         reports = [folder / run_dir.REPORT_FILE for folder in folders]
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            comparison_page.write(differences, compared, reports, path)
+            with redirect_output(os.devnull):  # of what TensorFlow says as it is imported
+                comparison_page.write(differences, compared, reports, path)
         except OSError as error:
             raise UserError(f"cannot write {path}: {error.strerror}") from None
         if not args.html:

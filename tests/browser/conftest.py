@@ -45,7 +45,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
         comparison.ComparedRun(
             one.result, {"trainer.epochs": i, "data.source": NAMES[2]}, {}, f"sha256:{i}", one.artifacts
         )
-        for i, one in enumerate((run, factories.evaluated(root / "other", (*NAMES[:3], "dog"), pushed=False)))
+        for i, one in enumerate((run, factories.evaluated(root / "other", (*NAMES[:3], "dog"), pushed=False, seed=2)))
     ]
     found = comparison.compare(*sides)
     comparison_page.write(found, sides, [path, path], root / "compare.html")

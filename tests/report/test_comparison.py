@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,9 @@ import pytest
 from scipy.stats import binomtest
 
 from components.contracts import features as f
+from components.contracts import predictions
 from components.contracts.run_result import Result
-from components.report import comparison
+from components.report import comparison, comparison_page
 from components.report.comparison import ComparedRun
 from components.report.comparison_page import change
 from pipeline.cli import main
@@ -62,8 +65,82 @@ def test_a_run_that_ended_early(first: ComparedRun) -> None:
     run = factories.failed_at_once()
     found = comparison.compare(first, ComparedRun(run.result, {}, {}, "", {}))
     assert (found["data"], found["metrics"]) == (None, None)
-    assert [line.split(":")[0] for line in found["cannot"]] == ["the data", "the models"]
+    assert [line.split(":")[0] for line in found["cannot"]] == ["the data", "the training", "the models"]
     json.dumps(found)
+
+
+# ------------------------------------------------------------------------------------------------------------- the page
+@pytest.fixture
+def second(tmp_path: Path) -> ComparedRun:
+    """A model that predicts other images correctly than `first`, on the same data."""
+    run = factories.evaluated(tmp_path / "second", NAMES, seed=3)
+    settings = {"trainer.epochs": 3, "trainer.label_smoothing": 0.2}
+    return ComparedRun(run.result, settings, {"Trainer": "1"}, "sha256:1", run.artifacts)
+
+
+def written(path: Path, *runs: ComparedRun) -> Page:
+    found = comparison.compare(*runs)
+    json.dumps(found)
+    comparison_page.write(found, runs, [path, path], path)
+    return Page(path)
+
+
+def test_the_images_that_changed_sides_are_shown_with_both_predictions(
+    first: ComparedRun, second: ComparedRun, tmp_path: Path
+) -> None:
+    tested = [predictions.read(run.artifacts["predictions"]) for run in (first, second)]
+    assert tested[0] is not None
+    assert tested[1] is not None
+    before, now = tested[0].right, tested[1].right  # the images are in the same order
+    page = written(tmp_path / "page.html", first, second)
+    assert page.figures["gained"] == [(now & ~before).sum()]
+    assert page.figures["lost"] == [(before & ~now).sum()]
+    assert (before != now).any()
+    assert len(page.tags("img")) == (before != now).sum()
+    for row in np.flatnonzero(before != now):
+        assert tested[0].source[row] in page.text
+    changed = comparison.compare(first, second)["metrics"]["both"]["changed"]
+    assert all((row["a" if row["right"] == "a" else "b"]["predicted"]) == row["class"] for row in changed)
+    assert all((row["b" if row["right"] == "a" else "a"]["predicted"]) != row["class"] for row in changed)
+
+
+def test_the_errors_of_a_kind_are_counted_in_both_runs(first: ComparedRun, second: ComparedRun) -> None:
+    def errors(run: ComparedRun) -> Counter[tuple[str, int]]:
+        answers = predictions.read(run.artifacts["predictions"])
+        assert answers is not None
+        wrong = ~answers.right
+        return Counter(zip(answers.class_name[wrong].tolist(), answers.predicted[wrong].tolist()))
+
+    for row in comparison.compare(first, second)["metrics"]["both"]["confusions"]:
+        kind = (row["class"], NAMES.index(row["predicted"]))
+        assert (row["a"], row["b"]) == (errors(first)[kind], errors(second)[kind])
+        assert row["a"] != row["b"]
+
+
+def test_the_curves_of_both_runs_are_on_shared_axes(first: ComparedRun, second: ComparedRun, tmp_path: Path) -> None:
+    page = written(tmp_path / "page.html", first, second)
+    charts = [of for of in page.tags("svg") if "both runs" in str(of["aria-label"])]
+    assert len(charts) == 2
+    for label in ("first, training", "first, validation", "second, training", "second, validation"):
+        assert page.source.count(f">{label}</text>") == 2
+    assert "trainer.label_smoothing differs, so the losses do not measure the same" in " ".join(page.text.split())
+
+
+def test_a_run_without_a_training_leaves_the_other_curve(first: ComparedRun, tmp_path: Path) -> None:
+    page = written(tmp_path / "page.html", first, ComparedRun(factories.failed_at_once().result, {}, {}, "", {}))
+    assert "first, training" in page.source
+    assert "second, training" not in page.source
+    assert "The second run has no training." in page.text
+    assert "trained no model" in page.text
+
+
+def test_images_that_are_gone_are_said_to_be_gone(first: ComparedRun, second: ComparedRun, tmp_path: Path) -> None:
+    gone = str(tmp_path / "gone")
+    runs = [dataclasses.replace(run, artifacts=run.artifacts | {"examples": gone}) for run in (first, second)]
+    page = written(tmp_path / "page.html", *runs)
+    assert not page.tags("img")
+    assert "no image left" in page.text
+    assert f"Not shown: the images: {gone} is gone" in page.text
 
 
 # ------------------------------------------------------------------------------------------------------------ real runs
