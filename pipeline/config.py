@@ -206,14 +206,23 @@ def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 def _check_keys(layer: dict[str, Any], section: type[BaseModel], origin: str, prefix: str = "") -> None:
     for key, value in layer.items():
         if key not in section.model_fields:
-            near = difflib.get_close_matches(str(key), section.model_fields, n=1)
-            hint = f"did you mean {prefix}{near[0]}?" if near else f"known: {', '.join(section.model_fields)}"
-            raise UserError(f"unknown config key {prefix + str(key)!r} ({origin}); {hint}")
+            raise UserError(f"unknown config key {prefix + str(key)!r} ({origin}); {_hint(str(key), section, prefix)}")
         inner = section.model_fields[key].annotation
         if isinstance(inner, type) and issubclass(inner, BaseModel):
             if not isinstance(value, dict):
                 raise UserError(f"config key {prefix + key!r} ({origin}) is a section; set one of its keys instead")
             _check_keys(value, inner, origin, f"{prefix}{key}.")
+
+
+def _hint(key: str, section: type[BaseModel], prefix: str) -> str:
+    """Return the key that was probably meant: of the section, else of that name in another; else those it has."""
+    near = difflib.get_close_matches(key.lower(), section.model_fields, n=1)
+    if near:
+        return f"did you mean {prefix}{near[0]}?"
+    elsewhere = [name for name in flatten(Config().model_dump()) if name.rpartition(".")[2] == key.lower()]
+    if elsewhere:
+        return f"did you mean {' or '.join(elsewhere)}?"
+    return f"known: {', '.join(section.model_fields)}"
 
 
 def _explain(error: ValidationError, origins: dict[str, str]) -> str:

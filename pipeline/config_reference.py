@@ -81,8 +81,9 @@ def explain(name: str, values: dict[str, Any], origins: dict[str, str]) -> str:
     if inner:
         width = max(len(key.name) for key in inner)
         return "\n".join([f"  {dict(sections())[name]}", *(f"  {key.name:<{width}}  {key.meaning}" for key in inner)])
-    near = difflib.get_close_matches(name, [key.name for key in all_keys()], n=1)
-    hint = f"did you mean {near[0]}?" if near else "`config` lists them all"
+    keys = [key.name for key in all_keys()]
+    near = [key for key in keys if key.rpartition(".")[2] == name] or difflib.get_close_matches(name, keys, n=1)
+    hint = f"did you mean {' or '.join(near)}?" if near else "`config` lists them all"
     raise UserError(f"unknown config key {name!r}; {hint}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,9 @@ def read_preset(name: str) -> dict[str, Any]:
     if name in RENAMED:  # its data had this name, unless another was given
         return {"name": "pictures"} | read_preset(RENAMED[name])
     if name not in preset_names():
-        raise UserError(f"unknown preset '{name}'; the presets are {', '.join(preset_names())}")
+        near = difflib.get_close_matches(name.lower(), preset_names(), n=1)
+        hint = f"; did you mean {near[0]}?" if near else ";"
+        raise UserError(f"unknown preset '{name}'{hint} the presets are {', '.join(preset_names())}")
     return read_yaml(PRESETS / f"{name}.yaml") | {"preset": name}
 
 

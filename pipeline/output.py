@@ -6,10 +6,15 @@ import contextlib
 import io
 import os
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
+
+from components.text import printable
+
+_LOG_LINE = 2000  # characters of a line of the log that are shown
 
 
 @contextmanager
@@ -56,6 +61,34 @@ def redirect_output(log: str | Path) -> Iterator[None]:
             for number, descriptor in saved.items():
                 os.dup2(descriptor, number)
                 os.close(descriptor)
+
+
+@contextmanager
+def shown_log(log: str | Path, show: Callable[[str], None]) -> Iterator[None]:
+    """Call `show` with each line that is added to the log, from another thread; the log itself is as ever."""
+    ended = threading.Event()
+
+    def follow() -> None:
+        with open(log, encoding="utf-8", errors="replace") as file:
+            part = ""
+            while True:
+                last = ended.is_set()
+                for text in file:
+                    part += text
+                    if part.endswith("\n"):
+                        show(printable(part[:-1], _LOG_LINE))
+                        part = ""
+                if last:
+                    return
+                ended.wait(0.2)
+
+    thread = threading.Thread(target=follow, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def short(path: str | Path) -> str:

@@ -14,7 +14,8 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from components.errors import Damaged, UserError
-from pipeline.cli.options import EXIT_CODES, load_config
+from pipeline.cli.options import CODES, load_config
+from pipeline.cli.parser import Parser, describe
 
 if TYPE_CHECKING:
     from pipeline.config import Config
@@ -36,16 +37,21 @@ COMMANDS = {
     "rollback": "serve an earlier pushed version again",
     "schema": "write curated schemas",
     "vertex": "run the pipeline on Vertex AI Pipelines",
+    "completion": "print a script that completes commands and options in bash or zsh",
 }
+
+EXAMPLES = (("run PATH", "train on a folder of images"), ("predict IMAGE", "classify an image with the pushed model"))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     words = sys.argv[1:] if argv is None else argv
     args = parser(words).parse_args(words)
+    args.words = words
     config = None
     try:
-        config, args.origins, args.choice = load_config(args)
+        if hasattr(args, "settings"):
+            config, args.origins, args.choice = load_config(args)
         return int(args.command(config, args))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -67,12 +73,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
-def parser(words: Collection[str] = tuple(COMMANDS)) -> argparse.ArgumentParser:
+def parser(words: Collection[str] = tuple(COMMANDS)) -> Parser:
     """Return the parser of the command line, with the arguments of those commands that are among `words`."""
-    result = argparse.ArgumentParser(
-        prog="image-pipeline", description="From labelled images to a pushed model.", epilog=EXIT_CODES
-    )
-    result.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    result = Parser(prog="image-pipeline")
+    describe(result, "From labelled images to a pushed model.", EXAMPLES, CODES)
+    result.add_argument("-V", "--version", action=_Version, nargs=0, help="print the version and exit")
     commands = result.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for name, text in COMMANDS.items():
         command = commands.add_parser(name, help=text)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import tempfile
 import time
 import warnings
@@ -12,9 +11,10 @@ from pathlib import Path
 from components import files
 from components.contracts.training import TENSORBOARD_DIR
 from components.errors import UserError
-from pipeline.cli.options import add_config
+from pipeline.cli.messages import Messages
+from pipeline.cli.options import CODES, add_quiet, add_store
+from pipeline.cli.parser import describe
 from pipeline.config import Config
-from pipeline.output import redirect_output
 from pipeline.runs import run_dir
 from pipeline.tracking import metadata
 
@@ -23,8 +23,11 @@ LOOK_AGAIN = 20  # seconds; a run that is still training is shown too
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
+    examples = (("", "the training logs of all runs"), ("--port 7007", "on another port"))
+    describe(parser, "Start TensorBoard over the training logs of all runs.", examples, CODES)
     parser.add_argument("--port", type=int, help="default: 6006, or the next free one")
-    add_config(parser, data=False)
+    add_quiet(parser, "the address", "what TensorBoard prints")
+    add_store(parser)
 
 
 def command(config: Config, args: argparse.Namespace) -> int:
@@ -39,7 +42,8 @@ def command(config: Config, args: argparse.Namespace) -> int:
     # TensorBoard names runs after folders: one link a run, named as the run is.
     with tempfile.TemporaryDirectory(prefix="board-") as folder:
         _link(folders, Path(folder))
-        url = _launch(folder, args.port)
+        with Messages.of(args).waiting("loading TensorBoard"):
+            url = _launch(folder, args.port)
         trainings = "training" if len(folders) == 1 else "trainings"
         print(f"board     {url} shows {len(folders):,} {trainings} of {config.run_dir}; Ctrl-C ends it", flush=True)
         try:
@@ -73,7 +77,7 @@ def _link(folders: dict[str, Path], folder: Path) -> None:
 
 def _launch(folder: str, port: int | None) -> str:
     """Return the address of a TensorBoard that serves from a thread."""
-    with redirect_output(os.devnull), warnings.catch_warnings():
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from tensorboard import default, program
 

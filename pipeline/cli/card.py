@@ -11,7 +11,9 @@ from components.contracts import predictions, training
 from components.contracts import statistics as stats
 from components.errors import UserError
 from components.report import card as cards
-from pipeline.cli.options import add_config
+from pipeline.cli.messages import Messages, command_line
+from pipeline.cli.options import CODES, add_quiet, add_store
+from pipeline.cli.parser import describe
 from pipeline.config import Config
 from pipeline.output import short
 from pipeline.runs import report, run_dir
@@ -24,11 +26,14 @@ from pipeline.tracking.verdicts import Verdict
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
+    examples = (("--open", "the card of the latest pushed model"), ("digits/2", "the card of a version"))
+    describe(parser, "Write the model card of a pushed model, as a page and as Markdown.", examples, CODES)
     parser.add_argument(
         "version", nargs="?", metavar="VERSION", help="a pushed version, as 3 or NAME/3 (default: the latest)"
     )
     parser.add_argument("--open", action="store_true", help="open it in the browser")
-    add_config(parser, data=False)
+    add_quiet(parser, "the paths", "what the libraries print")
+    add_store(parser)
 
 
 def command(config: Config, args: argparse.Namespace) -> int:
@@ -39,12 +44,18 @@ def command(config: Config, args: argparse.Namespace) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     html = folder / run_dir.CARD_FILE
     text = html.with_suffix(".md")
-    cards.write(collect(run_store, version), text, html)
-    report.make_index(config)
+    messages = Messages.of(args)
+    with messages.waiting("writing the card"):
+        cards.write(collect(run_store, version), text, html)
+        report.make_index(config)
     print(short(str(html)))
     print(short(str(text)))
     if args.open:
         webbrowser.open(html.as_uri())
+    else:
+        words = [args.version] if args.version else []
+        steps = [(command_line(config, "card", *words, "--open"), "open it in the browser")]
+        messages.next([*steps, (command_line(config, "lineage", *words), "where the model comes from")])
     return 0
 
 

@@ -19,7 +19,9 @@ from components.report import comparison_page
 from components.report.comparison import ComparedRun, compare
 from components.report.page import verdict
 from components.text import printable
-from pipeline.cli.options import add_config
+from pipeline.cli.messages import Messages, command_line
+from pipeline.cli.options import CODES, add_quiet, add_store
+from pipeline.cli.parser import describe
 from pipeline.config import Config, flatten
 from pipeline.output import redirect_output, short
 from pipeline.runs import result as results
@@ -38,6 +40,8 @@ ROWS = 10  # of statistics and classes in the text; the page has all
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
+    examples = (("20261126-03 20261126-04", "two runs by the beginnings of their ids"), ("RUN RUN --open", "as a page"))
+    describe(parser, "Compare two runs: configuration, code, data and results.", examples, CODES)
     parser.add_argument("runs", nargs=2, metavar="RUN", help="run id, or its beginning")
     parser.add_argument("--json", action="store_true", help="print it as one JSON object")
     parser.add_argument(
@@ -48,7 +52,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="write a page (default: in the run directory), print its path",
     )
     parser.add_argument("--open", action="store_true", help="write the page and open it in the browser")
-    add_config(parser, data=False)
+    add_quiet(parser, "the comparison")
+    add_store(parser)
 
 
 def command(config: Config, args: argparse.Namespace) -> int:
@@ -79,6 +84,11 @@ def command(config: Config, args: argparse.Namespace) -> int:
             print(short(str(path)))
         if args.open:
             webbrowser.open(path.as_uri())
+    else:
+        steps = [(command_line(config, "compare", *args.runs, "--open"), "the same as a page, with the images")]
+        Messages.of(args).next(
+            [*steps, (command_line(config, "show", run_dir.beginning(config, folders[1].name)), "the second run")]
+        )
     return 0
 
 

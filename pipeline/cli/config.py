@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 import json
 
-from pipeline.cli.options import add_config
+from pipeline.cli.options import CODES, add_config
+from pipeline.cli.parser import describe
 from pipeline.config import Config, flatten
 from pipeline.tables import print_table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
+    examples = (("--data ~/photos", "every value for a data set"), ("--explain trainer.epochs", "what a key means"))
+    describe(parser, "Print the configuration and where each value comes from.", examples, CODES)
     add_config(parser)
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--explain", metavar="KEY", help="print what a key, or each key of a section, means")

@@ -13,9 +13,10 @@ from importlib import metadata as versions
 from pathlib import Path
 
 from components.errors import Damaged, UserError
-from pipeline.cli.options import add_config
+from pipeline.cli.messages import Messages, command_line
+from pipeline.cli.options import CODES, add_config, add_quiet
+from pipeline.cli.parser import describe
 from pipeline.config import Config
-from pipeline.output import redirect_output
 from pipeline.runs import consistency, repair, run_dir
 from pipeline.tables import print_table
 from pipeline.tracking import metadata
@@ -34,7 +35,11 @@ FREE_BYTES = 2 * 10**9  # a CIFAR-10 run needs less than half of it
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
-    add_config(parser)
+    examples = (("", "look, and change nothing"), ("--fix", "clean up after a kill"))
+    codes = (("0", "all is well, or fixed"), ("1", "something remains to be fixed"), *CODES[2:])
+    describe(parser, "Check the environment and the run directory.", examples, codes)
+    add_config(parser, data=False)
+    add_quiet(parser, "the findings", "what TensorFlow prints")
     parser.add_argument("--fix", action="store_true", help="fix what can be fixed safely")
 
 
@@ -51,23 +56,28 @@ class Finding:
 def command(config: Config, args: argparse.Namespace) -> int:
     """Print every finding, and fix it if asked to. Return 0 if all is well or fixed, 1 if something remains."""
     rows = []
-    unfixed = 0
-    for finding in list(_findings(config)):
+    unfixed = fixable = 0
+    messages = Messages.of(args)
+    for finding in list(_findings(config, messages)):
         rows.append(("ok" if finding.good else "!!", finding.name, finding.text))
         if not finding.good and args.fix and finding.fix:
             rows.append(("", "", f"fixed: {finding.fix()}"))
         elif not finding.good:
             unfixed += 1
             if finding.fix:
+                fixable += 1
                 rows.append(("", "", "fixable: run `doctor --fix`"))
     print_table(rows, indent=0, gap=1, least=(3,))
+    run = (command_line(config, "run"), "run the pipeline") if not unfixed else None
+    fix = (command_line(config, "doctor", "--fix"), "fix what can be fixed safely") if fixable else None
+    messages.next([step for step in (fix, run) if step])
     return 1 if unfixed else 0
 
 
-def _findings(config: Config) -> Iterator[Finding]:
+def _findings(config: Config, messages: Messages) -> Iterator[Finding]:
     yield Finding("python", sys.version_info >= (3, 10), sys.version.split()[0])
     yield from map(_package, PACKAGES)
-    yield _accelerators()
+    yield _accelerators(messages)
     folder = Path(config.run_dir)
     free = shutil.disk_usage(run_dir.existing(folder)).free
     yield Finding("disk", free > FREE_BYTES, f"{free / 1e9:.1f} GB free for {config.run_dir}")
@@ -97,8 +107,8 @@ def _package(name: str) -> Finding:
         return Finding(name, False, "not installed; `make setup` installs what the lock names")
 
 
-def _accelerators() -> Finding:
-    with redirect_output(os.devnull):
+def _accelerators(messages: Messages) -> Finding:
+    with messages.waiting("loading TensorFlow"):
         import tensorflow as tf
 
         devices = tf.config.list_physical_devices()

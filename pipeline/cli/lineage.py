@@ -13,7 +13,8 @@ from components.contracts.metrics import METRICS
 from components.contracts.training import Pretrained
 from components.errors import UserError
 from components.text import printable
-from pipeline.cli.options import add_config
+from pipeline.cli.options import CODES, add_store
+from pipeline.cli.parser import describe
 from pipeline.config import Config
 from pipeline.output import short
 from pipeline.runs import run_dir
@@ -27,12 +28,19 @@ from pipeline.tracking.verdicts import Verdict
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
+    examples = (("", "from the latest pushed model back to its data"), ("--why", "why it was blessed"))
+    describe(
+        parser,
+        "Show what a model was made from, what came of data, and why one was blessed.",
+        examples,
+        CODES,
+    )
     parser.add_argument("what", nargs="?", metavar="WHAT", help=f"{HELP} (default: the latest pushed model)")
     parser.add_argument(
         "--why", action="store_true", help="explain why a version, or the model of a run, was blessed or refused"
     )
     parser.add_argument("--json", action="store_true", help="print it as one JSON object")
-    add_config(parser, data=False)
+    add_store(parser)
 
 
 def command(config: Config, args: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Set
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from components.contracts import features
 from components.contracts.model import SAVED_MODEL_FILE
@@ -18,12 +18,15 @@ from components.file_names import is_description
 from components.files import exists, is_folder, is_remote, read_bytes, walk
 from components.imports import gc_paused
 from components.pusher import manifest
-from components.text import printable
-from pipeline.cli.options import add_config
+from components.text import did_you_mean, printable
+from pipeline.cli.messages import Messages
+from pipeline.cli.options import CODES, add_quiet, add_store
+from pipeline.cli.parser import describe
 from pipeline.config import Config
-from pipeline.output import redirect_output
+from pipeline.output import short
 from pipeline.tracking import metadata
-from pipeline.tracking.queries import RunStore
+from pipeline.tracking.queries import Data as TrainedOn
+from pipeline.tracking.queries import RunStore, Version
 
 if TYPE_CHECKING:
     from components.example_gen.rejected import Rejected
@@ -35,75 +38,146 @@ _LINE = 4096  # characters of a name; paths are longer than what else is printed
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
+    examples = (("five.png", "classify an image"), ("~/photos --json", "all images of a folder, an object a line"))
+    codes = (CODES[0], CODES[1], ("2", "a mistake of the user, or an image that cannot be read"), CODES[3])
+    describe(parser, "Classify images with the latest pushed model.", examples, codes)
     parser.add_argument("paths", nargs="+", metavar="PATH", help="an image, or a folder of images")
-    parser.add_argument("--name", help="name of the model (default: the latest pushed one)")
-    parser.add_argument("--model", metavar="DIR", help="folder of a model version, also one pushed elsewhere")
-    parser.add_argument("--top", type=int, default=3, metavar="K", help="classes to print for an image (default 3)")
+    parser.add_argument(
+        "--model",
+        metavar="MODEL",
+        help="NAME, NAME/VERSION, or the folder of a version, also one pushed elsewhere; needed where models of "
+        "several names are served (default: the latest pushed one)",
+    )
+    parser.add_argument("--name", dest="model", help=argparse.SUPPRESS)  # as it was called before
+    parser.add_argument("--top", type=int, default=3, metavar="K", help="classes to print for an image (default: 3)")
     parser.add_argument("--json", action="store_true", help="print one JSON object per line")
-    add_config(parser, data=False)
+    add_quiet(parser, "the classes", "what TensorFlow prints")
+    add_store(parser, "data.max_pixels=N")
+
+
+class Served(NamedTuple):
+    """A pushed model, and what is known of it."""
+
+    name: str
+    version: str
+    path: str
+    run_id: str = ""  # of the run that pushed it; empty where it was pushed elsewhere
+    data: TrainedOn | None = None
+
+    def __str__(self) -> str:
+        pushed = f", pushed by run {self.run_id}" if self.run_id else ""
+        return f"{printable(self.name)} version {printable(self.version)}{pushed}: {short(self.path)}"
 
 
 def command(config: Config, args: argparse.Namespace) -> int:
     """Print the classes of the images."""
     own = {key for key in LIMITS if args.origins[f"data.{key}"] != "default"}
-    return run(config, args.paths, args.name, args.model, args.top, args.json, own)
+    return run(config, args.paths, args.model, args.top, Messages.of(args), own)
 
 
 def run(
     config: Config,
     paths: list[str],
-    name: str | None,
     model: str | None,
     top: int,
-    as_json: bool,
+    messages: Messages,
     own: Set[str] = frozenset(),
 ) -> int:
     """Print the classes of every image. Return 0, or 2 if a file could not be read.
 
     Args:
-      name: of the pushed model; of any if None.
-      model: the folder of one, wherever it was pushed; the latest that ML Metadata knows if None.
+      config: of the run directory.
+      paths: of images and folders.
+      model: as `find` takes it.
+      top: classes to print for an image.
+      messages: what to print besides, and whether the classes are printed as JSON.
       own: the keys of `data` that are read from `config`, whatever the model's training images were read with.
     """
     files = _files(paths)
-    if model is not None and not exists(f"{model}/{SAVED_MODEL_FILE}"):
-        raise UserError(f"--model {model}: there is no SavedModel; name the folder of a version, .../NAME/VERSION")
-    model_path = model or latest_pushed(config, name)
-    if wrong := manifest.damage(model_path):
+    answering = find(config, model)
+    if wrong := manifest.damage(answering.path):
         raise Damaged(
-            f"the pushed model {model_path} is damaged: {wrong}; `image-pipeline run` pushes it again, and --model "
+            f"the pushed model {answering.path} is damaged: {wrong}; `image-pipeline run` pushes it again, and --model "
             "names another version"
         )
-    limits = _limits(config, model_path, own)
-    with redirect_output(os.devnull):
-        served = _load(model_path)
+    if not messages.as_json:
+        messages.say(f"model     {answering}", "bold")
+    limits = config.data
+    with messages.waiting("loading TensorFlow"):
+        served_model = _load(answering.path)
+        if answering.data:  # the limits that the model's training images were read with
+            read_with = {key: getattr(answering.data.settings, key) for key in LIMITS if key not in own}
+            limits = config.data.model_copy(update=read_with)
     named = {Path(text) for text in paths}
     failed = False
     while files:
-        with redirect_output(os.devnull):  # TensorFlow and libjpeg print messages about damaged files
+        with messages.waiting():  # TensorFlow and libjpeg print messages about damaged files
             batch = _read_batch(files, named, limits)
             images = [image for _, image in batch if isinstance(image, bytes)]
-            answers = iter(_answers(served, model_path, images))
+            answers = iter(_answers(served_model, answering.path, images))
         for file, image in batch:
             if isinstance(image, bytes):
-                _show(file, next(answers), top, as_json)
+                _show(file, next(answers), top, answering if messages.as_json else None)
             else:
                 failed = True
                 print(f"error: {printable(str(file), _LINE)}: {printable(image.reason, _LINE)}", file=sys.stderr)
     return 2 if failed else 0
 
 
-def _limits(config: Config, model_path: str, own: Set[str]) -> Data:
-    """Return the limits that the model's training images were read with; of another run directory's, those of `config`.
+def find(config: Config, model: str | None) -> Served:
+    """Return the pushed model that `model` names: NAME, NAME/VERSION, VERSION or a folder; if None the latest.
 
-    Args:
-      own: the keys of `config.data` that are taken all the same.
+    Raises:
+      UserError: there is none, or models of several names are served and none is named.
     """
-    path = model_path if is_remote(model_path) else os.path.realpath(model_path)
-    data = RunStore(config).data_of_path(path) if metadata.exists(config) else None
-    if data is None:
-        return config.data
-    return config.data.model_copy(update={key: getattr(data.settings, key) for key in LIMITS if key not in own})
+    store = RunStore(config) if metadata.exists(config) else None
+    if model is not None and exists(f"{model}/{SAVED_MODEL_FILE}"):
+        return _of_folder(store, model)
+    if model is not None and (Path(model).exists() or is_remote(model)):
+        raise UserError(f"--model {model}: there is no SavedModel; name the folder of a version, .../NAME/VERSION")
+    latest = _latest(store) if store else {}
+    if store and model is not None and model not in latest and model.rpartition("/")[2].isdigit():
+        return _of_version(store, store.version(model))
+    if not latest:
+        condition = f" named '{model}'" if model else ""
+        raise UserError(f"no pushed model{condition} in {config.run_dir}; push one with `image-pipeline run`")
+    if model is not None and model not in latest:
+        raise UserError(f"--model {model}: no model of that name is served; {did_you_mean(model, latest)}")
+    if model is None and len(latest) > 1:
+        models = ", ".join(f"{name} (version {version.version})" for name, version in latest.items())
+        raise UserError(
+            f"{config.run_dir} serves models of {len(latest)} names: {models}; choose one with --model NAME"
+        )
+    assert store
+    return _of_version(store, latest[model or next(iter(latest))])
+
+
+def served(config: Config) -> list[str]:
+    """Return the names of the models that are served from a run directory."""
+    return list(_latest(RunStore(config))) if metadata.exists(config) else []
+
+
+def _latest(store: RunStore) -> dict[str, Version]:
+    """Return the newest pushed version of each name whose folder is still there, the newest first."""
+    latest: dict[str, Version] = {}
+    for version in reversed(store.versions()):
+        if version.name not in latest and is_folder(version.path):
+            latest[version.name] = version
+    return latest
+
+
+def _of_version(store: RunStore, version: Version) -> Served:
+    trained_on = store.data_of_path(version.path)
+    return Served(version.name, version.version, version.path, version.node.run_id, trained_on)
+
+
+def _of_folder(store: RunStore | None, folder: str) -> Served:
+    """Return the model in a folder; what is known of it, if it was pushed from here."""
+    path = folder.rstrip("/") if is_remote(folder) else os.path.realpath(folder)
+    known = [version for version in store.versions() if version.path == path] if store else []
+    if store and known:
+        return _of_version(store, known[-1])._replace(path=folder)
+    return Served(Path(path).parent.name, Path(path).name, folder)
 
 
 def _load(model_path: str) -> Any:
@@ -178,22 +252,6 @@ def _one_line(error: Exception) -> str:
     return printable(" ".join(str(error).split()) or type(error).__name__, 200)
 
 
-def latest_pushed(config: Config, name: str | None) -> str:
-    """Return the folder of the newest pushed version that is still there.
-
-    Raises:
-      UserError: there is none.
-    """
-    if metadata.exists(config):
-        store = metadata.open_store(config)
-        for artifact in sorted(store.get_artifacts_by_type("PushedModel"), key=lambda a: a.id, reverse=True):
-            path = metadata.property_value(artifact, "pushed_destination")
-            if path and (name is None or Path(path).parent.name == name) and is_folder(path):
-                return str(path)
-    condition = f" named '{name}'" if name else ""
-    raise UserError(f"no pushed model{condition} in {config.run_dir}; push one with `image-pipeline run`")
-
-
 def _files(paths: list[str]) -> list[Path]:
     """Return the files named and the files in named folders that `run` would read, sorted by name."""
     files: list[Path] = []
@@ -214,10 +272,16 @@ def _files(paths: list[str]) -> list[Path]:
     return files
 
 
-def _show(file: Path, probabilities: dict[str, float], top: int, as_json: bool) -> None:
+def _show(file: Path, probabilities: dict[str, float], top: int, model: Served | None) -> None:
+    """Print the classes of an image; with a model as a JSON object."""
     best = next(iter(probabilities))
-    if as_json:
-        answer: dict[str, Any] = {"path": str(file), "class": best, "probabilities": probabilities}
+    if model:
+        answer: dict[str, Any] = {
+            "path": str(file),
+            "class": best,
+            "probabilities": probabilities,
+            "model": {"name": model.name, "version": model.version, "path": model.path, "run_id": model.run_id},
+        }
         line = json.dumps(answer, ensure_ascii=False)
         print(line if line.isprintable() else json.dumps(answer))
         return

@@ -12,9 +12,11 @@ from components import files
 from components.contracts import model
 from components.errors import UserError
 from components.imports import gc_paused
-from pipeline.cli.options import add_config
+from pipeline.cli.messages import Messages, command_line
+from pipeline.cli.options import CODES, add_quiet, add_store
+from pipeline.cli.parser import describe
 from pipeline.config import Config
-from pipeline.output import redirect_output, short
+from pipeline.output import short
 from pipeline.runs import run_dir
 from pipeline.tracking import metadata, serving
 from pipeline.tracking.queries import RunStore, Version
@@ -25,9 +27,12 @@ ROLLBACK = "Rollback"  # the name of its execution type
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
+    examples = (("", "serve the version before the served one"), ("digits/1", "serve a version"))
+    describe(parser, "Serve an earlier pushed version of a model again.", examples, CODES)
     help_text = "the version to serve again, as 3 or NAME/3 (default: the one before the served version)"
     parser.add_argument("version", nargs="?", metavar="VERSION", help=help_text)
-    add_config(parser, data=False)
+    add_quiet(parser, "the version", "what the libraries print")
+    add_store(parser)
 
 
 def command(config: Config, args: argparse.Namespace) -> int:
@@ -38,18 +43,19 @@ def command(config: Config, args: argparse.Namespace) -> int:
     Raises:
       UserError: there is no such version, it was not blessed, or its folder is gone or damaged.
     """
+    messages = Messages.of(args)
     run_store = RunStore(config)
     with run_dir.locked(config):
         target = run_store.version(args.version) if args.version else _before(run_store, run_store.version(None))
         base = os.path.dirname(target.path)
         front = model.front(base)
-        with redirect_output(os.devnull), gc_paused():
+        with messages.waiting("loading TFX"), gc_paused():
             from components.pusher import executor, manifest
         if not _blessed(run_store, target):
             raise UserError(f"{target} was not blessed; name one that was: see `image-pipeline runs --filter pushed`")
         if wrong := manifest.damage(target.path):
             raise UserError(f"{target} is damaged ({target.path}): {wrong}; name another version")
-        with redirect_output(os.devnull):
+        with messages.waiting():
             number = executor.push(target.path, base)
         path = f"{base}/{number}"
         if number == front and any(version.path == path for version in run_store.versions()):
@@ -57,6 +63,8 @@ def command(config: Config, args: argparse.Namespace) -> int:
             return 0
         _record(run_store, target, number, path)
     print(f"version {number} is {target} again, and is served in place of version {front}: {short(path)}")
+    predict = command_line(config, "predict", "IMAGE", "--model", target.name)
+    messages.next([(predict, "classify an image with it"), (command_line(config, "runs"), "all runs and versions")])
     return 0
 
 

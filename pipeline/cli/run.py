@@ -12,30 +12,32 @@ from typing import TYPE_CHECKING, TextIO
 
 from components.errors import UserError
 from pipeline import ALL_STAGES
-from pipeline.cli.options import EXIT_CODES, add_config, add_improvements, load_config
+from pipeline.cli.messages import Messages
+from pipeline.cli.options import RUN_CODES, add_config, add_improvements, add_quiet, load_config
+from pipeline.cli.parser import describe, stage
 
 if TYPE_CHECKING:
+    from components.contracts.run_result import Result
     from pipeline.config import Config
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
-    parser.epilog = EXIT_CODES
+    examples = (("~/photos", "train on a folder of images"), ("--to DataGate", "validate the data only"))
+    describe(parser, "Run the pipeline: check images, train, evaluate and push a model.", examples, RUN_CODES)
+    parser.add_argument("path", nargs="?", metavar="PATH", help="the images; the same as --data PATH")
     add_config(parser)
     parser.add_argument(
-        "--from",
-        dest="first",
-        metavar="STAGE",
-        choices=ALL_STAGES,
-        help="the first stage to run; earlier ones are reused",
+        "--from", dest="first", metavar="STAGE", type=stage, help="the first stage to run; earlier ones are reused"
     )
     parser.add_argument(
-        "--to", dest="last", metavar="STAGE", choices=ALL_STAGES, help=f"the last stage to run: {', '.join(ALL_STAGES)}"
+        "--to", dest="last", metavar="STAGE", type=stage, help=f"the last stage to run: {', '.join(ALL_STAGES)}"
     )
     add_improvements(parser)
     parser.add_argument(
         "--json", action="store_true", help="print the result as one JSON object, last on standard output"
     )
+    add_quiet(parser, "the result", "what the libraries write to the log")
 
 
 def command(config: Config, args: argparse.Namespace) -> int:
@@ -43,22 +45,30 @@ def command(config: Config, args: argparse.Namespace) -> int:
     if args.first and args.last and ALL_STAGES.index(args.first) > ALL_STAGES.index(args.last):
         raise UserError(f"--from {args.first} comes after --to {args.last} in the chain")
     from components.contracts.run_result import ExitCode
-    from pipeline.cli import summary
+    from pipeline.cli import next_steps, summary
+
+    answer = sys.stderr if args.json else sys.stdout
+    with open(os.devnull, "w") if args.quiet else contextlib.nullcontext(answer) as screen:
+        result = _run(config, args, screen)
+    with contextlib.suppress(*[OSError] if result.exit_code == ExitCode.HUNG_UP else []):  # the terminal is gone
+        summary.show(result, answer, args.quiet)
+        Messages.of(args).next(next_steps.after_run(result, config, args.words), answer)
+        if args.json:
+            print(json.dumps(result.to_json()))
+    return result.exit_code
+
+
+def _run(config: Config, args: argparse.Namespace, screen: TextIO) -> Result:
+    """Run the pipeline and show its progress."""
     from pipeline.platforms.local import runner
 
-    screen = sys.stderr if args.json else sys.stdout
     notes = None
     if args.choice.fetch:
         notes = _fetch(config, screen)
         config, args.origins, args.choice = load_config(args)
     if args.choice.reason:
         print(f"preset    {args.choice.preset}: {args.choice.reason}", file=screen, flush=True)
-    result = runner.run(config, args.first, args.last, screen, notes)
-    with contextlib.suppress(*[OSError] if result.exit_code == ExitCode.HUNG_UP else []):  # the terminal is gone
-        summary.show(result, screen)
-        if args.json:
-            print(json.dumps(result.to_json()))
-    return result.exit_code
+    return runner.run(config, args.first, args.last, screen, notes, args.verbose)
 
 
 def _fetch(config: Config, out: TextIO) -> list[str]:

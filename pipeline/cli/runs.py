@@ -17,7 +17,9 @@ from rich.table import Table
 from components.contracts.run_result import INTERRUPTED, RUNNING, state
 from components.errors import UserError
 from components.text import printable
-from pipeline.cli.options import add_config
+from pipeline.cli.messages import Messages, Step, command_line
+from pipeline.cli.options import CODES, add_quiet, add_store
+from pipeline.cli.parser import describe
 from pipeline.config import Config
 from pipeline.output import short
 from pipeline.runs import result as results
@@ -36,7 +38,10 @@ SORTS: dict[str, Callable[[dict[str, Any]], Any]] = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
-    add_config(parser, data=False)
+    examples = (("--sort accuracy", "the best first"), ("--filter state=refused", "runs that a gate refused"))
+    describe(parser, "List the runs of a run directory.", examples, CODES)
+    add_quiet(parser, "the runs")
+    add_store(parser)
     parser.add_argument(
         "--filter",
         action="append",
@@ -71,7 +76,17 @@ def command(config: Config, args: argparse.Namespace) -> int:
         for row in rows:
             if row["damaged"]:
                 print(f"damaged: {short(row['damaged'])} cannot be read; `show {row['run_id']}` says what to do")
+    if everything:
+        Messages.of(args).next(_next(config, [row["run_id"] for row in rows or everything if not row["damaged"]]))
     return 0
+
+
+def _next(config: Config, run_ids: Sequence[str]) -> list[Step]:
+    runs = [run_dir.beginning(config, run_id) for run_id in run_ids[:2]]
+    steps = [(command_line(config, "show", run), "one run") for run in runs[:1]]
+    if len(runs) > 1:
+        steps.append((command_line(config, "compare", runs[1], runs[0]), "two runs side by side"))
+    return steps
 
 
 def _rows(config: Config) -> list[dict[str, Any]]:

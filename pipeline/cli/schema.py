@@ -8,17 +8,23 @@ from pathlib import Path
 from components import files
 from components.contracts import counts, schema
 from components.errors import UserError
-from pipeline.cli.options import add_config
+from pipeline.cli.options import CODES, add_config
+from pipeline.cli.parser import describe
 from pipeline.config import Config
 from pipeline.tracking import metadata
+
+EXAMPLES = (("--data ~/photos", "of a data set of yours"), ("--force", "replace the file"))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
+    examples = (("freeze", "of the embedded digits"), ("freeze --data ~/photos", "of a data set of yours"))
+    describe(parser, "Write curated schemas, which data is validated by.", examples, CODES)
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     freeze = actions.add_parser(
         "freeze", help="write the schema of the latest run as schema/<name>/schema.pbtxt, to edit"
     )
+    describe(freeze, "Write the schema of the latest run as a curated one.", EXAMPLES, CODES)
     add_config(freeze)
     freeze.add_argument("--output", metavar="FILE", help="default: schema/<name>/schema.pbtxt")
     freeze.add_argument("--force", action="store_true", help="replace an existing file")

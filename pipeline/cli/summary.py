@@ -2,22 +2,48 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from typing import Any, TextIO
 
 from rich.console import Console
 
-from components.contracts import advice, checks, features
-from components.contracts.run_result import STOPPED, ExitCode, Result
+from components.contracts import advice, checks, features, findings, run_result
+from components.contracts.run_result import ExitCode, Result
 from pipeline.output import short
 from pipeline.tables import print_table
 
 
-def show(result: Result, file: TextIO) -> None:
+def show(result: Result, file: TextIO, quiet: bool = False) -> None:
+    """Print the last lines of a run; if quiet only how it ended."""
     console = Console(file=file, highlight=False, soft_wrap=True)
 
     def say(text: str = "", style: str | None = None) -> None:
         console.print(text, style=style, markup=False)
 
+    if not quiet:
+        _print_measured(result, file, say)
+    _print_end(result, say)
+    if quiet:
+        return
+    if listed := _findings_file(result):
+        say(f"findings  {short(listed)}: the images concerned, a line each")
+    if result.stages:
+        missing = f"not made; `image-pipeline report {result.run_id}` makes it"
+        say(f"report    {short(result.report)}" if result.report else f"report    {missing}")
+        say(f"artifacts {short(result.artifacts)}")
+    if result.stages or result.exit_code == ExitCode.FAILED:
+        say(f"log       {short(result.log)}")
+
+
+def _findings_file(result: Result) -> str | None:
+    """Return the path of the list of the images that the gate stopped at; None if there is none."""
+    path = os.path.join(os.path.dirname(result.log), findings.CSV_FILE)
+    return path if result.findings and os.path.exists(path) else None
+
+
+def _print_measured(result: Result, file: TextIO, say: Callable[..., None]) -> None:
+    """Print what is known of the data and the model."""
     if result.stages:
         say()
     if result.counts:
@@ -33,28 +59,25 @@ def show(result: Result, file: TextIO) -> None:
             say(line)
     for line in result.advice:
         say(f"advice    {line}")
-    if result.pushed and result.exit_code in (ExitCode.DONE, *STOPPED):
+
+
+def _print_end(result: Result, say: Callable[..., None]) -> None:
+    """Print the state of the run, and why."""
+    state = run_result.state(result)
+    if result.pushed and state in (run_result.PUSHED, run_result.INTERRUPTED):
         before = " already, nothing changed" if result.stages["Pusher"]["state"] == "cached" else ""
         say(f"pushed    version {result.pushed['version']}{before}: {short(result.pushed['path'])}", "bold green")
         if line := served_line(result.served, result.pushed["version"]):
             say(line, "bold yellow")
-    if result.exit_code != ExitCode.DONE:
-        ends: dict[int, tuple[str, str]] = {
-            ExitCode.FAILED: ("failed", "bold red"),
-            ExitCode.USAGE_ERROR: ("failed", "bold red"),
-            ExitCode.REFUSED: ("refused", "bold yellow"),
-        }
-        word, style = ends.get(result.exit_code, ("", "bold yellow"))  # the line of an interruption begins with it
-        first, *more = ["nothing was pushed", *result.why] if result.exit_code == ExitCode.REFUSED else result.why
-        say(f"{word:<9} {first}" if word else first, style)
-        for line in more:
-            say(f"          {line}")
-    if result.stages:
-        missing = f"not made; `image-pipeline report {result.run_id}` makes it"
-        say(f"report    {short(result.report)}" if result.report else f"report    {missing}")
-        say(f"artifacts {short(result.artifacts)}")
-    if result.stages or result.exit_code == ExitCode.FAILED:
-        say(f"log       {short(result.log)}")
+    if state == run_result.PARTIAL:
+        say(f"partial   ended after {next(reversed(result.stages), 'nothing')}, as requested")
+    if result.exit_code == ExitCode.DONE:
+        return
+    first, *more = ["nothing was pushed", *result.why] if state == run_result.REFUSED else result.why
+    label = "" if state == run_result.INTERRUPTED else f"{state:<9} "  # the line of an interruption begins with it
+    say(f"{label}{first}", "bold red" if state == run_result.FAILED else "bold yellow")
+    for line in more:
+        say(f"          {line}")
 
 
 def _print_trials(trials: list[dict[str, float]], file: TextIO) -> None:

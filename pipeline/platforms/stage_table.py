@@ -12,6 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+PACE = 10.0  # seconds between two lines of progress where there is no terminal
 STYLES = {
     "waiting": "dim",
     "running": "bold cyan",
@@ -34,11 +35,11 @@ class StageTable:
         self._notes: dict[str, str] = {}
         self._running: str | None = None
         self._began: dict[str, float] = {}
-        self._told = time.monotonic()
+        self._told = time.monotonic()  # when the last line of progress was printed
         self._status = ""
+        self._transferred = ""  # the text of the transfer that was shown last
         self._share: float | None = None
         self.left = "not run"  # the final state of stages that did not start
-        self._tenth = -1
         self._live: Live | None = None
         if self.console.is_terminal:
             # The libraries' output goes to the log by file descriptor; rich must not redirect it.
@@ -66,16 +67,23 @@ class StageTable:
         """Show an action outside the stages."""
         self._status, self._share = text, None
         if self._live is None and text:
-            self.console.print(text, markup=False)
+            self.line(text)
+
+    def line(self, text: str) -> None:
+        """Print a line, above a live table."""
+        self.console.print(text, markup=False)
 
     def transfer(self, text: str, done: int, total: int) -> None:
-        """Show the progress of a download in bytes, as a bar or a line a tenth. `total` is 0 if it is not known."""
+        """Show the progress of a download in bytes: a bar, or lines. `total` is 0 if it is not known."""
         amount = f"{done / 1e6:.0f} of {total / 1e6:.0f} MB" if total else f"{done / 1e6:.0f} MB"
         self._status, self._share = f"{text}: {amount}", done / total if total else None
-        tenth = 10 * done // total if total else done // 10**7
-        if self._live is None and tenth != self._tenth:
-            self._tenth = tenth
-            self.console.print(self._status, markup=False)
+        if self._live is None and (text != self._transferred or self._due()):
+            self._transferred, self._told = text, time.monotonic()
+            self.line(self._status)
+
+    def _due(self) -> bool:
+        """Return True if the next line of progress may be printed."""
+        return time.monotonic() - self._told >= PACE
 
     def started(self, stage: str, ago: float = 0.0) -> None:
         """Show that a stage started, `ago` seconds ago."""
@@ -85,13 +93,13 @@ class StageTable:
         self._states[stage] = "running"
 
     def progress(self, text: str) -> None:
-        """Show the progress of the running stage; in plain lines at most one in ten seconds."""
+        """Show the progress of the running stage; in plain lines at most one in PACE seconds."""
         if self._running is None:
             return
         self._notes[self._running] = text
-        if self._live is None and time.monotonic() - self._told >= 10:
+        if self._live is None and self._due():
             self._told = time.monotonic()
-            self.console.print(f"  {self._running:<17} {'':<8}          {text}", markup=False)
+            self.line(f"  {self._running:<17} {'':<8}          {text}")
 
     def ended(self, stage: str, state: str, seconds: float) -> None:
         """Show that a stage ended; `state` is one of done, cached, failed, refused, interrupted."""
@@ -99,17 +107,20 @@ class StageTable:
         self._running = None
         if self._live is None:
             note = self._notes.get(stage, "")
-            self.console.print(f"  {stage:<17} {state:<8} {seconds:6.1f} s  {note}".rstrip(), markup=False)
+            self.line(f"  {stage:<17} {state:<8} {seconds:6.1f} s  {note}".rstrip())
 
     def _table(self) -> RenderableType:
         table = Table(box=None, show_header=False, pad_edge=True)
+        for _ in range(3):
+            table.add_column(no_wrap=True)
+        table.add_column()
         for stage, state in self._states.items():
             seconds = time.monotonic() - self._began[stage] if state == "running" else self._seconds.get(stage)
             table.add_row(
                 stage,
                 Text(state, STYLES[state]),
                 Text(f"{seconds:.1f} s" if seconds is not None else "", justify="right"),
-                Text(self._notes.get(stage, ""), "dim", overflow="ellipsis", no_wrap=True),
+                Text(self._notes.get(stage, ""), "dim"),  # over several lines where the terminal is narrow
             )
         if not self._status:
             return table

@@ -95,6 +95,19 @@ def collect_result(config: Config, state: RunState) -> Result:
     return result
 
 
+def list_findings(config: Config, state: RunState) -> None:
+    """Write the table of the images that the gate found, beside the run's log; nothing if it found nothing."""
+    stages = metadata.stages(metadata.open_store(config), state.run_id)
+    accepted = metadata.latest_live(stages, "DataGate", "findings")
+    if isinstance(state.error, GateRefused):
+        found = [findings.Finding(**finding) for finding in state.error.findings]
+    else:
+        found = findings.read(accepted.uri) if accepted else []
+    if found:
+        examples = metadata.latest_live(stages, "ExampleGen", "examples")
+        findings.write_csv(state.log.with_name(findings.CSV_FILE), found, examples.uri if examples else None)
+
+
 def _add_what_was_made(result: Result, config: Config) -> None:
     store = metadata.open_store(config)
     stages = metadata.stages(store, result.run_id)

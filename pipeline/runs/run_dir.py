@@ -4,8 +4,8 @@ metadata.sqlite            ML Metadata, unless metadata.url names a server
 artifacts/<name>/…         what the stages put out, in TFX's layout
 checkpoints/<key>/         what is trained so far of trainings that were stopped
 serving/<name>/<version>/  pushed models, in TF Serving's layout
-runs/<run id>/             config.yaml, run.log, result.json, report.html, predictions.csv, errors.csv and the model
-                           card of each run
+runs/<run id>/             config.yaml, run.log, result.json, report.html, predictions.csv, errors.csv, findings.csv and
+                           the model card of each run
 compare/<run>..<run>.html  pages that compare two runs
 index.html                 all runs, with links to their reports
 lock                       held by a run
@@ -14,6 +14,7 @@ lock                       held by a run
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import fcntl
 import os
 import secrets
@@ -131,10 +132,19 @@ def find_run(config: Config, run_id: str | None) -> Path:
         runs = [run for run in runs if run.name == run_id] or [run for run in runs if run.name.startswith(run_id)]
     if not runs:
         description = f"run {run_id!r}" if run_id else "run that has ended"
-        raise UserError(f"{config.run_dir} has no {description}; see `image-pipeline runs`")
+        near = difflib.get_close_matches(run_id or "", [file.parent.name for file in results(config)], n=1, cutoff=0.8)
+        hint = f"did you mean {near[0]}? See" if near else "see"
+        raise UserError(f"{config.run_dir} has no {description}; {hint} `image-pipeline runs`")
     if run_id is not None and len(runs) > 1:
         raise UserError(f"{len(runs)} runs begin with {run_id!r}; write more of it: see `image-pipeline runs`")
     return runs[-1]
+
+
+def beginning(config: Config, run_id: str) -> str:
+    """Return the beginning of a run's id, to the second or longer, that no other run of the run directory has."""
+    others = [other for other in run_ids(config) if other != run_id]
+    lengths = (length for length in (15, 19, len(run_id)) if length <= len(run_id))
+    return next(run_id[:n] for n in lengths if n == len(run_id) or not any(o.startswith(run_id[:n]) for o in others))
 
 
 def existing(path: str | Path) -> Path:

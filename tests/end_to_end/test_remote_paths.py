@@ -43,7 +43,7 @@ def test_the_whole_chain_reads_writes_and_serves_remote_paths(tmp_path: Path) ->
     assert "McNemar" in Path(more.report or "none").read_text(), "the recorded answers of both models were read"
 
     config = configs.load(None, None, (f"run_dir={runs}", f"data.source={paths[0]}", *paths[1:]))[0]
-    assert predict.latest_pushed(config, "pictures") == more.pushed["path"]
+    assert predict.find(config, "pictures").path == more.pushed["path"]
     assert compare.command(config, Namespace(runs=[result.run_id, more.run_id], json=True, html=None, open=False)) == 0
     assert card.command(config, Namespace(version=None, open=False)) == 0
     assert schema.command(config, Namespace(output=str(tmp_path / "schema.pbtxt"), force=False)) == 0
@@ -71,6 +71,6 @@ def test_a_model_that_was_pushed_to_a_remote_folder_is_found_there(tmp_path: Pat
     pushed.custom_properties["pushed_destination"].string_value = target
     store.put_artifacts([pushed])
     with pytest.raises(UserError, match="no pushed model"):
-        predict.latest_pushed(config, None)
+        predict.find(config, None)
     tf.io.gfile.makedirs(target)
-    assert predict.latest_pushed(config, "digits") == target
+    assert predict.find(config, "digits").path == target

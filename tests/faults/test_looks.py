@@ -14,6 +14,7 @@ import pytest
 from components.contracts import features as f
 from pipeline import ROOT
 from pipeline.cli import predict
+from pipeline.cli.messages import Messages
 from pipeline.config import load
 from tests.datasets import png
 from tests.example_gen.datasets import pixels_of
@@ -81,7 +82,7 @@ def look_while_pushing(
         there = [int(path.name) for path in base.iterdir() if path.name.isdigit()] if base.is_dir() else []
         if there:
             newest = max(there)
-            assert predict.run(config, [str(image)], None, str(base / str(newest)), 1, True) == 0
+            assert predict.run(config, [str(image)], str(base / str(newest)), 1, Messages(as_json=True)) == 0
             answers.add(json.dumps(json.loads(capsys.readouterr().out)["probabilities"]))
             predictions += 1
     watcher.end()

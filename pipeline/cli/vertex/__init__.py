@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 
+from pipeline.cli.parser import describe
 from pipeline.cli.vertex import cancel, compile, schedule, status, submit
+from pipeline.cli.vertex.options import EXIT_CODES
 
 # Every action with its module and its line of `--help`, in that order.
 ACTIONS = {
@@ -18,6 +20,11 @@ ACTIONS = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the actions and their arguments."""
+    examples = (
+        ("compile --preset cifar10", "write the pipeline's spec, offline"),
+        ("submit --config cloud.yaml", "run it in the project that the file names"),
+    )
+    describe(parser, "Run the pipeline on Vertex AI Pipelines.", examples, EXIT_CODES)
     actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION")
     for name, (module, text) in ACTIONS.items():
         action = actions.add_parser(name, help=text)

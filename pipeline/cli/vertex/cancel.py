@@ -6,11 +6,17 @@ import argparse
 from typing import Any
 
 from pipeline.cli.options import add_config
-from pipeline.cli.vertex.options import on_google_cloud
+from pipeline.cli.parser import describe
+from pipeline.cli.vertex.options import EXIT_CODES, SET, on_google_cloud
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the action."""
+    examples = (
+        (f"JOB {SET}", "by its name"),
+        ("projects/N/locations/R/pipelineJobs/JOB", "by its resource name"),
+    )
+    describe(parser, "Stop a job.", examples, EXIT_CODES)
     parser.add_argument("job", metavar="JOB", help="name or resource name of the job")
     add_config(parser, data=False)
 

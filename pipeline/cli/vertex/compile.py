@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.cli.options import add_config, add_improvements
+from pipeline.cli.options import CODES, add_config, add_improvements
+from pipeline.cli.parser import describe
 from pipeline.cli.vertex.options import require_preset
 
 if TYPE_CHECKING:
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the action."""
+    examples = (
+        ("--preset cifar10", "write pipeline.json"),
+        ("--preset photos --data gs://BUCKET/PATH", "for images of yours"),
+    )
+    describe(parser, "Write the spec of the pipeline; needs no network and no account.", examples, CODES)
     add_config(parser)
     add_improvements(parser)
     parser.add_argument("--output", metavar="FILE", default="pipeline.json", help="default: pipeline.json")

@@ -18,9 +18,13 @@ if TYPE_CHECKING:
 Command = Callable[[Any, argparse.Namespace], int]
 
 EXIT_CODES = (
-    "exit codes: 0 succeeded, 1 the job failed or was cancelled, or Google Cloud does not answer, 2 something is "
-    "missing or mistaken and nothing was sent, 3 refused by a gate, 130 interrupted: the job keeps running"
+    ("0", "succeeded"),
+    ("1", "the job failed or was cancelled, or Google Cloud does not answer"),
+    ("2", "something is missing or mistaken, and nothing was sent"),
+    ("3", "refused by a gate"),
+    ("130", "interrupted; the job keeps running"),
 )
+SET = "--config cloud.yaml"  # of the examples, with the project and the preset
 
 
 def add_spec(command: argparse.ArgumentParser) -> None:

@@ -8,11 +8,14 @@ import zoneinfo
 from typing import Any
 
 from pipeline.cli.options import add_config, add_improvements
-from pipeline.cli.vertex.options import add_spec, on_google_cloud, require_preset
+from pipeline.cli.parser import describe
+from pipeline.cli.vertex.options import EXIT_CODES, SET, add_spec, on_google_cloud, require_preset
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the action."""
+    examples = ((f"{SET} --cron '0 3 * * 1'", "every Monday at three"), (f"{SET} --delete", "delete the schedule"))
+    describe(parser, "Have Vertex AI run the pipeline at given times.", examples, EXIT_CODES)
     add_config(parser)
     add_improvements(parser)
     add_spec(parser)

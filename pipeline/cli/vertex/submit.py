@@ -7,12 +7,14 @@ import re
 from typing import Any
 
 from pipeline.cli.options import add_config, add_improvements
-from pipeline.cli.vertex.options import EXIT_CODES, add_spec, add_wait, on_google_cloud, require_preset
+from pipeline.cli.parser import describe
+from pipeline.cli.vertex.options import EXIT_CODES, SET, add_spec, add_wait, on_google_cloud, require_preset
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the action."""
-    parser.epilog = EXIT_CODES
+    examples = ((SET, "submit and follow it"), (f"{SET} --no-wait", "submit it alone"))
+    describe(parser, "Run preflight checks, submit the job and follow its status.", examples, EXIT_CODES)
     add_config(parser)
     add_improvements(parser)
     add_spec(parser)

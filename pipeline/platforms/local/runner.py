@@ -22,11 +22,11 @@ from components.imports import gc_paused
 from components.trainer.networks import weights
 from pipeline import ALL_STAGES, curated_schema, fingerprint
 from pipeline.config import Config
-from pipeline.output import duplicated_stream, redirect_output
+from pipeline.output import duplicated_stream, redirect_output, shown_log
 from pipeline.platforms.local import signals
 from pipeline.platforms.stage_table import StageTable
 from pipeline.runs import consistency, faults, repair, report, run_dir
-from pipeline.runs.result import RunState, collect_result
+from pipeline.runs.result import RunState, collect_result, list_findings
 from pipeline.tracking import metadata
 
 if TYPE_CHECKING:
@@ -34,12 +34,18 @@ if TYPE_CHECKING:
 
 
 def run(
-    config: Config, first_stage: str | None, last_stage: str | None, out: TextIO, fetched: list[str] | None = None
+    config: Config,
+    first_stage: str | None,
+    last_stage: str | None,
+    out: TextIO,
+    fetched: list[str] | None = None,
+    verbose: bool = False,
 ) -> Result:
     """Run the chain, or its stages from `first_stage` to `last_stage`, and show the progress on `out`.
 
     Args:
       fetched: what sources.fetch said of the data; None where it is still to be fetched.
+      verbose: whether the log is shown on `out` too.
 
     Raises:
       UserError: a mistake that shows before the first stage starts.
@@ -70,6 +76,7 @@ def run(
             duplicated_stream(out) as terminal,
             StageTable(stages_of(config), terminal) as screen,
             redirect_output(log),
+            shown_log(log, screen.line) if verbose else nullcontext(),
         ):
             state = RunState(run_id, log)
             try:
@@ -101,6 +108,10 @@ def _end(config: Config, state: RunState, lock: run_dir.Lock) -> Result:
         except Exception:
             logging.exception("what the run left incomplete cannot be removed")
             lock.mark = True
+    try:
+        list_findings(config, state)
+    except Exception:  # for example a full disk: how the run ended is to be reported all the same
+        logging.exception("the findings cannot be listed")
     result = collect_result(config, state)
     _write(config, result, lock)
     return result

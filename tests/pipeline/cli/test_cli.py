@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from pipeline import ROOT
-from pipeline.cli import main
+from pipeline.cli import COMMANDS, main, parser
 from tests.runs import History
 
 HEAVY = ("tensorflow", "tfx", "apache_beam", "tensorflow_model_analysis", "keras")
@@ -37,7 +41,7 @@ def pipeline(*words: str, cwd: Path | None = None) -> subprocess.CompletedProces
 def test_an_answer_needs_no_heavy_import(words: tuple[str, ...]) -> None:
     code = f"""
 import sys
-from pipeline.cli import main
+from pipeline.cli import COMMANDS, main, parser
 try:
     main({list(words)!r})
 except SystemExit:
@@ -58,7 +62,7 @@ print("heavy:", [name for name in {(*HEAVY, "ml_metadata")!r} if name in sys.mod
         (("run", "--from", "Trainer", "--to", "Transform"), "error: --from Trainer comes after --to Transform"),
         (("run", "--from", "Trainer"), "no previous run of 'digits' in output to resume from; run the full"),
         (("predict", "none.png"), "error: none.png: no such file or folder"),
-        (("predict", "file", "--model", "none"), "error: --model none: there is no SavedModel; name the folder of a"),
+        (("predict", "file", "--model", "none"), "error: no pushed model named 'none' in output; push one with"),
         (("schema", "freeze"), "has a schema yet; make one with"),
         (("run", "--set", "metadata.url=oracle://x"), "error: config key 'metadata.url' (--set): write it as mysql://"),
         (("run", "--run-dir", "file/below"), "error: cannot make the run directory file/below: Not a directory"),
@@ -74,10 +78,74 @@ def test_a_mistake_ends_in_one_line_and_exit_code_2(words: tuple[str, ...], mess
     assert done.stdout == ""
 
 
-def test_an_unknown_word_ends_with_the_usage() -> None:
-    done = pipeline("fly")
-    assert done.returncode == 2
-    assert "Traceback" not in done.stderr
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("prdict", "unknown command 'prdict'; did you mean predict?"),
+        ("qwxyz", "unknown command 'qwxyz'; known: run, predict, "),
+        ("vertex sumbit", "unknown action 'sumbit'; did you mean submit?"),
+        ("run --from trainr", "--from: unknown stage 'trainr'; did you mean Trainer?"),
+        ("run --warmstart", "unknown option --warmstart; did you mean --warm-start?"),
+        ("runs extra", "'extra' is one argument too many; see `image-pipeline runs --help`"),
+        ("runs --sort tim", "--sort 'tim'; did you mean time?"),
+        ("run --preset photo", "unknown preset 'photo'; did you mean photos? the presets are"),
+        ("run --set epochs=3", "unknown config key 'epochs' (--set); did you mean trainer.epochs?"),
+        ("config --explain epochs", "unknown config key 'epochs'; did you mean trainer.epochs?"),
+        ("run a --data b", "both 'a' and --data 'b' name the data: give one of them"),
+    ],
+)
+def test_what_was_probably_meant_is_named(words: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        code = main(words.split())
+    except SystemExit as stop:
+        code = int(stop.code or 0)
+    captured = capsys.readouterr()
+    assert (code, captured.out, captured.err.count("\n")) == (2, "", 1)
+    assert captured.err.startswith(f"error: {message}")
+
+
+def test_a_stage_may_be_written_in_any_case() -> None:
+    args = parser(["run"]).parse_args(["run", "--from", "trainer", "--to=SERVINGCHECK"])
+    assert (args.first, args.last) == ("Trainer", "ServingCheck")
+
+
+def test_a_path_is_the_data(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "no/such/folder"]) == 2
+    assert "no/such/folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [[], ["vertex"], ["schema"]], ids=" ".join)
+def test_a_command_without_its_action_prints_its_help(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(words)
+    assert stop.value.code == 0
+    assert capsys.readouterr().out.startswith(f"usage: {' '.join(['image-pipeline', *words])}")
+
+
+def every_parser(at: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    yield at
+    for action in at._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for inner in action.choices.values():
+                yield from every_parser(inner)
+
+
+def test_each_help_has_a_sentence_two_examples_and_the_exit_codes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    commands = list(every_parser(parser()))
+    assert len(commands) > len(COMMANDS)
+    for command in commands:
+        text = command.format_help()
+        assert re.match(r"[A-Z].*\.$", command.description or ""), command.prog
+        examples = re.findall(rf"^  ({command.prog}.*)$", text, re.MULTILINE)
+        assert len(examples) == 2, command.prog
+        for code in ("0", "1", "2", "130"):
+            assert re.search(rf"^  {code} +\w", text, re.MULTILINE), (command.prog, code)
+        assert max(map(len, text.splitlines())) <= 80, command.prog
+        for example in examples:
+            words = shlex.split(example.partition("  # ")[0])[1:]
+            if command.prog != "image-pipeline vertex" or "compile" in words:
+                parser(words).parse_args(words)
 
 
 def test_predict_without_a_model_says_how_to_make_one(tmp_path: Path) -> None:
@@ -164,7 +232,7 @@ def test_no_answer_needs_tensorflow(history: History) -> None:
     asked = [["runs"], ["show"], ["report"], ["lineage"], ["lineage", "--why"], ["compare", first, second], ["card"]]
     code = f"""
 import sys
-from pipeline.cli import main
+from pipeline.cli import COMMANDS, main, parser
 for words in {asked!r}:
     assert main([*words, "--run-dir", {str(history.folder)!r}]) == 0, words
 print("heavy:", [name for name in {HEAVY!r} if name in sys.modules])

@@ -13,6 +13,7 @@ from PIL import Image
 
 from components.errors import UserError
 from pipeline.cli import predict
+from pipeline.cli.messages import Messages
 from pipeline.config import Config
 from tests.example_gen.factories import orientation, png_chunks, png_of_chunks, saved
 
@@ -49,7 +50,7 @@ def halves(first: str, second: str) -> Image.Image:
 
 
 def ask(model: str, *paths: Path | str, as_json: bool = False) -> int:
-    return predict.run(Config(), [str(path) for path in paths], None, model, 2, as_json)
+    return predict.run(Config(), [str(path) for path in paths], model, 2, Messages(quiet=True, as_json=as_json))
 
 
 def test_each_file_is_answered_or_told(model: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -73,7 +73,7 @@ def test_rollback_and_gc(history: History, served: tuple[Path, Result], ask: Any
     assert "was blessed" in ask("lineage", "--why", "pictures/3")
     assert ask("card", "pictures/3")
     config = configs.load("digits", None, (f"run_dir={folder}",))[0]
-    assert predict.latest_pushed(config, "pictures") == str(base / "3")
+    assert predict.find(config, "pictures").path == str(base / "3")
 
     # The same run again takes all from the cache, pushes nothing, and does not say that its version is served.
     again = run(folder, history.pictures, *ANOTHER)
