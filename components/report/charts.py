@@ -12,10 +12,12 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import matplotlib
 from markupsafe import Markup, escape
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
@@ -52,6 +54,12 @@ _SETTINGS: dict[str, Any] = {
     "figure.facecolor": "none",
     "axes.facecolor": "none",
 }
+
+# Of an axis of dates, by its unit (year, month, day, hour, minute, second): the ticks, those at the start of the next
+# larger unit, and what all ticks have in common.
+_DATES = ("%Y", "%Y-%m", "%m-%d", "%H:%M", "%H:%M", "%H:%M:%S")
+_AT_ZERO = ("", "%Y", "%Y-%m", "%m-%d", "%H:%M", "%H:%M:%S")
+_COMMON = ("", "%Y", "%Y", "%Y", "%Y-%m-%d", "%Y-%m-%d")
 
 Points = tuple[Sequence[float], Sequence[float]]
 
@@ -102,6 +110,47 @@ def overlay(name: str, curves: Sequence[Curve], x_label: str, y_label: str, perc
     return out[0]
 
 
+class Run(NamedTuple):
+    """A run in the history of a metric."""
+
+    when: datetime
+    value: float
+    low: float
+    high: float
+    label: str  # of its point, for people
+    link: str | None  # to its report
+
+
+def history(name: str, runs: Sequence[Run], y_label: str) -> Markup:
+    """Draw a share over time: a point a run that links to its report, and the interval as a band."""
+    times: list[Any] = [run.when for run in runs]
+    with _chart(name, height=2.3) as (axes, out):
+        low, high = [run.low for run in runs], [run.high for run in runs]
+        axes.fill_between(times, low, high, color=SERIES[0], alpha=0.16, linewidth=0, label="interval")
+        axes.plot(times, [run.value for run in runs], color=SERIES[0], linewidth=1.5, label=y_label)
+        points = axes.scatter(times, [run.value for run in runs], s=52, color=SERIES[0], zorder=3)
+        points.set_urls([run.link for run in runs])
+        axes.xaxis.set_major_locator(locator := AutoDateLocator(minticks=3, maxticks=5))
+        dates = ConciseDateFormatter(locator, formats=_DATES, zero_formats=_AT_ZERO, offset_formats=_COMMON)
+        dates.format_ticks(axes.get_xticks())
+        common = dates.get_offset()  # to all ticks; matplotlib would write it over the label of the axis
+        dates.show_offset = False
+        axes.xaxis.set_major_formatter(dates)
+        axes.set_xlabel(f"start of the run, {common}" if common else "start of the run")
+        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
+        axes.set_ylim(top=min(axes.get_ylim()[1], 1.01))
+        axes.set_ylabel(y_label)
+        _legend(axes, 2)
+    # An image has no links for a screen reader: this is a group of them, each with its words.
+    svg = str(out[0]).replace('role="img"', 'role="group"', 1)
+    for run in runs:
+        if run.link:
+            words = escape(run.label)
+            link = f'<a href="{escape(run.link)}"'
+            svg = svg.replace(f"{link}>", f'{link} aria-label="{words}"><title>{words}</title>', 1)
+    return Markup(svg)
+
+
 def histograms(name: str, splits: Mapping[str, Points]) -> Markup:
     """Draw overlaid histograms of (bucket edges [N + 1], share of the images in each bucket [N]), of equal area."""
     with _chart(name) as (axes, out):
@@ -135,12 +184,12 @@ def calibration(name: str, confidence: Sequence[float], accuracy: Sequence[float
 
 
 @contextmanager
-def _chart(name: str) -> Iterator[tuple[Any, list[Markup]]]:
+def _chart(name: str, height: float = 3.0) -> Iterator[tuple[Any, list[Markup]]]:
     """Yield axes to draw on, and a list that holds the SVG afterwards."""
     out: list[Markup] = []
     settings: Any = {**_SETTINGS, "svg.hashsalt": name}  # matplotlib's type lists every key
     with matplotlib.rc_context(settings):
-        figure = Figure(figsize=(5.3, 3.0), layout="constrained")
+        figure = Figure(figsize=(5.3, height), layout="constrained")
         yield figure.add_subplot(), out
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None})

@@ -6,10 +6,13 @@ import dataclasses
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+
+from markupsafe import Markup
 
 from components.contracts.run_result import Result
 from components.report import charts, page
+
+LONG = 24  # characters of a source; of more the table shows the end
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,27 +28,26 @@ class Entry:
 def build(
     entries: Sequence[Entry],
     path: Path,
-    comparisons: Sequence[tuple[str, Path]] = (),
+    comparisons: Sequence[Path] = (),
     damaged: Sequence[str] = (),
+    compare: str = "image-pipeline compare FIRST SECOND --open",
 ) -> None:
     """Write the page to `path`.
 
     Args:
       entries: the oldest first; the page begins with the newest.
-      comparisons: the pages that compare two runs, each with its title.
+      comparisons: the pages that compare two runs, called RUN..RUN.html.
       damaged: a line for each run whose result cannot be read.
+      compare: the command that compares two runs, called FIRST and SECOND in it.
     """
-    measured: dict[str, list[dict[str, float]]] = {}
-    for entry in entries:
-        if entry.result.metrics:
-            measured.setdefault(entry.result.name, []).append(entry.result.metrics["accuracy"])
     rows = [
         {
             "result": entry.result,
             "when": entry.when.isoformat(sep=" ", timespec="minutes") if entry.when else "",
+            "data": _last_part(entry.result.source),
             "verdict": page.verdict(entry.result),
-            "report": entry.report and page.link(str(entry.report), path.parent),
-            "card": entry.card and page.link(str(entry.card), path.parent),
+            "report": _link(entry.report, path),
+            "card": _link(entry.card, path),
             "seconds": sum(entry.result.seconds.values()),
         }
         for entry in reversed(entries)
@@ -53,16 +55,39 @@ def build(
     page.write(
         "index.html",
         path,
+        scripts=("report.js", "tables.js", "index.js"),
         rows=rows,
-        charts={name: _chart(name, values) for name, values in sorted(measured.items()) if len(values) > 1},
-        comparisons=[(title, page.link(str(file), path.parent)) for title, file in comparisons],
+        names=sorted({entry.result.name for entry in entries}),
+        charts=_charts(entries, path),
+        comparisons={file.stem: _link(file, path) for file in comparisons},
         damaged=damaged,
+        compare=compare,
     )
 
 
-def _chart(name: str, values: Sequence[dict[str, float]]) -> Any:
-    """Draw the accuracy of every evaluated run, with its interval."""
-    runs = range(1, len(values) + 1)
-    ends = {"accuracy": "value", "interval from": "low", "to": "high"}
-    series = {title: (runs, [value[key] for value in values]) for title, key in ends.items()}
-    return charts.lines(f"accuracy of {name} by run", series, "evaluated run", percent=True)
+def _link(file: Path | None, path: Path) -> str | None:
+    return page.link(str(file), path.parent) if file else None
+
+
+def _last_part(source: str) -> str:
+    """Return the end of a long path, which tells the data apart; other sources as they are."""
+    name = source.rstrip("/").rpartition("/")[2]
+    return f"…/{name}" if len(source) > LONG and name != source else source
+
+
+def _charts(entries: Sequence[Entry], path: Path) -> dict[str, Markup]:
+    """Draw the accuracy of every evaluated run over time, a chart a name."""
+    measured: dict[str, list[charts.Run]] = {}
+    for entry in entries:
+        result = entry.result
+        if result.metrics and entry.when:
+            accuracy = result.metrics["accuracy"]
+            label = f"run {result.run_id}: {accuracy['value']:.2%} ({accuracy['low']:.2%} to {accuracy['high']:.2%})"
+            value, low, high = (accuracy[key] for key in ("value", "low", "high"))
+            run = charts.Run(entry.when, value, low, high, label, _link(entry.report, path))
+            measured.setdefault(result.name, []).append(run)
+    return {
+        name: charts.history(f"accuracy of {name} over time", runs, "accuracy")
+        for name, runs in sorted(measured.items())
+        if len(runs) > 1
+    }

@@ -89,8 +89,11 @@ def make_index(config: Config) -> None:
         when, folder = run_dir.started(file.parent.name), file.parent
         report, card = page(folder / run_dir.REPORT_FILE), page(folder / run_dir.CARD_FILE)
         entries.append(index.Entry(result=result, when=when, report=report, card=card))
-    compared = [(file.stem.replace("..", " and "), file) for file in sorted(run_dir.comparisons(config).glob("*.html"))]
-    index.build(entries, Path(config.run_dir).resolve() / INDEX_FILE, compared, damaged)
+    compared = sorted(run_dir.comparisons(config).glob("*..*.html"))
+    elsewhere = config.run_dir != Config.model_fields["run_dir"].default
+    command = "image-pipeline compare FIRST SECOND --open"
+    command += f" --run-dir {shlex.quote(config.run_dir)}" if elsewhere else ""
+    index.build(entries, Path(config.run_dir).resolve() / INDEX_FILE, compared, damaged, command)
 
 
 def make_if_possible(config: Config, run_id: str) -> str | None:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from components.contracts.run_result import Result
 from pipeline import ROOT
 from tests.skips import missing
+
+if TYPE_CHECKING:
+    from components.report.index import Entry
 
 ARGUMENTS = (
     "--headless",
@@ -25,6 +31,7 @@ ARGUMENTS = (
     "--disable-sync",
 )
 AXE = ROOT / ".tools" / "axe" / "node_modules" / "axe-core" / "axe.min.js"
+RUNS = tuple(f"2026010{2 + i * i}-030400.000-00000{i}" for i in range(4))
 NAMES = ("circle", "square", "<b>triangle</b>", "猫")
 
 
@@ -49,9 +56,26 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     found = comparison.compare(*sides)
     comparison_page.write(found, sides, [path, path], root / "compare.html")
-    entries = [index.Entry(run.result, report=path, card=root / "card.html")] * 2
-    index.build(entries, root / "index.html", [(NAMES[2], root / "compare.html")])
+    shutil.copy(root / "compare.html", root / f"{RUNS[0]}..{RUNS[2]}.html")
+    index.build(list(listed(run.result, path, root / "card.html")), root / "index.html", [*root.glob("*..*.html")])
     return path
+
+
+def listed(result: Result, report: Path, card: Path) -> Iterator[Entry]:
+    """Yield a run of every one of RUNS, with other accuracies; the last is of another data set."""
+    from components.report.index import Entry
+
+    for i, run_id in enumerate(RUNS):
+        assert result.metrics
+        accuracy = {"value": 0.6 + i / 10, "low": 0.5 + i / 10, "high": 0.65 + i / 10}
+        changed = dataclasses.replace(
+            result,
+            run_id=run_id,
+            name="others" if i == 3 else result.name,
+            source=NAMES[2],
+            metrics=result.metrics | {"accuracy": accuracy},
+        )
+        yield Entry(changed, datetime(2026, 1, 2 + i * i, 3, 4), report, card)
 
 
 @pytest.fixture(scope="session")
