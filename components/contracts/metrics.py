@@ -237,6 +237,11 @@ DEFINITIONS = {metric.label: metric.definition for metric in METRICS.values()} |
     "recall": "Of the images of a class, the share that was predicted as this class.",
     "precision": "Of the images predicted as a class, the share that are of this class.",
     "F1": "The harmonic mean of recall and precision.",
+    "average precision": "The mean of the precisions along the precision-recall curve of a class against all others, "
+    "each weighted by the increase in recall.",
+    "coverage": "The share of the images whose prediction is used: its confidence reaches the threshold.",
+    "macro average": "The mean over the classes, each of which counts the same.",
+    "weighted average": "The mean over the classes, each of which counts as often as it has images.",
     "confidence": "The probability that the model gives to the class that it predicts.",
     "majority-class rate": "The accuracy of always predicting the most frequent class of the test images.",
     "excess errors": "The errors in a slice minus those that the overall accuracy predicts; below zero is better than "

@@ -64,20 +64,28 @@ _COMMON = ("", "%Y", "%Y", "%Y", "%Y-%m-%d", "%Y-%m-%d")
 Points = tuple[Sequence[float], Sequence[float]]
 
 
-def lines(name: str, series: Mapping[str, Points], x_label: str, percent: bool = False, whole_x: bool = True) -> Markup:
+def lines(
+    name: str,
+    series: Mapping[str, Points],
+    x_label: str,
+    percent: bool = False,
+    whole_x: bool = True,
+    y_label: str = "",
+) -> Markup:
     """Draw a line for each series of (x, y), broken where y is NaN. `name` describes the chart to screen readers."""
     with _chart(name) as (axes, out):
         for (label, (x, y)), colour, style in zip(series.items(), SERIES, _STYLES):
             marker = "o" if len(y) == 1 or math.isnan(y[1]) else None  # a line of one point would not be seen
             axes.plot(x, y, color=colour, linestyle=style, linewidth=2, label=label, marker=marker)
         axes.set_xlabel(x_label)
+        axes.set_ylabel(y_label)
         if whole_x:
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         else:
             axes.xaxis.set_major_formatter(PercentFormatter(1))
         if percent:
             axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
-            axes.set_ylim(top=min(axes.get_ylim()[1], 1.01))  # there is nothing above 100%
+            axes.set_ylim(top=min(axes.get_ylim()[1], 1.004))  # there is nothing above 100%
         if len(series) > 1:
             _legend(axes, len(series))
     return out[0]

@@ -53,7 +53,8 @@ def _curve(positive: np.ndarray, scores: np.ndarray) -> Curve | None:
     if not positive.any():
         return None
     precision, recall, _ = precision_recall_curve(positive, scores)
-    return Curve(recall[::-1], precision[::-1])
+    end = int(np.count_nonzero(recall < 1)) + 1  # once every image is found, the others only lower the precision
+    return Curve(recall[::-1][:end], precision[::-1][:end])
 
 
 def pack(curves: Sequence[Curve | None]) -> list[str | None]:

@@ -91,7 +91,7 @@ def _of_answers(answers: Predictions, names: Sequence[str]) -> dict[str, Any]:
         "by_class": by_confidence.above(thresholds.DEFAULT),
         "average_precision": precisions,
         "coverage": charts.lines(
-            "accuracy by coverage", coverage, "coverage (share of the images)", True, whole_x=False
+            "accuracy by coverage", coverage, "coverage (% of the images)", True, whole_x=False, y_label="accuracy"
         ),
         "page": {
             "confidences": by_confidence.pack(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 import shutil
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from components.contracts import features as f
+from components.contracts import predictions
 from components.contracts.counts import COUNTS_FILE
 from components.contracts.evaluation import CalibrationBin, ClassResult, Evaluation, SliceResult
 from components.contracts.findings import ANOMALIES, DUPLICATES, LEAKS, STOP, WARN, Finding
@@ -73,6 +75,29 @@ def evaluated(root: Path, names: Sequence[str], pushed: bool = True, baseline: b
     result.why = [] if pushed else ["accuracy 0.6000 is below the minimum 0.9000 (by 0.3000)"]
     result.pushed = {"version": "7", "path": "/models/7"} if pushed else None
     return _run(result, artifacts, evaluation)
+
+
+def uncertain(root: Path, names: Sequence[str]) -> Run:
+    """The whole chain, with confidences of every kind; the figures are those of the recorded predictions."""
+    run = evaluated(root, names)
+    recorded = predictions.read(run.artifacts["predictions"])
+    assert recorded is not None
+    rng = np.random.default_rng(2)
+    right = np.eye(len(names), dtype=np.float32)[recorded.label]
+    probabilities = rng.dirichlet(np.full(len(names), 0.2), len(recorded)).astype(np.float32) * 0.8 + right * 0.2
+    predicted = probabilities.argmax(axis=1)
+    answers = dataclasses.replace(recorded, predicted=predicted, probabilities=probabilities)
+    shutil.rmtree(run.artifacts["predictions"])
+    (root / "predictions").mkdir()
+    predictions.write(run.artifacts["predictions"], 0, answers)
+    evaluation = _evaluation(names, recorded.label, predicted, None)
+    bins = []
+    for low, high in itertools.pairwise(np.linspace(0, 1, 11).tolist()):
+        inside = (answers.confidence >= low) & (answers.confidence < high)
+        if inside.any():
+            measured = float(answers.confidence[inside].mean()), float(answers.right[inside].mean())
+            bins.append(CalibrationBin(low, high, int(inside.sum()), *measured))
+    return dataclasses.replace(run, evaluation=dataclasses.replace(evaluation, calibration=bins))
 
 
 def _result(stages: Sequence[str], exit_code: int) -> Result:

@@ -71,7 +71,7 @@
   const figure = document.getElementById("curve");
   const select = document.getElementById("curve-class");
   const svg = figure.querySelector("svg");
-  const [LEFT, RIGHT, TOP, BOTTOM, SCALE] = [52, 470, 12, 256, 65535];
+  const [LEFT, RIGHT, TOP, BOTTOM, SCALE] = [54, 362, 10, 188, 65535];
   const x = (recall) => LEFT + (RIGHT - LEFT) * recall;
   const y = (precision) => BOTTOM - (BOTTOM - TOP) * precision;
   const shape = (tag, attributes, text) => {
@@ -91,12 +91,12 @@
     svg.replaceChildren();
     for (let tick = 0; tick <= 1; tick += 0.25) {
       shape("path", { d: `M ${x(tick)} ${TOP} V ${BOTTOM} M ${LEFT} ${y(tick)} H ${RIGHT}`, class: "gridline" });
-      shape("text", { x: x(tick), y: BOTTOM + 18, "text-anchor": "middle" }, percent(tick, 0));
+      shape("text", { x: x(tick), y: BOTTOM + 17, "text-anchor": "middle" }, percent(tick, 0));
       shape("text", { x: LEFT - 7, y: y(tick) + 4, "text-anchor": "end" }, percent(tick, 0));
     }
-    shape("text", { x: (LEFT + RIGHT) / 2, y: BOTTOM + 38, "text-anchor": "middle" }, "recall");
-    shape("text", { x: 14, y: (TOP + BOTTOM) / 2, "text-anchor": "middle",
-      transform: `rotate(-90 14 ${(TOP + BOTTOM) / 2})` }, "precision");
+    shape("text", { x: (LEFT + RIGHT) / 2, y: BOTTOM + 36, "text-anchor": "middle" }, "recall");
+    shape("text", { x: 12, y: (TOP + BOTTOM) / 2, "text-anchor": "middle",
+      transform: `rotate(-90 12 ${(TOP + BOTTOM) / 2})` }, "precision");
     // A step: the precision belongs to the increase in recall before it, as the average precision counts it.
     shape("path", { class: "line",
       d: points.map(([recall, precision], i) => (i ? `V ${y(precision)} H ${x(recall)}` : `M ${x(recall)} ${y(precision)}`))
