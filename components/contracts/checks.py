@@ -13,13 +13,29 @@ from components.text import printable
 
 @dataclasses.dataclass(frozen=True)
 class GateCheck:
-    """A gate and the outcome. `needed` and `measured` are in words."""
+    """A gate and the outcome.
+
+    Attributes:
+      name: of the gate.
+      needed, measured: in words.
+      passed: True if the model was not refused for it.
+      note: more on the outcome; empty if there is none.
+      margin: how far what was measured is from what is needed, in words; empty where that is no number.
+      threshold: False if every model passes: a minimum of 0 asks for nothing.
+    """
 
     name: str
     needed: str
     measured: str
     passed: bool
     note: str = ""
+    margin: str = ""
+    threshold: bool = True
+
+    @property
+    def outcome(self) -> str:
+        """The outcome in words."""
+        return ("passed" if self.passed else "failed") if self.threshold else "no threshold set"
 
 
 def check(gates: Iterable[Gate], measured: Mapping[str, Any], baseline: str) -> list[GateCheck]:
@@ -57,6 +73,7 @@ def _over_majority(gate: Gate, measured: Mapping[str, Any]) -> GateCheck:
         f"lower end of the interval at least {above}{metric.format(share)}, the share of {printable(name)!r}",
         metric.words(estimate),
         estimate["low"] - share >= gate.limit,
+        margin=_margin(metric, estimate["low"] - share - gate.limit),
     )
 
 
@@ -73,6 +90,7 @@ def _bound(gate: Gate, measured: Mapping[str, Any]) -> GateCheck:
     end = estimate["low" if least else "high"] if isinstance(estimate, Mapping) else value
     held = end if gate.on == "interval" else value
     reaches = value >= gate.limit > end if least else value <= gate.limit < end
+    threshold = gate.limit > 0 if least else not metric.percent or gate.limit < 1
     note = f"the interval reaches {'below' if least else 'above'} {metric.format(gate.limit)}" if reaches else ""
     text = metric.words(estimate)
     return GateCheck(
@@ -80,8 +98,16 @@ def _bound(gate: Gate, measured: Mapping[str, Any]) -> GateCheck:
         needed,
         f"lowest {text}, {where}" if where else text,
         held >= gate.limit if least else held <= gate.limit,
-        "" if gate.on == "interval" else note,
+        note if threshold and gate.on != "interval" else "",
+        _margin(metric, held - gate.limit if least else gate.limit - held),
+        threshold,
     )
+
+
+def _margin(metric: metrics.Metric, better: float) -> str:
+    """Return by how much a measured value is better than the limit; worse, if `better` is below zero."""
+    difference = metric.format_difference(abs(better)).lstrip("+")
+    return f"{difference} {'missing' if better < 0 else 'to spare'}"
 
 
 def _worst(gate: Gate, measured: Mapping[str, Any]) -> tuple[str, str, Any]:
@@ -109,4 +135,6 @@ def _drop(gate: Gate, measured: Mapping[str, Any], baseline: str) -> GateCheck:
     limit = metric.format_difference(gate.limit).lstrip("+")
     text = f"{metric.format_difference(now - before)}: {metric.format(now)} against {metric.format(before)}"
     passed = worse <= gate.limit + ROUNDING
-    return GateCheck(f"{metric.label} beside the baseline", f"at most {limit} {way} {baseline}", text, passed)
+    name, needed = f"{metric.label} beside the baseline", f"at most {limit} {way} {baseline}"
+    margin = _margin(metric, max(gate.limit - worse, 0) if passed else gate.limit - worse)
+    return GateCheck(name, needed, text, passed, margin=margin, threshold=not metric.percent or gate.limit < 1)

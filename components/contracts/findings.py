@@ -41,6 +41,7 @@ class Finding:
       message: one line for people: what was found, where, with examples, and what to do.
       count: images concerned; of an anomaly, 1.
       examples: up to KEPT examples with unescaped names; the keys depend on the kind.
+      summary: the message without examples, for where these are shown beside it; empty in findings of before.
     """
 
     kind: str
@@ -48,6 +49,7 @@ class Finding:
     message: str
     count: int
     examples: Sequence[dict[str, Any]] = ()
+    summary: str = ""
 
 
 def read(folder: str) -> list[Finding]:

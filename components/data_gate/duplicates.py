@@ -171,7 +171,7 @@ def _in_words(kind: str, splits: list[str], count: int, examples: list[list[list
     images: list[dict[str, Any]] = [
         {"pictures": [dict(zip(("split", "class_name", "source"), image)) for image in example]} for example in examples
     ]
-    return finding(kind, action, f"{message}{for_example(words)}.", advice, count, images)
+    return finding(kind, action, f"{message}{for_example(words)}.", advice, count, images, f"{message}.")
 
 
 def _are(count: int) -> str:

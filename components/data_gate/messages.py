@@ -11,16 +11,31 @@ SHOWN = 5  # examples in a message
 
 
 def finding(
-    kind: str, action: str, message: str, advice: str, count: int, examples: Sequence[dict[str, Any]] = ()
+    kind: str,
+    action: str,
+    message: str,
+    advice: str,
+    count: int,
+    examples: Sequence[dict[str, Any]] = (),
+    summary: str = "",
 ) -> Finding:
     """Return a finding whose message is `message`, a sentence, then `advice`, a sentence without its full stop.
 
-    Of images that should have been dropped and are still there the action is "stop".
+    Of images that should have been dropped and are still there the action is "stop". `summary` is `message` without
+    the examples, where it has some.
     """
     # Left by an ExampleGen that ran with another setting; or of a conflict that is not to be dropped.
     settings = " and ".join(f"gate.{each}={DROP}" for each in sorted({CONFLICTS, kind}))
     way_out = {STOP: f", or set gate.{kind}={WARN}", DROP: f", or run from ExampleGen with {settings}"}.get(action, "")
-    return Finding(kind, STOP if action == DROP else action, f"{message} {advice}{way_out}.", count, examples)
+    what_to_do = f" {advice}{way_out}."
+    return Finding(
+        kind,
+        STOP if action == DROP else action,
+        message + what_to_do,
+        count,
+        examples,
+        (summary or message) + what_to_do,
+    )
 
 
 def quote(name: str) -> str:

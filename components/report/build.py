@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,7 +12,8 @@ from absl import logging
 
 from components import files
 from components.contracts import features as f
-from components.report import data, evaluation, exports, page, training
+from components.contracts import findings, run_result
+from components.report import data, evaluation, exports, next_steps, page, training
 from components.report.lost import Lost
 from components.report.run import (
     ANOMALIES,
@@ -78,14 +80,22 @@ def build(run: Run, path: Path) -> None:
         unreadable[name] = notes + missed.notes
     if (measured := sections["evaluation"]) and measured["answers"] is not None:
         exports.write(path.parent, measured["answers"], measured["names"])
+    checked = sections["evaluation"]["checks"] if sections["evaluation"] else []
+    refused = run_result.state(run.result) == run_result.REFUSED
+    found = sections["data"]["findings"] if sections["data"] else []
     page.write(
         "report.html",
         path,
-        scripts=("report.js", "tables.js", "explore.js", "confidence.js"),
+        scripts=("explore.js", "confidence.js"),
         run=run,
         result=run.result,
         verdict=page.verdict(run.result),
         **sections,
+        checks=checked,
+        refusals=sorted(checked, key=lambda check: check.passed) if refused else [],
+        stops=any(finding["action"] == findings.STOP for finding in found),
+        next_steps=next_steps.view(run.result, run.command, **sections),
+        folder=os.path.abspath(run.result.source) if os.path.isdir(run.result.source) else "",
         lost=unreadable,
         lineage=lineage(run),
         splits=f.SPLITS,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from components.contracts import features as f
+from components.contracts.findings import STOP
 from components.report import thumbnails
 from components.report.run import EXAMPLES, Run
 
@@ -13,20 +14,21 @@ SEARCHED = 200_000_000  # bytes of training images looked through for them, at m
 
 
 def view(run: Run) -> list[dict[str, Any]]:
-    """Return {"kind", "action", "message", "groups"} per finding: a group is one image and the places where it is.
+    """Return a row a finding, those that stopped the run first; a group is one image and the places where it is.
 
     The images of a group have the same pixels, so that any of them will do; that of the smallest split is shown.
     """
     groups: list[dict[str, Any]] = []
     rows = []
-    for finding in run.result.findings:
+    for finding in sorted(run.result.findings, key=lambda finding: finding.action != STOP):
         own = [
             {"uri": None, "pictures": example["pictures"]}
             for example in finding.examples[:GROUPS]
             if "pictures" in example
         ]
         groups += own
-        rows.append({"kind": finding.kind, "action": finding.action, "message": finding.message, "groups": own})
+        row = {"kind": finding.kind, "action": finding.action, "message": finding.message, "groups": own}
+        rows.append(row | {"summary": finding.summary or finding.message, "count": finding.count})
     examples = run.artifacts.get(EXAMPLES)
     for split in reversed(f.SPLITS) if examples else ():
         sources = {

@@ -16,19 +16,24 @@ from components import files
 from components.contracts import checks, run_result
 from components.contracts.metrics import DEFINITIONS, METRICS
 from components.contracts.run_result import Result
+from components.report import contents
 from components.text import printable
 
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def write(template: str, path: Path, *, scripts: Sequence[str] = ("report.js", "tables.js"), **values: Any) -> None:
+SCRIPTS = ("report.js", "tables.js", "lightbox.js")  # of every page
+
+
+def write(template: str, path: Path, *, scripts: Sequence[str] = (), **values: Any) -> None:
     """Render `template` with `values` to `path`. The same values give the same bytes.
 
     Args:
       template: a file of the folder of templates.
       path: of the page.
-      scripts: the page's JavaScript files of that folder, in their order. Each is a function that calls itself, so that
-        joined they are one script, which the page's Content-Security-Policy allows by its hash.
+      scripts: JavaScript files of that folder that the page needs beside SCRIPTS, in their order. Each is a function
+        that calls itself, so that joined they are one script, which the page's Content-Security-Policy allows by its
+        hash.
       **values: variables of the template.
     """
     environment = jinja2.Environment(
@@ -41,13 +46,14 @@ def write(template: str, path: Path, *, scripts: Sequence[str] = ("report.js", "
     environment.filters |= {"pct": percent, "count": count, "printable": printable, "size": size, "md": markdown}
     environment.globals |= {"METRICS": METRICS, "DEFINITIONS": DEFINITIONS}
     environment.globals["majority"] = checks.majority
+    environment.globals["folder"] = ""
     environment.globals["link"] = lambda uri: link(uri, path.parent)
-    script = "\n".join(map(_text, scripts))
+    script = "\n".join(map(_text, dict.fromkeys((*SCRIPTS, *scripts))))
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     page = environment.get_template(template).render(
         style=_text("report.css"), script=script, script_digest=digest, **values
     )
-    files.write_atomic(path, page)
+    files.write_atomic(path, contents.insert(page))
 
 
 def verdict(result: Result) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 from components.contracts.evaluation import Evaluation
 from components.contracts.run_result import Result
@@ -31,6 +32,14 @@ class Artifact:
 
 
 @dataclasses.dataclass(frozen=True)
+class Page:
+    """Another page that the report links to."""
+
+    title: str
+    path: str
+
+
+@dataclasses.dataclass(frozen=True)
 class Step:
     """The inputs and outputs of a stage; those of a cached stage come from the earlier run."""
 
@@ -52,6 +61,7 @@ class Run:
       seed: of the configuration.
       command: a shell command that repeats the run; empty if there is none.
       versions: of Python and the libraries that the run's result depends on.
+      pages: other pages of the run directory.
       lost: a line for each artifact that could not be read, by its name.
     """
 
@@ -63,4 +73,5 @@ class Run:
     seed: int
     command: str
     versions: dict[str, str]
+    pages: Sequence[Page] = ()
     lost: dict[str, str] = dataclasses.field(default_factory=dict)

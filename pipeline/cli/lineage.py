@@ -85,7 +85,7 @@ def why(config: Config, reference: str | None, as_json: bool) -> int:
     print(f"{title} was {'blessed' if verdict.blessed else 'refused'} by run {verdict.run_id}")
     rows = [("check", "needed", "measured", "")]
     for check in verdict.checks:
-        passed = "passed" if check.passed else "FAILED"
+        passed = check.outcome if check.passed else "FAILED"
         rows.append((check.name, check.needed, check.measured, f"{passed}, but {check.note}" if check.note else passed))
     print_table(rows)
     if verdict.metrics:

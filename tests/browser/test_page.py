@@ -116,7 +116,7 @@ def test_data_stopped_at_the_gate_is_accessible_too(chromium: Any, stopped: Path
     assert chromium.execute_script("return document.documentElement.scrollWidth") <= 360
     assert len(chromium.find_elements(By.CSS_SELECTOR, ".finding img")) == 2
     assert [one.get_attribute("id") for one in chromium.find_elements(By.TAG_NAME, "section")] == [
-        "verdict", "data", "run",
+        "verdict", "findings", "data", "run",
     ]  # fmt: skip
     assert violations(chromium) == []
     assert chromium.get_log("browser") == []
