@@ -53,8 +53,8 @@ def _of_the_model(result: Result, data: Any, evaluation: Any) -> Iterator[NextSt
             f"The model is not shown to be better than always predicting '{printable(name)}' ({share:.2%}): check the "
             "labels, train for more epochs, or add images."
         )
-    if evaluation["confusions"]:
-        pair = evaluation["confusions"][0]
+    if pairs := evaluation["matrix"]["top"]:
+        pair = pairs[0]
         yield NextStep(
             f"Most confused: {pair.images:,} of {pair.of:,} images of '{printable(pair.name)}' are predicted as "
             f"'{printable(pair.predicted)}'. Look whether these images are labelled correctly.",
@@ -63,11 +63,11 @@ def _of_the_model(result: Result, data: Any, evaluation: Any) -> Iterator[NextSt
         )
     if data and (short := _short_of_images(data, evaluation)):
         yield short
-    if (evaluation.get("mistakes") or {}).get("count"):
+    if any(gallery["key"] == "errors" and gallery["count"] for gallery in evaluation["galleries"]):
         yield NextStep(
             "Errors with a high confidence are often wrong labels: correct them in the data and run again.",
             "#errors",
-            "Most confident errors",
+            "Images",
         )
 
 
