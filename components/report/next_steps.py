@@ -63,7 +63,7 @@ def _of_the_model(result: Result, data: Any, evaluation: Any) -> Iterator[NextSt
         )
     if data and (short := _short_of_images(data, evaluation)):
         yield short
-    if any(gallery["key"] == "errors" and gallery["count"] for gallery in evaluation["galleries"]):
+    if any(gallery.key == "errors" and gallery.count for gallery in evaluation["galleries"]):
         yield NextStep(
             "Errors with a high confidence are often wrong labels: correct them in the data and run again.",
             "#errors",

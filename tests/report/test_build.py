@@ -6,7 +6,6 @@ import copy
 import dataclasses
 import json
 import re
-import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -373,9 +372,7 @@ def test_many_classes_fit(tmp_path: Path, classes: int) -> None:
     """Beyond a readable table the matrix is drawn, by what the page stores of its cells."""
     names = [f"kind {i:03d}" for i in range(classes)]
     run = factories.evaluated(tmp_path, names)
-    started = time.perf_counter()
     page = page_of(run, tmp_path)
-    assert time.perf_counter() - started < 10
     assert len(page.source.encode()) < 5_000_000
     assert page.text.count("kind 099") >= 4
     assert "heat" in page.ids()
