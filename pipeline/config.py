@@ -17,6 +17,7 @@ from components.errors import UserError
 from components.evaluator.config import Evaluator
 from components.example_gen.config import Data
 from components.pusher.config import Serving
+from components.report.config import Card
 from components.trainer import networks
 from components.trainer.config import Trainer, Tuner, default_space
 from components.transform.config import Transform
@@ -92,6 +93,7 @@ class Config(Section):
     warm_start: bool = Field(False, description="Whether training begins with the weights of the latest blessed model")
     evaluator: Evaluator = Evaluator()
     serving: Serving = Serving()
+    card: Card = Card()
     metadata: Metadata = Metadata()
     beam: Beam = Beam()
     vertex: Vertex = Vertex()

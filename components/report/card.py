@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from components.contracts import features as f
 from components.contracts.checks import GateCheck
@@ -16,9 +16,17 @@ from components.contracts.predictions import Predictions
 from components.contracts.statistics import Moments
 from components.contracts.training import Pretrained
 from components.report import page
+from components.report.lost import Lost
+
+if TYPE_CHECKING:
+    from components.report.thumbnails import Thumbnail
 
 FEW = 30  # test images of a class; the interval of fewer is so wide that the class was hardly measured
 CONFUSIONS = 5  # pairs of classes listed
+MATRIX = 20  # classes; of more, only the confusions are listed
+SAMPLES = 200  # test images shown
+MOST_OF_A_CLASS = 8
+READ = 5_000  # images at most among which they are looked for
 FIT = {
     "squash": "where an image is not square, its proportions are lost",
     "crop": "of an image that is not square, the largest square in its middle is used, and nothing else",
@@ -51,6 +59,8 @@ class Card:
       recorded: the predictions that ServingCheck recorded; None if there are none.
       lineage: {"id", "key", "stage", "run_id", "read"} of each artifact that it was made from, the nearest first.
       lost: a line for each artifact that could not be read.
+      owner, data_licence: as the configuration's section `card` states them; None where it does not.
+      examples: URI of the data that it was trained on and evaluated with.
     """
 
     name: str
@@ -76,6 +86,9 @@ class Card:
     reduced_to: int | None = None
     fit: str | None = None
     pretrained: Pretrained | None = None
+    owner: str | None = None
+    data_licence: str | None = None
+    examples: str | None = None
 
     def total(self, split: str) -> int:
         return sum(self.counts.get(split, {}).values())
@@ -83,16 +96,45 @@ class Card:
 
 def write(card: Card, text: Path, html: Path) -> None:
     """Write the card as Markdown to `text` and as a page to `html`."""
-    mixed_up = confusions(card.recorded)
+    mixed_up, missed = confusions(card.recorded), Lost()
     values: dict[str, Any] = {
         "card": card,
         "splits": f.SPLITS,
         "uses": intended_use(card),
         "limits": limits(card, mixed_up),
+        "matrix": confusion_matrix(card),
         "confusions": mixed_up[:CONFUSIONS],
+        "samples": _samples(card, missed),
+        "lost": [*card.lost, *missed.notes],
     }
     page.write("card.md", text, **values)
-    page.write("card.html", html, **values)
+    page.write("card.html", html, scripts=("report.js", "tables.js"), **values)
+
+
+def confusion_matrix(card: Card) -> list[list[int]]:
+    """Return the test images by [class][predicted class]; empty without predictions, or with too many classes."""
+    classes = len(card.metrics["classes"])
+    if card.recorded is None or classes > MATRIX:
+        return []
+    matrix = [[0] * classes for _ in range(classes)]
+    for label, predicted in zip(card.recorded.label.tolist(), card.recorded.predicted.tolist()):
+        if predicted >= 0:  # else the probabilities were not finite
+            matrix[label][predicted] += 1
+    return matrix
+
+
+def _samples(card: Card, missed: Lost) -> dict[str, list[Thumbnail]]:
+    """Return a few test images of each class, as far as they fit; empty where the data is gone."""
+    from components.report import thumbnails  # imports TensorFlow
+
+    names = [row["name"] for row in card.metrics["classes"]][:SAMPLES]
+    each = min(MOST_OF_A_CLASS, SAMPLES // len(names))
+
+    def read(uri: str) -> dict[str, list[Thumbnail]]:
+        return thumbnails.of_classes(uri, f.TEST, names, each, READ)
+
+    samples = missed.read("sample images", card.examples, read) if card.examples else None
+    return {name: images for name, images in (samples or {}).items() if images}
 
 
 def intended_use(card: Card) -> list[str]:
@@ -154,6 +196,8 @@ def limits(card: Card, mixed_up: list[tuple[str, str, int]]) -> list[str]:
         "It does not apply EXIF orientation: photographs that a phone marked as turned must be turned upright "
         "before they are sent."
     )
+    if not card.data_licence:
+        lines.append("The licence of the data that it was trained on is not stated: whether it may be used is open.")
     if card.pretrained:
         lines.append(
             f"Its training began with the weights {card.pretrained.weights}: what is one-sided in the images that "

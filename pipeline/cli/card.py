@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
 import webbrowser
+from collections.abc import Sequence
 from typing import Any
 
 from components.contracts import features as f
@@ -15,7 +18,7 @@ from pipeline.cli.messages import Messages, command_line
 from pipeline.cli.options import CODES, add_quiet, add_store
 from pipeline.cli.parser import describe
 from pipeline.config import Config
-from pipeline.output import short
+from pipeline.output import redirect_output, short
 from pipeline.runs import report, run_dir
 from pipeline.runs import result as results
 from pipeline.tracking import verdicts
@@ -46,7 +49,9 @@ def command(config: Config, args: argparse.Namespace) -> int:
     text = html.with_suffix(".md")
     messages = Messages.of(args)
     with messages.waiting("writing the card"):
-        cards.write(collect(run_store, version), text, html)
+        card = collect(run_store, version)
+    with redirect_output(os.devnull):  # of what TensorFlow says as it is imported
+        cards.write(card, text, html)
         report.make_index(config)
     print(short(str(html)))
     print(short(str(text)))
@@ -95,6 +100,8 @@ def collect(run_store: RunStore, version: Version) -> cards.Card:
         lost=run_store.lost.notes,
         reduced_to=data.settings.max_side if data and data.counts.reduced else None,
         fit=_fit(run_store.config, verdict.model.run_id),
+        examples=data.node.artifact.uri if data else None,
+        **_stated(run_store.config, (version.node.run_id, verdict.model.run_id)),
     )
 
 
@@ -121,6 +128,16 @@ def _fit(config: Config, run_id: str) -> str | None:
     except run_dir.DamagedRun:  # or of another run directory
         return None
     return str(stored.get("transform", {}).get("fit", "squash"))
+
+
+def _stated(config: Config, run_ids: Sequence[str]) -> dict[str, str | None]:
+    """Return the section `card` of the configuration; what it does not state is as the runs' configurations have it."""
+    stated: dict[str, str | None] = config.card.model_dump()
+    for run_id in run_ids:
+        with contextlib.suppress(run_dir.DamagedRun):  # or of another run directory
+            had = run_dir.read_config(run_dir.of_run(config, run_id)).get("card", {})
+            stated = {key: value or had.get(key) for key, value in stated.items()}
+    return stated
 
 
 def _measures(run_store: RunStore, verdict: Verdict) -> dict[str, dict[str, stats.Moments]]:

@@ -44,6 +44,7 @@ def made_up(root: Path, names: tuple[str, ...]) -> cards.Card:
         baseline="version 6",
         checks=[GateCheck("accuracy", "at least 50%", "66%", True, "close")],
         recorded=predictions.read(run.artifacts["predictions"]),
+        examples=run.artifacts["examples"],
         lineage=[{"id": 9, "key": "model", "stage": "Trainer", "run_id": "run-1", "read": {1: "examples"}}],
     )
 
@@ -74,7 +75,56 @@ def test_hostile_names_are_shown_and_do_nothing(tmp_path: Path) -> None:
     assert "<script>" not in text.replace("\\<script\\>", "")
     assert "\n# title" not in text
     rows = [line for line in text.splitlines() if line.startswith("| a\\|b |")]
-    assert [line.replace("\\|", "").count("|") for line in rows] == [9, 5]  # by class, and the images by split
+    assert [line.replace("\\|", "").count("|") for line in rows] == [9, 6, 5]  # by class, confusions, images
+
+
+def test_the_owner_and_the_licences_are_stated_or_said_to_be_missing(tmp_path: Path) -> None:
+    card = made_up(tmp_path, ("a", "b"))
+    for suffix in ("md", "html"):
+        cards.write(card, tmp_path / "card.md", tmp_path / "card.html")
+        text = (tmp_path / f"card.{suffix}").read_text()
+        assert text.count("not stated; the setting") == 2
+        assert "card.owner" in text
+        stated = dataclasses.replace(card, owner="Anna <a@b.org>", data_licence="CC BY 4.0")
+        cards.write(stated, tmp_path / "card.md", tmp_path / "card.html")
+        text = (tmp_path / f"card.{suffix}").read_text()
+        assert "not stated" not in text
+        assert "CC BY 4.0" in text.replace("\\", "")
+        assert "<a@b.org>" not in text.replace("\\<", "")
+
+
+def test_the_confusion_matrix_and_the_test_images_are_those_of_the_evaluation(tmp_path: Path) -> None:
+    names = ("circle", "square", "triangle")
+    card = made_up(tmp_path, names)
+    cards.write(card, tmp_path / "card.md", tmp_path / "card.html")
+    page = Page(tmp_path / "card.html")
+    measured = factories.evaluated(tmp_path / "again", names, baseline=True).evaluation
+    assert measured is not None
+    assert page.figures["matrix"] == [n for row in measured.confusion_matrix for n in row]
+    row = " | ".join(map(str, measured.confusion_matrix[0]))
+    assert f"| circle | {row} |" in (tmp_path / "card.md").read_text()
+    assert [of["title"] for of in page.tags("img")] == [
+        f"{f.TEST}/{name}/{i}.png" for name in names for i in range(factories.EACH[f.TEST])
+    ]
+    assert page.figures["majority"] == [1 / 3]
+
+
+def test_of_many_classes_the_card_has_the_confusions_alone(tmp_path: Path) -> None:
+    names = tuple(f"class {i:02}" for i in range(cards.MATRIX + 1))
+    card = made_up(tmp_path, names)
+    cards.write(card, tmp_path / "card.md", tmp_path / "card.html")
+    page = Page(tmp_path / "card.html")
+    assert "matrix" not in page.figures
+    assert len(page.figures["confusion"]) == cards.CONFUSIONS
+    assert len(page.tags("img")) == len(names) * factories.EACH[f.TEST]
+
+
+def test_data_that_is_gone_leaves_a_note_in_place_of_the_images(tmp_path: Path) -> None:
+    card = dataclasses.replace(made_up(tmp_path, ("a", "b")), examples=str(tmp_path / "gone"))
+    cards.write(card, tmp_path / "card.md", tmp_path / "card.html")
+    page = Page(tmp_path / "card.html")
+    assert not page.tags("img")
+    assert f"Not shown: sample images: {tmp_path / 'gone'} is gone" in page.text
 
 
 def test_what_goes_wrong_most_is_a_limit(tmp_path: Path) -> None:
@@ -101,7 +151,8 @@ def test_markdown_means_itself(text: str) -> None:
 
 @pytest.mark.slow
 def test_the_figures_are_those_of_the_evaluation(history: History, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["card", "pictures/1", "--run-dir", str(history.folder)]) == 0
+    owner = ["--set", "card.owner=the team of shapes"]
+    assert main(["card", "pictures/1", "--run-dir", str(history.folder), *owner]) == 0
     html, text = (Path(line) for line in capsys.readouterr().out.splitlines())
     assert html == history.folder / "runs" / history.first.run_id / "card.html"
     figures: dict[str, Any] = Page(html).figures
@@ -111,6 +162,7 @@ def test_the_figures_are_those_of_the_evaluation(history: History, capsys: pytes
     assert figures["class.recall"] == [one.recall.value for one in measured.classes if one.recall]
     assert figures["total.train"] == [history.first.counts["train"]]  # type: ignore[index]
     said = text.read_text()
+    assert "| owner | the team of shapes |" in said
     assert f"| accuracy | {measured.accuracy.value:.2%} | {measured.accuracy.low:.2%} to" in said
     for one in measured.classes:
         assert one.recall is not None
