@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
+import re
+import sys
 import webbrowser
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import ml_metadata as mlmd
-from rich.console import Console
 
 from components.contracts.metrics import METRICS
 from components.errors import UserError
@@ -19,14 +19,14 @@ from components.report import comparison_page
 from components.report.comparison import ComparedRun, compare
 from components.report.page import verdict
 from components.text import printable
+from pipeline import tables
 from pipeline.cli.messages import Messages, command_line
 from pipeline.cli.options import CODES, add_quiet, add_store
 from pipeline.cli.parser import describe
 from pipeline.config import Config, flatten
-from pipeline.output import redirect_output, short
+from pipeline.output import short
 from pipeline.runs import result as results
 from pipeline.runs import run_dir
-from pipeline.tables import print_table
 from pipeline.tracking import metadata
 
 READ = {
@@ -35,6 +35,9 @@ READ = {
     "model_run": ("Trainer", "model_run"),
     "predictions": ("ServingCheck", "predictions"),
 }
+_INDENT = 2  # of the tables
+_PARENTHESES = re.compile(r"(?<=[^)]) (?=[^(]*\))")  # a space within them: an interval is not broken
+_ROOMY = 100  # columns from which the ids of runs are printed whole
 ROWS = 10  # of statistics and classes in the text; the page has all
 
 
@@ -52,12 +55,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="write a page (default: in the run directory), print its path",
     )
     parser.add_argument("--open", action="store_true", help="write the page and open it in the browser")
-    add_quiet(parser, "the comparison")
+    add_quiet(parser, "the comparison", "what TensorFlow prints")
     add_store(parser)
 
 
 def command(config: Config, args: argparse.Namespace) -> int:
     """Compare the two runs."""
+    messages = Messages.of(args)
     folders = [run_dir.find_run(config, run) for run in args.runs]
     store = metadata.known_store(config)
     compared = [_compared_run(store, folder) for folder in folders]
@@ -72,7 +76,7 @@ def command(config: Config, args: argparse.Namespace) -> int:
         reports = [folder / run_dir.REPORT_FILE for folder in folders]
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with redirect_output(os.devnull):  # of what TensorFlow says as it is imported
+            with messages.waiting("writing the page"):
                 comparison_page.write(differences, compared, reports, path)
         except OSError as error:
             raise UserError(f"cannot write {path}: {error.strerror}") from None
@@ -86,9 +90,8 @@ def command(config: Config, args: argparse.Namespace) -> int:
             webbrowser.open(path.as_uri())
     else:
         steps = [(command_line(config, "compare", *args.runs, "--open"), "the same as a page, with the images")]
-        Messages.of(args).next(
-            [*steps, (command_line(config, "show", run_dir.beginning(config, folders[1].name)), "the second run")]
-        )
+        second = run_dir.beginning(folders[1].name, run_dir.run_ids(config))
+        messages.next([*steps, (command_line(config, "show", second), "the second run")])
     return 0
 
 
@@ -121,21 +124,26 @@ def _code(store: mlmd.MetadataStore, stage: metadata.Stage) -> str | None:
 
 
 def _print(compared: Sequence[ComparedRun], differences: dict[str, Any]) -> None:
+    sheet = _Sheet()
     seconds = (f"{seconds:,.1f} s" for seconds in differences["seconds"])
-    _table([("", *differences["runs"]), ("", *map(_head, compared)), ("", *seconds)])
-    _section("config", _changed(differences["config"]), "the same")
+    run_ids = differences["runs"]
+    if tables.room(sys.stdout) < _ROOMY:
+        run_ids = [run_dir.beginning(run_id, run_ids) for run_id in run_ids]
+    sheet.table([("", *run_ids), ("", *map(_head, compared)), ("", *seconds)])
+    sheet.section("config", _changed(differences["config"]), "the same")
     if differences["libraries"]:
-        _section("libraries", _changed(differences["libraries"]), "")
+        sheet.section("libraries", _changed(differences["libraries"]), "")
     code = differences["code"]
-    _say("code", f"of {', '.join(code)} differs" if code else "the same")
+    sheet.say("code", f"of {', '.join(code)} differs" if code else "the same")
     if differences["data"]:
-        _print_data(differences["data"])
+        _print_data(sheet, differences["data"])
     if differences["metrics"]:
-        _print_metrics(differences["metrics"])
+        _print_metrics(sheet, differences["metrics"])
     if differences["cannot"]:
-        print("cannot be compared")
+        sheet.say("cannot be compared", "")
         for line in differences["cannot"]:
-            _say("", line)
+            sheet.say("", line)
+    sheet.print(sys.stdout)
 
 
 def _head(run: ComparedRun) -> str:
@@ -148,14 +156,14 @@ def _changed(rows: Sequence[dict[str, Any]]) -> list[tuple[str, str, str]]:
     return [(row["key"], comparison_page.value(row["a"]), comparison_page.value(row["b"])) for row in rows]
 
 
-def _print_data(data: dict[str, Any]) -> None:
+def _print_data(sheet: _Sheet, data: dict[str, Any]) -> None:
     sameness = {"artifact": "the same, byte for byte", "content": "the same files, read again", None: "differs"}
-    _say("data", sameness[data["same"]])
+    sheet.say("data", sameness[data["same"]])
     if data["same"] == "artifact":
         return
     for key, word in (("only_a", "first"), ("only_b", "second")):
         if data[key]:
-            _say("", f"classes only in the {word} run: {_names(data[key])}")
+            sheet.say("", f"classes only in the {word} run: {_names(data[key])}")
     rows: list[Sequence[str]] = [(row["of"], f"{row['a']:,}", f"{row['b']:,}", _signed(row)) for row in data["counts"]]
     rows += [
         (f"{row['split']} of {printable(row['name'], 40)!r}", f"{row['a']:,}", f"{row['b']:,}", _signed(row))
@@ -165,21 +173,21 @@ def _print_data(data: dict[str, Any]) -> None:
     for row in moved[:ROWS]:
         by = "is constant" if row["moved"] is None else f"{row['moved']:+.2f} standard deviations"
         rows.append((f"{row['name']} in {row['split']}", f"{row['a']:.4g}", f"{row['b']:.4g}", by))
-    _table(rows)
+    sheet.table(rows)
     remaining = max(0, len(data["classes"]) - ROWS) + max(0, len(moved) - ROWS)
     if remaining:
-        _say("", f"and {remaining} more; --json has all")
+        sheet.say("", f"and {remaining} more; --json has all")
     if data["statistics"] and not moved:
-        _say("", f"no image statistic changed by more than {data['moved_by']} standard deviations")
+        sheet.say("", f"no image statistic changed by more than {data['moved_by']} standard deviations")
 
 
-def _print_metrics(metrics: dict[str, Any]) -> None:
+def _print_metrics(sheet: _Sheet, metrics: dict[str, Any]) -> None:
     counts = metrics["pictures"]
     paired = metrics["both"]
     on = f"{counts[0]:,} and {counts[1]:,} test images"
     if paired["pictures"] == "same":
         on = f"the same {counts[0]:,} test images"
-    _say("metrics", f"on {on}, intervals at {metrics['confidence']:.0%}")
+    sheet.say("metrics", f"on {on}, intervals at {metrics['confidence']:.0%}")
     rows: list[Sequence[str]] = [
         (metric.label, metric.words(row["a"]), metric.words(row["b"]), comparison_page.change(row))
         for row in metrics["rows"]
@@ -195,17 +203,17 @@ def _print_metrics(metrics: dict[str, Any]) -> None:
                 points,
             )
         )
-    _table(rows)
+    sheet.table(rows)
     if len(changed) > ROWS:
-        _say("", f"and {len(changed) - ROWS} more classes; --json has all")
+        sheet.say("", f"and {len(changed) - ROWS} more classes; --json has all")
     if metrics["accuracy_interval"]:
         ends = metrics["accuracy_interval"]
         low, high = (f"{ends[key] * 100:+.2f}" for key in ("low", "high"))
         difference = f"{metrics['rows'][0]['difference'] * 100:+.2f}"
         interval = f"{metrics['confidence']:.0%} interval {low} to {high}, {ends['method']}"
-        _say("", f"difference in accuracy: {difference} points ({interval})")
+        sheet.say("", f"difference in accuracy: {difference} points ({interval})")
     if paired["shared"]:
-        _say("", comparison_page.in_words(paired, 1 - metrics["confidence"]))
+        sheet.say("", comparison_page.in_words(paired, 1 - metrics["confidence"]))
 
 
 def _signed(row: dict[str, Any]) -> str:
@@ -217,15 +225,31 @@ def _names(names: Sequence[str]) -> str:
     return ", ".join(repr(printable(name, 40)) for name in names[:ROWS]) + more
 
 
-def _section(title: str, rows: Sequence[Sequence[str]], otherwise: str) -> None:
-    _say(title, "" if rows else otherwise)
-    _table(rows)
+class _Sheet:
+    """Lines and tables, printed together so that the columns of the two runs line up in all tables."""
 
+    def __init__(self) -> None:
+        self._parts: list[tuple[str, str] | list[Sequence[str]]] = []
 
-def _say(title: str, text: str) -> None:
-    Console(highlight=False, soft_wrap=True).print(f"{title:<9} {text}".rstrip(), markup=False)
+    def say(self, title: str, text: str) -> None:
+        self._parts.append((title, text))
 
+    def table(self, rows: Iterable[Sequence[str]]) -> None:
+        """Add rows of what is compared, the values of the first and of the second run, and what changed."""
+        self._parts.append([[tables.SOLID.join(_PARENTHESES.split(cell)) for cell in row] for row in rows])
 
-def _table(rows: Sequence[Sequence[str]]) -> None:
-    """Print four columns with the same widths in every table, so that the columns of the two runs line up."""
-    print_table(rows, gap=1, least=(28, 30, 30))
+    def section(self, title: str, rows: Sequence[Sequence[str]], otherwise: str) -> None:
+        self.say(title, "" if rows else otherwise)
+        self.table(rows)
+
+    def print(self, file: TextIO) -> None:
+        room = tables.room(file)
+        rows = [row for part in self._parts if isinstance(part, list) for row in part]
+        widths = tables.fit(rows, room - _INDENT, gap=1, least=(28, 30, 30))
+        for part in self._parts:
+            if isinstance(part, tuple):
+                title, text = part
+                print("\n".join(tables.lines([part], [9, room - 10], gap=1)) if text else title, file=file)
+                continue
+            for line in tables.lines(part, widths, gap=1):
+                print(f"{' ' * _INDENT}{line}", file=file)

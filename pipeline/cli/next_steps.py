@@ -31,7 +31,7 @@ def after_run(result: Result, config: Config, words: Sequence[str]) -> list[Step
     if state == run_result.REFUSED and result.blessed is None:
         return [*_without_findings(result, config, words), report]
     if state == run_result.REFUSED:
-        why = command_line(config, "lineage", run_dir.beginning(config, result.run_id), "--why")
+        why = command_line(config, "lineage", run_dir.beginning(result.run_id, run_dir.run_ids(config)), "--why")
         return [(why, "what each gate needs and what was measured"), _longer(config, words)]
     if state == run_result.PARTIAL:
         return [(_again(words, without=("--from", "--to")), "run the stages after it too"), report]

@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import ml_metadata as mlmd
-from rich.console import Console
-from rich.table import Table
 
 from components.contracts.run_result import INTERRUPTED, RUNNING, state
 from components.errors import UserError
 from components.text import printable
+from pipeline import tables
 from pipeline.cli.messages import Messages, Step, command_line
 from pipeline.cli.options import CODES, add_quiet, add_store
 from pipeline.cli.parser import describe
@@ -27,6 +26,10 @@ from pipeline.runs import run_dir
 from pipeline.tracking import metadata, serving
 
 COLUMNS = ("run_id", "when", "name", "data", "preset", "state", "accuracy", "blessed", "pushed", "seconds")
+_GAP = 2  # spaces between columns
+_READABLE, _LEAST = 20, 6  # characters of a shortened text: before something else is left out, and in the end
+# What is left out on a narrow terminal, the least important first: columns, then parts of others.
+_NARROWER = ("preset", "blessed", "seconds", "id", "interval", "year")
 FILTERS = ("name", "data", "preset", "state", "blessed", "pushed")
 # The best, the newest or the longest first.
 SORTS: dict[str, Callable[[dict[str, Any]], Any]] = {
@@ -82,7 +85,7 @@ def command(config: Config, args: argparse.Namespace) -> int:
 
 
 def _next(config: Config, run_ids: Sequence[str]) -> list[Step]:
-    runs = [run_dir.beginning(config, run_id) for run_id in run_ids[:2]]
+    runs = [run_dir.beginning(run_id, run_dir.run_ids(config)) for run_id in run_ids[:2]]
     steps = [(command_line(config, "show", run), "one run") for run in runs[:1]]
     if len(runs) > 1:
         steps.append((command_line(config, "compare", runs[1], runs[0]), "two runs side by side"))
@@ -165,25 +168,39 @@ def _passes(row: dict[str, Any], key: str, pattern: str) -> bool:
 
 
 def _print(rows: Sequence[dict[str, Any]]) -> None:
-    """Print a table; on a narrow terminal the least important columns are dropped, and no cell is truncated."""
-    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 200)
-    columns = list(COLUMNS)
-    for dropped in ("", "when", "preset", "blessed", "data", "seconds"):
-        columns = [key for key in columns if key != dropped]
-        table = _table(rows, columns)
-        if console.measure(table, options=console.options.update(width=1000)).maximum <= console.width:
+    """Print a table; on a narrow terminal data is shortened, then the least important is left out."""
+    space = tables.room(sys.stdout)
+    for narrower in range(len(_NARROWER) + 1):
+        columns, table = _table(rows, _NARROWER[:narrower])
+        widths = dict(zip(columns, tables.fit(table, tables.WIDE, _GAP)))
+        excess = sum(widths.values()) + _GAP * (len(columns) - 1) - space
+        if excess <= max(0, widths["data"] - _READABLE):
             break
-    console.print(table)
+    for key in ("data", "name"):
+        kept = min(widths[key], max(_LEAST, widths[key] - max(0, excess)))
+        excess -= widths[key] - kept
+        number = columns.index(key)
+        for cells in table:
+            cells[number] = tables.shortened(cells[number], kept)
+    right = [columns.index(key) for key in ("pushed", "seconds") if key in columns]
+    tables.print_table(table, indent=0, gap=_GAP, right=right)
 
 
-def _table(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for key in columns:
-        title = {"run_id": "run", "seconds": "time"}.get(key, key)
-        table.add_column(title, justify="right" if key in ("pushed", "seconds") else "left", no_wrap=key != "data")
+def _table(rows: Sequence[dict[str, Any]], narrower: Sequence[str]) -> tuple[list[str], list[list[str]]]:
+    """Return the columns, and the cells with their titles, without what `narrower` names of _NARROWER."""
+    columns = [key for key in COLUMNS if key not in narrower]
+    run_ids = [row["run_id"] for row in rows]
+    table = [[{"run_id": "run", "seconds": "time"}.get(key, key) for key in columns]]
     for row in rows:
-        table.add_row(*(_cell(key, row[key]) for key in columns))
-    return table
+        cells = {key: _cell(key, row[key]) for key in columns}
+        if "interval" in narrower and row["accuracy"]:
+            cells["accuracy"] = f"{row['accuracy']['value']:7.2%}"
+        if "id" in narrower:
+            cells["run_id"] = run_dir.beginning(row["run_id"], run_ids)
+        if "year" in narrower:
+            cells["when"] = cells["when"].partition("-")[2] or cells["when"]
+        table.append([cells[key] for key in columns])
+    return columns, table
 
 
 def _cell(key: str, value: Any) -> str:

@@ -36,7 +36,7 @@ def command(config: Config, args: argparse.Namespace) -> int:
     for stage, report in result.stages.items():
         print(f"  {stage:<17} {report['state']:<8} {report['seconds']:6.1f} s")
     summary.show(result, sys.stdout)
-    run = run_dir.beginning(config, result.run_id)
+    run = run_dir.beginning(result.run_id, run_dir.run_ids(config))
     why = [(command_line(config, "lineage", run, "--why"), "what each gate needs and what was measured")]
     steps = [(command_line(config, "report", run, "--open"), "its report in the browser")]
     Messages.of(args).next([*steps, *(why if result.metrics else [])])

@@ -18,7 +18,7 @@ import difflib
 import fcntl
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -140,11 +140,12 @@ def find_run(config: Config, run_id: str | None) -> Path:
     return runs[-1]
 
 
-def beginning(config: Config, run_id: str) -> str:
-    """Return the beginning of a run's id, to the second or longer, that no other run of the run directory has."""
-    others = [other for other in run_ids(config) if other != run_id]
-    lengths = (length for length in (15, 19, len(run_id)) if length <= len(run_id))
-    return next(run_id[:n] for n in lengths if n == len(run_id) or not any(o.startswith(run_id[:n]) for o in others))
+def beginning(run_id: str, run_ids: Iterable[str]) -> str:
+    """Return the beginning of a run's id, to the second or longer, that no other of the ids has."""
+    others = [other for other in run_ids if other != run_id]
+    lengths = range(15, len(run_id))  # from the second on
+    parts = (run_id[:length] for length in lengths)
+    return next((part for part in parts if not any(other.startswith(part) for other in others)), run_id)
 
 
 def existing(path: str | Path) -> Path:
