@@ -11,6 +11,7 @@ from rich.cells import cell_len, chop_cells
 from rich.console import Console
 
 WIDE = 10_000  # columns
+TITLE = 9  # columns of the titles of lines
 SOLID = "\N{NO-BREAK SPACE}"  # printed as a space, at which no line is broken
 
 Rows = Sequence[Sequence[str]]
@@ -38,6 +39,13 @@ def print_table(
     file = file or sys.stdout
     for line in lines(rows, fit(rows, room(file) - indent, gap, least), gap, right):
         print(f"{' ' * indent}{line}".rstrip(), file=file)
+
+
+def print_titled(title: str, text: str, file: TextIO | None = None) -> None:
+    """Print a title and a text beside it, which on a terminal continues below itself."""
+    file = file or sys.stdout
+    shown = lines([(title, text)], [TITLE, room(file) - TITLE - 1], gap=1) if text else [title]
+    print("\n".join(shown), file=file)
 
 
 def room(file: TextIO) -> int:

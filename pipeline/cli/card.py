@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
 import webbrowser
 from collections.abc import Sequence
 from typing import Any
@@ -18,7 +17,7 @@ from pipeline.cli.messages import Messages, command_line
 from pipeline.cli.options import CODES, add_quiet, add_store
 from pipeline.cli.parser import describe
 from pipeline.config import Config
-from pipeline.output import redirect_output, short
+from pipeline.output import short
 from pipeline.runs import report, run_dir
 from pipeline.runs import result as results
 from pipeline.tracking import verdicts
@@ -49,9 +48,7 @@ def command(config: Config, args: argparse.Namespace) -> int:
     text = html.with_suffix(".md")
     messages = Messages.of(args)
     with messages.waiting("writing the card"):
-        card = collect(run_store, version)
-    with redirect_output(os.devnull):  # of what TensorFlow says as it is imported
-        cards.write(card, text, html)
+        cards.write(collect(run_store, version), text, html)
         report.make_index(config)
     print(short(str(html)))
     print(short(str(text)))

@@ -248,8 +248,7 @@ class _Sheet:
         widths = tables.fit(rows, room - _INDENT, gap=1, least=(28, 30, 30))
         for part in self._parts:
             if isinstance(part, tuple):
-                title, text = part
-                print("\n".join(tables.lines([part], [9, room - 10], gap=1)) if text else title, file=file)
+                tables.print_titled(*part, file=file)
                 continue
             for line in tables.lines(part, widths, gap=1):
                 print(f"{' ' * _INDENT}{line}", file=file)

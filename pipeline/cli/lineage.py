@@ -18,7 +18,7 @@ from pipeline.cli.parser import describe
 from pipeline.config import Config
 from pipeline.output import short
 from pipeline.runs import run_dir
-from pipeline.tables import print_table
+from pipeline.tables import print_table, print_titled
 from pipeline.tracking import verdicts
 from pipeline.tracking.graph import ArtifactNode
 from pipeline.tracking.queries import EXAMPLES, HELP, MODEL, Data, RunStore, Version
@@ -173,7 +173,7 @@ def _print_models(run_store: RunStore, models: Sequence[ArtifactNode]) -> None:
 def _print_training(verdict: Verdict, pretrained: Pretrained | None) -> None:
     model, data = verdict.model, verdict.data
     print(f"trained   by run {model.run_id}: model #{model.id}, code {str(model.parameter('code_fingerprint'))[:12]}")
-    print(f"          {', '.join(f'{key} {value}' for key, value in sorted(verdict.training.items()))}")
+    print_titled("", ", ".join(f"{key} {value}" for key, value in sorted(verdict.training.items())))
     if pretrained:
         _print_pretrained(pretrained, "weights   ")
     if data:

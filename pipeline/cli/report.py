@@ -33,8 +33,9 @@ def command(config: Config, args: argparse.Namespace) -> int:
     folder = run_dir.find_run(config, args.run)
     path = folder / run_dir.REPORT_FILE
     if args.rebuild or not path.exists():
+        config_of_run = report.of_run(config, folder)
         with messages.waiting("writing the report"):
-            report.make(report.of_run(config, folder), folder.name)
+            report.make(config_of_run, folder.name)
     print(short(str(path)))
     if args.open:
         webbrowser.open(path.as_uri())

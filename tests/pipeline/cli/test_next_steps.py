@@ -62,9 +62,9 @@ def test_after_a_refusal_of_the_model(tmp_path: Path) -> None:
 def test_after_a_stop_at_the_gate(tmp_path: Path) -> None:
     leaks, damaged = Finding("leaks", "stop", "", 1), Finding("rejected", "stop", "", 1)
     warned = Finding("anomalies", "warn", "", 1)
-    words = "run --set gate.leaks=stop --data 'my photos'"
+    words = "run --set gate.leaks=stop 'my photos'"
     assert after(tmp_path, words, "gate.leaks=stop", findings=[leaks, damaged, warned]) == [
-        "image-pipeline run --data 'my photos' --set gate.conflicts=drop --set gate.leaks=drop --set gate.rejected=warn",
+        "image-pipeline run 'my photos' --set gate.conflicts=drop --set gate.leaks=drop --set gate.rejected=warn",
         "image-pipeline report --open --run-dir '/a b'",
     ]
     dropped = after(tmp_path, "run --from=DataGate", "gate.leaks=drop", "gate.conflicts=drop", findings=[leaks])
