@@ -113,7 +113,7 @@ def overlay(name: str, curves: Sequence[Curve], x_label: str, y_label: str, perc
             axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
             axes.set_ylim(top=min(axes.get_ylim()[1], 1.01))
         else:
-            axes.set_ylim(bottom=0)
+            axes.set_ylim(bottom=0, top=1.05 * max(axes.get_ylim()[1], 0.01))
         _legend(axes, 2)
     return out[0]
 

@@ -51,10 +51,12 @@ def _curves(epochs: Mapping[str, Any] | None) -> list[dict[str, Any]]:
         return []
     from components.report import charts  # takes a moment to import
 
+    both = {"a": "both"} if epochs["same"] else {"a": "first", "b": "second"}
+
     def chart(title: str, unit: str, keys: Mapping[str, str]) -> dict[str, Any]:
         curves: list[Curve] = [
             charts.Curve(f"{word}, {split}", _points(epochs[side], key), colour, split == "training")
-            for colour, (side, word) in enumerate((("a", "first"), ("b", "second")))
+            for colour, (side, word) in enumerate(both.items())
             for split, key in keys.items()
             if epochs[side]
         ]
