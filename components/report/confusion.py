@@ -11,7 +11,7 @@ from components.report import packed
 
 LARGEST_TABLE = 40  # classes whose matrix is a table of numbers; more are drawn as a heat map
 CELLS = 100_000  # of a heat map, stored in the page at most: the largest
-OPTIMAL = 1_500  # classes whose order is made the best one; its time grows with their square
+OPTIMAL = 500  # classes whose order is made the best one; its time grows with their cube
 CONFUSIONS = 12  # pairs of classes listed
 
 
