@@ -34,8 +34,10 @@
       if (value) counts[place++] = value;
       else place += next();
     }
-    for (let i = names.length - 1; i >= 0; i--)
-      for (let step = steps - 1; step >= 0; step--) counts[i * (steps + 1) + step] += counts[i * (steps + 1) + step + 1];
+    for (let i = 0; i < names.length; i++) {
+      const first = i * (steps + 1);
+      for (let step = steps - 1; step >= 0; step--) counts[first + step] += counts[first + step + 1];
+    }
     return (label, step) => counts[label * (steps + 1) + step];
   };
   const [ofTrue, ofPredicted, ofRight] = ["true", "predicted", "right"].map((of) => above(confidences[of]));
@@ -98,10 +100,9 @@
     shape("text", { x: 12, y: (TOP + BOTTOM) / 2, "text-anchor": "middle",
       transform: `rotate(-90 12 ${(TOP + BOTTOM) / 2})` }, "precision");
     // A step: the precision belongs to the increase in recall before it, as the average precision counts it.
-    shape("path", { class: "line",
-      d: points.map(([recall, precision], i) => (i ? `V ${y(precision)} H ${x(recall)}` : `M ${x(recall)} ${y(precision)}`))
-        .join(" ") });
-    points.forEach(([recall, precision]) => shape("circle", { cx: x(recall), cy: y(precision), r: 2.2, class: "point" }));
+    const [start, ...others] = points.map(([recall, precision]) => [x(recall), y(precision)]);
+    shape("path", { class: "line", d: `M ${start.join(" ")} ${others.map(([cx, cy]) => `V ${cy} H ${cx}`).join(" ")}` });
+    [start, ...others].forEach(([cx, cy]) => shape("circle", { cx, cy, r: 2.2, class: "point" }));
     document.getElementById("curve-value").textContent =
       `Average precision of ${printable(names[label])}: ${percent(precisions[label])}.`;
   };

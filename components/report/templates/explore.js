@@ -187,7 +187,8 @@
     };
     const under = (event) => {
       const box = canvas.getBoundingClientRect();
-      const find = (offset, length) => Math.max(0, Math.min(order.length - 1, Math.floor(offset / length * order.length)));
+      const last = order.length - 1;
+      const find = (offset, length) => Math.max(0, Math.min(last, Math.floor(offset / length * order.length)));
       return [find(event.clientY - box.top, box.height), find(event.clientX - box.left, box.width)];
     };
     canvas.addEventListener("pointermove", (event) => { tell(...under(event)); });
@@ -204,7 +205,8 @@
         if (images) show(order[y], order[x], images);
       } else if (step) {
         const [line, from] = step[0] ? [inColumn[x], y] : [inRow[y], x];
-        const next = step[0] + step[1] > 0 ? line.find((other) => other > from) : line.filter((other) => other < from).pop();
+        const forward = step[0] + step[1] > 0;
+        const next = forward ? line.find((other) => other > from) : line.filter((other) => other < from).pop();
         if (next !== undefined) go(...(step[0] ? [next, x] : [y, next]));
       } else return;
       event.preventDefault();
@@ -240,7 +242,8 @@
     const list = (title, rows, of) => {
       const box = element("div", undefined, "scroll");
       const body = element("table");
-      const caption = element("caption", rows.length > LISTED ? `${title}: the first ${LISTED} of ${rows.length}` : title);
+      const more = rows.length > LISTED ? `: the first ${LISTED} of ${rows.length}` : "";
+      const caption = element("caption", title + more);
       const head = body.createTHead().insertRow();
       for (const text of ["class", "images", of]) {
         const cell = element("th", text, text === "class" ? "" : "n");
@@ -275,8 +278,8 @@
       const right = filled.find(([row, column]) => row === label && column === label);
       const summary = element("p");
       summary.append(name(label), `: ${number(right ? right[2] : 0)} of ${number(totals[label])} images right.`);
-      const as = off.filter(([row]) => row === label).map(([row, column, count]) => [row, column, count, column]);
-      const from = off.filter(([, column]) => column === label).map(([row, column, count]) => [row, column, count, row]);
+      const as = off.filter(([row]) => row === label).map((cell) => [...cell.slice(0, 3), cell[1]]);
+      const from = off.filter(([, column]) => column === label).map((cell) => [...cell.slice(0, 3), cell[0]]);
       return found.replaceChildren(summary, list("Predicted as", as, "% of the class"),
         list("Predicted for images of", from, "% of that class"));
     };
@@ -295,7 +298,7 @@
       gallery.querySelector("h4").hidden = true;
     });
     tabs.hidden = false;
-    tabs.addEventListener("click", (event) => { if (event.target.dataset.gallery) open(event.target.dataset.gallery); });
+    tabs.addEventListener("click", ({ target }) => { if (target.dataset.gallery) open(target.dataset.gallery); });
     open(tabs.querySelector('[aria-pressed="true"]').dataset.gallery);
   }
 })();

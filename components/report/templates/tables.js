@@ -3,7 +3,8 @@
   const LONG = 14; // rows
   const number = (cell) => {
     const data = cell.querySelector("data");
-    const text = data ? data.getAttribute("value") : cell.textContent.trim().replace(/,/g, "").replace(/^([-+]?[\d.]+).*$/s, "$1");
+    const words = cell.textContent.trim().replace(/,/g, "");
+    const text = data ? data.getAttribute("value") : words.replace(/^([-+]?[\d.]+).*$/s, "$1");
     return text === "" || Number.isNaN(Number(text)) ? null : Number(text);
   };
   const compare = (a, b) => a.localeCompare(b, "en", { numeric: true });
