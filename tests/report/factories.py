@@ -84,7 +84,8 @@ def uncertain(root: Path, names: Sequence[str]) -> Run:
     assert recorded is not None
     rng = np.random.default_rng(2)
     right = np.eye(len(names), dtype=np.float32)[recorded.label]
-    probabilities = rng.dirichlet(np.full(len(names), 2 / len(names)), len(recorded)).astype(np.float32) * 0.8 + right * 0.2
+    doubt = rng.dirichlet(np.full(len(names), 2 / len(names)), len(recorded)).astype(np.float32)
+    probabilities = 0.8 * doubt + 0.2 * right
     predicted = probabilities.argmax(axis=1)
     answers = dataclasses.replace(recorded, predicted=predicted, probabilities=probabilities)
     shutil.rmtree(run.artifacts["predictions"])
