@@ -20,11 +20,13 @@ class Stopped(KeyboardInterrupt):
 
     Attributes:
       number: of the signal.
+      epochs: of the training that it interrupted, each as contracts/training.py's Epoch.
     """
 
     def __init__(self, where: str = "", number: int = signal.SIGINT) -> None:
         super().__init__(where)
         self.number = number
+        self.epochs: list[dict[str, Any]] = []
 
 
 class GateRefused(Exception):  # noqa: N818 (a verdict, not an error)

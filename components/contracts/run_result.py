@@ -57,6 +57,7 @@ class Result:
       why: it was refused or failed.
       advice: what to try next, as contracts/advice.py has it.
       trials: of the Tuner, the best first, as contracts/tuning.py reads them.
+      epochs: of a training that did not end, each as contracts/training.py's Epoch; else empty.
       findings: of the gate, with a few examples each.
       pushed: {"version", "path"}
       served: the served version at the end: {"version", "is": the version that it copies, after a rollback}
@@ -80,6 +81,7 @@ class Result:
     warnings: list[str] = dataclasses.field(default_factory=list)
     advice: list[str] = dataclasses.field(default_factory=list)
     trials: list[dict[str, float]] = dataclasses.field(default_factory=list)
+    epochs: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     findings: list[Finding] = dataclasses.field(default_factory=list)
     pushed: dict[str, str] | None = None
     served: dict[str, str] | None = None

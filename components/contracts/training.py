@@ -13,7 +13,9 @@ SIZE_FILE = "model_size.json"  # a Size
 CLASS_WEIGHTS_FILE = "class_weights.json"  # a ClassWeights; none where all classes weigh the same
 PRETRAINED_FILE = "pretrained.json"  # a Pretrained; of a pretrained network alone
 BUDGET_FILE = "budget.json"  # a Budget; where the training was planned for a time
+SETUP_FILE = "setup.json"  # a Setup; none in records of before
 SAMPLES_FILE = "augmentation.png"  # a row an image: itself, then variations such as the network trains on
+ROWS_FILE = "augmentation.json"  # a SampleRows; none in records of before
 MODEL_FILE = "model.keras"  # the network alone, from normalised images to logits, its views included
 TENSORBOARD_DIR = "tensorboard"
 
@@ -89,6 +91,46 @@ class Pretrained:
 
 
 @dataclasses.dataclass(frozen=True)
+class Setup:
+    """How the network was trained.
+
+    Attributes:
+      network: the setting `trainer.network`.
+      optimizer: the name of its class.
+      learning_rate: the highest.
+      batch_size: images a step, over all replicas.
+      label_smoothing: the share of each label that is spread over all classes in the loss, of training and validation.
+      precision: what the network computes in.
+      mean, deviation: of each channel, from 0 to 255: an image is normalised by subtracting the one and dividing by
+        the other.
+      calibration: the factor by which the logits were multiplied after the training, so that the confidence is right.
+    """
+
+    network: str
+    optimizer: str
+    learning_rate: float
+    batch_size: int
+    label_smoothing: float
+    precision: str
+    mean: list[float]
+    deviation: list[float]
+    calibration: float
+
+
+@dataclasses.dataclass(frozen=True)
+class SampleRows:
+    """The rows of SAMPLES_FILE.
+
+    Attributes:
+      classes: the class of the image of each row.
+      side: of an image, in pixels.
+    """
+
+    classes: list[str]
+    side: int
+
+
+@dataclasses.dataclass(frozen=True)
 class Budget:
     """The plan of a training for a time.
 
@@ -124,6 +166,7 @@ class Training:
       class_weights: in the training loss, `loss` of each epoch; None if all weigh the same.
       pretrained: the weights it began with; None where they were random.
       budget: its plan for a time, an ensemble's of the first network; None where `trainer.epochs` was the plan.
+      setup: how it was trained; None in records of before.
     """
 
     epochs: list[Epoch]
@@ -132,6 +175,7 @@ class Training:
     class_weights: ClassWeights | None = None
     pretrained: Pretrained | None = None
     budget: Budget | None = None
+    setup: Setup | None = None
 
 
 def read(run: str) -> Training:
@@ -142,7 +186,9 @@ def read(run: str) -> Training:
     weights = stored.read(ClassWeights, path) if files.exists(path) else None
     path = f"{run}/{BUDGET_FILE}"
     budget = stored.read(Budget, path) if files.exists(path) else None
-    return Training(epochs, summary, read_parameters(run), weights, read_pretrained(run), budget)
+    path = f"{run}/{SETUP_FILE}"
+    setup = stored.read(Setup, path) if files.exists(path) else None
+    return Training(epochs, summary, read_parameters(run), weights, read_pretrained(run), budget, setup)
 
 
 def read_parameters(run: str) -> int | None:
@@ -163,6 +209,12 @@ def read_samples(run: str) -> bytes | None:
     return files.read_bytes(path) if files.exists(path) else None
 
 
+def read_sample_rows(run: str) -> SampleRows | None:
+    """Read what the rows of the samples are; None if the record does not say."""
+    path = f"{run}/{ROWS_FILE}"
+    return stored.read(SampleRows, path) if files.exists(path) else None
+
+
 def write(run: str, training: Training) -> None:
     """Write the record into the ModelRun at `run`."""
     stored.write([epoch.measured() for epoch in training.epochs], f"{run}/{HISTORY_FILE}")
@@ -173,5 +225,7 @@ def write(run: str, training: Training) -> None:
         stored.write(training.class_weights, f"{run}/{CLASS_WEIGHTS_FILE}")
     if training.budget is not None:
         stored.write(training.budget, f"{run}/{BUDGET_FILE}")
+    if training.setup is not None:
+        stored.write(training.setup, f"{run}/{SETUP_FILE}")
     if training.pretrained is not None:
         stored.write(training.pretrained, f"{run}/{PRETRAINED_FILE}")

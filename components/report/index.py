@@ -55,7 +55,7 @@ def build(
     page.write(
         "index.html",
         path,
-        scripts=("report.js", "tables.js", "index.js"),
+        scripts=("index.js",),
         rows=rows,
         names=sorted({entry.result.name for entry in entries}),
         charts=_charts(entries, path),

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import base64
 import math
 from typing import Any
 
 from components.contracts import advice, training
 from components.contracts import features as f
-from components.report import charts
+from components.report import augmentation, charts
 from components.report.run import TRAINING, Run
 
 
 def view(run: Run) -> dict[str, Any] | None:
     """Return what the template shows; None if nothing was trained."""
     folder = run.artifacts.get(TRAINING)
-    if folder is None:
+    if folder is None and not run.result.epochs:
         return None
-    record = training.read(folder)
+    if folder is None:
+        record = training.Training([training.Epoch(**epoch) for epoch in run.result.epochs], "", None)
+    else:
+        record = training.read(folder)
     epochs = [epoch.measured() for epoch in record.epochs]
     rows: list[tuple[int, dict[str, float]]] = []
     for number, epoch in enumerate(epochs, start=int(epochs[0]["epoch"])):
@@ -26,31 +28,33 @@ def view(run: Run) -> dict[str, Any] | None:
         rows.append((number, epoch))
     x = [number for number, _ in rows]
 
-    def chart(title: str, percent: bool = False, **series: str) -> dict[str, Any]:
+    def chart(title: str, unit: str, percent: bool = False, **series: str) -> dict[str, Any]:
         named = {label: key for label, key in series.items() if key in epochs[0]}
         points = {label: (x, [epoch.get(key, math.nan) for _, epoch in rows]) for label, key in named.items()}
-        return {"title": title, "svg": charts.lines(f"{title} by epoch", points, "epoch", percent)}
+        return {"title": title, "svg": charts.lines(f"{title} by epoch", points, "epoch", percent, y_label=unit)}
 
     return {
         "epochs": epochs,
+        "ended": folder is not None,
         "networks": epochs[-1].get("network", 1),
         "trials": run.result.trials,
         "trained": sum(epoch["epoch"] > 0 for epoch in epochs),
         "best": max(epochs, key=_quality),
         "seconds": sum(epoch["seconds"] for epoch in epochs),
-        "gap": advice.gap(record, (run.result.counts or {}).get(f.VALIDATION, 0)),
+        "gap": folder and advice.gap(record, (run.result.counts or {}).get(f.VALIDATION, 0)),
         "parameters": record.parameters,
         "class_weights": record.class_weights and _ends(record.class_weights),
         "pretrained": record.pretrained,
         "budget": record.budget and record.budget.text(record.pretrained is not None),
         "kept": max((epoch for epoch in epochs if epoch.get("kept")), key=_quality, default=None),
         "summary": record.summary.strip(),
-        "augmentation": _data_uri(training.read_samples(folder)),
+        "setup": record.setup,
+        "samples": folder and augmentation.view(folder, record.setup),
         "charts": [
-            chart("Accuracy", percent=True, train="accuracy", validation="val_accuracy"),
-            chart("Loss", train="loss", validation="val_loss"),
-            chart("Learning rate", rate="learning_rate"),
-            chart("Images per second", pictures="pictures_per_second"),
+            chart("Accuracy", "share of the images", percent=True, train="accuracy", validation="val_accuracy"),
+            chart("Loss", "nats", train="loss", validation="val_loss"),
+            chart("Learning rate", "", rate="learning_rate"),
+            chart("Speed", "images per second", pictures="pictures_per_second"),
         ],
     }
 
@@ -64,7 +68,3 @@ def _ends(weights: training.ClassWeights) -> dict[str, Any]:
     """Return the kind of the weights, and the classes that weigh least and most: (name, weight)."""
     by_weight = sorted(weights.of_class.items(), key=lambda of_class: of_class[1])
     return {"kind": weights.kind, "least": by_weight[0], "most": by_weight[-1]}
-
-
-def _data_uri(png: bytes | None) -> str | None:
-    return f"data:image/png;base64,{base64.b64encode(png).decode()}" if png else None

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,13 @@ _EVERY = 1.0  # seconds between two reports
 
 
 class DivergedError(UserError):
-    """The loss is no longer a number."""
+    """The loss is no longer a number.
+
+    Attributes:
+      epochs: of the training until then.
+    """
+
+    epochs: Sequence[dict[str, Any]] = ()
 
 
 class Record(tf.train.experimental.PythonState):

@@ -6,6 +6,7 @@ import dataclasses
 import math
 import os
 import time
+from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -17,7 +18,7 @@ from components import files, progress
 from components.contracts import counts, stored
 from components.contracts import features as f
 from components.contracts import training as records
-from components.errors import UserError
+from components.errors import Stopped, UserError
 from components.files import below
 from components.trainer import (
     budget,
@@ -39,7 +40,7 @@ from components.trainer.export import export
 from components.trainer.loop import Data, LastLayer, State, fit
 from components.trainer.model import mean_of, over_views
 from components.trainer.plan import Plan, resolve
-from components.trainer.record import Record
+from components.trainer.record import DivergedError, Record
 from components.trainer.transform_graph import TransformGraph
 
 # Settings that the features of a pretrained network depend on.
@@ -90,7 +91,13 @@ def train_and_export(fn_args: FnArgs, settings: Settings, strategy: tf.distribut
             fn_args.model_run_dir, records.TENSORBOARD_DIR, *([f"network-{network + 1}"] if several else [])
         )
         title = f"network {network + 1}/{settings.ensemble}, " if several else ""
-        trainings.append(train(inputs, settings, strategy, logs if chief else None, title, network))
+        try:
+            trainings.append(train(inputs, settings, strategy, logs if chief else None, title, network))
+        except (Stopped, DivergedError) as error:
+            number = {"network": network + 1} if several else {}
+            earlier = [epoch.measured() for epoch in _epochs(trainings, settings)]
+            error.epochs = [*earlier, *({**number, **epoch} for epoch in error.epochs)]
+            raise
         trainings[-1].checkpoints.save()  # trained networks are kept if a later one is interrupted
         if not trainings[-1].plan.settings.epochs:
             break  # the last layer alone is fitted, and would be the same in every network
@@ -115,19 +122,41 @@ def _write_results(fn_args: FnArgs, inputs: Inputs, settings: Settings, training
     few = plan.settings.model_copy(update={"batch_size": max(1, settings.batch_size // views)})
     factor = calibrate(trained, data.validation_batches(inputs.validation, dataclasses.replace(plan, settings=few)))
     logging.info("logits scaled by %.3f", factor)
-    epochs = [
+    epochs = _epochs(trainings, settings)
+    weights = dict(zip(inputs.class_names, plan.class_weights))
+    weighted = records.ClassWeights(settings.class_weights, weights) if weights else None
+    size, pretrained, planned = trained.count_params(), _pretrained(settings), trainings[0].budget
+    setup = _setup(inputs.train, settings, trainings[0], factor)
+    record = records.Training(epochs, summary.text(trained), size, weighted, pretrained, planned, setup)
+    records.write(fn_args.model_run_dir, record)
+    trained.save(os.path.join(fn_args.model_run_dir, records.MODEL_FILE))
+    samples.write(inputs.train, settings, inputs.class_names, fn_args.model_run_dir)
+    export(trained, inputs.graph, inputs.class_names, fn_args.serving_model_dir)
+
+
+def _setup(split: data.Split, settings: Settings, training: State, factor: float) -> records.Setup:
+    plan, deviation = training.plan, 1 / split.scale.numpy()
+    mean = -split.shift.numpy() * deviation
+    return records.Setup(
+        network=settings.network,
+        optimizer=type(training.optimizer).__name__,
+        learning_rate=plan.settings.learning_rate,
+        batch_size=plan.settings.batch_size,
+        label_smoothing=plan.settings.label_smoothing,
+        precision=plan.precision,
+        mean=[round(float(level), 3) for level in mean],
+        deviation=[round(float(level), 3) for level in deviation],
+        calibration=round(factor, 4),
+    )
+
+
+def _epochs(trainings: Iterable[State], settings: Settings) -> list[records.Epoch]:
+    """Return the epochs of all networks, one network after the other."""
+    return [
         records.Epoch(network=number if settings.ensemble > 1 else None, kept=_is_kept(training, epoch), **epoch)
         for number, training in enumerate(trainings, 1)
         for epoch in training.record.history
     ]
-    weights = dict(zip(inputs.class_names, plan.class_weights))
-    weighted = records.ClassWeights(settings.class_weights, weights) if weights else None
-    size, pretrained, planned = trained.count_params(), _pretrained(settings), trainings[0].budget
-    record = records.Training(epochs, summary.text(trained), size, weighted, pretrained, planned)
-    records.write(fn_args.model_run_dir, record)
-    trained.save(os.path.join(fn_args.model_run_dir, records.MODEL_FILE))
-    samples.write(inputs.train, settings, fn_args.model_run_dir)
-    export(trained, inputs.graph, inputs.class_names, fn_args.serving_model_dir)
 
 
 def _pretrained(settings: Settings) -> records.Pretrained | None:
@@ -222,6 +251,9 @@ def train(
 
     try:
         fit(state, _batches(inputs, plan), strategy, last_layer if _pretrained(settings) else None, deadline)
+    except (Stopped, DivergedError) as error:
+        error.epochs = record.history
+        raise
     finally:
         record.close()
     return state

@@ -69,6 +69,7 @@ def collect_result(config: Config, state: RunState) -> Result:
     except Exception as error:  # for example a full disk: the earlier error is the one to report
         logging.exception("what the run has made cannot be read")
         state.error = state.error or error
+    result.epochs = list(getattr(state.error, "epochs", ()))
     if number := state.signal:
         where = state.failed_stage in ("Trainer", "Tuner") and str(state.error or "")
         more = [f"training resumes after {where}"] if where else []

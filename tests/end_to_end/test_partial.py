@@ -103,6 +103,9 @@ def test_ctrl_c_and_kill_leave_a_run_directory_that_goes_on(tmp_path: Path) -> N
     assert "training resumes after step" in (tmp_path / "screen130").read_text()
     logs = sorted((runs / "runs").glob("*/run.log"))
     assert "training resumes after step" in logs[1].read_text(), "where the first one was stopped"
+    interrupted, killed = (log.parent / "report.html" for log in logs)
+    assert "interrupted" in interrupted.read_text()
+    assert not killed.exists()
     doctor = ["doctor", "--preset", "small", "--set", "name=pictures", "--run-dir", str(runs)]
     assert main(doctor) == 1
     result, said = screen_of(runs, pictures, *LENIENT)

@@ -178,6 +178,19 @@ def test_a_gap_between_training_and_validation_is_commented_on(first: Built, tmp
     assert said in " ".join(page_of(run, tmp_path).text.split())
 
 
+def test_an_interrupted_run_shows_the_epochs_that_it_had(first: Built, tmp_path: Path) -> None:
+    said = "The training did not end."
+    assert said not in first.page.text
+    run = copy.deepcopy(first.run)
+    epochs = [epoch.measured() for epoch in training.read(run.artifacts.pop("model_run")).epochs]
+    run.result.epochs, run.result.exit_code, run.result.pushed = epochs, 130, None
+    page = page_of(dataclasses.replace(run, evaluation=None), tmp_path)
+    assert said in page.text
+    assert page.figures["epoch.val_accuracy"] == [epoch["val_accuracy"] for epoch in epochs]
+    assert "Run the same command to resume" in page.text
+    assert "interrupted" in page.text
+
+
 def test_an_ensemble_is_told_from_one_long_training(first: Built, tmp_path: Path) -> None:
     run = factories.evaluated(tmp_path, NAMES)
     said = "2 networks, trained one after the other"

@@ -15,7 +15,7 @@ import pytest
 
 from components import progress
 from components.contracts import training as records
-from components.errors import UserError
+from components.errors import Stopped, UserError
 from components.trainer import checkpoint, train
 from tests.trainer.conftest import Data, settings_of
 
@@ -96,10 +96,11 @@ def test_ctrl_c_stops_after_a_step_and_the_same_call_goes_on_while_streaming(
 
     progress.listen(press)
     try:
-        with pytest.raises(KeyboardInterrupt, match=r"^step 47 of 126 \(epoch 2 of 3\)$"):
+        with pytest.raises(Stopped, match=r"^step 47 of 126 \(epoch 2 of 3\)$") as raised:
             train.run_fn(digits.fn_args(stopped, **settings(stopped, **more)))
     finally:
         progress.listen(None)
+    assert [epoch["epoch"] for epoch in raised.value.epochs] == [1]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert not (stopped / "run" / records.MODEL_FILE).exists()
     train.run_fn(digits.fn_args(stopped, **settings(stopped, **more)))

@@ -62,14 +62,36 @@ def test_the_summary_and_the_model_are_readable(trained: Trained) -> None:
 def test_the_samples_begin_with_the_training_images_as_they_are(trained: Trained, digits: Data) -> None:
     png = tf.io.read_file(str(trained.run / records.SAMPLES_FILE))
     grid = tf.io.decode_png(png).numpy()
-    side = DIGITS_PRESET["size"]
-    assert grid.shape == (side * samples.IMAGES, side * (1 + samples.VARIATIONS), 3)
+    rows = records.read_sample_rows(str(trained.run))
+    assert rows is not None
+    assert (rows.classes, rows.side) == (list(DIGITS[: samples.CLASSES]), DIGITS_PRESET["size"])
+    side = rows.side
+    assert grid.shape == (side * samples.CLASSES, side * (1 + samples.VARIATIONS), 3)
     path = digits.examples / f"Split-{f.TRAIN}" / "data_tfrecord-00000-of-00001.gz"
-    for row, record in enumerate(tf.data.TFRecordDataset(str(path), "GZIP").take(samples.IMAGES)):
-        image = tf.train.Example.FromString(record.numpy()).features.feature[f.IMAGE].bytes_list.value[0]
+    first: dict[int, np.ndarray] = {}
+    for record in tf.data.TFRecordDataset(str(path), "GZIP"):
+        features = tf.train.Example.FromString(record.numpy()).features.feature
+        image = features[f.IMAGE].bytes_list.value[0]
+        first.setdefault(features[f.LABEL].int64_list.value[0], tf.io.decode_png(image).numpy())
+    for row in range(samples.CLASSES):
         itself, *variations = np.split(grid[row * side : (row + 1) * side], 1 + samples.VARIATIONS, axis=1)
-        np.testing.assert_array_equal(itself, tf.io.decode_png(image).numpy())
+        np.testing.assert_array_equal(itself, first[row])
         assert any((one != itself).any() for one in variations)
+
+
+def test_the_record_says_how_the_network_was_trained(trained: Trained, digits: Data) -> None:
+    setup = records.read(str(trained.run)).setup
+    assert setup is not None
+    assert (setup.optimizer, setup.precision, setup.batch_size) == ("Muon", "float32", DIGITS_PRESET["batch_size"])
+    path = digits.examples / f"Split-{f.TRAIN}" / "data_tfrecord-00000-of-00001.gz"
+    images = [
+        tf.io.decode_png(
+            tf.train.Example.FromString(record.numpy()).features.feature[f.IMAGE].bytes_list.value[0]
+        ).numpy()
+        for record in tf.data.TFRecordDataset(str(path), "GZIP")
+    ]
+    np.testing.assert_allclose(setup.mean, np.mean(images, axis=(0, 1, 2)), atol=0.01)
+    np.testing.assert_allclose(setup.deviation, np.std(images, axis=(0, 1, 2)), atol=0.01)
 
 
 def test_one_seed_gives_one_model_to_the_bit(digits: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@
     if (!head || head.rows.length !== 1 || table.tBodies.length !== 1 || body.rows.length < 3) return;
     const columns = [...head.rows[0].cells];
     const first = [...body.rows];
-    if (table.id === "matrix" || first.some((row) => row.cells.length !== columns.length)) return;
+    if (table.id === "matrix" || "plain" in table.dataset || first.some((row) => row.cells.length !== columns.length)) return;
     const sort = (column, way) => {
       const rows = first.map((row) => [row, row.cells[column]]);
       if (way) {

@@ -89,7 +89,7 @@ def run(
                     traceback.print_exception(error)  # into the log
             with stop_signals.deferred():
                 result = _end(config, state, lock)
-            if result.stages and not state.signal:
+            if result.stages:  # of an interrupted run too: a second signal ends the process at once
                 try:
                     screen.status("writing the report")
                     result.report = report.make_if_possible(config, run_id)
