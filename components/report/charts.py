@@ -105,7 +105,10 @@ def overlay(name: str, curves: Sequence[Curve], x_label: str, y_label: str, perc
     with _chart(name) as (axes, out):
         for label, (x, y), colour, dashed in curves:
             marker = "o" if sum(not math.isnan(value) for value in y) == 1 else None
-            axes.plot(x, y, color=SERIES[colour], linestyle=_STYLES[dashed], linewidth=2, label=label, marker=marker)
+            width = 3.2 - 1.4 * colour  # curves that coincide are both seen
+            axes.plot(
+                x, y, color=SERIES[colour], linestyle=_STYLES[dashed], linewidth=width, label=label, marker=marker
+            )
         axes.set_xlabel(x_label)
         axes.set_ylabel(y_label)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))

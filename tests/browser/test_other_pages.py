@@ -141,6 +141,7 @@ def test_the_recalls_are_drawn_where_they_are(chromium: Any, report: Path) -> No
 def test_the_images_that_changed_sides_can_be_seen(chromium: Any, report: Path) -> None:
     show(chromium, report.parent / "compare.html")
     gained, lost = values(chromium, "gained"), values(chromium, "lost")
+    chromium.execute_script("document.querySelectorAll('details').forEach((one) => { one.open = true })")
     images = chromium.find_elements(By.CSS_SELECTOR, ".gallery.changed img")
     assert len(images) == gained[0] + lost[0] > 0
     assert all(image.is_displayed() and image.size["width"] >= 96 for image in images)
