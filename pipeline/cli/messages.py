@@ -13,8 +13,6 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from rich.console import Console
-
 from pipeline.output import redirect_output, short
 
 if TYPE_CHECKING:
@@ -46,6 +44,8 @@ class Messages:
     def say(self, line: str, style: str | None = None) -> None:
         """Print a line, unless quiet."""
         if not self.quiet:
+            from rich.console import Console  # takes a moment, which `--help` has not
+
             console = Console(file=sys.stderr, highlight=False, soft_wrap=True)
             console.print(line, style=style, markup=False)
             sys.stderr.flush()

@@ -18,16 +18,14 @@ if TYPE_CHECKING:
 def after_run(result: Result, config: Config, words: Sequence[str]) -> list[Step]:
     """Return what to type after a run that was started by `words`."""
     state = run_result.state(result)
-    if state == run_result.INTERRUPTED:
-        return [(_again(words), "resume")]
-    if not result.stages:  # a mistake, which its line explains
-        return []
     report: Step = (command_line(config, "report", "--open"), "the report in the browser")
+    if state == run_result.INTERRUPTED:
+        return [(_again(words), "resume"), *([report] if result.stages else [])]
+    if result.exit_code == run_result.ExitCode.USAGE_ERROR:  # its line says what to do
+        return [report] if result.stages else []
     if state == run_result.PUSHED:
-        from pipeline.cli import predict
-
-        named = ["--model", result.name] if len(predict.served(config)) > 1 else []
-        return [(command_line(config, "predict", "IMAGE", *named), "classify an image or a folder"), report]
+        predict = command_line(config, "predict", "IMAGE", *_named(result, config))
+        return [(predict, "classify an image or a folder"), report]
     if state == run_result.REFUSED and result.blessed is None:
         return [*_without_findings(result, config, words), report]
     if state == run_result.REFUSED:
@@ -36,6 +34,16 @@ def after_run(result: Result, config: Config, words: Sequence[str]) -> list[Step
     if state == run_result.PARTIAL:
         return [(_again(words, without=("--from", "--to")), "run the stages after it too"), report]
     return [(command_line(config, "doctor"), "check the environment and the run directory"), report]
+
+
+def _named(result: Result, config: Config) -> list[str]:
+    """Return the option that names the model, where models of other names are served too."""
+    from pipeline.cli import predict
+
+    try:
+        return ["--model", result.name] if len(predict.served(config)) > 1 else []
+    except Exception:  # of ML Metadata: the push is done all the same
+        return ["--model", result.name]
 
 
 def _again(words: Sequence[str], *settings: str, without: Sequence[str] = ()) -> str:

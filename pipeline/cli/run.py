@@ -17,7 +17,6 @@ from pipeline.cli.options import RUN_CODES, add_config, add_improvements, add_qu
 from pipeline.cli.parser import describe, stage
 
 if TYPE_CHECKING:
-    from components.contracts.run_result import Result
     from pipeline.config import Config
 
 
@@ -46,29 +45,23 @@ def command(config: Config, args: argparse.Namespace) -> int:
         raise UserError(f"--from {args.first} comes after --to {args.last} in the chain")
     from components.contracts.run_result import ExitCode
     from pipeline.cli import next_steps, summary
+    from pipeline.platforms.local import runner
 
     answer = sys.stderr if args.json else sys.stdout
     with open(os.devnull, "w") if args.quiet else contextlib.nullcontext(answer) as screen:
-        result = _run(config, args, screen)
+        notes = None
+        if args.choice.fetch:
+            notes = _fetch(config, screen)
+            config, args.origins, args.choice = load_config(args)
+        if args.choice.reason:
+            print(f"preset    {args.choice.preset}: {args.choice.reason}", file=screen, flush=True)
+        result = runner.run(config, args.first, args.last, screen, notes, args.verbose)
     with contextlib.suppress(*[OSError] if result.exit_code == ExitCode.HUNG_UP else []):  # the terminal is gone
         summary.show(result, answer, args.quiet)
         Messages.of(args).next(next_steps.after_run(result, config, args.words), answer)
         if args.json:
             print(json.dumps(result.to_json()))
     return result.exit_code
-
-
-def _run(config: Config, args: argparse.Namespace, screen: TextIO) -> Result:
-    """Run the pipeline and show its progress."""
-    from pipeline.platforms.local import runner
-
-    notes = None
-    if args.choice.fetch:
-        notes = _fetch(config, screen)
-        config, args.origins, args.choice = load_config(args)
-    if args.choice.reason:
-        print(f"preset    {args.choice.preset}: {args.choice.reason}", file=screen, flush=True)
-    return runner.run(config, args.first, args.last, screen, notes, args.verbose)
 
 
 def _fetch(config: Config, out: TextIO) -> list[str]:

@@ -29,8 +29,7 @@ def show(result: Result, file: TextIO, quiet: bool = False) -> None:
     if listed := _findings_file(result):
         say(f"findings  {short(listed)}: the images concerned, a line each")
     if result.stages:
-        missing = f"not made; `image-pipeline report {result.run_id}` makes it"
-        say(f"report    {short(result.report)}" if result.report else f"report    {missing}")
+        say(f"report    {short(result.report) if result.report else 'not made'}")
         say(f"artifacts {short(result.artifacts)}")
     if result.stages or result.exit_code == ExitCode.FAILED:
         say(f"log       {short(result.log)}")

@@ -74,7 +74,8 @@ def test_after_a_stop_at_the_gate(tmp_path: Path) -> None:
 def test_after_an_interruption_the_same_command(tmp_path: Path) -> None:
     words = "run 'a b' --set metadata.url=mysql://me:secret@host/db"
     assert after(tmp_path, words, exit_code=130) == [
-        "image-pipeline run 'a b' --set metadata.url=mysql://me:***@host/db"
+        "image-pipeline run 'a b' --set metadata.url=mysql://me:***@host/db",
+        "image-pipeline report --open --run-dir '/a b'",
     ]
 
 

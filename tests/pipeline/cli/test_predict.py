@@ -12,10 +12,11 @@ import tensorflow as tf
 from PIL import Image
 
 from components.errors import UserError
-from pipeline.cli import predict
+from pipeline.cli import main, predict
 from pipeline.cli.messages import Messages
 from pipeline.config import Config
 from tests.example_gen.factories import orientation, png_chunks, png_of_chunks, saved
+from tests.runs import History
 
 TOP_LEFT = ("red", "blue\x1b[2J")  # the classes of the model below
 
@@ -161,3 +162,31 @@ def test_litter_and_descriptions_are_passed_over(tmp_path: Path) -> None:
     (tmp_path / "c" / "labels.csv").touch()
     with pytest.raises(UserError, match="the folder holds no image"):
         predict._files([str(tmp_path / "c")])
+
+
+@pytest.mark.slow
+def test_which_model_answers(history: History, capfd: pytest.CaptureFixture[str]) -> None:
+    image = next(history.pictures.rglob("*.png"))
+    place = ["--run-dir", str(history.folder)]
+    assert main(["predict", str(image), *place]) == 2, "two models are served, and none is named"
+    message = capfd.readouterr().err
+    assert "serves models of 2 names: fewer (version 1), pictures (version 2); choose one with --model NAME" in message
+
+    assert main(["predict", str(image), "--model", "pictures/1", *place]) == 0
+    said = capfd.readouterr()
+    path = history.first.pushed["path"]  # type: ignore[index]
+    assert said.err.splitlines()[0].startswith(f"model     pictures version 1, pushed by run {history.first.run_id}: ")
+    assert said.err.splitlines()[1:] == ["loading TensorFlow"]
+    assert said.out.startswith(f"{image}: ")
+
+    assert main(["predict", str(image), "--model", "fewer", "--json", *place]) == 0
+    answer = json.loads(capfd.readouterr().out)
+    assert (answer["model"]["name"], answer["model"]["version"]) == ("fewer", "1")
+    assert answer["model"]["run_id"] == history.other.run_id
+
+    assert main(["predict", str(image), "-q", "--model", path, *place]) == 0
+    assert capfd.readouterr().err == ""
+    assert main(["predict", str(image), "--model", "pictrues", *place]) == 2
+    assert capfd.readouterr().err == (
+        "error: --model pictrues: no model of that name is served; did you mean pictures?\n"
+    )

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 
+import pytest
+
+from pipeline.platforms import stage_table
 from pipeline.platforms.stage_table import StageTable
 
 
@@ -39,3 +42,22 @@ def test_a_live_table_on_a_terminal() -> None:
     last = shown[shown.rindex("ExampleGen") :]
     for words in ("done", "refused", "not run"):
         assert words in last
+
+
+def test_at_most_a_line_of_progress_in_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(stage_table.time, "monotonic", lambda: now)
+    file = io.StringIO()
+    with StageTable(["Trainer"], file) as screen:
+        for second in range(35):
+            now = 100.0 + second
+            screen.transfer("downloading x.tar.gz", second * 10**6, 35 * 10**6)
+        screen.transfer("downloading y.tar.gz", 0, 35 * 10**6)
+        screen.started("Trainer")
+        for second in range(25):
+            now = 200.0 + second
+            screen.progress(f"step {second}")
+    lines = file.getvalue().splitlines()
+    downloads = [f"downloading x.tar.gz: {second} of 35 MB" for second in (0, 10, 20, 30)]
+    assert lines[:5] == [*downloads, "downloading y.tar.gz: 0 of 35 MB"]
+    assert [line.split()[-1] for line in lines[5:]] == ["0", "10", "20"]
