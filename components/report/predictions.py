@@ -10,6 +10,8 @@ import numpy as np
 from components.contracts.predictions import Predictions
 from components.intervals import mcnemar
 
+_PART = 10_000  # images sorted at a time
+
 
 class Changes(NamedTuple):
     """The images that only one of two models predicted correctly."""
@@ -37,8 +39,12 @@ def margin(answers: Predictions) -> np.ndarray:
     """Return the probability of each prediction minus that of the second class, float32 [N]."""
     if answers.probabilities.shape[1] < 2:
         return answers.confidence
-    second, first = np.partition(answers.probabilities, -2, axis=1)[:, -2:].T
-    return np.asarray(first - second)
+    margins = np.empty(len(answers), np.float32)
+    for start in range(0, len(answers), _PART):  # a sorted copy of all probabilities could need gigabytes
+        part = slice(start, start + _PART)
+        second, first = np.partition(answers.probabilities[part], -2, axis=1)[:, -2:].T
+        margins[part] = first - second
+    return margins
 
 
 def narrow(answers: Predictions, limit: int) -> list[int]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from PIL import Image
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
@@ -16,6 +18,7 @@ from components.contracts import predictions
 from components.contracts.evaluation import Evaluation
 from components.contracts.predictions import Predictions
 from components.report import confusion, curves
+from components.report import predictions as report_predictions
 from components.report.run import Run
 from tests.browser.conftest import press, show, violations
 
@@ -167,6 +170,19 @@ const at = (label) => matrix.order.indexOf(label);
 const canvas = document.getElementById("heat");
 const pixel = canvas.getContext("2d").getImageData(at(predicted), at(label), 1, 1).data;
 return { pixel: [...pixel].slice(0, 3), x: at(predicted), y: at(label), width: canvas.getBoundingClientRect().width };
+"""
+LINE = """
+const svg = document.querySelector(arguments[0]);
+const numbers = (path) => path.getAttribute("d").match(/[-\\d.]+/g).map(Number);
+const paths = [...svg.querySelectorAll("path")];
+const grid = paths.filter((path) => /--grid/.test(path.style.stroke) && path.hasAttribute("clip-path")).map(numbers);
+const texts = [...svg.querySelectorAll("text")].map((text) => text.textContent).filter((text) => text.endsWith("%"));
+const columns = grid.filter(([x, , other]) => x === other).map(([x]) => x);
+const rows = grid.filter(([, y, , other]) => y === other).map(([, y]) => y);
+const ticks = [...columns, ...rows].map((at, i) => [parseFloat(texts[i]) / 100, at]);
+const line = numbers(paths.find((path) => path.style.stroke.includes("--series-1")));
+return [ticks.slice(0, columns.length), ticks.slice(columns.length),
+  line.flatMap((value, i) => (i % 2 ? [] : [[value, line[i + 1]]]))];
 """
 COLOUR = """
 const probe = document.createElement("i");
@@ -320,6 +336,24 @@ def test_meters_have_the_probabilities(chromium: Any, few: Built) -> None:
         meters = card.find_elements(By.TAG_NAME, "meter")
         assert [float(str(one.get_attribute("value"))) for one in meters] == pytest.approx(best.tolist(), abs=1e-4)
         assert {one.get_attribute("max") for one in meters} == {"1"}
+    ink = np.array(chromium.execute_script(COLOUR, "--series-1"))
+    for meter in cards[0].find_elements(By.TAG_NAME, "meter"):
+        with Image.open(io.BytesIO(meter.screenshot_as_png)) as image:
+            middle = np.asarray(image.convert("RGB"), int)[image.height // 2]
+        drawn = (abs(middle - ink).max(axis=1) < 40).mean()
+        assert drawn == pytest.approx(float(str(meter.get_attribute("value"))), abs=0.06), "to a pixel or two of forty"
+
+
+def test_the_line_of_accuracy_over_coverage_lies_where_its_numbers_say(chromium: Any, few: Built) -> None:
+    """Ticks of the axis are a line and a text each: from two of each axis follows where every point belongs."""
+    show(chromium, few.path, 1280)
+    x, y, line = chromium.execute_script(LINE, 'svg[aria-label="accuracy by coverage"]')
+    shares, accuracy = report_predictions.coverage(few.answers)
+    assert len(line) == len(shares)
+    for values, ticks, axis in ((shares, x, 0), (accuracy, y, 1)):
+        (low, at_low), (high, at_high) = ticks[0], ticks[-1]
+        wanted = [at_low + (value - low) / (high - low) * (at_high - at_low) for value in values]
+        assert [point[axis] for point in line] == pytest.approx(wanted, abs=0.5)
 
 
 # ------------------------------------------------------------------------------------------------- galleries and tables

@@ -102,7 +102,9 @@ def test_the_thresholds_of_the_run_decide(ran: Cloud, monkeypatch: pytest.Monkey
     assert ran.made["Pusher"]["pushed_model"]["metadata"]["pushed"] == 0
     page = report(ran)
     assert "the model was not pushed" in page.text
-    assert "is below the minimum 1.0000" in page.text
+    assert "at least 100.00%" in page.text
+    beside = {file.name for file in Path(ran.made["Report"]["report"]["uri"]).iterdir()}
+    assert beside == {"report.html", "predictions.csv", "errors.csv"}
     assert "Compared with the baseline" in page.text
 
 
