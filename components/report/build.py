@@ -94,6 +94,7 @@ def build(run: Run, path: Path) -> None:
         checks=checked,
         refusals=sorted(checked, key=lambda check: check.passed) if refused else [],
         stops=any(finding["action"] == findings.STOP for finding in found),
+        findings_file=findings.CSV_FILE if (path.parent / findings.CSV_FILE).exists() else "",
         next_steps=next_steps.view(run.result, run.command, **sections),
         folder=os.path.abspath(run.result.source) if os.path.isdir(run.result.source) else "",
         lost=unreadable,

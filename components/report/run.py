@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 
 from components.contracts.evaluation import Evaluation
 from components.contracts.run_result import Result
@@ -36,7 +37,7 @@ class Page:
     """Another page that the report links to."""
 
     title: str
-    path: str
+    path: Path
 
 
 @dataclasses.dataclass(frozen=True)

@@ -22,7 +22,7 @@ from pipeline.runs import run_dir
 from pipeline.tracking import metadata, server_setup, server_url
 
 if TYPE_CHECKING:
-    from components.report.run import Step
+    from components.report.run import Page, Step
 
 INDEX_FILE = "index.html"  # of all runs, in the run directory
 # The artifacts that the report reads, by stage and output key.
@@ -62,6 +62,7 @@ def make(config: Config, run_id: str) -> Path:
             seed=config.seed,
             command=_command(config, folder),
             versions=result.versions,
+            pages=_pages(config, run_id, store, stages),
             lost=damage,
         ),
         path,
@@ -129,6 +130,26 @@ def _steps(store: mlmd.MetadataStore, stages: dict[str, metadata.Stage]) -> list
                 (outputs if event.is_output and not resolves else read).append(artifact)
         steps.append(Step(name, read, outputs))
     return steps
+
+
+def _pages(config: Config, run_id: str, store: mlmd.MetadataStore, stages: dict[str, metadata.Stage]) -> list[Page]:
+    """Return the pages that concern the run: of all runs, its card, its baseline's report, and its comparisons."""
+    from components.report.run import Page
+
+    pages = [Page("Model card", run_dir.of_run(config, run_id) / run_dir.CARD_FILE)]
+    if model := metadata.latest_complete(stages, "Baseline", "model"):
+        made = [event for event in metadata.events_of_artifacts(store, [model.id]) if event.is_output]
+        runs = [metadata.run_of(store, event.execution_id) for event in made]
+        pages += [Page("Baseline", run_dir.of_run(config, run) / run_dir.REPORT_FILE) for run in runs[:1] if run]
+    for file in sorted(run_dir.comparisons(config).glob("*..*.html")):
+        ids = file.stem.split("..")
+        if run_id in ids:
+            other = ids[0] if ids[1] == run_id else ids[1]
+            pages.append(Page(f"Compared with {other}", file))
+    return [
+        Page("All runs", Path(config.run_dir).resolve() / INDEX_FILE),
+        *(page for page in pages if page.path.exists()),
+    ]
 
 
 def _evaluation(uri: str | None, confidence: float) -> tuple[Evaluation | None, dict[str, str]]:

@@ -252,6 +252,12 @@ def node_of(store: mlmd.MetadataStore, execution_id: int) -> tuple[str, str] | N
     return None
 
 
+def run_of(store: mlmd.MetadataStore, execution_id: int) -> str | None:
+    """Return the id of the run that an execution belongs to; None if it belongs to none."""
+    contexts = store.get_contexts_by_execution(execution_id)
+    return next((str(context.name) for context in contexts if context.type == _RUN), None)
+
+
 def left_running(executions: Iterable[Execution]) -> list[Execution]:
     """Return the executions that a crash or kill left RUNNING; valid only while none of their runs is running."""
     return [e for e in executions if e.last_known_state in (Execution.NEW, Execution.RUNNING)]
