@@ -108,6 +108,16 @@ def test_the_points_of_the_history_lie_at_the_times_and_accuracies_of_the_runs(c
         slope, start = np.polyfit(true, drawn, 1)
         assert slope > 0
         np.testing.assert_allclose(drawn, slope * true + start, atol=0.75)
+    band = chromium.execute_script("return document.querySelector('#accuracy svg use[style*=opacity]').getBBox()")
+    points = chromium.execute_script(
+        "return [...document.querySelectorAll('#accuracy a use')].map(({ x, y }) => [x.baseVal.value, y.baseVal.value])"
+    )
+    slope, start = np.polyfit(accuracies, np.array(points)[:, 1], 1)
+    ends = [slope * values(chromium, f"accuracy.{end}")[::-1][:3] + start for end in ("high", "low")]
+    np.testing.assert_allclose(band["y"], ends[0].min(), atol=0.5)
+    np.testing.assert_allclose(band["y"] + band["height"], ends[1].max(), atol=0.5)
+    np.testing.assert_allclose(band["x"], points[0][0], atol=0.5)
+    np.testing.assert_allclose(band["x"] + band["width"], points[-1][0], atol=0.5)
     press(chromium, chromium.find_element(By.CSS_SELECTOR, "#accuracy svg a"))
     assert chromium.find_element(By.ID, "verdict").is_displayed()
 
