@@ -153,6 +153,27 @@ def test_a_click_on_a_column_sorts_and_the_third_restores(chromium: Any, many: B
     assert [one.text for one in last] == ["macro average", "weighted average"]
 
 
+TABLE = """
+<div class="scroll"><table>
+<thead><tr><th scope="col">name</th><th scope="col">value</th><th scope="col">change</th></tr></thead>
+<tbody><tr><th scope="row">run 10</th><td>1,200 s</td><td>-1.5</td></tr>
+<tr><th scope="row">run 9</th><td>–</td><td>the same</td></tr>
+<tr><th scope="row">2026-1</th><td>30 s</td><td>+2</td></tr></tbody></table></div>
+"""
+
+
+def test_numbers_sort_as_numbers_and_names_as_names(chromium: Any, few: Built, tmp_path: Path) -> None:
+    page = few.path.read_text(encoding="utf-8")
+    start = page.index("<main>") + len("<main>")
+    (tmp_path / "page.html").write_text(page[:start] + TABLE + page[start:], encoding="utf-8")
+    show(chromium, tmp_path / "page.html")
+    table = chromium.find_element(By.CSS_SELECTOR, "main table")
+    for column, wanted in ((0, [2026, 9, 10]), (1, [2026, 10, 9]), (2, [10, 9, 2026])):
+        press(chromium, table.find_elements(By.CSS_SELECTOR, "button.sort")[column])
+        names = [one.text for one in table.find_elements(By.CSS_SELECTOR, "tbody th")]
+        assert [int(name.removeprefix("run ").removesuffix("-1")) for name in names] == wanted
+
+
 def test_a_long_table_is_filtered(chromium: Any, many: Built) -> None:
     show(chromium, many.path, 1280)
     line = chromium.find_element(By.CSS_SELECTOR, "#per-class ~ .filter")

@@ -1,13 +1,16 @@
 // Every table with a head sorts by the column that is clicked: up, down, and as it was. Long tables have a filter.
 (() => {
   const LONG = 14; // rows
+  const words = (cell) => cell.textContent.trim();
+  // The exact value where the page has one; else a number with or without its unit. Names are none, nor are dates.
   const number = (cell) => {
     const data = cell.querySelector("data");
-    const words = cell.textContent.trim().replace(/,/g, "");
-    const text = data ? data.getAttribute("value") : words.replace(/^([-+]?[\d.]+).*$/s, "$1");
-    return text === "" || Number.isNaN(Number(text)) ? null : Number(text);
+    const bare = words(cell).replace(/,/g, "").replace(/^([-+]?[\d.]+)[ %].*$/s, "$1");
+    const text = data ? data.getAttribute("value") : bare;
+    if (words(cell) === "the same") return 0;
+    return text === "" || cell.matches("th") || Number.isNaN(Number(text)) ? null : Number(text);
   };
-  const compare = (a, b) => a.localeCompare(b, "en", { numeric: true });
+  const compare = (a, b) => words(a).localeCompare(words(b), "en", { numeric: true });
 
   const sortable = (table) => {
     const head = table.tHead;
@@ -15,16 +18,18 @@
     if (!head || head.rows.length !== 1 || table.tBodies.length !== 1 || body.rows.length < 3) return;
     const columns = [...head.rows[0].cells];
     const first = [...body.rows];
-    if (table.id === "matrix" || "plain" in table.dataset || first.some((row) => row.cells.length !== columns.length)) return;
+    if (table.id === "matrix" || "plain" in table.dataset) return;
+    if (first.some((row) => row.cells.length !== columns.length)) return;
     const sort = (column, way) => {
       const rows = first.map((row) => [row, row.cells[column]]);
       if (way) {
-        const numeric = rows.every(([, cell]) => number(cell) !== null || /^[–-]?$/.test(cell.textContent.trim()));
-        const key = (cell) => (numeric ? number(cell) : cell.textContent.trim());
+        const values = new Map(rows.map(([, cell]) => [cell, number(cell)]));
+        const numeric = rows.every(([, cell]) => values.get(cell) !== null || /^[–-]?$/.test(words(cell)));
         rows.sort(([, a], [, b]) => {
-          const [one, other] = [key(a), key(b)];
+          if (!numeric) return way * compare(a, b);
+          const [one, other] = [values.get(a), values.get(b)];
           if (one === null || other === null) return (one === null) - (other === null); // what was not measured: last
-          return way * (numeric ? one - other : compare(one, other));
+          return way * (one - other);
         });
       }
       body.append(...rows.map(([row]) => row));
