@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from components.contracts.statistics import Moments
 from components.contracts.training import Pretrained
 from components.report import page
 from components.report.lost import Lost
+from components.report.run import Page
 
 if TYPE_CHECKING:
     from components.report.thumbnails import Thumbnail
@@ -61,6 +63,7 @@ class Card:
       lost: a line for each artifact that could not be read.
       owner, data_licence: as the configuration's section `card` states them; None where it does not.
       examples: URI of the data that it was trained on and evaluated with.
+      pages: that exist, of the runs.
     """
 
     name: str
@@ -89,6 +92,7 @@ class Card:
     owner: str | None = None
     data_licence: str | None = None
     examples: str | None = None
+    pages: Sequence[Page] = ()
 
     def total(self, split: str) -> int:
         return sum(self.counts.get(split, {}).values())

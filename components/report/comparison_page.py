@@ -14,6 +14,7 @@ from components.contracts.metrics import METRICS
 from components.report import page
 from components.report.comparison import ComparedRun
 from components.report.lost import Lost
+from components.report.run import Page
 from components.text import printable
 
 if TYPE_CHECKING:
@@ -24,8 +25,14 @@ ROOM = 1_500_000  # characters of them, each way
 CONFUSIONS = 20  # kinds of error listed
 
 
-def write(comparison: dict[str, Any], runs: Sequence[ComparedRun], reports: Sequence[Path], path: Path) -> None:
-    """Write the page of a comparison to `path`, with links to the reports of the two runs where they exist."""
+def write(
+    comparison: dict[str, Any],
+    runs: Sequence[ComparedRun],
+    reports: Sequence[Path],
+    path: Path,
+    pages: Sequence[Page] = (),
+) -> None:
+    """Write the page of a comparison to `path`, with links to `pages` and to the reports of the two runs that exist."""
     words: dict[str, Any] = {"value": value, "change": change, "in_words": in_words}
     unreadable = Lost()
     outcomes = (comparison["metrics"] or {}).get("both", {})
@@ -40,6 +47,7 @@ def write(comparison: dict[str, Any], runs: Sequence[ComparedRun], reports: Sequ
         changed=_changed(outcomes.get("changed", []), runs, unreadable),
         confusions=outcomes.get("confusions", [])[:CONFUSIONS],
         lost=unreadable.notes,
+        pages=pages,
         **words,
     )
 

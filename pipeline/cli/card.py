@@ -13,6 +13,7 @@ from components.contracts import predictions, training
 from components.contracts import statistics as stats
 from components.errors import UserError
 from components.report import card as cards
+from components.report.run import Page
 from pipeline.cli.messages import Messages, command_line
 from pipeline.cli.options import CODES, add_quiet, add_store
 from pipeline.cli.parser import describe
@@ -98,6 +99,7 @@ def collect(run_store: RunStore, version: Version) -> cards.Card:
         reduced_to=data.settings.max_side if data and data.counts.reduced else None,
         fit=_fit(run_store.config, verdict.model.run_id),
         examples=data.node.artifact.uri if data else None,
+        pages=_pages(run_store.config, version.node.run_id, verdict.run_id),
         **_stated(run_store.config, (version.node.run_id, verdict.model.run_id)),
     )
 
@@ -125,6 +127,13 @@ def _fit(config: Config, run_id: str) -> str | None:
     except run_dir.DamagedRun:  # or of another run directory
         return None
     return str(stored.get("transform", {}).get("fit", "squash"))
+
+
+def _pages(config: Config, pushed: str, evaluated: str) -> list[Page]:
+    """Return the page of all runs and the reports of the runs that pushed and evaluated the model."""
+    titles = {evaluated: "Report of its evaluation", pushed: "Report"}  # they are the same run, as a rule
+    reports = [Page(title, run_dir.of_run(config, run) / run_dir.REPORT_FILE) for run, title in titles.items()]
+    return [report.index_page(config), *(page for page in reports if page.path.exists())]
 
 
 def _stated(config: Config, run_ids: Sequence[str]) -> dict[str, str | None]:

@@ -71,18 +71,18 @@ def command(config: Config, args: argparse.Namespace) -> int:
     elif args.html is None and not args.open:
         _print(compared, differences)
     if args.html is not None or args.open:
+        from pipeline.runs import report
+
         name = f"{folders[0].name}..{folders[1].name}.html"
         path = Path(args.html).resolve() if args.html else run_dir.comparisons(config) / name
         reports = [folder / run_dir.REPORT_FILE for folder in folders]
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with messages.waiting("writing the page"):
-                comparison_page.write(differences, compared, reports, path)
+                comparison_page.write(differences, compared, reports, path, [report.index_page(config)])
         except OSError as error:
             raise UserError(f"cannot write {path}: {error.strerror}") from None
         if not args.html:
-            from pipeline.runs import report
-
             report.make_index(config)
         if not args.json:
             print(short(str(path)))

@@ -97,6 +97,13 @@ def make_index(config: Config) -> None:
     index.build(entries, Path(config.run_dir).resolve() / INDEX_FILE, compared, damaged, command)
 
 
+def index_page(config: Config) -> Page:
+    """Return the page of all runs, for the links of other pages."""
+    from components.report.run import Page
+
+    return Page("All runs", Path(config.run_dir).resolve() / INDEX_FILE)
+
+
 def make_if_possible(config: Config, run_id: str) -> str | None:
     """Write the report and return its path; None, with a traceback in the log, if that fails."""
     try:
@@ -147,7 +154,7 @@ def _pages(config: Config, run_id: str, store: mlmd.MetadataStore, stages: dict[
             other = ids[0] if ids[1] == run_id else ids[1]
             pages.append(Page(f"Compared with {other}", file))
     return [
-        Page("All runs", Path(config.run_dir).resolve() / INDEX_FILE),
+        index_page(config),
         *(page for page in pages if page.path.exists()),
     ]
 

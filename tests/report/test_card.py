@@ -155,7 +155,9 @@ def test_the_figures_are_those_of_the_evaluation(history: History, capsys: pytes
     assert main(["card", "pictures/1", "--run-dir", str(history.folder), *owner]) == 0
     html, text = (Path(line) for line in capsys.readouterr().out.splitlines())
     assert html == history.folder / "runs" / history.first.run_id / "card.html"
-    figures: dict[str, Any] = Page(html).figures
+    page = Page(html)
+    assert {"../../index.html", "report.html"} <= {of["href"] for of in page.tags("a")}
+    figures: dict[str, Any] = page.figures
     measured = evaluation.read(artifact(history.folder, "Evaluator", "evaluation", history.first.run_id).uri)
     assert set(figures["accuracy"]) == {measured.accuracy.value}
     assert figures["metric.expected_calibration_error"] == [measured.metrics["expected_calibration_error"]]

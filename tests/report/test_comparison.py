@@ -186,6 +186,7 @@ def test_the_page_says_what_the_text_says(history: History, capsys: pytest.Captu
     path = Path(capsys.readouterr().out.strip())
     assert path.name == f"{first}..{other}.html"
     page = Page(path)
+    assert "../index.html" in [of["href"] for of in page.tags("a")]
     assert main(["compare", first, other, "--run-dir", str(history.folder)]) == 0
     said = capsys.readouterr().out
     for line in ("the tasks differ", "Of 16 shared images"):
