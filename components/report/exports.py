@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,29 +16,26 @@ from components.report import predictions
 
 FILES = (PREDICTIONS_FILE, ERRORS_FILE)
 COLUMNS = ("image", "true", "predicted", "right", "confidence", "margin", "probability_of_true")
+_PART = 10_000  # rows made at a time
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # what a spreadsheet takes for the beginning of a formula
 
 
 def write(folder: Path, answers: Predictions, names: Sequence[str]) -> None:
     """Write FILES into `folder`: all predictions in their order; the errors, the most confident first."""
-    every = range(len(answers))
-    errors = predictions.mistakes(answers, len(answers))
-    for name, rows in ((PREDICTIONS_FILE, every), (ERRORS_FILE, errors)):
+    errors = np.array(predictions.mistakes(answers, len(answers)), int)
+    for name, rows in ((PREDICTIONS_FILE, np.arange(len(answers))), (ERRORS_FILE, errors)):
         write_csv(folder / name, COLUMNS, _rows(answers, names, rows))
 
 
-def _rows(answers: Predictions, names: Sequence[str], rows: Sequence[int]) -> Iterable[Sequence[str]]:
-    confidence, margin = answers.confidence, predictions.margin(answers)
-    known = answers.label < answers.probabilities.shape[1]
+def _rows(answers: Predictions, names: Sequence[str], rows: np.ndarray) -> Iterator[Sequence[str]]:
+    known = answers.label < answers.probabilities.shape[1]  # by the model
     of_label = answers.probabilities[np.arange(len(answers)), np.where(known, answers.label, 0)] * known
-    for row in rows:
-        yield (
-            str(answers.source[row]),
-            names[int(answers.label[row])],
-            names[int(answers.predicted[row])],
-            "yes" if answers.label[row] == answers.predicted[row] else "no",
-            *(f"{float(column[row]):.6f}" for column in (confidence, margin, of_label)),
-        )
+    numbers = (answers.confidence, predictions.margin(answers), of_label)
+    columns = (answers.source, answers.label, answers.predicted, answers.right, *numbers)
+    for start in range(0, len(rows), _PART):
+        part = rows[start : start + _PART]
+        for source, label, predicted, right, *shares in zip(*(column[part].tolist() for column in columns)):
+            yield source, names[label], names[predicted], "yes" if right else "no", *(f"{x:.6f}" for x in shares)
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
