@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.cli.messages import Messages
 from pipeline.cli.options import CODES, add_config, add_improvements
 from pipeline.cli.parser import describe
 from pipeline.cli.vertex.options import require_preset
@@ -31,5 +32,6 @@ def command(config: Config, args: argparse.Namespace) -> int:
     require_preset(config, args)
     from pipeline.platforms.vertex import compile
 
+    Messages.of(args).say("loading TFX")
     compile.run(config, Path(args.output))
     return 0

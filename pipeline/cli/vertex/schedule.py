@@ -7,6 +7,7 @@ import re
 import zoneinfo
 from typing import Any
 
+from pipeline.cli.messages import Messages
 from pipeline.cli.options import add_config, add_improvements
 from pipeline.cli.parser import describe
 from pipeline.cli.vertex.options import EXIT_CODES, SET, add_spec, on_google_cloud, require_preset
@@ -30,6 +31,7 @@ def command(config: Any, args: argparse.Namespace) -> int:
     """Make or delete the schedule."""
     if not (args.spec or args.delete):
         require_preset(config, args)
+        Messages.of(args).say("loading TFX")
     from pipeline.platforms.vertex import schedule
 
     return schedule.delete(config) if args.delete else schedule.run(config, args.cron, args.spec, args.parameters)

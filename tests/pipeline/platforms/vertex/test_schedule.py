@@ -77,4 +77,4 @@ def test_a_cron_expression_that_is_none_is_refused(cron: str, capsys: pytest.Cap
     with pytest.raises(SystemExit) as ended:
         main(["vertex", "schedule", "--cron", cron])
     assert ended.value.code == 2
-    assert "argument --cron" in capsys.readouterr().err
+    assert "error: --cron: " in capsys.readouterr().err
