@@ -121,8 +121,11 @@ def test_the_embedded_digits_as_a_newcomer_runs_them(tmp_path: Path, capfd: pyte
     assert answer["path"] == str(one)
     assert answer["class"] == "0"
     assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-4)
+    answering = answer["model"]
+    assert answering == {"name": result["name"], **result["pushed"], "run_id": result["run_id"]}
     assert main(["predict", str(one), "--model", result["pushed"]["path"], "--json"]) == 0
-    assert json.loads(capfd.readouterr().out) == answer
+    elsewhere = json.loads(capfd.readouterr().out)
+    assert elsewhere == answer | {"model": answering | {"run_id": ""}}, "no run directory knows that folder"
     assert main(["predict", str(pictures), "--run-dir", str(runs)]) == 0
     assert len(capfd.readouterr().out.splitlines()) == 9
     (pictures / "broken.png").write_bytes(b"not an image")

@@ -255,7 +255,7 @@ def test_the_command_needs_no_network_and_no_account(tmp_path: Path) -> None:
     environment = {key: value for key, value in os.environ.items() if not key.startswith("GOOGLE_")} | nowhere
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300, cwd=ROOT)
     assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
+    assert done.stderr == "loading TFX\n"
     assert done.stdout.splitlines() == [
         f"{output}: 17 tasks, image us-central1-docker.pkg.dev/PROJECT/pipelines/image-classification:latest",
         "  data                       gs://PROJECT-pipelines/data/cifar-10-binary.tar.gz",
