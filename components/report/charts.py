@@ -141,7 +141,7 @@ def history(name: str, runs: Sequence[Run], y_label: str) -> Markup:
         axes.plot(times, [run.value for run in runs], color=SERIES[0], linewidth=1.5, label=y_label)
         points = axes.scatter(times, [run.value for run in runs], s=52, color=SERIES[0], zorder=3)
         points.set_urls([run.link for run in runs])
-        axes.xaxis.set_major_locator(locator := AutoDateLocator(minticks=3, maxticks=5))
+        axes.xaxis.set_major_locator(locator := AutoDateLocator(minticks=2, maxticks=5))
         dates = ConciseDateFormatter(locator, formats=_DATES, zero_formats=_AT_ZERO, offset_formats=_COMMON)
         dates.format_ticks(axes.get_xticks())
         common = dates.get_offset()  # to all ticks; matplotlib would write it over the label of the axis
