@@ -380,7 +380,7 @@ def test_hostile_names_are_text(tmp_path: Path) -> None:
     assert "x" * 200 not in page.text
 
 
-@pytest.mark.parametrize("classes", [100, 1000])
+@pytest.mark.parametrize("classes", [100, pytest.param(1000, marks=pytest.mark.slow)])
 def test_many_classes_fit(tmp_path: Path, classes: int) -> None:
     """Beyond a readable table the matrix is drawn, by what the page stores of its cells."""
     names = [f"kind {i:03d}" for i in range(classes)]
