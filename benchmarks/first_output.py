@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import statistics
 import subprocess
 import sys
@@ -23,7 +22,7 @@ from benchmarks import common
 
 HERE = str(Path(__file__).resolve().parent.parent)
 LENIENT = ("--set=trainer.epochs=1", "--set=evaluator.min_accuracy=0", "--set=evaluator.min_class_recall=0")
-ENDLESS = ("board",)  # interrupted when it serves
+ENDLESS = ("board",)  # ended when it serves
 COMMANDS = (
     "",
     "--help",
@@ -115,7 +114,7 @@ def _measure(words: list[str], checkout: str, folder: Path) -> tuple[float, floa
         if words and words[0] in ENDLESS:
             for line in process.stdout:
                 if b"http" in line:
-                    process.send_signal(signal.SIGINT)
+                    process.terminate()
         process.stdout.read()
     return first, time.monotonic() - began
 
