@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from components.contracts import checks
 from components.contracts import features as f
-from components.contracts.run_result import FAILED, INTERRUPTED, Result, state
+from components.contracts.run_result import FAILED, INTERRUPTED, REFUSED, Result, state
 from components.text import printable
 
 FEW = 0.5  # of the median number of training images: a class with fewer is short of images
@@ -34,12 +34,24 @@ def view(result: Result, command: str, data: Any, training: Any, evaluation: Any
     """Return the advice, the most important first. `data`, `training` and `evaluation` are the sections, or None."""
     how = state(result)
     if how == INTERRUPTED:
-        return [NextStep("Run the same command to resume: the stages that are done are kept.", command=command)]
+        return [
+            NextStep(
+                "Resume: the stages that are done are kept, and a training continues where it stopped.", command=command
+            )
+        ]
     if how == FAILED:
-        return [NextStep("Once the cause is removed, run the same command: what is done is kept.", command=command)]
+        return [NextStep("Remove the cause, then run again: the stages that are done are kept.", command=command)]
     if data and any(finding["action"] == "stop" for finding in data["findings"]):
         return []  # each finding says what to do
     steps = list(_of_the_model(result, data, evaluation)) if evaluation else []
+    if how == REFUSED and steps:
+        steps.insert(
+            0,
+            NextStep(
+                "The checks that failed are above, with what is missing. Improve the data or the training (below), or "
+                "set a lower threshold if it asks for more than is needed: evaluator.min_accuracy, evaluator.gates."
+            ),
+        )
     if training and training["gap"]:
         steps.insert(0, NextStep(f"{training['gap']}.", "#training-title", "Training"))
     return steps

@@ -187,7 +187,7 @@ def test_an_interrupted_run_shows_the_epochs_that_it_had(first: Built, tmp_path:
     page = page_of(dataclasses.replace(run, evaluation=None), tmp_path)
     assert said in page.text
     assert page.figures["epoch.val_accuracy"] == [epoch["val_accuracy"] for epoch in epochs]
-    assert "Run the same command to resume" in page.text
+    assert "Resume: the stages that are done are kept" in page.text
     assert "interrupted" in page.text
 
 

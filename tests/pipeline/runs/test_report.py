@@ -44,7 +44,8 @@ def test_the_second_is_compared_with_the_first_image_by_image(history: History) 
     page = page_of(second)
     change = (second.metrics["accuracy"]["value"] - first.metrics["accuracy"]["value"]) * second.counts["test"]  # type: ignore[index]
     assert page.figures["gained"][0] - page.figures["lost"][0] == pytest.approx(change)
-    assert all(line in page.text for line in second.why)
+    assert page.text.index(" missing") < page.text.rindex("Confusion matrix"), "what the gate needed stands at the top"
+    assert f"../{first.run_id}/report.html" in [of["href"] for of in page.tags("a")], "the baseline's report"
     assert "No earlier model to compare with" in page_of(first).text
 
 
@@ -107,7 +108,8 @@ def test_data_stopped_at_the_gate(tmp_path: Path) -> None:
     assert result.exit_code == ExitCode.REFUSED
     page = page_of(result)
     assert "the data cannot be trusted" in page.text
-    assert all(line in page.text for line in result.why)
+    assert all(finding.summary in page.text for finding in result.findings)
+    assert "findings.csv" in [of.get("href") for of in page.tags("a")]
     assert not [of for _, of in page.elements if "onerror" in of]
     (leak,) = (finding for finding in result.findings if finding.kind == "leaks")
     assert [place["split"] for place in leak.examples[0]["pictures"]] == ["train", "test"]
