@@ -86,7 +86,8 @@
 
   // -------------------------------------------------------------------------------------------------- as a table
   const writeTable = () => filled.forEach(([row, , count, button]) => {
-    button.textContent = value === "share" ? percent(count / totals[row]) : number(count);
+    const share = count / totals[row];
+    button.textContent = value === "share" ? percent(share, share < 0.0995 ? 1 : 0) : number(count);
     button.style.setProperty("--share", percent(strength(row, count)));
   });
   // One stop for the tab key; the arrow keys walk to the next number in a row or column.
