@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
@@ -13,6 +14,8 @@ from rich.console import Console
 WIDE = 10_000  # columns
 TITLE = 9  # columns of the titles of lines
 SOLID = "\N{NO-BREAK SPACE}"  # printed as a space, at which no line is broken
+
+_IN_PARENTHESES = re.compile(r"(?<=[^)]) (?=[^(]*\))")
 
 Rows = Sequence[Sequence[str]]
 
@@ -46,6 +49,11 @@ def print_titled(title: str, text: str, file: TextIO | None = None) -> None:
     file = file or sys.stdout
     shown = lines([(title, text)], [TITLE, room(file) - TITLE - 1], gap=1) if text else [title]
     print("\n".join(shown), file=file)
+
+
+def solid(text: str) -> str:
+    """Return a text that is not broken within its parentheses, as those of an interval."""
+    return SOLID.join(_IN_PARENTHESES.split(text))
 
 
 def room(file: TextIO) -> int:

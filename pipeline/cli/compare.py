@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import sys
 import webbrowser
 from collections.abc import Iterable, Sequence
@@ -36,7 +35,6 @@ READ = {
     "predictions": ("ServingCheck", "predictions"),
 }
 _INDENT = 2  # of the tables
-_PARENTHESES = re.compile(r"(?<=[^)]) (?=[^(]*\))")  # a space within them: an interval is not broken
 _ROOMY = 100  # columns from which the ids of runs are printed whole
 ROWS = 10  # of statistics and classes in the text; the page has all
 
@@ -236,7 +234,7 @@ class _Sheet:
 
     def table(self, rows: Iterable[Sequence[str]]) -> None:
         """Add rows of what is compared, the values of the first and of the second run, and what changed."""
-        self._parts.append([[tables.SOLID.join(_PARENTHESES.split(cell)) for cell in row] for row in rows])
+        self._parts.append([[tables.solid(cell) for cell in row] for row in rows])
 
     def section(self, title: str, rows: Sequence[Sequence[str]], otherwise: str) -> None:
         self.say(title, "" if rows else otherwise)

@@ -18,7 +18,7 @@ from pipeline.cli.parser import describe
 from pipeline.config import Config
 from pipeline.output import short
 from pipeline.runs import run_dir
-from pipeline.tables import print_table, print_titled
+from pipeline.tables import print_table, print_titled, solid
 from pipeline.tracking import verdicts
 from pipeline.tracking.graph import ArtifactNode
 from pipeline.tracking.queries import EXAMPLES, HELP, MODEL, Data, RunStore, Version
@@ -86,7 +86,8 @@ def why(config: Config, reference: str | None, as_json: bool) -> int:
     rows = [("check", "needed", "measured", "")]
     for check in verdict.checks:
         passed = check.outcome if check.passed else "FAILED"
-        rows.append((check.name, check.needed, check.measured, f"{passed}, but {check.note}" if check.note else passed))
+        outcome = f"{passed}, but {check.note}" if check.note else passed
+        rows.append((check.name, check.needed, solid(check.measured), outcome))
     print_table(rows)
     if verdict.metrics:
         print(f"  intervals at {verdict.metrics['confidence']:.0%}, {verdict.metrics['pictures']:,} test images")
