@@ -6,6 +6,7 @@ import contextlib
 import logging
 import signal
 import traceback
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, TextIO
@@ -76,6 +77,7 @@ def run(
             duplicated_stream(out) as terminal,
             StageTable(stages_of(config), terminal) as screen,
             redirect_output(log),
+            _verbosity_restored(),
             shown_log(log, screen.line) if verbose else nullcontext(),
         ):
             state = RunState(run_id, log)
@@ -98,6 +100,17 @@ def run(
                     logging.warning("a signal stopped the report")
             _write(config, result, lock)
     return result
+
+
+@contextlib.contextmanager
+def _verbosity_restored() -> Iterator[None]:
+    """Let the libraries log everything within, and afterwards, where there is no log, only warnings."""
+    from absl import logging as absl_logging
+
+    try:
+        yield
+    finally:
+        absl_logging.set_verbosity(absl_logging.WARNING)
 
 
 def _end(config: Config, state: RunState, lock: run_dir.Lock) -> Result:
