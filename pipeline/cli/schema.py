@@ -8,7 +8,6 @@ from pathlib import Path
 from components import files
 from components.contracts import counts, schema
 from components.errors import UserError
-from pipeline.cli.messages import Messages
 from pipeline.cli.options import CODES, add_config
 from pipeline.cli.parser import describe
 from pipeline.config import Config
@@ -42,8 +41,7 @@ def command(config: Config, args: argparse.Namespace) -> int:
         inferred = metadata.latest_live(stages, "SchemaGen", "schema")
         examples = metadata.latest_live(stages, "ExampleGen", "examples")
         if inferred and examples and files.exists(inferred.uri) and files.exists(examples.uri):
-            with Messages.of(args).waiting("loading TensorFlow Data Validation"):
-                from components.data_gate import freeze as data_gate_freeze
+            from components.data_gate import freeze as data_gate_freeze
 
             curated = "ImportSchemaGen" in stages["SchemaGen"].execution.type
             names = counts.read(examples.uri).class_names
