@@ -46,9 +46,15 @@ def print_table(
 
 def print_titled(title: str, text: str, file: TextIO | None = None) -> None:
     """Print a title and a text beside it, which on a terminal continues below itself."""
-    file = file or sys.stdout
-    shown = lines([(title, text)], [TITLE, room(file) - TITLE - 1], gap=1) if text else [title]
-    print("\n".join(shown), file=file)
+    print("\n".join(titled(title, text, room(file or sys.stdout))), file=file or sys.stdout)
+
+
+def titled(title: str, text: str, room: int) -> list[str]:
+    """Return a title and a text beside it, broken at spaces; whole where a word, as a path, is wider than a line."""
+    width = room - TITLE - 1
+    if cell_len(title) > TITLE or any(cell_len(word) > width for word in text.split(" ")):
+        return [f"{title:<{TITLE}} {text}".rstrip()]
+    return lines([(title, text)], [TITLE, width], gap=1) if text else [title]
 
 
 def solid(text: str) -> str:

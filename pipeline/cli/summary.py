@@ -10,8 +10,8 @@ from rich.console import Console
 
 from components.contracts import advice, checks, features, findings, run_result
 from components.contracts.run_result import ExitCode, Result
+from pipeline import tables
 from pipeline.output import short
-from pipeline.tables import print_table
 
 
 def show(result: Result, file: TextIO, quiet: bool = False) -> None:
@@ -19,7 +19,10 @@ def show(result: Result, file: TextIO, quiet: bool = False) -> None:
     console = Console(file=file, highlight=False, soft_wrap=True)
 
     def say(text: str = "", style: str | None = None) -> None:
-        console.print(text, style=style, markup=False)
+        title, gap, rest = text[: tables.TITLE], text[tables.TITLE : tables.TITLE + 1], text[tables.TITLE + 1 :]
+        lines = tables.titled(title.rstrip(), rest, tables.room(file)) if gap == " " else [text]
+        for line in lines:
+            console.print(line, style=style, markup=False)
 
     if not quiet:
         _print_measured(result, file, say)
@@ -84,7 +87,7 @@ def _print_trials(trials: list[dict[str, float]], file: TextIO) -> None:
     names = [name for name in trials[0] if name != "score"] if trials else []
     rows = [("trials", "validation accuracy", *names)] if trials else []
     rows += [("", f"{trial['score']:.2%}", *(f"{trial[name]:.4g}" for name in names)) for trial in trials]
-    print_table(rows, indent=0, least=(8,), right=range(1, len(names) + 2), file=file)
+    tables.print_table(rows, indent=0, least=(8,), right=range(1, len(names) + 2), file=file)
 
 
 def metric_lines(metrics: dict[str, Any]) -> list[str]:

@@ -54,3 +54,11 @@ def test_the_least_widths_give_way_to_a_narrow_terminal() -> None:
 @pytest.mark.parametrize(("width", "text"), [(20, "/data/cats"), (8, "/da…cats"), (5, "/d…ts")])
 def test_the_middle_is_left_out(width: int, text: str) -> None:
     assert tables.shortened("/data/cats", width) == text
+
+
+def test_a_text_continues_below_itself_and_a_path_stays_whole() -> None:
+    assert tables.titled("note", "one two three", 20) == ["note      one two", "          three"]
+    path = "/a/path/that/is/wider/than/the/terminal"
+    assert tables.titled("log", path, 20) == [f"log       {path}"]
+    assert tables.titled("config", "", 20) == ["config"]
+    assert tables.titled("cannot be compared", "", 20) == ["cannot be compared"]
