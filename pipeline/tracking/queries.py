@@ -13,6 +13,7 @@ from components.contracts import counts, training, tuning
 from components.contracts.counts import Counts
 from components.errors import UserError
 from components.report.lost import Lost
+from components.text import did_you_mean
 from components.trainer import networks
 from pipeline.config import Config
 from pipeline.runs import run_dir
@@ -99,7 +100,9 @@ class RunStore:
         # Of versions that were removed and pushed again, the newer.
         matches = {v.name: v for v in versions if v.version == number and name in ("", v.name)}
         if not matches:
-            raise UserError(f"there is no version {reference!r} in {self.config.run_dir}; see `image-pipeline runs`")
+            known = sorted({version.name for version in versions})
+            hint = did_you_mean(name, known) if name and name not in known else "see `image-pipeline runs`"
+            raise UserError(f"there is no version {reference!r} in {self.config.run_dir}; {hint}")
         if len(matches) > 1:
             names = " or ".join(f"{match}/{number}" for match in sorted(matches))
             raise UserError(f"{len(matches)} models have a version {number}; write {names}")

@@ -212,6 +212,7 @@ def test_a_question_where_nothing_was_run_is_answered_in_one_line(
         (("lineage", "sha256:00ff"), "no 'sha256:00ff'"),
         (("compare", "20", "nosuch"), "4 runs begin with '20'"),
         (("card", "9"), "no version '9'"),
+        (("card", "pictrues/1"), "; did you mean pictures?"),
         (("runs", "--filter", "colour=red"), "filter by name, data, preset"),
     ],
     ids=" ".join,
