@@ -163,3 +163,15 @@ def test_what_matters_is_within_three_screens(chromium: Any, uneven: Path) -> No
     show(chromium, uneven / "report.html", 1280)
     for part in ("verdict", "next", "confusion", "top-confusions", "errors"):
         assert chromium.find_element(By.ID, part).location["y"] < 3 * 900, part
+
+
+def test_printed_the_page_fits_the_paper(chromium: Any, uneven: Path) -> None:
+    """On the width of A4 at 96 dots an inch, less its margins; tables do not scroll on paper."""
+    show(chromium, uneven / "report.html", 720)
+    chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        assert chromium.execute_script("return document.documentElement.scrollWidth") <= 720
+        assert not chromium.find_element(By.ID, "theme").is_displayed()
+        assert chromium.find_element(By.ID, "matrix").is_displayed()
+    finally:
+        chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
