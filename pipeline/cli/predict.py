@@ -133,9 +133,9 @@ def find(config: Config, model: str | None) -> Served:
     store = RunStore(config) if metadata.exists(config) else None
     if model is not None and exists(f"{model}/{SAVED_MODEL_FILE}"):
         return _of_folder(store, model)
-    if model is not None and (Path(model).exists() or is_remote(model)):
-        raise UserError(f"--model {model}: there is no SavedModel; name the folder of a version, .../NAME/VERSION")
     latest = _latest(store) if store else {}
+    if model is not None and model not in latest and (Path(model).exists() or is_remote(model)):
+        raise UserError(f"--model {model}: there is no SavedModel; name the folder of a version, .../NAME/VERSION")
     if store and model is not None and model not in latest and model.rpartition("/")[2].isdigit():
         return _of_version(store, store.version(model))
     if not latest:
@@ -161,8 +161,9 @@ def _latest(store: RunStore) -> dict[str, Version]:
     """Return the newest pushed version of each name whose folder is still there, the newest first."""
     latest: dict[str, Version] = {}
     for version in reversed(store.versions()):
-        if version.name not in latest and is_folder(version.path):
-            latest[version.name] = version
+        name = Path(version.path).parent.name  # as TensorFlow Serving has it
+        if name not in latest and is_folder(version.path):
+            latest[name] = version
     return latest
 
 

@@ -67,9 +67,15 @@ def test_a_model_that_was_pushed_to_a_remote_folder_is_found_there(tmp_path: Pat
     assert target == f"file://{tmp_path}/serving/digits/1"
     store = metadata.open_store(config)
     kind = store.put_artifact_type(pb.ArtifactType(name="PushedModel"))
-    pushed = pb.Artifact(type_id=kind, uri="any")
+    pushed = pb.Artifact(type_id=kind, uri="any", state=pb.Artifact.LIVE)
+    pushed.custom_properties["pushed"].int_value = 1
+    pushed.custom_properties["pushed_version"].string_value = "1"
     pushed.custom_properties["pushed_destination"].string_value = target
-    store.put_artifacts([pushed])
+    pusher = store.put_execution_type(pb.ExecutionType(name="Pusher"))
+    run_type = store.put_context_type(pb.ContextType(name="pipeline_run"))
+    execution = pb.Execution(type_id=pusher, last_known_state=pb.Execution.COMPLETE)
+    events = [(pushed, metadata.new_event(pb.Event.OUTPUT, "pushed_model"))]
+    store.put_execution(execution, events, [pb.Context(type_id=run_type, name="run")])
     with pytest.raises(UserError, match="no pushed model"):
         predict.find(config, None)
     tf.io.gfile.makedirs(target)
