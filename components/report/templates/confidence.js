@@ -101,7 +101,8 @@
       transform: `rotate(-90 12 ${(TOP + BOTTOM) / 2})` }, "precision");
     // A step: the precision belongs to the increase in recall before it, as the average precision counts it.
     const [start, ...others] = points.map(([recall, precision]) => [x(recall), y(precision)]);
-    shape("path", { class: "line", d: `M ${start.join(" ")} ${others.map(([cx, cy]) => `V ${cy} H ${cx}`).join(" ")}` });
+    const stairs = others.map(([cx, cy]) => `V ${cy} H ${cx}`).join(" ");
+    shape("path", { class: "line", d: `M ${start.join(" ")} ${stairs}` });
     [start, ...others].forEach(([cx, cy]) => shape("circle", { cx, cy, r: 2.2, class: "point" }));
     document.getElementById("curve-value").textContent =
       `Average precision of ${printable(names[label])}: ${percent(precisions[label])}.`;

@@ -43,7 +43,8 @@
     const button = element("button", "copy", { type: "button", class: "plain" });
     button.addEventListener("click", () => copy(button, command));
     const page = pages[picked.join("..")] || pages[[...picked].reverse().join("..")];
-    if (page) line.append(element("a", "Open the comparison", { href: page }), " of these two runs, or make it again: ");
+    if (page)
+      line.append(element("a", "Open the comparison", { href: page }), " of these two runs, or make it again: ");
     else line.append("This command compares these two runs: ");
     line.append(command, " ", button);
     panel.replaceChildren(line);
