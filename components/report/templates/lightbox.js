@@ -2,8 +2,8 @@
 (() => {
   const dialog = document.getElementById("lightbox");
   if (!dialog) return;
-  const picture = document.createElement("img");
-  picture.alt = "";
+  const enlarged_image = document.createElement("img");
+  enlarged_image.alt = "";
   const caption = dialog.querySelector("[data-caption]");
   const path = dialog.querySelector("code");
   const copy = dialog.querySelector("[data-copy]");
@@ -39,9 +39,9 @@
   };
   const show = (image) => {
     shown = image;
-    picture.src = image.src;
-    dialog.firstElementChild.after(picture);
-    picture.className = image.className;
+    enlarged_image.src = image.src;
+    dialog.firstElementChild.after(enlarged_image);
+    enlarged_image.className = image.className;
     const words = image.closest("li") && image.closest("li").querySelector("div");
     const words_of_class = image.closest("figure") && image.closest("figure").querySelector("figcaption");
     const about = words_of_class || (words && words.querySelector("b"));
