@@ -91,7 +91,7 @@ def _print_trials(trials: list[dict[str, float]], file: TextIO) -> None:
 
 
 def metric_lines(metrics: dict[str, Any]) -> list[str]:
-    """Return the accuracy with its interval, the baseline's, and the class with the lowest recall, as lines.
+    """Return the accuracy with its interval beside the majority-class rate, the baseline's, and the lowest recall.
 
     Where classes are unequal, macro F1 as well, and that it decides.
     """
@@ -101,8 +101,8 @@ def metric_lines(metrics: dict[str, Any]) -> list[str]:
         f"({level:.0%} interval {accuracy['low']:.2%} to {accuracy['high']:.2%})"
     ]
     guessed, share = checks.majority(metrics)
-    if accuracy["low"] < share:
-        lines.append(f"          not shown to be better than always guessing {guessed!r}: {share:.2%}")
+    better = "" if accuracy["low"] >= share else "not shown to be better than the "
+    lines.append(f"          {better}majority-class rate: {share:.2%}, always predicting {guessed!r}")
     if metrics["baseline"]:
         lines.append(f"          the latest blessed model: {metrics['baseline']['accuracy']:.2%}")
     if unequal := advice.unequal({c["name"]: c["pictures"] for c in metrics["classes"]}):

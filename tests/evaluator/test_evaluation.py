@@ -245,7 +245,9 @@ def test_a_model_that_guesses_one_class_is_refused(often: int, seldom: int, tmp_
         f"lower end of the interval at least {share:.2%}, the share of 'often'",
     )
     lines = metric_lines(read.summary())
-    assert lines[1] == f"          not shown to be better than always guessing 'often': {share:.2%}"
+    assert lines[1] == (
+        f"          not shown to be better than the majority-class rate: {share:.2%}, always predicting 'often'"
+    )
     # A floor that is lower does not let it pass; none at all does.
     assert not evaluate(tmp_path / "2", examples, model, min_accuracy=0.1, min_class_recall=0)[1]
     assert evaluate(tmp_path / "3", examples, model, min_accuracy=0, min_class_recall=0)[1]
