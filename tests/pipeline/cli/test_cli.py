@@ -228,9 +228,12 @@ def test_what_is_not_there_is_one_clear_line(
 
 @pytest.mark.slow
 def test_no_answer_needs_tensorflow(history: History) -> None:
-    """Each command in one process after the other: none of them may import what takes seconds."""
+    """Each command in one process after the other: none of them may import what takes seconds.
+
+    `card` and `compare --html` do: their pages hold images, which TensorFlow reads from the records.
+    """
     first, second = history.first.run_id, history.second.run_id
-    asked = [["runs"], ["show"], ["report"], ["lineage"], ["lineage", "--why"], ["compare", first, second], ["card"]]
+    asked = [["runs"], ["show"], ["report"], ["lineage"], ["lineage", "--why"], ["compare", first, second]]
     code = f"""
 import sys
 from pipeline.cli import COMMANDS, main, parser
