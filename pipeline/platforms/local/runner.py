@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import signal
+import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -78,6 +79,7 @@ def run(
             StageTable(stages_of(config), terminal) as screen,
             redirect_output(log),
             _verbosity_restored(),
+            _command_line_hidden(),
             shown_log(log, screen.line) if verbose else nullcontext(),
         ):
             state = RunState(run_id, log)
@@ -111,6 +113,17 @@ def _verbosity_restored() -> Iterator[None]:
         yield
     finally:
         absl_logging.set_verbosity(absl_logging.WARNING)
+
+
+@contextlib.contextmanager
+def _command_line_hidden() -> Iterator[None]:
+    """Hide this command's options: TFX's Beam executor reads sys.argv as absl's flags, of which -v is one too."""
+    words = sys.argv
+    sys.argv = words[:1]
+    try:
+        yield
+    finally:
+        sys.argv = words
 
 
 def _end(config: Config, state: RunState, lock: run_dir.Lock) -> Result:

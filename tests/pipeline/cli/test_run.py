@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from pipeline import ROOT
 from pipeline.cli import main
 from tests.datasets import write_folder
 
@@ -48,10 +51,13 @@ def test_after_a_stop_at_the_gate_the_command_that_is_printed_continues(
 
 
 @pytest.mark.slow
-def test_verbose_shows_the_log_too(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_verbose_shows_the_log_too(tmp_path: Path) -> None:
+    """In a process of its own: in this one pytest has the records of the libraries' loggers, and not the log."""
     folder = write_folder(tmp_path / "photos", train=6, test=3)
-    assert main(["run", str(folder), "-v", "--to", "ExampleGen", "--run-dir", str(tmp_path / "runs"), *SMALL]) == 0
-    shown = capfd.readouterr().out
+    words = ["run", str(folder), "-v", "--to", "ExampleGen", "--run-dir", str(tmp_path / "runs"), *SMALL]
+    done = subprocess.run([sys.executable, "-m", "pipeline", *words], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    shown = done.stdout
     (log,) = tmp_path.glob("runs/runs/*/run.log")
     logged = [line for line in log.read_text().splitlines() if line.isprintable() and len(line) < 2000]
     assert logged
