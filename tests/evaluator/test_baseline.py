@@ -9,6 +9,8 @@ import pytest
 
 from tests.factories import BEAM_ARGS
 
+pytestmark = pytest.mark.slow
+
 
 class Chain:
     """Train, Baseline and Evaluate under one run directory."""

@@ -127,6 +127,7 @@ def test_splits_are_cut_of_what_is_left(tmp_path: Path) -> None:
     assert {split: counts["cat"] for split, counts in outcome.counts["splits"].items()} == dict.fromkeys(f.SPLITS, 1)
 
 
+@pytest.mark.slow
 def test_many_shuffle_files_and_units(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Copies in different shuffle files of different units: the same is written, byte for byte of each example."""
     from components.example_gen import shuffle_files

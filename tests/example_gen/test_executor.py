@@ -49,6 +49,7 @@ def check_contract(outcome: datasets.Outcome) -> None:
     assert outcome.counts["rejected"] == len(outcome.rejected)
 
 
+@pytest.mark.slow
 def test_digits(tmp_path: Path) -> None:
     outcome = datasets.run("digits", tmp_path / "out")
     check_contract(outcome)
@@ -74,12 +75,14 @@ def digest(uri: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
 def test_two_runs_give_the_same_bytes(tmp_path: Path) -> None:
     root = datasets.folder(tmp_path / "pets", datasets.digit_files(300) | {"0/bad.png": b"bad"})
     first, second = datasets.run(root, tmp_path / "a" / "out"), datasets.run(root, tmp_path / "b" / "out")
     assert digest(first.uri) == digest(second.uri)
 
 
+@pytest.mark.slow
 def test_folder_tar_and_zip_give_the_same_examples(tmp_path: Path) -> None:
     content: dict[str, bytes | None] = {
         **datasets.digit_files(250),
@@ -110,6 +113,7 @@ def test_folder_tar_and_zip_give_the_same_examples(tmp_path: Path) -> None:
         assert {**other.counts, "source": ""} == {**outcomes[0].counts, "source": ""}
 
 
+@pytest.mark.slow
 def test_given_splits(tmp_path: Path) -> None:
     content = {}
     for prefix, count in (("train/", 90), ("test/", 10)):
@@ -264,6 +268,7 @@ def test_a_class_without_training_images(tmp_path: Path) -> None:
     assert outcome.rejected[0]["class_name"] == "emu"
 
 
+@pytest.mark.slow
 def test_what_describes_a_set_is_ignored_and_counted(tmp_path: Path) -> None:
     content: dict[str, bytes | None] = {
         **datasets.images_of({"cat": 4, "dog": 4}, "images/"),
@@ -518,6 +523,7 @@ def test_rejected_file_is_json_lines(tmp_path: Path) -> None:
     assert json.loads(line) == {"source": "a/x\ny.dat", "reason": "not an image but text", "class_name": "a"}
 
 
+@pytest.mark.slow
 def test_many_shuffle_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Small units, parts and shuffle files: as a large source is read; nothing lost, nothing twice."""
     from components.example_gen import shuffle_files

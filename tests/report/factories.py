@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import json
 import shutil
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -126,6 +128,19 @@ def _run(result: Result, artifacts: dict[str, str], evaluation: Evaluation | Non
 
 
 def _data(root: Path, names: Sequence[str]) -> dict[str, str]:
+    shutil.copytree(_made_data(tuple(names)).name, root, dirs_exist_ok=True)
+    return {key: str(root / key) for key in ("examples", "statistics", "schema", "anomalies")}
+
+
+@functools.cache
+def _made_data(names: tuple[str, ...]) -> tempfile.TemporaryDirectory[str]:
+    """The artifacts of the data, made once a process for the same classes: TFDV takes most of a test's time."""
+    kept = tempfile.TemporaryDirectory()
+    _write_data(Path(kept.name), names)
+    return kept
+
+
+def _write_data(root: Path, names: Sequence[str]) -> None:
     import tensorflow as tf
     import tensorflow_data_validation as tfdv
     from tensorflow_metadata.proto.v0 import statistics_pb2
@@ -166,7 +181,6 @@ def _data(root: Path, names: Sequence[str]) -> dict[str, str]:
         target = root / "anomalies" / f"Split-{split}" / "SchemaDiff.pb"
         target.parent.mkdir(parents=True)
         target.write_bytes(anomalies.SerializeToString())
-    return {key: str(root / key) for key in ("examples", "statistics", "schema", "anomalies")}
 
 
 def _previous(root: Path) -> str:

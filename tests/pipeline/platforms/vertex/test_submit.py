@@ -105,6 +105,7 @@ def test_a_service_that_is_away_is_asked_again(cloud: GoogleCloud, vertex: Verte
     assert len(cloud.jobs) == 1
 
 
+@pytest.mark.slow
 def test_without_any_answer_the_same_command_goes_on_later(
     cloud: GoogleCloud, vertex: Vertex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
