@@ -6,8 +6,6 @@ import dataclasses
 import math
 import os
 import time
-from collections.abc import Iterable
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -29,6 +27,7 @@ from components.trainer import (
     precision,
     samples,
     summary,
+    training_record,
     warm_start,
 )
 from components.trainer import input as data
@@ -95,7 +94,7 @@ def train_and_export(fn_args: FnArgs, settings: Settings, strategy: tf.distribut
             trainings.append(train(inputs, settings, strategy, logs if chief else None, title, network))
         except (Stopped, DivergedError) as error:
             number = {"network": network + 1} if several else {}
-            earlier = [epoch.measured() for epoch in _epochs(trainings, settings)]
+            earlier = [epoch.measured() for epoch in training_record.epochs(trainings, settings)]
             error.epochs = [*earlier, *({**number, **epoch} for epoch in error.epochs)]
             raise
         trainings[-1].checkpoints.save()  # trained networks are kept if a later one is interrupted
@@ -122,55 +121,16 @@ def _write_results(fn_args: FnArgs, inputs: Inputs, settings: Settings, training
     few = plan.settings.model_copy(update={"batch_size": max(1, settings.batch_size // views)})
     factor = calibrate(trained, data.validation_batches(inputs.validation, dataclasses.replace(plan, settings=few)))
     logging.info("logits scaled by %.3f", factor)
-    epochs = _epochs(trainings, settings)
+    epochs = training_record.epochs(trainings, settings)
     weights = dict(zip(inputs.class_names, plan.class_weights))
     weighted = records.ClassWeights(settings.class_weights, weights) if weights else None
-    size, pretrained, planned = trained.count_params(), _pretrained(settings), trainings[0].budget
-    setup = _setup(inputs.train, settings, trainings[0], factor)
+    size, pretrained, planned = trained.count_params(), training_record.pretrained(settings), trainings[0].budget
+    setup = training_record.setup(inputs.train, settings, trainings[0], factor)
     record = records.Training(epochs, summary.text(trained), size, weighted, pretrained, planned, setup)
     records.write(fn_args.model_run_dir, record)
     trained.save(os.path.join(fn_args.model_run_dir, records.MODEL_FILE))
     samples.write(inputs.train, settings, inputs.class_names, fn_args.model_run_dir)
     export(trained, inputs.graph, inputs.class_names, fn_args.serving_model_dir)
-
-
-def _setup(split: data.Split, settings: Settings, training: State, factor: float) -> records.Setup:
-    plan, deviation = training.plan, 1 / split.scale.numpy()
-    mean = -split.shift.numpy() * deviation
-    return records.Setup(
-        network=settings.network,
-        optimizer=type(training.optimizer).__name__,
-        learning_rate=plan.settings.learning_rate,
-        batch_size=plan.settings.batch_size,
-        label_smoothing=plan.settings.label_smoothing,
-        precision=plan.precision,
-        mean=[round(float(level), 3) for level in mean],
-        deviation=[round(float(level), 3) for level in deviation],
-        calibration=round(factor, 4),
-    )
-
-
-def _epochs(trainings: Iterable[State], settings: Settings) -> list[records.Epoch]:
-    """Return the epochs of all networks, one network after the other."""
-    return [
-        records.Epoch(network=number if settings.ensemble > 1 else None, kept=_is_kept(training, epoch), **epoch)
-        for number, training in enumerate(trainings, 1)
-        for epoch in training.record.history
-    ]
-
-
-def _pretrained(settings: Settings) -> records.Pretrained | None:
-    pretraining = networks.traits(settings.network).pretraining
-    if pretraining is None or settings.weights == networks.NONE:
-        return None
-    if settings.weights == networks.IMAGENET or settings.weights_published:
-        sha256 = settings.weights_sha256 or pretraining.sha256
-        return records.Pretrained(pretraining.weights, sha256, pretraining.licence, pretraining.source)
-    return records.Pretrained(settings.weights, settings.weights_sha256, "", "")
-
-
-def _is_kept(training: State, epoch: dict[str, Any]) -> bool | None:
-    return True if training.plan.settings.keep == "best" and epoch["epoch"] == training.best.epoch else None
 
 
 def read(fn_args: FnArgs, settings: Settings) -> Inputs:
@@ -226,7 +186,7 @@ def train(
     planned = _within_minutes(inputs, settings, plan, strategy, folder) if settings.minutes else None
     if planned:
         plan = budget.applied(planned, plan)
-        progress.report(f"{title}{planned.text(_pretrained(settings) is not None)}")
+        progress.report(f"{title}{planned.text(training_record.pretrained(settings) is not None)}")
     keras.utils.set_random_seed(plan.settings.seed)
 
     # ------------------------------------------------------------------------------------------------ model and recipe
@@ -243,14 +203,20 @@ def train(
     writes, best = devices.is_chief(strategy), Best(model, settings.keep == "best")
     checkpoints = checkpoint.Checkpoints(folder, settings.checkpoint_seconds, model, optimizer, record, best, writes)
     checkpoints.restore()
-    features = _folder_of_features(inputs, plan, network) if _pretrained(settings) else ""
+    features = _folder_of_features(inputs, plan, network) if training_record.pretrained(settings) else ""
     state = State(plan, model, optimizer, record, best, checkpoints, features, planned)
 
     def last_layer() -> LastLayer:
         return head.fit(model, (inputs.train, inputs.validation), plan, strategy, features)
 
     try:
-        fit(state, _batches(inputs, plan), strategy, last_layer if _pretrained(settings) else None, deadline)
+        fit(
+            state,
+            _batches(inputs, plan),
+            strategy,
+            last_layer if training_record.pretrained(settings) else None,
+            deadline,
+        )
     except (Stopped, DivergedError) as error:
         error.epochs = record.history
         raise
@@ -293,7 +259,7 @@ def _within_minutes(
             return stored.read(records.Budget, path)
         except (OSError, ValueError) as error:
             raise UserError(f"the plan in {path} cannot be read: remove {folder} to train from the start") from error
-    pretrained = _pretrained(settings) is not None
+    pretrained = training_record.pretrained(settings) is not None
     recipe, validation = networks.find(settings), inputs.validation.count
 
     def pace(candidate: Plan) -> budget.Pace:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ def test_the_cells_of_a_heat_map_are_those_of_the_matrix(monkeypatch: pytest.Mon
     matrix[7, 9] = 70_000
     names = [f"kind {i}" for i in range(50)]
 
-    def stored(view: dict) -> np.ndarray:  # type: ignore[type-arg]
+    def stored(view: dict[str, Any]) -> np.ndarray:
         kinds = {"rows": "<u2", "columns": "<u2", "counts": "<u4"}
         return np.stack([np.frombuffer(base64.b64decode(view["page"][k]), t).astype(int) for k, t in kinds.items()], 1)
 
