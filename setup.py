@@ -38,11 +38,12 @@ setup(
     ],
     keywords="tfx tensorflow keras image-classification mlops apache-beam ml-metadata vertex-ai",
     python_requires=">=3.10,<3.14",
-    packages=find_packages(include=["pipeline", "pipeline.*", "components", "components.*"]),
+    packages=find_packages(include=["image_pipeline*", "pipeline", "pipeline.*", "components", "components.*"]),
     # pipeline/schema is a link to schema/, so that an installed package has the curated schemas too.
     package_data={
         "pipeline": ["presets/*.yaml", "schema/*/schema.pbtxt", "py.typed"],
         "components": ["py.typed"],
+        "image_pipeline": ["py.typed"],
         "components.report": ["templates/*"],
     },
     install_requires=[

@@ -7,15 +7,29 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 
-class UserError(Exception):
+class OfARun:
+    """An exception that a notebook shows without a traceback: where in the program it was raised helps nobody.
+
+    Attributes:
+      run: what came of the run that it ended, an image_pipeline.Run; None where no run began, or outside the API.
+    """
+
+    run: Any = None
+
+    def _render_traceback_(self) -> list[str]:
+        """Return the lines that IPython prints."""
+        return [f"{type(self).__name__}: {self}"]
+
+
+class UserError(OfARun, Exception):
     """A mistake in input or configuration. The message names the input, what is wrong and what to do."""
 
 
-class Damaged(Exception):  # noqa: N818 (what is on the disk is, not the program)
+class Damaged(OfARun, Exception):  # noqa: N818 (what is on the disk is, not the program)
     """Stored data differs from what was written. The message names it and says how to restore it."""
 
 
-class Stopped(KeyboardInterrupt):
+class Stopped(OfARun, KeyboardInterrupt):
     """The run was interrupted by a signal. The message says where a training stopped; elsewhere it is empty.
 
     Attributes:
@@ -29,7 +43,7 @@ class Stopped(KeyboardInterrupt):
         self.epochs: list[dict[str, Any]] = []
 
 
-class GateRefused(Exception):  # noqa: N818 (a verdict, not an error)
+class GateRefused(OfARun, Exception):  # noqa: N818 (a verdict, not an error)
     """The data cannot be trusted and the run stops. The message says why, one finding a line, with examples.
 
     Attributes:

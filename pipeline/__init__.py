@@ -24,3 +24,17 @@ ALL_STAGES = (
 )
 OPTIONAL_STAGES = ("WarmStart", "Tuner")
 STAGES = tuple(stage for stage in ALL_STAGES if stage not in OPTIONAL_STAGES)
+
+
+def stage_named(word: str) -> str:
+    """Return the stage of that name, in any case.
+
+    Raises:
+      ValueError: there is none.
+    """
+    for name in ALL_STAGES:
+        if name.lower() == word.lower():
+            return name
+    from components.text import did_you_mean
+
+    raise ValueError(f"unknown stage {word!r}; {did_you_mean(word, ALL_STAGES)}")

@@ -119,7 +119,7 @@ class Config(Section):
         return self
 
 
-def choose(preset: str | None, file: str | None, settings: tuple[str, ...]) -> Choice:
+def choose(preset: str | None, file: str | None, settings: layers.Settings) -> Choice:
     """Return the preset that `load` takes, and why where none is named.
 
     Raises:
@@ -130,12 +130,13 @@ def choose(preset: str | None, file: str | None, settings: tuple[str, ...]) -> C
 
 
 def load(
-    preset: str | None = None, file: str | None = None, settings: tuple[str, ...] = ()
+    preset: str | None = None, file: str | None = None, settings: layers.Settings = ()
 ) -> tuple[Config, dict[str, str]]:
-    """Return the Config and, for each dotted key, its origin: `default`, `preset NAME`, the file's path or `--set`.
+    """Return the Config and, for each dotted key, its origin.
 
-    Without `preset`, the one that a layer names, else the one of the data (first_look.py). The name of a preset without
-    one is that of the data.
+    An origin is `default`, `preset NAME`, the file's path, `--set`, or `argument` of Python code. Without `preset`, the
+    one that a layer names, else the one of the data (first_look.py). The name of a preset without one is that of the
+    data.
 
     Raises:
       UserError: an unknown preset or key, a value that does not fit, a file or data that cannot be read.
@@ -161,7 +162,7 @@ def load(
     return config, {key: origins.get(key, "default") for key in flatten(config.model_dump())}
 
 
-def _layers(file: str | None, settings: tuple[str, ...]) -> list[Layer]:
+def _layers(file: str | None, settings: layers.Settings) -> list[Layer]:
     result = layers.read(file, settings)
     for origin, layer in result:
         _check_keys(layer, Config, origin)

@@ -14,18 +14,21 @@ from pipeline.tracking import server_url
 PRESETS = Path(__file__).parent / "presets"
 
 Layer = tuple[str, dict[str, Any]]  # its origin, for people, and its values
+Settings = tuple[str | dict[str, Any], ...]  # KEY=VALUE as of --set, or values by section, as Python code gives them
 
 RENAMED = {"folder": "small"}  # presets by the names that they had before
 
 
-def read(file: str | None, settings: tuple[str, ...]) -> list[Layer]:
+def read(file: str | None, settings: Settings) -> list[Layer]:
     """Return the layers above the preset, the uppermost last.
 
     Raises:
       UserError: the file cannot be read, or a setting is not KEY=VALUE.
     """
     layers: list[Layer] = [(file, read_yaml(Path(file)))] if file is not None else []
-    return layers + [("--set", _parse_setting(setting)) for setting in settings]
+    for setting in settings:
+        layers.append(("--set", _parse_setting(setting)) if isinstance(setting, str) else ("argument", setting))
+    return layers
 
 
 def value(layers: list[Layer], *keys: str) -> Any:

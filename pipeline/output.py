@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
+import logging
 import os
 import sys
 import threading
@@ -19,8 +21,14 @@ _LOG_LINE = 2000  # characters of a line of the log that are shown
 
 @contextmanager
 def duplicated_stream(out: TextIO) -> Iterator[TextIO]:
-    """Yield `out` on a descriptor of its own, which the redirection of its number leaves alone."""
+    """Yield `out` on a descriptor of its own, which the redirection of its number leaves alone.
+
+    A stream without one, as a notebook's, is yielded as it is: no redirection reaches it.
+    """
     out.flush()
+    if not _has_descriptor(out):
+        yield out
+        return
     raw = open(os.dup(out.fileno()), "wb")  # noqa: SIM115 (closed with the text)
     with _Terminal(raw, encoding=out.encoding or "utf-8", errors="replace", line_buffering=True) as copy:
         yield copy
@@ -43,11 +51,21 @@ class _Terminal(io.TextIOWrapper):
             super().close()
 
 
+def _has_descriptor(stream: TextIO) -> bool:
+    """Return True if `stream` writes to a descriptor; a notebook's sends its text elsewhere, whatever it says."""
+    if not isinstance(stream, io.TextIOWrapper):
+        return False
+    try:
+        return stream.fileno() >= 0
+    except (OSError, ValueError):
+        return False
+
+
 @contextmanager
 def redirect_output(log: str | Path) -> Iterator[None]:
     """Send standard output and error of this process, of its C++ code and of its children to `log`."""
     saved = {number: os.dup(number) for number in (1, 2)}
-    with open(log, "a", buffering=1) as file:
+    with open(log, "a", buffering=1) as file, _streams_on_descriptors():
         sys.stdout.flush()
         sys.stderr.flush()
         for number in saved:
@@ -61,6 +79,48 @@ def redirect_output(log: str | Path) -> Iterator[None]:
             for number, descriptor in saved.items():
                 os.dup2(descriptor, number)
                 os.close(descriptor)
+
+
+@functools.cache
+def _on_descriptor(number: int) -> TextIO:
+    """Return a stream that writes to wherever a descriptor leads; a library may keep it for ever."""
+    return open(number, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
+
+
+@contextmanager
+def _streams_on_descriptors() -> Iterator[None]:
+    """Have Python code print and log to descriptors 1 and 2, also where its streams do not, as in a notebook."""
+    streams = {"stdout": (sys.stdout, 1), "stderr": (sys.stderr, 2)}
+    replaced = {
+        name: (stream, _on_descriptor(number))
+        for name, (stream, number) in streams.items()
+        if not _has_descriptor(stream) or stream.fileno() != number
+    }
+    handlers = [
+        (handler, stream, other)
+        for handler in _stream_handlers()
+        for stream, other in replaced.values()
+        if handler.stream is stream
+    ]
+    for name, (_, other) in replaced.items():
+        setattr(sys, name, other)
+    for handler, _, other in handlers:
+        handler.setStream(other)
+    try:
+        yield
+    finally:
+        for name, (stream, _) in replaced.items():
+            setattr(sys, name, stream)
+        for handler, stream, _ in handlers:
+            handler.setStream(stream)
+
+
+def _stream_handlers() -> list[logging.StreamHandler]:
+    """Return the handlers of all loggers that write to a stream, absl's among them, which holds one of its own."""
+    loggers = [logging.root, *logging.root.manager.loggerDict.values()]
+    handlers = [handler for logger in loggers if isinstance(logger, logging.Logger) for handler in logger.handlers]
+    handlers += [handler.python_handler for handler in handlers if hasattr(handler, "python_handler")]
+    return [handler for handler in handlers if isinstance(handler, logging.StreamHandler)]
 
 
 @contextmanager

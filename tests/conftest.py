@@ -73,6 +73,6 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 @pytest.fixture(autouse=True)
 def _our_warnings_are_errors() -> None:
-    warnings.filterwarnings("error", module=r"(components|pipeline)(\.|$)")
+    warnings.filterwarnings("error", module=r"(components|image_pipeline|pipeline)(\.|$)")
     # Of protobuf 6, which takes what calls TFX for what calls protobuf.
     warnings.filterwarnings("ignore", r"label\(\) is deprecated", DeprecationWarning)

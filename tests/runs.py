@@ -29,7 +29,7 @@ def screen_of(
     run_dir: Path, source: Path | str, *settings: str, first: str | None = None, last: str | None = None
 ) -> tuple[Result, str]:
     """A run and what it printed where there is no terminal, the closing lines included."""
-    from pipeline.cli import summary
+    from pipeline.runs import summary
 
     config, _ = configs.load(None, None, (f"data.source={source}", f"run_dir={run_dir}", *QUICK, *settings))
     with tempfile.TemporaryFile("w+") as screen:

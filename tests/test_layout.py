@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipeline import ROOT
 
-ACROSS_PACKAGES = {"browser", "end_to_end", "faults"}
+ACROSS_PACKAGES = {"api", "browser", "end_to_end", "faults"}
 
 
 def test_each_folder_has_a_package() -> None:

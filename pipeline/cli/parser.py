@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, NoReturn
 
 from components.text import did_you_mean
-from pipeline import ALL_STAGES
+from pipeline import stage_named
 
 
 class Parser(argparse.ArgumentParser):
@@ -50,10 +50,10 @@ def stage(word: str) -> str:
     Raises:
       argparse.ArgumentTypeError: there is none.
     """
-    for name in ALL_STAGES:
-        if name.lower() == word.lower():
-            return name
-    raise argparse.ArgumentTypeError(f"unknown stage {word!r}; {did_you_mean(word, ALL_STAGES)}")
+    try:
+        return stage_named(word)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def describe(

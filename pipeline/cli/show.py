@@ -7,13 +7,12 @@ import json
 import sys
 
 from components.text import printable
-from pipeline.cli import summary
 from pipeline.cli.messages import Messages, command_line
 from pipeline.cli.options import A_RUN, CODES, add_quiet, add_store
 from pipeline.cli.parser import describe
 from pipeline.config import Config
 from pipeline.runs import result as results
-from pipeline.runs import run_dir
+from pipeline.runs import run_dir, summary
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

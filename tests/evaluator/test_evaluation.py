@@ -12,7 +12,7 @@ import pytest
 from components.contracts import checks, evaluation, gates, metrics
 from components.contracts import features as f
 from components.contracts.gates import Gate
-from pipeline.cli.summary import metric_lines
+from pipeline.runs.summary import metric_lines
 from tests.datasets import DIGITS
 from tests.evaluator.factories import digit_rows, evaluate, write_rows
 from tests.evaluator.fakes import digit_centroids, save_standin

@@ -25,6 +25,7 @@ from components.trainer.networks import weights
 from pipeline import ALL_STAGES, curated_schema, fingerprint
 from pipeline.config import Config
 from pipeline.output import duplicated_stream, redirect_output, shown_log
+from pipeline.platforms import stage_table
 from pipeline.platforms.local import signals
 from pipeline.platforms.stage_table import StageTable
 from pipeline.runs import consistency, faults, repair, report, run_dir
@@ -76,7 +77,7 @@ def run(
         # The terminal is kept for the screen; whatever the libraries print goes to the log.
         with (
             duplicated_stream(out) as terminal,
-            StageTable(stages_of(config), terminal) as screen,
+            stage_table.make(stages_of(config), terminal) as screen,
             redirect_output(log),
             _verbosity_restored(),
             _command_line_hidden(),

@@ -16,6 +16,7 @@ from google.cloud.aiplatform_v1.types import ListPipelineJobsRequest, PipelineJo
 from components.errors import UserError
 from pipeline import ALL_STAGES
 from pipeline.config import Config
+from pipeline.platforms import stage_table
 from pipeline.platforms.stage_table import StageTable
 from pipeline.platforms.vertex.cloud import (
     FAILED,
@@ -106,7 +107,7 @@ def follow(cloud: Cloud, client: PipelineServiceClient, job: PipelineJob) -> int
     """
     _header(job)
     try:
-        with StageTable(_chain(job), sys.stdout) as screen:
+        with stage_table.make(_chain(job), sys.stdout) as screen:
             job = _watch(client, job, screen)
     except KeyboardInterrupt:
         print(f"\nthe job keeps running; {_back(job)}", flush=True)
@@ -173,8 +174,7 @@ def _watch(client: PipelineServiceClient, job: PipelineJob, screen: StageTable) 
             states[task.task_name] = task.state
             if task.state == Task.RUNNING:
                 screen.started(task.task_name, _seconds(task))
-                if not screen.console.is_terminal:
-                    screen.console.print(f"  {task.task_name:<17} running", markup=False)
+                screen.plain(f"  {task.task_name:<17} running")
             elif task.state in STATES and task.state != Task.NOT_TRIGGERED:
                 screen.ended(task.task_name, STATES[task.state], _seconds(task))
         if job.state in ENDED:

@@ -21,9 +21,9 @@ SOURCE = "/home/someone/data/sets/of/photos/of/animals-and-plants.zip"
 STAGES = """
 import sys
 from pipeline import ALL_STAGES
-from pipeline.platforms.stage_table import StageTable
+from pipeline.platforms import stage_table
 
-with StageTable(ALL_STAGES, sys.stdout) as screen:
+with stage_table.make(ALL_STAGES, sys.stdout) as screen:
     screen.started("ExampleValidator")
     screen.ended("ExampleValidator", "interrupted", 1234.5)
     screen.started("Trainer")

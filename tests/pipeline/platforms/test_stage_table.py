@@ -7,7 +7,6 @@ import io
 import pytest
 
 from pipeline.platforms import stage_table
-from pipeline.platforms.stage_table import StageTable
 
 
 class Terminal(io.StringIO):
@@ -16,7 +15,7 @@ class Terminal(io.StringIO):
 
 
 def walk(file: io.StringIO) -> str:
-    with StageTable(["ExampleGen", "DataGate", "Transform"], file) as screen:
+    with stage_table.make(["ExampleGen", "DataGate", "Transform"], file) as screen:
         screen.status("loading TensorFlow and TFX")
         screen.transfer("downloading x.tar.gz", 30_000_000, 160_000_000)
         screen.started("ExampleGen")
@@ -48,7 +47,7 @@ def test_at_most_a_line_of_progress_in_ten_seconds(monkeypatch: pytest.MonkeyPat
     now = 100.0
     monkeypatch.setattr(stage_table.time, "monotonic", lambda: now)
     file = io.StringIO()
-    with StageTable(["Trainer"], file) as screen:
+    with stage_table.make(["Trainer"], file) as screen:
         for second in range(35):
             now = 100.0 + second
             screen.transfer("downloading x.tar.gz", second * 10**6, 35 * 10**6)

@@ -11,8 +11,8 @@ import pytest
 from components.contracts.run_result import Result
 from pipeline import config as configs
 from pipeline.cli import main, predict
-from pipeline.cli.summary import served_line
 from pipeline.runs import retention, run_dir
+from pipeline.runs.summary import served_line
 from pipeline.tracking.metadata import Artifact
 from tests.report.page import Page
 from tests.runs import LENIENT, History, copied, executed, run, store_of
