@@ -9,7 +9,7 @@ IMAGE ?= image-classification$(if $(filter-out cpu,$(ACCELERATOR)),-$(ACCELERATO
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run predict report test test-fast chaos lint format types imports docs lock sbom audit image bench clean
+.PHONY: help setup run predict report test test-fast chaos lint format types imports docs notebooks lock sbom audit image bench clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,12 +17,12 @@ help: ## this list
 $(READY): requirements/portable.txt setup.py tools/bootstrap.py
 	@python3 tools/bootstrap.py
 
-# What is asked for by LANE or PYTHON is compared with what .venv has.
-ifneq ($(LANE)$(PYTHON),)
+# What is asked for by LANE, PYTHON or ACCELERATOR is compared with what .venv has.
+ifneq ($(LANE)$(PYTHON)$(filter-out file,$(origin ACCELERATOR)),)
 .PHONY: $(READY)
 endif
 
-setup: $(READY) ## make .venv from the lock (every target does it when needed)
+setup: $(READY) ## make .venv from the lock (every target does it when needed); ACCELERATOR=gpu or tpu for such a machine
 
 run: $(READY) ## the whole pipeline on the embedded digits; ARGS="--data PATH" for your own images
 	@$(VENV_PYTHON) -m pipeline run $(ARGS)
@@ -59,19 +59,23 @@ imports: ## import-linter: who may import whom
 bench: $(READY) ## seconds, CPU seconds and memory a stage, beside the plain TFX pipeline (needs CIFAR10_JPEG)
 	@$(VENV_PYTHON) -m benchmarks.pipeline $(ARGS)
 
-docs: $(READY) ## regenerate docs/README.md, docs/cli.md, docs/config.md and the packages in ARCHITECTURE.md
+notebooks: $(READY) ## execute the notebooks, from a kernel of another Python, into build/notebooks, as pages too
+	@$(VENV_PYTHON) tools/notebooks.py $(ARGS)
+
+docs: $(READY) ## regenerate docs/README.md, api.md, cli.md and config.md, and the packages in ARCHITECTURE.md
 	@$(VENV_PYTHON) tools/docs.py
 
 COMPILE = $$(python3 tools/bootstrap.py --tools-only) pip compile --universal --python-version 3.10 --generate-hashes \
   --no-emit-index-url --no-emit-find-links --quiet --upgrade --custom-compile-command "make lock"
 
-lock: ## regenerate requirements/*.txt from setup.py: portable for work, image for the container, gpu and tpu on top
+lock: ## regenerate requirements/*.txt: portable for work, image for the container, gpu and tpu on top, kernel for notebooks
 	@$(COMPILE) setup.py --extra test --extra vertex --output-file requirements/portable.txt
 	@$(COMPILE) setup.py --extra vertex --constraint requirements/portable.txt --output-file requirements/image.txt
 	@$(COMPILE) requirements/gpu.in --no-deps --output-file requirements/gpu.txt
 	@$(COMPILE) requirements/tpu.in --no-deps --output-file requirements/tpu.txt
+	@$(COMPILE) requirements/kernel.in --output-file requirements/kernel.txt
 
-LOCKS ?= portable image gpu tpu
+LOCKS ?= portable image gpu tpu kernel
 
 sbom: ## what each lock installs, as CycloneDX JSON below build/sbom
 	@mkdir -p build/sbom

@@ -53,7 +53,7 @@ def commands(page: Path) -> list[tuple[str | None, str]]:
     return found
 
 
-@pytest.mark.parametrize("name", ["ARCHITECTURE.md", "docs/README.md", "docs/cli.md", "docs/config.md"])
+@pytest.mark.parametrize("name", ["ARCHITECTURE.md", "docs/README.md", "docs/api.md", "docs/cli.md", "docs/config.md"])
 def test_what_is_generated_is_up_to_date(name: str) -> None:
     assert (ROOT / name).read_text() == docs.pages()[name], "run `make docs`"
 

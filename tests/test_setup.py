@@ -114,12 +114,12 @@ def test_make_help_explains_every_target() -> None:
     assert explained == targets
 
 
-@pytest.mark.parametrize("name", ["portable", "image", "gpu", "tpu"])
+@pytest.mark.parametrize("name", ["portable", "image", "gpu", "tpu", "kernel"])
 def test_the_lock_pins_every_package_by_hash(name: str) -> None:
     lock = (ROOT / "requirements" / f"{name}.txt").read_text()
     pins = re.findall(r"^[a-z0-9][^\n ]*==[^\n]+ \\\n    --hash=sha256:", lock, re.MULTILINE | re.IGNORECASE)
     named = re.findall(r"^[a-z0-9][^\n ]*==", lock, re.MULTILINE | re.IGNORECASE)
-    assert len(pins) == len(named) > {"gpu": 20, "tpu": 0}.get(name, 100)
+    assert len(pins) == len(named) > {"gpu": 20, "tpu": 0, "kernel": 40}.get(name, 100)
 
 
 PYTHONS = {"1.21": "3.13", "1.16": "3.10"}  # of the images
@@ -178,6 +178,52 @@ def test_every_accepted_vulnerability_has_its_reason() -> None:
 
 
 @pytest.mark.parametrize(
+    ("asked", "lane", "before", "expected"),
+    [
+        ("", "1.21", "", "cpu"),
+        ("", "1.21", "gpu", "gpu"),  # .venv keeps what it has
+        ("cpu", "1.21", "gpu", "cpu"),
+        ("gpu", "1.16", "", "gpu"),
+        ("tpu", "1.16", "", "tpu"),
+        ("tpu", "1.21", "", "setup: TensorFlow for TPUs ends before that of TFX 1.21; add LANE=1.16"),
+        ("npu", "1.21", "", "setup: ACCELERATOR=npu is none of cpu, gpu, tpu"),
+    ],
+)
+def test_the_set_up_is_for_the_accelerator_that_is_asked_for(
+    asked: str, lane: str, before: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACCELERATOR", asked)
+    monkeypatch.syspath_prepend(str(ROOT / "tools"))
+    bootstrap = importlib.import_module("bootstrap")
+    try:
+        result = bootstrap.choose_accelerator(lane, before)
+    except SystemExit as stopped:
+        result = str(stopped)
+    assert result == expected
+    assert bootstrap.LIBTPU[0] in (ROOT / "Dockerfile").read_text()
+
+
+def test_a_notebook_finds_the_libraries_of_an_accelerator_in_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tools import notebook_setup
+
+    assert notebook_setup.libraries(tmp_path) == {}
+    packages = tmp_path / "lib" / "python3.10" / "site-packages"
+    for name in ("nvidia/cublas/lib", "nvidia/cudnn/lib", "libtpu"):
+        (packages / name).mkdir(parents=True)
+    (packages / "libtpu" / "libtpu.so").touch()
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/usr/lib64-nvidia")
+    for _ in range(2):  # a cell can be run again
+        found = notebook_setup.libraries(tmp_path)
+        assert found == {
+            "LD_LIBRARY_PATH": f"{packages}/nvidia/cublas/lib:{packages}/nvidia/cudnn/lib:/usr/lib64-nvidia",
+            "TPU_LIBRARY_PATH": f"{packages}/libtpu/libtpu.so",
+        }
+        monkeypatch.setenv("LD_LIBRARY_PATH", found["LD_LIBRARY_PATH"])
+
+
+@pytest.mark.parametrize(
     ("system", "machine", "libc", "asked", "before", "expected"),
     [
         ("Linux", "x86_64", ("glibc", "2.39"), {}, (), "('1.21', '')"),
@@ -222,7 +268,7 @@ def test_the_set_up_chooses_the_lane_by_the_machine(
     monkeypatch.setattr(platform, "system", lambda: system)
     monkeypatch.setattr(platform, "machine", lambda: machine)
     monkeypatch.setattr(platform, "libc_ver", lambda: libc)
-    for name in ("LANE", "PYTHON"):
+    for name in ("LANE", "PYTHON", "ACCELERATOR"):
         monkeypatch.setenv(name, asked.get(name, ""))
     monkeypatch.syspath_prepend(str(ROOT / "tools"))
     bootstrap = importlib.import_module("bootstrap")

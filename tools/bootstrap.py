@@ -7,7 +7,8 @@ usage: python3 tools/bootstrap.py [--tools-only]
 2. The lane, which is a version of TFX: 1.21 where its packages can be loaded, else 1.16. LANE=1.16 asks for the older.
 3. Python: 3.13 (else 3.12 or 3.11) for TFX 1.21, 3.10 for TFX 1.16; on PATH, in pyenv, else fetched by uv into
    .tools/python. PYTHON=3.12, or the path of a program, asks for another one.
-4. .venv: installed from requirements/portable.txt (every file checked against its hash), byte-compiled.
+4. .venv: installed from requirements/portable.txt (every file checked against its hash), byte-compiled. ACCELERATOR=gpu
+   adds CUDA (requirements/gpu.txt), ACCELERATOR=tpu TensorFlow for TPUs (tpu.txt), ACCELERATOR=cpu takes them away.
 """
 
 import glob
@@ -23,6 +24,9 @@ ROOT = Path(__file__).resolve().parent.parent
 TOOLS = ROOT / ".tools"
 VENV = ROOT / ".venv"
 LOCK = ROOT / "requirements" / "portable.txt"
+ACCELERATORS = ("cpu", "gpu", "tpu")
+# The library that drives a TPU is not on PyPI: its version is pinned, its hash not.
+LIBTPU = ("libtpu==2.16.0rc0", "--find-links", "https://storage.googleapis.com/libtpu-tf-releases/index.html")
 STAMP = VENV / ".locked"
 PYTHONS = {"1.21": ("3.13", "3.12", "3.11"), "1.16": ("3.10",)}  # of each lane, the preferred one first
 GLIBC = (2, 39)  # that the packages of TFX 1.21 need
@@ -100,6 +104,16 @@ def choose(before):
     return lane or here[0], python
 
 
+def choose_accelerator(lane, before):
+    """Return the accelerator that is asked for; else that of .venv, `before`, else the CPU."""
+    accelerator = os.environ.get("ACCELERATOR") or before or "cpu"
+    if accelerator not in ACCELERATORS:
+        stop(f"ACCELERATOR={accelerator} is none of {', '.join(ACCELERATORS)}")
+    if accelerator == "tpu" and lane != "1.16":
+        stop(f"TensorFlow for TPUs ends before that of TFX {lane}; add LANE=1.16")
+    return accelerator
+
+
 def version_of(python):
     """Return the version of a Python, as 3.13, if it has its headers, which Debian packs apart; else ''.
 
@@ -116,11 +130,8 @@ def version_of(python):
     return done.stdout.strip()
 
 
-def find_python(uv, lane, wanted):
-    """Return the path of the Python `wanted`, a version or a path; if that is empty, of the first of the lane."""
-    versions = [wanted] if wanted else PYTHONS[lane]
-    if os.sep in wanted or shutil.which(wanted):
-        return wanted
+def find_python(uv, versions):
+    """Return the path of the first Python of these versions that is there, else of the first one, which is fetched."""
     pyenv = os.environ.get("PYENV_ROOT", os.path.expanduser("~/.pyenv"))
     for version in versions:
         candidates = [shutil.which("python" + version)]
@@ -146,26 +157,36 @@ def main():
         print(uv)
         return
     stamp = STAMP.read_text().split("\n") if STAMP.exists() else []
-    lane, python = choose(stamp[:2] if len(stamp) == 3 else ())
-    digest = hashlib.sha256(LOCK.read_bytes() + (ROOT / "setup.py").read_bytes()).hexdigest()
-    if stamp == [lane, python, digest]:
+    lane, python = choose(stamp[:2] if len(stamp) in (3, 4) else ())
+    accelerator = choose_accelerator(lane, stamp[3] if len(stamp) == 4 else "")
+    locks = [LOCK] if accelerator == "cpu" else [LOCK, LOCK.with_name(accelerator + ".txt")]
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in [*locks, ROOT / "setup.py"])).hexdigest()
+    content = [lane, python, digest] if accelerator == "cpu" else [lane, python, digest, accelerator]
+    if stamp == content:
         STAMP.touch()  # the lock's time changed (a fresh checkout), its content did not
         return
     if not any(map(shutil.which, ("g++", "c++", "clang++"))):
         stop("there is no C++ compiler, and one package is published as source alone; install g++ and try again")
-    program = find_python(uv, lane, python)
+    is_path = os.sep in python or shutil.which(python)
+    program = python if is_path else find_python(uv, [python] if python else PYTHONS[lane])
     version = version_of(program)
-    print(f"setup: installing TFX {lane} for Python {version} into .venv (about a minute, once)", flush=True)
+    added = "" if accelerator == "cpu" else f" for a {accelerator.upper()}"
+    print(f"setup: installing TFX {lane} for Python {version} into .venv{added} (about a minute, once)", flush=True)
     own = str(VENV / "bin" / "python")
-    if version_of(own) != version:
+    if version_of(own) != version or stamp[3:] == ["tpu"]:  # whose files lie over those of TensorFlow
         subprocess.run([uv, "venv", "--quiet", "--clear", "--python", program, str(VENV)], check=True)
     into = ["--quiet", "--python", own]
     # Byte-compiled now: where PYTHONDONTWRITEBYTECODE is set, every process would compile TensorFlow and TFX again.
-    subprocess.run([uv, "pip", "sync", *into, "--require-hashes", "--compile-bytecode", str(LOCK)], check=True)
+    whole = locks if accelerator == "gpu" else [LOCK]
+    subprocess.run([uv, "pip", "sync", *into, "--require-hashes", "--compile-bytecode", *map(str, whole)], check=True)
+    if accelerator == "tpu":  # over the plain TensorFlow, whose name others ask for
+        lay_over = [uv, "pip", "install", *into, "--no-deps"]
+        subprocess.run([*lay_over, "--require-hashes", "--requirement", str(locks[1])], check=True)
+        subprocess.run([*lay_over, *LIBTPU], check=True)
     ours = ["--no-deps", "--no-build-isolation", "--editable", str(ROOT)]
     subprocess.run([uv, "pip", "install", *into, *ours], check=True)
     fresh = STAMP.with_suffix(".new")  # a new file: where .venv is a copy by hard links, the other stamp stays as it is
-    fresh.write_text("\n".join([lane, python, digest]))
+    fresh.write_text("\n".join(content))
     fresh.replace(STAMP)
 
 

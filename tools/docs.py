@@ -1,4 +1,4 @@
-"""Write what is generated: docs/README.md (the index), docs/cli.md, docs/config.md, the packages in ARCHITECTURE.md.
+"""Write what is generated: docs/README.md (the index), api.md, cli.md, config.md, the packages in ARCHITECTURE.md.
 
 usage: python tools/docs.py            # `make docs`; tests/test_docs.py compares the pages with what this makes
 """
@@ -23,7 +23,7 @@ ROOMS = re.compile(r"(<!-- The rooms.*?-->\n\n).*?(?=\n\n)", re.DOTALL)
 
 def pages() -> dict[str, str]:
     """Return the text of each generated page by its path in the repository."""
-    texts = {"cli.md": command_line(), "config.md": configuration()}
+    texts = {"api.md": python_api(), "cli.md": command_line(), "config.md": configuration()}
     architecture = (ROOT / "ARCHITECTURE.md").read_text()
     return {
         "ARCHITECTURE.md": ROOMS.sub(lambda match: match[1] + rooms(), architecture),
@@ -64,6 +64,15 @@ def command_line() -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def python_api() -> str:
+    """Return what the public names of `image_pipeline` are for, from their docstrings."""
+    sys.path.insert(0, str(ROOT))
+    import image_pipeline
+    from tools import api_docs
+
+    return f"# The Python API\n\n{GENERATED}\n\n{api_docs.markdown(image_pipeline)}"
+
+
 def configuration() -> str:
     """Return every key of the configuration, as its section describes it."""
     sys.path.insert(0, str(ROOT))
@@ -86,7 +95,7 @@ def rooms() -> str:
     """Return a table of the packages: what each is for, and which others its modules import."""
     packages = sorted(
         path.parent.relative_to(ROOT).as_posix().replace("/", ".")
-        for name in ("pipeline", "components")
+        for name in ("components", "image_pipeline", "pipeline")
         for path in (ROOT / name).rglob("__init__.py")
     )
     lines = ["| package | what it is for | imports |", "| --- | --- | --- |"]
