@@ -38,10 +38,10 @@ def after_run(result: Result, config: Config, words: Sequence[str]) -> list[Step
 
 def _named(result: Result, config: Config) -> list[str]:
     """Return the option that names the model, where models of other names are served too."""
-    from pipeline.cli import predict
+    from pipeline.prediction import served
 
     try:
-        return ["--model", result.name] if len(predict.served(config)) > 1 else []
+        return ["--model", result.name] if len(served.names(config)) > 1 else []
     except Exception:  # of ML Metadata: the push is done all the same
         return ["--model", result.name]
 

@@ -7,12 +7,8 @@ import fnmatch
 import json
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
-import ml_metadata as mlmd
-
-from components.contracts.run_result import INTERRUPTED, RUNNING, state
 from components.errors import UserError
 from components.text import printable
 from pipeline import tables
@@ -21,11 +17,8 @@ from pipeline.cli.options import CODES, add_quiet, add_store
 from pipeline.cli.parser import describe
 from pipeline.config import Config
 from pipeline.output import short
-from pipeline.runs import result as results
-from pipeline.runs import run_dir
-from pipeline.tracking import metadata, serving
+from pipeline.runs import listing, run_dir
 
-COLUMNS = ("run_id", "when", "name", "data", "preset", "state", "accuracy", "blessed", "pushed", "seconds")
 _GAP = 2  # spaces between columns
 _READABLE, _LEAST = 20, 6  # characters of a shortened text: before something else is left out, and in the end
 # What is left out on a narrow terminal, the least important first: columns, then parts of others.
@@ -61,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def command(config: Config, args: argparse.Namespace) -> int:
     """Print the runs that match all filters (KEY=PATTERN, or KEY for KEY=yes), sorted by a key of SORTS."""
     checks = [_parse(text) for text in args.filters]
-    everything = _rows(config)
+    everything = listing.rows(config)
     rows = [row for row in everything if all(_passes(row, *check) for check in checks)]
     rows.sort(key=lambda row: (SORTS[args.sort](row), row["run_id"]), reverse=True)
     if args.json:
@@ -90,67 +83,6 @@ def _next(config: Config, run_ids: Sequence[str]) -> list[Step]:
     if len(runs) > 1:
         steps.append((command_line(config, "compare", runs[1], runs[0]), "two runs side by side"))
     return steps
-
-
-def _rows(config: Config) -> list[dict[str, Any]]:
-    """Return a row per run from ML Metadata and result.json; a run that failed at once has only the latter."""
-    store = metadata.open_store(config) if metadata.exists(config) else None
-    recorded = {run.id: run for run in metadata.runs(store)} if store else {}
-    served = _served(store) if store else {}
-    ended = {file.parent.name: file for file in run_dir.results(config)}
-    rows = []
-    for run_id in sorted({*recorded, *ended}):
-        row: dict[str, Any] = dict.fromkeys((*COLUMNS, "served", "damaged"))
-        started = run_dir.started(run_id)
-        row |= {
-            "run_id": run_id,
-            "served": served.get(run_id),
-            "when": started.isoformat(sep=" ", timespec="minutes") if started else None,
-            "name": recorded[run_id].pipeline if run_id in recorded else None,
-            "state": _without_result(config, run_id),
-        }
-        if run_id in ended:
-            row |= _of_result(ended[run_id])
-        rows.append(row)
-    return rows
-
-
-def _without_result(config: Config, run_id: str) -> str | None:
-    """Return the state of a run without a result, running or killed; None if it is of another run directory."""
-    if not run_dir.of_run(config, run_id).exists():
-        return None
-    _, held = run_dir.lock_holder(config)
-    return RUNNING if held and run_id == max(run_dir.run_ids(config)) else INTERRUPTED
-
-
-def _served(store: mlmd.MetadataStore) -> dict[str, dict[str, str]]:
-    """Return the served versions as serving.now does, by the run that pushed them."""
-    versions = {}
-    for pushed in serving.in_front(store):
-        runs = [context for context in store.get_contexts_by_artifact(pushed.id) if context.type == "pipeline_run"]
-        if runs:
-            version = str(metadata.property_value(pushed, "pushed_version"))
-            original = metadata.property_value(pushed, serving.ROLLED_BACK_TO)
-            versions[min(runs, key=lambda run: run.id).name] = {"version": version, "is": str(original or version)}
-    return versions
-
-
-def _of_result(result_file: Path) -> dict[str, Any]:
-    """Return the columns from a run's result.json, or that it is damaged."""
-    try:
-        result = results.read(result_file)
-    except run_dir.DamagedRun:
-        return {"state": "damaged", "damaged": str(result_file)}
-    return {
-        "name": result.name,
-        "data": result.source,
-        "preset": result.preset or None,
-        "state": state(result),
-        "accuracy": (result.metrics or {}).get("accuracy"),
-        "blessed": result.blessed,
-        "pushed": (result.pushed or {}).get("version"),
-        "seconds": round(sum(stage["seconds"] for stage in result.stages.values()), 1),
-    }
 
 
 def _parse(text: str) -> tuple[str, str]:
@@ -188,7 +120,7 @@ def _print(rows: Sequence[dict[str, Any]]) -> None:
 
 def _table(rows: Sequence[dict[str, Any]], narrower: Sequence[str]) -> tuple[list[str], list[list[str]]]:
     """Return the columns, and the cells with their titles, without what `narrower` names of _NARROWER."""
-    columns = [key for key in COLUMNS if key not in narrower]
+    columns = [key for key in listing.COLUMNS if key not in narrower]
     run_ids = [row["run_id"] for row in rows]
     table = [[{"run_id": "run", "seconds": "time"}.get(key, key) for key in columns]]
     for row in rows:

@@ -13,7 +13,8 @@ from ml_metadata.proto import metadata_store_pb2 as pb
 from components.errors import UserError
 from pipeline import config as configs
 from pipeline import curated_schema, stages
-from pipeline.cli import board, card, compare, predict, schema
+from pipeline.cli import board, card, compare, schema
+from pipeline.prediction import served
 from pipeline.runs import run_dir
 from pipeline.tracking import metadata
 from tests.datasets import write_folder
@@ -43,7 +44,7 @@ def test_the_whole_chain_reads_writes_and_serves_remote_paths(tmp_path: Path) ->
     assert "McNemar" in Path(more.report or "none").read_text(), "the recorded answers of both models were read"
 
     config = configs.load(None, None, (f"run_dir={runs}", f"data.source={paths[0]}", *paths[1:]))[0]
-    assert predict.find(config, "pictures").path == more.pushed["path"]
+    assert served.find(config, "pictures").path == more.pushed["path"]
     assert compare.command(config, Namespace(runs=[result.run_id, more.run_id], json=True, html=None, open=False)) == 0
     assert card.command(config, Namespace(version=None, open=False)) == 0
     assert schema.command(config, Namespace(output=str(tmp_path / "schema.pbtxt"), force=False)) == 0
@@ -77,6 +78,6 @@ def test_a_model_that_was_pushed_to_a_remote_folder_is_found_there(tmp_path: Pat
     events = [(pushed, metadata.new_event(pb.Event.OUTPUT, "pushed_model"))]
     store.put_execution(execution, events, [pb.Context(type_id=run_type, name="run")])
     with pytest.raises(UserError, match="no pushed model"):
-        predict.find(config, None)
+        served.find(config, None)
     tf.io.gfile.makedirs(target)
-    assert predict.find(config, "digits").path == target
+    assert served.find(config, "digits").path == target

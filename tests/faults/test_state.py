@@ -14,9 +14,8 @@ import pytest
 from components.contracts import features as f
 from components.contracts.run_result import ExitCode
 from components.errors import UserError
-from pipeline.cli import compare
 from pipeline.config import load
-from pipeline.runs import consistency, run_dir
+from pipeline.runs import comparison, consistency, run_dir
 from pipeline.tracking import metadata
 from tests.datasets import write_folder
 from tests.runs import LENIENT, executed, run, store_of
@@ -63,7 +62,7 @@ def test_lost_records_and_a_lost_database(tmp_path: Path, monkeypatch: pytest.Mo
     assert partial.exit_code == 0, partial.why
     known = [one.id for one in metadata.runs(store_of(runs))]
     folders = [run_dir.of_run(load("digits", None, (f"run_dir={runs}",))[0], one) for one in known[:2]]
-    sides = [compare._compared_run(store_of(runs), folder) for folder in folders]
+    sides = [comparison.collect(store_of(runs), folder) for folder in folders]
     assert sides[0].code["Trainer"] == sides[1].code["Trainer"], "a partial run reused it"
     both = sides[0].code.keys() & sides[1].code.keys()
     assert [name for name in both if sides[0].code[name] != sides[1].code[name]] == []

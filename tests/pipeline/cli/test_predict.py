@@ -15,6 +15,7 @@ from components.errors import UserError
 from pipeline.cli import main, predict
 from pipeline.cli.messages import Messages
 from pipeline.config import Config
+from pipeline.prediction import reading
 from tests.example_gen.factories import orientation, png_chunks, png_of_chunks, saved
 from tests.runs import History
 
@@ -127,7 +128,7 @@ def test_json_is_one_object_a_line(model: str, tmp_path: Path, capfd: pytest.Cap
 def test_more_files_than_a_batch(
     model: str, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(predict, "BATCH", 4)
+    monkeypatch.setattr(reading, "BATCH", 4)
     for i in range(10):
         (tmp_path / f"{i}.png").write_bytes(b"x" if i % 5 == 1 else saved(halves("red", "blue"), "PNG"))
     assert ask(model, tmp_path) == 2
@@ -150,18 +151,6 @@ def test_a_damaged_model_is_one_line(model: str, tmp_path: Path, damage: str) ->
     with pytest.raises(UserError, match=r"^the model .* cannot be loaded \(.*\): name another") as caught:
         ask(str(tmp_path / "model"), image)
     assert "\n" not in str(caught.value)
-
-
-def test_litter_and_descriptions_are_passed_over(tmp_path: Path) -> None:
-    for name in ("b/2.jpg", "a/1.jpg", "a/Thumbs.db", "@eaDir/1.jpg", ".ipynb_checkpoints/1.jpg", "README.txt"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_bytes(b"x")
-    assert predict._files([str(tmp_path)]) == [tmp_path / "a/1.jpg", tmp_path / "b/2.jpg"]
-    assert predict._files([str(tmp_path / "README.txt")]) == [tmp_path / "README.txt"]  # named by the user
-    (tmp_path / "c").mkdir()
-    (tmp_path / "c" / "labels.csv").touch()
-    with pytest.raises(UserError, match="the folder holds no image"):
-        predict._files([str(tmp_path / "c")])
 
 
 @pytest.mark.slow

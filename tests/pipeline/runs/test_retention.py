@@ -10,7 +10,8 @@ import pytest
 
 from components.contracts.run_result import Result
 from pipeline import config as configs
-from pipeline.cli import main, predict
+from pipeline.cli import main
+from pipeline.prediction.served import find
 from pipeline.runs import retention, run_dir
 from pipeline.runs.summary import served_line
 from pipeline.tracking.metadata import Artifact
@@ -73,7 +74,7 @@ def test_rollback_and_gc(history: History, served: tuple[Path, Result], ask: Any
     assert "was blessed" in ask("lineage", "--why", "pictures/3")
     assert ask("card", "pictures/3")
     config = configs.load("digits", None, (f"run_dir={folder}",))[0]
-    assert predict.find(config, "pictures").path == str(base / "3")
+    assert find(config, "pictures").path == str(base / "3")
 
     # The same run again takes all from the cache, pushes nothing, and does not say that its version is served.
     again = run(folder, history.pictures, *ANOTHER)

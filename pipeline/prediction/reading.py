@@ -1,0 +1,126 @@
+"""Images that a model is asked about, read as its training images were: what a person gives, in batches."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
+
+from components.errors import UserError
+from components.file_names import is_description
+from components.files import read_bytes, walk
+from components.text import printable
+
+if TYPE_CHECKING:
+    from components.example_gen.rejected import Rejected
+
+BATCH, BATCH_BYTES = 256, 64 << 20  # the largest batch, in images and in bytes
+LABEL = 4096  # characters of a path in messages; paths are longer than what else is printed
+
+
+class _HasLimits(Protocol):
+    """The section `data` of a configuration, or the settings that an ExampleGen recorded."""
+
+    @property
+    def max_bytes(self) -> int: ...
+    @property
+    def max_pixels(self) -> int: ...
+    @property
+    def max_side(self) -> int | None: ...
+
+
+class Limits(NamedTuple):
+    """What is read of an image: keys of `data`."""
+
+    max_bytes: int  # of an encoded image
+    max_pixels: int  # height x width
+    max_side: int | None  # pixels of the longer side, to which a larger image is reduced; None: it is not
+
+    @classmethod
+    def of(cls, settings: _HasLimits) -> Limits:
+        """Return the limits among the settings with which data is or was read."""
+        return cls(settings.max_bytes, settings.max_pixels, settings.max_side)
+
+
+Reader = Callable[[Limits], bytes]  # returns an image as the exported model takes it, or raises Rejected or OSError
+Key = TypeVar("Key")
+
+
+def batches(images: Iterable[tuple[Key, Reader]], limits: Limits) -> Iterator[list[tuple[Key, bytes | Rejected]]]:
+    """Read images, each with a key, a batch at a time.
+
+    Yields:
+      pairs of a key and the encoded image, or the reason why it cannot be read.
+    """
+    from components.example_gen.rejected import Rejected
+
+    batch: list[tuple[Key, bytes | Rejected]] = []
+    size = 0
+    for key, read in images:
+        image: bytes | Rejected
+        try:
+            image = read(limits)
+            size += len(image)
+        except Rejected as error:
+            image = error
+        except OSError as error:
+            image = Rejected(f"cannot be read ({error.strerror or error})")
+        batch.append((key, image))
+        if len(batch) >= BATCH or size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def of_file(file: Path, named: bool) -> Reader:
+    """Return the reader of a file.
+
+    Args:
+      file: its path.
+      named: by the user, who may name a pipe or a device.
+    """
+    return lambda limits: canonical(_content(file, limits.max_bytes, named), limits)
+
+
+def canonical(raw: bytes, limits: Limits) -> bytes:
+    """Return an encoded image as the exported model takes it; Rejected if that is impossible."""
+    from components.example_gen import decoding, images
+
+    return images.canonical_bytes(raw, limits.max_bytes, limits.max_pixels, limits.max_side or decoding.MAX_SIDE)
+
+
+def files(paths: Sequence[str]) -> list[tuple[Path, Reader]]:
+    """Return the files named and the files in named folders that `run` would read, sorted by name.
+
+    Raises:
+      UserError: there is no such file, or a folder holds no image.
+    """
+    found: list[Path] = []
+    for text in paths:
+        path, label = Path(text), printable(text, LABEL)
+        if path.is_dir():
+            try:
+                below = [name for name in walk(text)[0] if not is_description(name)]
+            except OSError as error:
+                raise UserError(f"{label}: {error.filename} cannot be read ({error.strerror})") from None
+            if not below:
+                raise UserError(f"{label}: the folder holds no image")
+            found += [path / name for name in below]
+        elif path.exists():
+            found.append(path)
+        else:
+            raise UserError(f"{label}: no such file or folder")
+    named = {Path(text) for text in paths}
+    return [(file, of_file(file, file in named)) for file in found]
+
+
+def _content(file: Path, limit: int, named: bool) -> bytes:
+    """Return the content of the file; of a file with more than `limit` bytes only the first limit + 1."""
+    if not named or file.is_file():
+        return read_bytes(str(file), limit)
+    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK)  # do not wait for the writer of a pipe
+    os.set_blocking(descriptor, True)
+    with open(descriptor, "rb") as stream:
+        return stream.read(limit + 1)
