@@ -144,7 +144,7 @@ def _raise_unless_ended(made: Run) -> None:
 
     from components.contracts.run_result import STOPPED, ExitCode
 
-    result = made.result
+    result = made._result
     if result.exit_code == ExitCode.DONE or (result.blessed is not None and result.exit_code == ExitCode.REFUSED):
         return
     where = f"report: {result.report}" if result.report else f"log: {result.log}"

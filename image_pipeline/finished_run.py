@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import functools
+import os
+from typing import TYPE_CHECKING, Any
 
-from components.errors import OfARun
+from components.errors import OfARun, UserError
 
 if TYPE_CHECKING:
+    import keras
+    import pandas as pd
+    import tensorflow as tf
+    from PIL import Image
+
+    from components.contracts.evaluation import Evaluation
+    from components.contracts.predictions import Predictions
     from components.contracts.run_result import Result
+    from components.contracts.training import Training
+    from image_pipeline.findings import Findings
+    from image_pipeline.gallery import Gallery
     from pipeline.config import Config
+    from pipeline.tracking import metadata
 
 
 class RunFailed(OfARun, RuntimeError):  # noqa: N818 (how a run ended)
@@ -16,20 +29,291 @@ class RunFailed(OfARun, RuntimeError):  # noqa: N818 (how a run ended)
 
 
 class Run:
-    """A run that has ended, as `run` and `find_run` return it."""
+    """A run that has ended, as `run` and `find_run` return it.
+
+    In a notebook it is shown as its verdict, its metrics with their intervals, what the gate found, and its report.
+    """
 
     def __init__(self, config: Config, result: Result) -> None:
-        self.result = result
-        self._config = config
+        self._config, self._result = config, result
 
+    # ------------------------------------------------------------------------------------------------ how it ended
     @property
     def id(self) -> str:
         """Return the id of the run."""
-        return self.result.run_id
+        return self._result.run_id
 
     @property
     def state(self) -> str:
-        """Return `pushed`, `refused`, `failed`, `interrupted` or `partial`."""
+        """Return how it ended: `pushed`, `refused`, `failed`, `interrupted`, or `partial` (before Pusher, as asked)."""
         from components.contracts import run_result
 
-        return run_result.state(self.result)
+        return run_result.state(self._result)
+
+    @property
+    def why(self) -> list[str]:
+        """Return why it was refused or failed, a sentence each; empty if it was not."""
+        return list(self._result.why)
+
+    @property
+    def pushed(self) -> dict[str, str] | None:
+        """Return the `version` and the `path` of the pushed model; None if none was pushed."""
+        return self._result.pushed
+
+    @property
+    def findings(self) -> Findings:
+        """Return what the gate found in the data, warnings too: a list of findings, with `frame`, a row an image."""
+        from image_pipeline.findings import Findings
+
+        return Findings(self._result.findings, os.path.dirname(self._result.log))
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """Return the whole result, as `image-pipeline run --json` prints it."""
+        return self._result.to_json()
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Return the settings of the run by their dotted keys."""
+        from pipeline.config import flatten
+
+        return flatten(self._config.model_dump(mode="json"))
+
+    @property
+    def report(self) -> str | None:
+        """Return the path of the report, one HTML file; None where it could not be made."""
+        return self._result.report
+
+    @property
+    def log(self) -> str:
+        """Return the path of the log, which has what the libraries printed."""
+        return self._result.log
+
+    # ------------------------------------------------------------------------------------------------ the data
+    @property
+    def classes(self) -> pd.DataFrame:
+        """Return a row a class: its images in each split, and how well the model knows it.
+
+        Returns:
+          The index is the class. `train`, `validation`, `test`: images, int64. Where the model was evaluated, also
+          `recall`, `recall_low` and `recall_high` (its interval), `precision` and `f1`: float64 in [0, 1], NaN where
+          there is no image to measure on.
+        """
+        from components.contracts import counts
+        from image_pipeline import frames
+
+        return frames.classes(counts.read(self._artifact("ExampleGen", "examples")), self._result.metrics)
+
+    def images(self, split: str = "train", n: int = 12) -> Gallery:
+        """Return images of a split, as ExampleGen stored them, as many of each class.
+
+        Args:
+          split: `train`, `validation` or `test`.
+          n: how many, at most.
+        """
+        from image_pipeline import gallery
+
+        self._check_split(split)
+        return gallery.of_split(self._artifact("ExampleGen", "examples"), split, n)
+
+    def dataset(self, split: str = "train") -> tf.data.Dataset:
+        """Return the batches of a split, exactly as the Trainer saw them.
+
+        Args:
+          split: `train`, `validation` or `test`; the Trainer reads the first two.
+
+        Returns:
+          Of `train` all batches of all epochs, shuffled and augmented: images, float32 [N, S, S, 3], normalised, and
+          labels, float32 [N, classes], one-hot or mixed as the settings say. Of the others each image once: images,
+          labels, and weights, float32 [N], which are 0 for what fills up the last batch; so for `train` too where the
+          last layer of a pretrained network alone was fitted.
+        """
+        self._check_split(split)
+        parts = self._artifact("ExampleGen", "examples"), self._artifact("Transform", "transform_graph")
+        record = self._artifact("Trainer", "model_run")
+        with self._silent():
+            from image_pipeline import training_data
+
+            return training_data.dataset(self._stages, *parts, record, split)
+
+    @property
+    def augmentation(self) -> Image.Image:
+        """Return one image with a row a class: a training image, then variations such as the network trains on."""
+        import io
+
+        from PIL import Image
+
+        from components.contracts import training
+
+        png = training.read_samples(self._artifact("Trainer", "model_run"))
+        if png is None:
+            raise UserError(f"run {self.id} has no samples of the augmentation: an earlier version made it")
+        return Image.open(io.BytesIO(png))
+
+    # ------------------------------------------------------------------------------------------------ the training
+    @property
+    def history(self) -> pd.DataFrame:
+        """Return a row an epoch, which is the index; 0 is the last layer of a pretrained network, fitted first.
+
+        The columns are `loss` and `accuracy` of the training images as augmented, `val_loss` and `val_accuracy`,
+        `learning_rate`, `seconds`, `images_per_second` and `waiting`, the share of the time in which the training
+        waited for data; `network` of an ensemble, from 1; `kept` where weights of an epoch before the last were kept.
+        An interrupted training has the epochs that it had.
+        """
+        from image_pipeline import frames
+
+        return frames.history(self._result.epochs or [epoch.measured() for epoch in self._training.epochs])
+
+    @property
+    def summary(self) -> str:
+        """Return the layers of the network as a table, in text."""
+        return self._training.summary
+
+    @property
+    def model(self) -> keras.Model:
+        """Return the trained network, from normalised images, float32 [N, S, S, 3], to logits, float32 [N, classes].
+
+        `dataset` has images as it takes them; `predict` takes images as they are. Its file is `model_file`.
+        """
+        path = self.model_file
+        with self._silent():
+            import keras
+
+            from components.trainer import networks
+            from image_pipeline import training_data
+
+            networks.find(training_data.settings_of(self._stages))  # registers its own layers, the user's too
+            return keras.saving.load_model(path)
+
+    @property
+    def model_file(self) -> str:
+        """Return the path of the network's `.keras` file, for `keras.saving.load_model`."""
+        from components.contracts import training
+
+        return f"{self._artifact('Trainer', 'model_run')}/{training.MODEL_FILE}"
+
+    # ------------------------------------------------------------------------------------------------ the test
+    @property
+    def metrics(self) -> pd.DataFrame:
+        """Return a row a metric of the test split.
+
+        Returns:
+          The index is the metric, as `accuracy`. `value`, and `low` and `high`, its interval, NaN where it has none;
+          `baseline`, the value of the latest blessed model before, NaN where there was none. float64.
+
+        Raises:
+          UserError: the model was not evaluated.
+        """
+        from image_pipeline import frames
+
+        return frames.metrics(self._measured())
+
+    @property
+    def confusion(self) -> pd.DataFrame:
+        """Return how often each class was predicted as each: rows are labels, columns are predicted classes, int64."""
+        from image_pipeline import frames
+
+        return frames.confusion(self._evaluation)
+
+    @property
+    def calibration(self) -> pd.DataFrame:
+        """Return a row a bin of the confidence: `low`, `high`, `images`, and their mean `confidence` and `accuracy`."""
+        from image_pipeline import frames
+
+        return frames.calibration(self._evaluation.calibration)
+
+    def mistakes(self, n: int = 12) -> Gallery:
+        """Return the test images that the model predicts wrongly, the most confident first.
+
+        Args:
+          n: how many, at most.
+        """
+        from image_pipeline import gallery
+
+        names = [row["name"] for row in self._measured()["classes"]]
+        return gallery.of_mistakes(self._artifact("ExampleGen", "examples"), self._predictions, names, n)
+
+    @functools.cached_property
+    def _stages(self) -> dict[str, metadata.Stage]:
+        from pipeline.tracking import metadata
+
+        return metadata.stages(metadata.known_store(self._config), self.id)
+
+    @functools.cached_property
+    def _evaluation(self) -> Evaluation:
+        self._measured()
+        with self._silent():
+            from components.contracts import evaluation
+
+            return evaluation.read(self._artifact("Evaluator", "evaluation"), self._config.evaluator.confidence)
+
+    @functools.cached_property
+    def _training(self) -> Training:
+        from components.contracts import training
+
+        return training.read(self._artifact("Trainer", "model_run"))
+
+    @functools.cached_property
+    def _predictions(self) -> Predictions:
+        from components.contracts import predictions
+
+        read = predictions.read(self._artifact("ServingCheck", "predictions"))
+        if read is None:
+            raise UserError(f"run {self.id} recorded no predictions: the model did not answer; see its report")
+        return read
+
+    def _measured(self) -> dict[str, Any]:
+        if self._result.metrics is None:
+            raise UserError(f"run {self.id} evaluated no model: it {self._end()}")
+        return self._result.metrics
+
+    def _artifact(self, stage: str, key: str) -> str:
+        """Return the folder of what a stage made.
+
+        Raises:
+          UserError: it made nothing, or it was removed.
+        """
+        from components import files
+        from pipeline.tracking import metadata
+
+        artifact = metadata.latest_complete(self._stages, stage, key)
+        if artifact is None:
+            raise UserError(f"run {self.id} has nothing of {stage}: it {self._end()}")
+        if not files.exists(artifact.uri):
+            raise UserError(f"{artifact.uri} was removed, by `image-pipeline gc` or by hand: run the same again")
+        return str(artifact.uri)
+
+    def _end(self) -> str:
+        last = next(reversed(self._result.stages), None)
+        return (
+            f"was {self.state} in {last}" if last and self.state != "partial" else f"ended after {last or 'no stage'}"
+        )
+
+    def _check_split(self, split: str) -> None:
+        from components.contracts import features
+        from components.text import did_you_mean
+
+        if split not in features.SPLITS:
+            raise UserError(f"unknown split {split!r}; {did_you_mean(split, features.SPLITS)}")
+
+    @staticmethod
+    def _silent() -> Any:
+        """Hide what the libraries print while they are imported and used."""
+        from pipeline.output import redirect_output
+
+        return redirect_output(os.devnull)
+
+    def __repr__(self) -> str:
+        import io
+
+        from pipeline.runs import summary
+
+        text = io.StringIO()
+        print(f"run       {self.id} of {self._result.name}, data {self._result.source}", file=text)
+        summary.show(self._result, text)
+        return "\n".join(line for line in text.getvalue().splitlines() if line.strip())
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        from image_pipeline import page, run_page
+
+        return page.bundle(repr(self), run_page.of(self._result))

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from PIL import Image
 
+    from components.contracts.predictions import Predictions
+
 SIDE = 128  # CSS pixels of an image in the grid
 
 
@@ -110,3 +112,52 @@ def _uri(encoded: bytes) -> str:
             small.save(out, "JPEG", quality=85)
             encoded, kind = out.getvalue(), "jpeg"
     return f"data:image/{kind};base64,{base64.b64encode(encoded).decode()}"
+
+
+def of_split(examples: str, split: str, n: int) -> Gallery:
+    """Return up to `n` images of a split, as many of each class, in the order of the classes."""
+    from components.contracts import counts
+    from components.contracts import features as f
+    from components.report import thumbnails
+
+    counted = {name: count for name, count in counts.read(examples).splits.get(split, {}).items() if count}
+    each = max(1, n // max(1, len(counted)))
+    found: dict[str, list[Item]] = {name: [] for name in sorted(counted)}
+    missing = sum(min(each, count) for count in counted.values())
+    for row in thumbnails.rows(examples, split) if missing else ():
+        name = row[f.CLASS_NAME].decode(errors="replace")
+        if len(found[name]) < each:
+            found[name].append(Item(row[f.SOURCE].decode(errors="replace"), name, encoded=row[f.IMAGE]))
+            missing -= 1
+        if not missing:
+            break
+    items = [item for items in found.values() for item in items][:n]
+    return Gallery(f"{len(items)} images of {split}", items)
+
+
+def of_mistakes(examples: str, answers: Predictions, names: Sequence[str], n: int) -> Gallery:
+    """Return up to `n` test images that were predicted wrongly, the most confident first; `names` of the labels."""
+    from components.contracts import features as f
+    from components.report import predictions, thumbnails
+
+    rows = predictions.mistakes(answers, n)
+    wanted = {str(answers.source[row]) for row in rows}
+    encoded: dict[str, bytes] = {}
+    for row in thumbnails.rows(examples, f.TEST) if wanted else ():
+        source = row[f.SOURCE].decode(errors="replace")
+        if source in wanted:
+            encoded[source] = row[f.IMAGE]
+        if len(encoded) == len(wanted):
+            break
+    items = [
+        Item(
+            source=str(answers.source[row]),
+            label=str(answers.class_name[row]),
+            predicted=names[int(answers.predicted[row])],
+            confidence=float(answers.confidence[row]),
+            encoded=encoded[str(answers.source[row])],
+        )
+        for row in rows
+    ]
+    wrong = int((~answers.right).sum())
+    return Gallery(f"{len(items)} of {wrong:,} wrong predictions among {len(answers):,} test images", items)

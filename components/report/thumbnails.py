@@ -49,7 +49,7 @@ def of_classes(
     """Return up to `each` images per class among the first `limit` images of the split: no more are read."""
     samples: dict[str, list[Thumbnail]] = {name: [] for name in classes}
     wanting = each * len(samples)
-    for row in _rows(examples, split, limit):
+    for row in rows(examples, split, limit):
         sample = samples.get(row[f.CLASS_NAME].decode(errors="replace"))
         if sample is not None and len(sample) < each and (uri := data_uri(row[f.IMAGE], side)):
             sample.append(Thumbnail(row[f.SOURCE].decode(errors="replace"), uri))
@@ -69,7 +69,7 @@ def of_sources(
     remaining = set(sources)
     uris: dict[str, str] = {}
     read = 0
-    for row in _rows(examples, split) if remaining else ():
+    for row in rows(examples, split) if remaining else ():
         read += len(row[f.IMAGE])
         if max_bytes is not None and read > max_bytes:
             break
@@ -82,8 +82,8 @@ def of_sources(
     return uris
 
 
-def _rows(examples: str, split: str, limit: int = -1) -> Iterator[Mapping[str, Any]]:
-    """Yield {feature: bytes} of the split's images, read as they are needed."""
+def rows(examples: str, split: str, limit: int = -1) -> Iterator[Mapping[str, Any]]:
+    """Yield {feature: bytes} of a split's images, their source and class; `limit` stops in its first file."""
     features = {key: tf.io.FixedLenFeature([], tf.string) for key in (f.IMAGE, f.SOURCE, f.CLASS_NAME)}
     files = sorted(tf.io.gfile.glob(f"{examples}/Split-{split}/*"))
     for file in files:

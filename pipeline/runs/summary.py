@@ -16,7 +16,7 @@ from pipeline.output import short
 
 def show(result: Result, file: TextIO, quiet: bool = False) -> None:
     """Print the last lines of a run; if quiet only how it ended."""
-    console = Console(file=file, highlight=False, soft_wrap=True)
+    console = Console(file=file, highlight=False, soft_wrap=True, force_jupyter=False)
 
     def say(text: str = "", style: str | None = None) -> None:
         title, gap, rest = text[: tables.TITLE], text[tables.TITLE : tables.TITLE + 1], text[tables.TITLE + 1 :]
