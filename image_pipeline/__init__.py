@@ -4,6 +4,7 @@ Importing it loads nothing but the standard library: TensorFlow, TFX and pandas 
 """
 
 from components.errors import Damaged, GateRefused, UserError
+from image_pipeline.boundary import remote
 from image_pipeline.calls import config, find_run, run
 from image_pipeline.finished_run import Run, RunFailed
 from image_pipeline.gallery import Gallery, Item
@@ -18,5 +19,6 @@ __all__ = [
     "UserError",
     "config",
     "find_run",
+    "remote",
     "run",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import textwrap
 from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
@@ -78,7 +79,7 @@ def prose(docstring: str) -> str:
 
 def _items(section: str) -> Iterator[str]:
     """Yield a line for each `name: text` of a section, whose further lines are indented more."""
-    lines = inspect.cleandoc(section).splitlines()
+    lines = textwrap.dedent(section).strip().splitlines()
     for entry in re.split(r"\n(?! )", "\n".join(lines)):
         name, colon, text = " ".join(entry.split()).partition(": ")
         yield f"- `{name}`: {text}" if colon else f"- {name}"
