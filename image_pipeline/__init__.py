@@ -5,20 +5,27 @@ Importing it loads nothing but the standard library: TensorFlow, TFX and pandas 
 
 from components.errors import Damaged, GateRefused, UserError
 from image_pipeline.boundary import remote
-from image_pipeline.calls import config, find_run, run
+from image_pipeline.calls import compare, config, find_run, load, run, runs
 from image_pipeline.finished_run import Run, RunFailed
 from image_pipeline.gallery import Gallery, Item
+from image_pipeline.served_model import Model
+from image_pipeline.two_runs import Comparison
 
 __all__ = [
+    "Comparison",
     "Damaged",
     "Gallery",
     "GateRefused",
     "Item",
+    "Model",
     "Run",
     "RunFailed",
     "UserError",
+    "compare",
     "config",
     "find_run",
+    "load",
     "remote",
     "run",
+    "runs",
 ]

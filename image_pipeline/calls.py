@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from components.errors import GateRefused, Stopped, UserError
 from image_pipeline.finished_run import Run, RunFailed
+from image_pipeline.served_model import Model
+from image_pipeline.two_runs import Comparison
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,6 +89,66 @@ def find_run(run: str | None = None, *, run_dir: StrPath | None = None, **keywor
     store = store_config(run_dir, keywords)
     folder = runs.find_run(store, run)
     return Run(report.of_run(store, folder), result.read(folder / runs.RESULT_FILE))
+
+
+def runs(*, run_dir: StrPath | None = None, **keywords: Any) -> pd.DataFrame:
+    """Return the runs of a run directory, also those that failed or are running.
+
+    Args:
+      run_dir: folder of all state; `output` if not given.
+      **keywords: settings of the run directory, as `metadata={"url": "env:NAME"}`.
+
+    Returns:
+      A row a run, the newest first. The index, `run_id`, is its id, as `find_run` takes it. `when` it began,
+      datetime64; `name` of its models; `data`; `preset`; `state`: `pushed`, `refused`, `failed`, `interrupted`,
+      `partial`, `running` or `damaged`; `accuracy`, `accuracy_low` and `accuracy_high` (its interval), float64;
+      `blessed`, a boolean, NA where no model was evaluated; `pushed`, the version that it pushed; `served`, the version
+      that is served now, at the run that trained it; `seconds` of its stages, float64; `damaged`, the path of a result
+      that cannot be read. What is not known is None or NaN.
+    """
+    from image_pipeline import run_list
+
+    return run_list.frame(store_config(run_dir, keywords))
+
+
+def load(name: str | None = None, *, run_dir: StrPath | None = None, **keywords: Any) -> Model:
+    """Load a model that is served.
+
+    Args:
+      name: `NAME`, `NAME/VERSION`, or the folder of a version, also one pushed elsewhere; if not given, the served
+        version, where models of one name alone are served.
+      run_dir: folder of all state; `output` if not given.
+      **keywords: settings of the run directory, as `metadata={"url": "env:NAME"}`.
+
+    Raises:
+      UserError: there is no such model, or models of several names are served and none is named.
+      Damaged: its files are not those that were pushed.
+    """
+    from image_pipeline import served_model
+
+    return served_model.served(store_config(run_dir, keywords), None if name is None else os.fspath(name))
+
+
+def compare(a: Run | str, b: Run | str, *, run_dir: StrPath | None = None, **keywords: Any) -> Comparison:
+    """Compare two runs: their settings, code, data, training and results.
+
+    Args:
+      a: the first run: a Run, or the id of one or the beginning of it.
+      b: the second run.
+      run_dir: folder of all state, in which an id is looked up; if not given, that of the other run, else `output`.
+      **keywords: settings of the run directory, as `metadata={"url": "env:NAME"}`.
+
+    Raises:
+      UserError: there is no such run, or more than one.
+    """
+    from image_pipeline import two_runs
+
+    for run in (a, b):
+        if not isinstance(run, Run | str):
+            raise UserError(f"compare takes two Runs, or ids of runs as text, not {run!r}")
+    given = [run._config for run in (a, b) if isinstance(run, Run)]
+    named = given[0] if given and run_dir is None else store_config(run_dir, keywords)
+    return two_runs.of([(run._config, run.id) if isinstance(run, Run) else (named, run) for run in (a, b)])
 
 
 def config(

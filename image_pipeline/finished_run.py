@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from components.contracts.training import Training
     from image_pipeline.findings import Findings
     from image_pipeline.gallery import Gallery
+    from image_pipeline.served_model import Model
     from pipeline.config import Config
     from pipeline.tracking import metadata
 
@@ -232,6 +233,19 @@ class Run:
 
         names = [row["name"] for row in self._measured()["classes"]]
         return gallery.of_mistakes(self._artifact("ExampleGen", "examples"), self._predictions, names, n)
+
+    def predict(self, x: Any) -> pd.DataFrame:
+        """Return the class of each image, and the probabilities of all classes, by the model of this run.
+
+        It answers also where it was refused and is not served. What `x` may be, and what is returned: `Model.predict`.
+        """
+        return self._answering.predict(x)
+
+    @functools.cached_property
+    def _answering(self) -> Model:
+        from image_pipeline import served_model
+
+        return served_model.of_run(self._config, self.id, self._artifact("Trainer", "model"))
 
     @functools.cached_property
     def _stages(self) -> dict[str, metadata.Stage]:

@@ -9,6 +9,7 @@ from components import files
 from components.contracts import stored
 
 SAVED_MODEL_FILE = "saved_model.pb"  # a folder with it is a SavedModel; TensorFlow Serving takes it for complete
+EXPORTED = "Format-Serving"  # where TFX has the SavedModel in a Model artifact
 PUSHED_FILE = "pushed.json"  # in the PushedModel: a Pushed
 
 

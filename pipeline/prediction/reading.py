@@ -100,7 +100,7 @@ def files(paths: Sequence[str]) -> list[tuple[Path, Reader]]:
     found: list[Path] = []
     for text in paths:
         path, label = Path(text), printable(text, LABEL)
-        if path.is_dir():
+        if os.path.isdir(text):
             try:
                 below = [name for name in walk(text)[0] if not is_description(name)]
             except OSError as error:
@@ -108,7 +108,7 @@ def files(paths: Sequence[str]) -> list[tuple[Path, Reader]]:
             if not below:
                 raise UserError(f"{label}: the folder holds no image")
             found += [path / name for name in below]
-        elif path.exists():
+        elif os.path.exists(text):  # False, too, of what is too long for a name
             found.append(path)
         else:
             raise UserError(f"{label}: no such file or folder")

@@ -8,7 +8,6 @@ import zlib
 from pathlib import Path
 
 import pytest
-import tensorflow as tf
 from PIL import Image
 
 from components.errors import UserError
@@ -17,6 +16,7 @@ from pipeline.cli.messages import Messages
 from pipeline.config import Config
 from pipeline.prediction import reading
 from tests.example_gen.factories import orientation, png_chunks, png_of_chunks, saved
+from tests.models import write_first_pixel
 from tests.runs import History
 
 TOP_LEFT = ("red", "blue\x1b[2J")  # the classes of the model below
@@ -26,23 +26,7 @@ TOP_LEFT = ("red", "blue\x1b[2J")  # the classes of the model below
 def model(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A SavedModel that tells whether the first pixel of an image is red."""
 
-    class FirstPixel(tf.Module):
-        @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
-        def serve(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
-            def red(image: tf.Tensor) -> tf.Tensor:
-                pixel = tf.io.decode_image(image, channels=3, expand_animations=False)[0, 0]
-                return tf.cast(pixel[0] > pixel[2], tf.float32)
-
-            red_ones = tf.map_fn(red, images, fn_output_signature=tf.float32)
-            return {
-                "class_names": tf.tile([TOP_LEFT], [tf.size(images), 1]),
-                "probabilities": tf.stack([red_ones, 1 - red_ones], 1),
-            }
-
-    folder = str(tmp_path_factory.mktemp("model"))
-    module = FirstPixel()
-    tf.saved_model.save(module, folder, {"serve_images": module.serve})
-    return folder
+    return str(write_first_pixel(tmp_path_factory.mktemp("model"), TOP_LEFT))
 
 
 def halves(first: str, second: str) -> Image.Image:
