@@ -6,19 +6,21 @@ import contextlib
 import hashlib
 import json
 import os
+import select
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from components.errors import OfARun, UserError
+from components.errors import OfARun, Stopped, UserError
 from pipeline import ROOT
 
 STARTED_WITHIN = 120.0  # seconds in which a worker must say that it is there, on a busy machine too
@@ -29,8 +31,28 @@ class WorkerEnded(OfARun, RuntimeError):  # noqa: N818 (what became of it)
     """The worker process has ended, and with it every object that lived in it. The message says how."""
 
 
-class Interrupted(OfARun, KeyboardInterrupt):
-    """Ctrl-C during a call that was over by then, or that ended the worker."""
+class Lines:
+    """The lines that arrive at a socket."""
+
+    def __init__(self, source: socket.socket) -> None:
+        self._source = source
+        self._begun = b""  # of the next line
+
+    def next(self, keep_waiting: Callable[[], bool]) -> bytes | None:
+        """Return the next line; None if there is none to come, or `keep_waiting` says so, asked twice a second."""
+        parts = [self._begun]
+        try:
+            while b"\n" not in parts[-1]:
+                if select.select([self._source], [], [], 0.5)[0]:
+                    parts.append(self._source.recv(1 << 20))
+                    if not parts[-1]:
+                        return None
+                elif not keep_waiting():
+                    return None
+        except (OSError, ValueError):  # it is closed
+            return None
+        end, _, self._begun = parts[-1].partition(b"\n")
+        return b"".join([*parts[:-1], end])
 
 
 class Connection:
@@ -69,7 +91,7 @@ class Connection:
         finally:
             theirs.close()
             os.close(descriptor)
-        self._socket, self._lines = ours, ours.makefile("rb")
+        self._socket, self._lines = ours, Lines(ours)
         self._lock = threading.Lock()
         self._number = 0  # of the latest call
         self._interrupts = self._passed_on = 0  # of the call
@@ -82,22 +104,17 @@ class Connection:
 
     def _greet(self) -> str:
         """Wait for the worker's first line, which says what it is; return the version of its Python."""
-        self._socket.settimeout(STARTED_WITHIN)
-        try:
-            hello = self._read()
-        except WorkerEnded:
+        until = time.monotonic() + STARTED_WITHIN
+        line = self._lines.next(lambda: time.monotonic() < until)
+        if line is None:
+            self._kill()
             lines = Path(self.log).read_text(encoding="utf-8", errors="replace").split("\n")
-            reason = next((line for line in reversed(lines) if line.strip()), "it ended at once; is it a Python?")
-            self._discard()
+            reason = " ".join(next((line for line in reversed(lines) if line.strip()), "").split())
             if "No module named" in reason and ("image_pipeline" in reason or "components" in reason):
                 reason = "this package is not installed in it: run `make setup`, and give the Python of its .venv"
-            raise UserError(f"{self.python} cannot be used: {' '.join(reason.split())}") from None
-        except TimeoutError:
             self._discard()
-            raise UserError(
-                f"{self.python} cannot be used: no answer within {STARTED_WITHIN:.0f} s; is it a Python?"
-            ) from None
-        self._socket.settimeout(None)
+            raise UserError(f"{self.python} cannot be used: {reason or 'is it a Python?'}")
+        hello = json.loads(line)
         refusal = ""
         if hello["lacks"]:
             refusal = f"lacks {', '.join(hello['lacks'])}: run `make setup`, and give the Python of its .venv"
@@ -128,7 +145,8 @@ class Connection:
             if not self.alive:
                 raise self._death()
             self._number += 1
-            self._interrupts, self._passed_on, self._sent = 0, 0, False
+            self._interrupts = self._passed_on = 0
+            self._sent = False
             failure: BaseException | None = None
             released, self.released = self.released, []
             message = {"number": self._number, "folder": _folder(), "released": released} | request
@@ -147,25 +165,20 @@ class Connection:
                     raise
             if failure:
                 raise failure
-            if self._interrupts and "error" not in reply:
-                raise Interrupted("interrupted; the call had ended by then")
+            if self._interrupts and reply.get("error", {}).get("ours") != "Stopped":
+                raise Stopped("interrupted; the call had ended by then")
             return reply
 
     def _send(self, message: dict[str, Any]) -> None:
         try:
             self._socket.sendall(json.dumps(message).encode() + b"\n")
         except OSError:
-            raise self._death() from None
+            raise self._cut_off() from None
 
     def _read(self) -> dict[str, Any]:
-        try:
-            line = self._lines.readline()
-        except TimeoutError:
-            raise
-        except (OSError, ValueError):  # it was closed
-            line = b""
-        if not line.endswith(b"\n"):
-            raise self._death()
+        line = self._lines.next(lambda: True)
+        if line is None:
+            raise self._cut_off()
         message: dict[str, Any] = json.loads(line)
         return message
 
@@ -202,12 +215,17 @@ class Connection:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
 
-    def _death(self) -> WorkerEnded | Interrupted:
+    def _cut_off(self) -> WorkerEnded | Stopped:
+        """Return the exception for a call that the worker did not answer."""
+        if self._interrupts > 1:
+            self._process.wait()
+            return Stopped("interrupted twice: the worker was ended; the same call starts another, and resumes a run")
+        return self._death()
+
+    def _death(self) -> WorkerEnded:
         """Return the exception that says how the worker ended."""
         if self._closed:
             return WorkerEnded("this worker is closed; image_pipeline.remote() starts another")
-        if self._interrupts > 1:
-            return Interrupted("interrupted twice: the worker was ended; the same call in a new one resumes")
         try:
             code = self._process.wait(_ENDED_WITHIN)
         except subprocess.TimeoutExpired:
@@ -216,7 +234,8 @@ class Connection:
         how = f"with exit code {code}"
         if code < 0:
             how = f"by {signal.Signals(-code).name}"
-            how += " (perhaps the machine had no memory left)" if -code == signal.SIGKILL else ""
+            if -code == signal.SIGKILL:
+                how += ", after a second Ctrl-C" if self._interrupts > 1 else ", perhaps because the memory was used up"
         return WorkerEnded(f"the worker ended {how}, and what lived in it is gone; its log: {self.log}")
 
     def close(self) -> None:

@@ -173,6 +173,8 @@ _NAMES = {
 def encode_error(error: BaseException, keep: Keep) -> Any:
     """Return an exception as JSON: one of the project's with all that it carries, another with its traceback."""
     again = functools.partial(encode, keep=keep)
+    if type(error) is KeyboardInterrupt:
+        error = Stopped("interrupted")
     ours = next((kind.__name__ for kind in type(error).__mro__ if _OURS.get(kind.__name__) is kind), None)
     if ours:
         return {"ours": ours, "args": again(list(error.args)), "attributes": again(vars(error))}

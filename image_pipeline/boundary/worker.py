@@ -14,11 +14,11 @@ import operator
 import os
 import platform
 import queue
-import select
 import signal
 import socket
 import sys
 import threading
+import time
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
@@ -41,8 +41,8 @@ _END = object()  # of an iteration, or of the requests
 class Worker:
     """The objects that the parent knows by number, and the calls on them."""
 
-    def __init__(self, sock: socket.socket) -> None:
-        self._socket = sock
+    def __init__(self, sock: socket.socket, log: str) -> None:
+        self._socket, self._log = sock, log
         self._objects: dict[int, Any] = {}
         self._numbers = iter(range(1, sys.maxsize))
         self._requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -81,27 +81,21 @@ class Worker:
                 self._socket.sendall(line)
 
     def _receive(self, parent: int) -> None:
-        """Read requests; when the parent ends, end the call that it waits for."""
-        received = b""
-        while True:
-            # A process that the parent forked may hold its end of the socket open.
-            ready, _, _ = select.select([self._socket], [], [], 1.0)
-            try:
-                chunk = self._socket.recv(1 << 20) if ready else b""
-            except OSError:
-                chunk, ready = b"", [self._socket]
-            if (ready and not chunk) or (not ready and os.getppid() != parent):
-                break
-            received += chunk
-            *lines, received = received.split(b"\n") if chunk else (received,)
-            for line in lines:
-                request = json.loads(line)
-                if "interrupt" not in request:
-                    self._requests.put(request)
-                    continue
-                self._interrupted = request["interrupt"]
-                if self._busy:
-                    os.kill(os.getpid(), signal.SIGINT)
+        """Read requests; when the parent hangs up or ends, end the call that it waits for."""
+        lines = connection.Lines(self._socket)
+        # A process that the parent forked may hold its end of the socket open.
+        while (line := lines.next(lambda: os.getppid() == parent)) is not None:
+            request = json.loads(line)
+            if "interrupt" not in request:
+                self._requests.put(request)
+                continue
+            self._interrupted = request["interrupt"]
+            while _importing():
+                time.sleep(0.05)
+            if self._busy:
+                os.kill(os.getpid(), signal.SIGINT)
+        with contextlib.suppress(OSError):
+            os.unlink(self._log)  # nobody is left to read it
         self._requests.put(_END)
         if self._busy:
             os.kill(os.getpid(), signal.SIGTERM)
@@ -225,6 +219,16 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
 }
 
 
+def _importing() -> bool:
+    """Return True if the main thread is in an import for a call: half a module would spoil every later call."""
+    frame = sys._current_frames().get(threading.main_thread().ident or 0)
+    while frame is not None and frame.f_code is not Worker._answer.__code__:
+        if frame.f_globals.get("__name__") == "importlib._bootstrap":
+            return True
+        frame = frame.f_back
+    return False
+
+
 def _in_words(operation: str, args: list[Any]) -> str:
     """Return what a request asks for, as in `Run.model`."""
     if operation == "getattr":
@@ -241,9 +245,9 @@ def _taken(iterator: Any) -> list[Any]:
 
 
 def main(descriptor: int, log: str) -> None:
-    """Serve the parent at the other end of a socket; remove the log when it has hung up."""
+    """Serve the parent at the other end of a socket."""
     os.set_inheritable(descriptor, False)  # not for the processes that a run starts
-    worker = Worker(socket.socket(fileno=descriptor))
+    worker = Worker(socket.socket(fileno=descriptor), log)
 
     def warn(message: Any, category: type[Warning], filename: str, *place: Any, file: TextIO | None = None) -> None:
         if filename.startswith(_PACKAGES):
@@ -259,8 +263,6 @@ def main(descriptor: int, log: str) -> None:
     sys.stdout = _Output(worker.send)
     stage_table.use(screen)
     worker.serve()
-    with contextlib.suppress(OSError):
-        os.unlink(log)
 
 
 if __name__ == "__main__":
