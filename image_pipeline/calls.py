@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Mapping
@@ -68,7 +69,9 @@ def run(
     loaded, result = start(load, _stage(first), _stage(last), screen)
     made = Run(loaded, result)
     _raise_unless_ended(made)
-    summary.show(result, screen)
+    text = io.StringIO()
+    summary.show(result, text)
+    print(text.getvalue().strip("\n"), file=screen, flush=True)
     return made
 
 

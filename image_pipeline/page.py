@@ -6,8 +6,11 @@ import html
 
 COLOURS = {"pushed": "#1a7f37", "refused": "#9a6700", "failed": "#cf222e", "interrupted": "#9a6700"}
 
-# A page in a frame has no neighbours on the disk: what only leads to them is hidden, the rest of a line is kept.
-_FRAMED = "<base href='about:srcdoc'>"
+# Of a page in a frame: links to its own headings stay in it; there are no files beside it that other links could open.
+_FRAMED = """<base href="about:srcdoc"><style>
+a[href]:not([href^="#"]):not([href*="://"]) {pointer-events: none; color: inherit; text-decoration: none}
+nav a[href]:not([href^="#"]):not([href*="://"]) {display: none}
+</style>"""
 
 
 def embedded(page: str, height: int = 640) -> str:
@@ -17,6 +20,7 @@ def embedded(page: str, height: int = 640) -> str:
       page: self-contained HTML.
       height: of the frame, in CSS pixels.
     """
+    # Before its Content-Security-Policy, which forbids a base.
     page = page.replace("<head>", f"<head>{_FRAMED}", 1)
     return (
         f'<iframe srcdoc="{html.escape(page, quote=True)}" '

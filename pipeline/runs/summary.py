@@ -16,7 +16,9 @@ from pipeline.output import short
 
 def show(result: Result, file: TextIO, quiet: bool = False) -> None:
     """Print the last lines of a run; if quiet only how it ended."""
-    console = Console(file=file, highlight=False, soft_wrap=True, force_jupyter=False)
+    # A notebook asks for colours and for HTML of every line; its cells hold plain text.
+    plain: dict[str, Any] = {} if file.isatty() else {"color_system": None, "force_jupyter": False}
+    console = Console(file=file, highlight=False, soft_wrap=True, **plain)
 
     def say(text: str = "", style: str | None = None) -> None:
         title, gap, rest = text[: tables.TITLE], text[tables.TITLE : tables.TITLE + 1], text[tables.TITLE + 1 :]
