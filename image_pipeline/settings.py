@@ -32,15 +32,15 @@ def load(
       file: a YAML file that overrides the preset.
       run_dir: folder of all state.
       settings: values by dotted keys.
-      keywords: values by the last part of their keys, or sections as mappings.
+      keywords: values by the last part of their keys, or sections as mappings; they override `settings`.
 
     Raises:
       UserError: an unknown key, one that several sections have, or a value that does not fit.
     """
     from pipeline import config
 
-    layers = [_nested(_dotted(key, value), value) for key, value in keywords.items()]
-    layers += [_nested(key, value) for key, value in (settings or {}).items()]
+    layers = [_nested(key, value) for key, value in (settings or {}).items()]
+    layers += [_nested(_dotted(key, value), value) for key, value in keywords.items()]
     for key, path in (("data.source", data), ("run_dir", run_dir)):
         if path is not None:
             layers.append(_nested(key, os.fspath(path)))

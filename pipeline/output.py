@@ -96,23 +96,22 @@ def _streams_on_descriptors() -> Iterator[None]:
         for name, (stream, number) in streams.items()
         if not _has_descriptor(stream) or stream.fileno() != number
     }
-    handlers = [
-        (handler, stream, other)
-        for handler in _stream_handlers()
-        for stream, other in replaced.values()
-        if handler.stream is stream
-    ]
-    for name, (_, other) in replaced.items():
+    for name, (stream, other) in replaced.items():
         setattr(sys, name, other)
-    for handler, _, other in handlers:
-        handler.setStream(other)
+        _redirect_handlers(stream, other)
     try:
         yield
     finally:
-        for name, (stream, _) in replaced.items():
+        for name, (stream, other) in replaced.items():
             setattr(sys, name, stream)
-        for handler, stream, _ in handlers:
-            handler.setStream(stream)
+            _redirect_handlers(other, stream)  # those that were made meanwhile too
+
+
+def _redirect_handlers(stream: TextIO, other: TextIO) -> None:
+    """Have all handlers of loggers that write to `stream` write to another one."""
+    for handler in _stream_handlers():
+        if handler.stream is stream:
+            handler.setStream(other)
 
 
 def _stream_handlers() -> list[logging.StreamHandler]:

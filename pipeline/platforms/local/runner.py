@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import signal
-import sys
 import traceback
-from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, TextIO
@@ -27,6 +25,7 @@ from pipeline.config import Config
 from pipeline.output import duplicated_stream, redirect_output, shown_log
 from pipeline.platforms import stage_table
 from pipeline.platforms.local import signals
+from pipeline.platforms.local.isolation import isolated
 from pipeline.platforms.stage_table import StageTable
 from pipeline.runs import consistency, faults, repair, report, run_dir
 from pipeline.runs.result import RunState, collect_result, list_findings
@@ -79,8 +78,7 @@ def run(
             duplicated_stream(out) as terminal,
             stage_table.make(stages_of(config), terminal) as screen,
             redirect_output(log),
-            _verbosity_restored(),
-            _command_line_hidden(),
+            isolated(),
             shown_log(log, screen.line) if verbose else nullcontext(),
         ):
             state = RunState(run_id, log)
@@ -103,28 +101,6 @@ def run(
                     logging.warning("a signal stopped the report")
             _write(config, result, lock)
     return result
-
-
-@contextlib.contextmanager
-def _verbosity_restored() -> Iterator[None]:
-    """Let the libraries log everything within, and afterwards, where there is no log, only warnings."""
-    from absl import logging as absl_logging
-
-    try:
-        yield
-    finally:
-        absl_logging.set_verbosity(absl_logging.WARNING)
-
-
-@contextlib.contextmanager
-def _command_line_hidden() -> Iterator[None]:
-    """Hide this command's options: TFX's Beam executor reads sys.argv as absl's flags, of which -v is one too."""
-    words = sys.argv
-    sys.argv = words[:1]
-    try:
-        yield
-    finally:
-        sys.argv = words
 
 
 def _end(config: Config, state: RunState, lock: run_dir.Lock) -> Result:
