@@ -20,7 +20,8 @@ settings.load_profile("unhurried")
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave the long versions out unless they are asked for (`make chaos`), and begin with the longest files."""
     # `make test` gives whole files to its workers: none should get one of the longest at the end.
-    items.sort(key=lambda item: "end_to_end" not in item.path.parts and _shared_fixture(item.path) is None)
+    longest = {"end_to_end", "notebooks"}
+    items.sort(key=lambda item: not longest.intersection(item.path.parts) and _shared_fixture(item.path) is None)
     if "chaos" in config.option.markexpr:
         return
     if left_out := [item for item in items if item.get_closest_marker("chaos")]:

@@ -38,6 +38,7 @@ def prepare() -> None:
     if process.wait():
         raise RuntimeError("the environment could not be made: see the lines above")
     os.environ.update(libraries(VENV))
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's own lines, as `make` has it
 
 
 def accelerator() -> str:

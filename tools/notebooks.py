@@ -62,7 +62,9 @@ def execute(path: Path, settings: dict[str, Any], out: Path) -> int:
         cell = nbformat.v4.new_code_cell(source, metadata={"tags": ["injected-parameters"]})
         notebook.cells.insert(place + 1, cell)
     start, failure = time.monotonic(), None
-    client = NotebookClient(notebook, timeout=None, resources={"metadata": {"path": str(path.parent)}})
+    client = NotebookClient(
+        notebook, timeout=None, coalesce_streams=True, resources={"metadata": {"path": str(path.parent)}}
+    )
     try:
         client.execute()
     except CellExecutionError as error:
