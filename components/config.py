@@ -6,10 +6,11 @@ The `description` of a field gives its meaning and unit, its type and bounds the
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 
 class Mark(NamedTuple):
@@ -32,6 +33,7 @@ class Section(BaseModel):
 
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
+Folder = Annotated[str, AfterValidator(os.path.expanduser)]  # whose ~ no shell has replaced: of YAML, `=` or Python
 
 
 def marked(section: type[Section], mark: Mark) -> Iterator[str]:

@@ -104,17 +104,17 @@ def runs(*, run_dir: StrPath | None = None, **keywords: Any) -> pd.DataFrame:
     Returns:
       A row a run, the newest first. The index, `run_id`, is its id, as `find_run` takes it. `when` it began,
       datetime64; `name` of its models; `data`; `preset`; `state`: `pushed`, `refused`, `failed`, `interrupted`,
-      `partial`, `running` or `damaged`; `accuracy`, `accuracy_low` and `accuracy_high` (its interval), float64;
-      `blessed`, a boolean, NA where no model was evaluated; `pushed`, the version that it pushed; `served`, the version
-      that is served now, at the run that trained it; `seconds` of its stages, float64; `damaged`, the path of a result
-      that cannot be read. What is not known is None or NaN.
+      `partial`, `running`, or `damaged`, of which `find_run` says what to do; `accuracy`, and `accuracy_low` and
+      `accuracy_high`, its interval, float64; `blessed`, a boolean, NA where no model was evaluated; `pushed`, the
+      version that it pushed; `served`, the version that is served now, at the run that trained it; `seconds` of its
+      stages, float64. What is not known is None or NaN.
     """
     from image_pipeline import run_list
 
     return run_list.frame(store_config(run_dir, keywords))
 
 
-def load(name: str | None = None, *, run_dir: StrPath | None = None, **keywords: Any) -> Model:
+def load(name: StrPath | None = None, *, run_dir: StrPath | None = None, **keywords: Any) -> Model:
     """Load a model that is served.
 
     Args:
@@ -129,7 +129,8 @@ def load(name: str | None = None, *, run_dir: StrPath | None = None, **keywords:
     """
     from image_pipeline import served_model
 
-    return served_model.served(store_config(run_dir, keywords), None if name is None else os.fspath(name))
+    path = None if name is None else os.path.expanduser(os.fspath(name))
+    return served_model.served(store_config(run_dir, keywords), path)
 
 
 def compare(a: Run | str, b: Run | str, *, run_dir: StrPath | None = None, **keywords: Any) -> Comparison:

@@ -31,7 +31,6 @@ _COLUMNS = (
     "pushed",
     "served",
     "seconds",
-    "damaged",
 )
 
 

@@ -56,7 +56,8 @@ class Model:
         """Return the class of each image, and the probabilities of all classes.
 
         Images are read as those that the model was trained on: turned upright, in every format of docs/data.md, and
-        within the same limits. An array has the same answer as a PNG file of it.
+        within the same limits. An array has the same answer as a PNG file of it. Of a JPEG give the path or the bytes:
+        Pillow decodes it to slightly other pixels than TensorFlow.
 
         Args:
           x: the path of an image or of a folder; pixels, uint8 [H, W, 3], [H, W] (grey) or [N, H, W, 3], from 0 to

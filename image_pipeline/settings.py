@@ -44,7 +44,7 @@ def load(
     for key, path in (("data.source", data), ("run_dir", run_dir)):
         if path is not None:
             layers.append(_nested(key, os.fspath(path)))
-    path_of_file = None if file is None else os.fspath(file)
+    path_of_file = None if file is None else os.path.expanduser(os.fspath(file))
     choice = config.choose(preset, path_of_file, tuple(layers))
     loaded, origins = config.load(choice.preset, path_of_file, tuple(layers))
     if choice.reason:

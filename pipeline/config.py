@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field, SecretStr, ValidationError, field_serializer, field_validator, model_validator
 
-from components.config import Section, first_error
+from components.config import Folder, Section, first_error
 from components.data_gate.config import Gate
 from components.errors import UserError
 from components.evaluator.config import Evaluator
@@ -80,8 +80,8 @@ class Config(Section):
     schema_file: str | None = Field(
         None, description="Path of a curated schema; schema/<name>/schema.pbtxt where it exists, else it is inferred"
     )
-    run_dir: str = Field("output", description="Folder of ML Metadata, artifacts, logs and serving")
-    artifacts_dir: str | None = Field(
+    run_dir: Folder = Field("output", description="Folder of ML Metadata, artifacts, logs and serving")
+    artifacts_dir: Folder | None = Field(
         None, description="Folder of the artifacts, possibly remote; <run_dir>/artifacts if not set"
     )
     seed: int = Field(0, ge=0, lt=2**31, description="Seed of everything that is drawn at random")

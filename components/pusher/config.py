@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from components.config import Section
+from components.config import Folder, Section
 
 
 class Serving(Section):
@@ -14,7 +14,7 @@ class Serving(Section):
 
     stage: ClassVar[str] = "Pusher"
 
-    dir: str | None = Field(None, description="Folder that models are pushed to; <run_dir>/serving if not set")
+    dir: Folder | None = Field(None, description="Folder that models are pushed to; <run_dir>/serving if not set")
     timeout_seconds: int = Field(
         3600, ge=1, description="Seconds in which the exported model must predict the test split in ServingCheck"
     )

@@ -29,7 +29,6 @@ TYPES = {
     "pushed": "object",
     "served": "object",
     "seconds": "float64",
-    "damaged": "object",
 }
 
 
@@ -64,7 +63,7 @@ def test_a_row_a_run(history: History, tmp_path: Path, capsys: pytest.CaptureFix
     assert runs.index.tolist() == list(printed)
     for run_id, row in printed.items():
         listed = runs.loc[run_id]
-        for key in ("name", "data", "preset", "state", "pushed", "damaged"):
+        for key in ("name", "data", "preset", "state", "pushed"):
             assert listed[key] == row[key]
         assert listed["when"].isoformat(sep=" ", timespec="minutes") == row["when"]
         assert listed["served"] == (row["served"] or {}).get("version")
@@ -74,5 +73,7 @@ def test_a_row_a_run(history: History, tmp_path: Path, capsys: pytest.CaptureFix
     damaged = runs.loc[history.other.run_id]
     assert damaged["state"] == "damaged"
     assert pd.isna(damaged[["accuracy", "blessed", "seconds"]]).all()
+    with pytest.raises(ip.UserError, match=r"result.json is damaged: its end is missing"):
+        ip.find_run(history.other.run_id, run_dir=folder)
     assert runs[runs["blessed"]].index.tolist() == [history.again.run_id, history.first.run_id]
     shutil.rmtree(folder)

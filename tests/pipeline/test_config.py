@@ -240,3 +240,12 @@ def test_pretrained_networks_have_the_same_keys(network: str) -> None:
     config, _ = configs.load("photos", None, (f"trainer.network={network}", "trainer.fine_tune=last"))
     assert (config.trainer.fine_tune, config.trainer.weights, config.transform.size) == ("last", "imagenet", 224)
     assert (config.trainer.epochs, config.trainer.batch_size, config.trainer.keep) == (5, 32, "best")
+
+
+def test_folders_of_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shell replaces ~ in `--run-dir ~/runs`, but not in `--run-dir=~/runs`, in YAML or in Python."""
+    monkeypatch.setenv("HOME", "/home/me")
+    for key in ("run_dir", "artifacts_dir", "serving.dir"):
+        for value, expected in (("~/runs", "/home/me/runs"), ("gs://bucket/~", "gs://bucket/~"), ("a~b", "a~b")):
+            loaded, _ = configs.load("digits", None, (f"{key}={value}",))
+            assert configs.flatten(loaded.model_dump())[key] == expected
