@@ -74,14 +74,7 @@ def _make_runs(checkout: str, folder: Path) -> None:
     os.environ["PYTHONPATH"] = checkout
     common.pipeline("run", *LENIENT)
     common.pipeline("run", *LENIENT, "--set=evaluator.max_drop=1", "--set=trainer.learning_rate=0.02")
-    _write_image(Path("five.png"))
-
-
-def _write_image(path: Path) -> None:
-    from PIL import Image
-    from sklearn.datasets import load_digits
-
-    Image.fromarray((load_digits().images[5] * 15).astype("uint8")).save(path)
+    common.write_five(Path("five.png"))
 
 
 def _medians(line: str, folders: dict[str, Path], repeat: int) -> Iterator[tuple[float, float]]:
