@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import image_pipeline as ip
 from components.report.comparison import ComparedRun
 from pipeline.cli import main
 from tests.report import factories
-from tests.runs import History
+from tests.runs import History, copied
 
 NAMES = ("circle", "square", "<b>triangle</b>")
 
@@ -127,3 +128,14 @@ def test_runs_and_ids(history: History, capsys: pytest.CaptureFixture[str]) -> N
     assert comparison.mcnemar["shared"] == 30
     assert np.isfinite(comparison.metrics.loc["accuracy", "difference_low"])
     assert not (history.folder / "compare" / f"{ids[0]}..{ids[1]}.html").exists(), "a page is for `compare --open`"
+
+
+@pytest.mark.slow
+def test_runs_of_two_run_directories(history: History, tmp_path: Path) -> None:
+    copy = copied(history.folder, tmp_path / "runs")
+    here = ip.find_run(history.first.run_id, run_dir=history.folder)
+    there = ip.find_run(history.second.run_id, run_dir=copy)
+    assert ip.compare(here, there).mcnemar == ip.compare(here, history.second.run_id).mcnemar
+    with pytest.raises(ip.UserError, match="has no run '1999'"):
+        ip.compare(here, "1999")
+    shutil.rmtree(copy)
