@@ -1,7 +1,8 @@
 """The same calls in another Python: a worker process, and proxies of the objects that live in it.
 
-`connection` starts the process and exchanges JSON lines with it, `worker` is the process, `wire` and `frames` turn
-values into JSON and back, `client` is what the user holds. The user's side imports the standard library alone.
+`connection` starts the process, in a Python that `interpreter` finds, and exchanges JSON lines with it. `worker` is the
+process, `wire` and `frames` turn values into JSON and back, and `client` is what the user holds. On the user's side all
+of it imports the standard library alone.
 """
 
 from __future__ import annotations

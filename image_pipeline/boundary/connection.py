@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import select
-import shutil
 import signal
 import socket
 import subprocess
@@ -21,7 +19,7 @@ from types import FrameType
 from typing import Any
 
 from components.errors import OfARun, Stopped, UserError
-from pipeline import ROOT
+from image_pipeline.boundary import interpreter
 
 STARTED_WITHIN = 120.0  # seconds in which a worker must say that it is there, on a busy machine too
 _ENDED_WITHIN = 60.0  # seconds that a run in a closed worker has to end with its result
@@ -70,7 +68,7 @@ class Connection:
         Raises:
           UserError: there is no such Python, or it lacks the package or what the package needs.
         """
-        self.python = find_python(python)
+        self.python = interpreter.find_python(python)
         descriptor, self.log = tempfile.mkstemp(prefix="image-pipeline-worker-", suffix=".log")
         ours, theirs = socket.socketpair()
         command = [self.python, "-m", "image_pipeline.boundary.worker", str(theirs.fileno()), self.log]
@@ -82,7 +80,7 @@ class Connection:
                 stderr=descriptor,
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,  # Ctrl-C on the terminal is the parent's, which passes it on
-                env=_environment(),
+                env=interpreter.environment(),
             )
         except OSError as error:
             ours.close()
@@ -118,7 +116,7 @@ class Connection:
         refusal = ""
         if hello["lacks"]:
             refusal = f"lacks {', '.join(hello['lacks'])}: run `make setup`, and give the Python of its .venv"
-        elif hello["source"] != source_hash():
+        elif hello["source"] != interpreter.source_hash():
             refusal = (
                 f"has another version of this package, in {hello['package']}, than this Python, in "
                 f"{Path(__file__).parents[1]}: install the same version in both, and restart this Python"
@@ -149,7 +147,7 @@ class Connection:
             self._sent = False
             failure: BaseException | None = None
             released, self.released = self.released, []
-            message = {"number": self._number, "folder": _folder(), "released": released} | request
+            message = {"number": self._number, "folder": interpreter.folder(), "released": released} | request
             with self._interrupts_passed_on():
                 try:
                     self._send(message)
@@ -272,43 +270,3 @@ def _reap(process: subprocess.Popen[bytes], ours: socket.socket) -> None:
             os.killpg(process.pid, signal.SIGKILL)  # the processes that it started
     with contextlib.suppress(OSError):
         ours.shutdown(socket.SHUT_RD)
-
-
-def find_python(python: str) -> str:
-    """Return the absolute path of a Python: a command's name, or a path from the current folder or the project's.
-
-    Raises:
-      UserError: there is none.
-    """
-    path = os.path.expanduser(os.fspath(python))
-    found = [shutil.which(path)] if os.sep not in path else [os.path.abspath(path), str(ROOT / path)]
-    for candidate in found:
-        if candidate and os.path.isfile(candidate):
-            return candidate  # as it is: the Python of an environment is a link
-    raise UserError(f"there is no Python at {python}: `make setup` makes {ROOT / '.venv/bin/python'}")
-
-
-def source_hash() -> str:
-    """Return a hash of the code that both sides must have alike: this package's."""
-    package = Path(__file__).parents[1]
-    result = hashlib.sha256()
-    for path in sorted(package.rglob("*.py")):
-        result.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
-    return result.hexdigest()
-
-
-def _environment() -> dict[str, str]:
-    """Return the environment of the worker: what belongs to this Python, or to its notebook, is not for another."""
-    ours = ("PYTHONHOME", "PYTHONPATH", "MPLBACKEND", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
-    result = {key: value for key, value in os.environ.items() if key not in ours}
-    if (ROOT / "setup.py").exists():  # a checkout: the worker uses the same
-        result["PYTHONPATH"] = str(ROOT)
-    return {"TF_CPP_MIN_LOG_LEVEL": "2", "MPLBACKEND": "agg"} | result
-
-
-def _folder() -> str | None:
-    """Return the current folder, from which a relative path means the same on both sides."""
-    try:
-        return os.getcwd()
-    except OSError:
-        return None

@@ -125,6 +125,8 @@ def _decode_column(content: Any, decode: Decode) -> Any:
         return pd.Series(pd.Categorical.from_codes(codes, categories, content["ordered"]))
     if kind == "extension":
         values = [decode(value) for value in content["values"]]
+        if content["dtype"] == "str" and not hasattr(pd.api.types.pandas_dtype("str"), "na_value"):  # before pandas 3
+            return pd.Series(_objects([float("nan") if value is None else value for value in values]), dtype=object)
         try:
             return pd.Series(pd.array(values, dtype=content["dtype"]))
         except (TypeError, ValueError, ImportError):  # a type that this pandas has not

@@ -109,7 +109,7 @@ def _encode_of_library(value: Any, keep: Keep) -> Any:
             return {"image": _encode_image(value)}
     except TypeError:
         return keep(value)
-    if type(value).__module__.startswith("pandas.") and type(value).__name__ in _PANDAS_SCALARS:
+    if type(value).__module__.startswith("pandas") and type(value).__name__ in _PANDAS_SCALARS:
         return {"scalar": [_PANDAS_SCALARS[type(value).__name__], str(value)]}
     return keep(value)
 

@@ -7,6 +7,7 @@ prints reaches the parent; what the API prints to `sys.stdout` does.
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import importlib.util
 import io
 import json
@@ -28,7 +29,8 @@ from typing import Any, TextIO
 
 import image_pipeline
 from components.errors import UserError
-from image_pipeline.boundary import connection, wire
+from image_pipeline.boundary import interpreter, wire
+from image_pipeline.boundary.connection import Lines
 from pipeline import ROOT
 from pipeline.platforms import stage_table
 
@@ -62,7 +64,7 @@ class Worker:
             {
                 "python": platform.python_version(),
                 "package": str(Path(image_pipeline.__file__).parent),
-                "source": connection.source_hash(),
+                "source": interpreter.source_hash(),
                 "lacks": [name for name in _NEEDED if importlib.util.find_spec(name) is None],
             }
         )
@@ -82,7 +84,7 @@ class Worker:
 
     def _receive(self, parent: int) -> None:
         """Read requests; when the parent hangs up or ends, end the call that it waits for."""
-        lines = connection.Lines(self._socket)
+        lines = Lines(self._socket)
         # A process that the parent forked may hold its end of the socket open.
         while (line := lines.next(lambda: os.getppid() == parent)) is not None:
             request = json.loads(line)
@@ -258,8 +260,9 @@ def main(descriptor: int, log: str) -> None:
     def screen(stages: Sequence[str], file: TextIO) -> Any:
         return _Screen(worker.send, stages)
 
+    faulthandler.enable()  # where a library crashes is in the log
     warnings.showwarning = warn  # type: ignore[assignment]
-    warnings.filterwarnings("always", category=UserWarning, module="image_pipeline")
+    warnings.filterwarnings("always", category=UserWarning, module="image_pipeline|__main__")
     sys.stdout = _Output(worker.send)
     stage_table.use(screen)
     worker.serve()

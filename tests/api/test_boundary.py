@@ -263,7 +263,7 @@ def test_refusals(tmp_path: Path) -> None:
 
 
 def test_another_version_of_the_package_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("image_pipeline.boundary.connection.source_hash", lambda: "of another version")
+    monkeypatch.setattr("image_pipeline.boundary.interpreter.source_hash", lambda: "of another version")
     with pytest.raises(ip.UserError, match=r"has another version of this package, in .*image_pipeline, than this"):
         ip.remote(sys.executable)
 

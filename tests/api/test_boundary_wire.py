@@ -123,7 +123,7 @@ FRAME = pd.DataFrame(
         "absent": [None, None, None],
         "lists": [[1], [], [[2]]],
         "paths": [Path("a"), Path("b"), Path("c")],
-        "time": pd.to_datetime(["2026-01-02 03:04:05.123456789", None, "2026-01-03"]),
+        "time": [pd.Timestamp("2026-01-02 03:04:05.123456789"), pd.NaT, pd.Timestamp("2026-01-03")],
         "zoned": pd.to_datetime(["2026-01-02", None, "2026-07-03"]).tz_localize("Europe/Berlin"),
         "lasting": pd.to_timedelta([1, 2, None], "s"),
         "kind": pd.Categorical(["x", "y", None], ["y", "x", "z"], ordered=True),
