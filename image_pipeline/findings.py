@@ -49,7 +49,8 @@ def table(findings: Sequence[Finding]) -> str:
     if not findings:
         return "<p>The gate found nothing wrong with the data.</p>"
     rows = "".join(
-        f"<tr><td>{'stops the run' if finding.action == 'stop' else 'warning'}</td><td>{html.escape(finding.kind)}</td>"
+        f"<tr><td style='white-space:nowrap'>{'stops the run' if finding.action == 'stop' else 'warning'}</td>"
+        f"<td>{html.escape(finding.kind)}</td>"
         f"<td style='text-align:right'>{finding.count:,}</td>"
         f"<td style='text-align:left'>{html.escape(finding.message)}</td></tr>"
         for finding in findings

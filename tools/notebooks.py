@@ -63,12 +63,18 @@ def execute(path: Path, settings: dict[str, Any], out: Path) -> int:
         notebook.cells.insert(place + 1, cell)
     start, failure = time.monotonic(), None
     client = NotebookClient(
-        notebook, timeout=None, coalesce_streams=True, resources={"metadata": {"path": str(path.parent)}}
+        notebook,
+        timeout=None,
+        resources={"metadata": {"path": str(path.parent)}},
+        extra_arguments=["--log-level=ERROR"],
     )
     try:
         client.execute()
     except CellExecutionError as error:
         failure = error
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = joined(cell.outputs)
     page = HTMLExporter().from_notebook_node(notebook)[0]
     (out / path.name).write_text(nbformat.writes(notebook))
     (out / path.with_suffix(".html").name).write_text(page)
@@ -76,6 +82,18 @@ def execute(path: Path, settings: dict[str, Any], out: Path) -> int:
     if failure:
         print(f"{path}: {failure}", file=sys.stderr)
     return 1 if failure else 0
+
+
+def joined(outputs: list[Any]) -> list[Any]:
+    """Return the outputs of a cell, what was printed one after the other as one of them, as Jupyter shows it."""
+    whole: list[Any] = []
+    for output in outputs:
+        before = whole[-1] if whole else {}
+        if output["output_type"] == "stream" and before.get("name") == output["name"]:
+            before["text"] += output["text"]
+        else:
+            whole.append(output)
+    return whole
 
 
 if __name__ == "__main__":
