@@ -226,7 +226,7 @@ def test_a_partial_run(made: Made) -> None:
     [
         ({"data": "/nowhere"}, "/nowhere: there is no such file or folder"),
         ({"data": "digits", "last": "Trainr"}, "unknown stage 'Trainr'; did you mean Trainer?"),
-        ({"data": "digits", "first": "Trainer", "last": "DataGate"}, "--from Trainer comes after --to DataGate"),
+        ({"data": "digits", "first": "Trainer", "last": "DataGate"}, "the first stage, Trainer, comes after the last"),
         ({"data": "digits", "preset": "digit"}, "unknown preset 'digit'"),
     ],
 )

@@ -36,7 +36,7 @@ def start(
       UserError: a mistake that shows before the first stage starts.
     """
     if first and last and ALL_STAGES.index(first) > ALL_STAGES.index(last):
-        raise UserError(f"--from {first} comes after --to {last} in the chain")
+        raise UserError(f"the first stage, {first}, comes after the last, {last}, in the chain")
     from pipeline.platforms.local import runner
 
     config, choice = load()

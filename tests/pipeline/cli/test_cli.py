@@ -59,7 +59,10 @@ print("heavy:", [name for name in {(*HEAVY, "ml_metadata")!r} if name in sys.mod
         (("run", "--config", "none.yaml"), "error: cannot read the config file none.yaml: No such file"),
         (("run", "--preset", "x"), "error: unknown preset 'x'; the presets are"),
         (("run", "--data", "no/such/folder"), "no/such/folder"),
-        (("run", "--from", "Trainer", "--to", "Transform"), "error: --from Trainer comes after --to Transform"),
+        (
+            ("run", "--from", "Trainer", "--to", "Transform"),
+            "error: the first stage, Trainer, comes after the last, Transform",
+        ),
         (("run", "--from", "Trainer"), "no previous run of 'digits' in output to resume from; run the full"),
         (("predict", "none.png"), "error: none.png: no such file or folder"),
         (("predict", "file", "--model", "none"), "error: no pushed model named 'none' in output; push one with"),
