@@ -34,7 +34,7 @@ from image_pipeline.boundary.connection import Lines
 from pipeline import ROOT
 from pipeline.platforms import stage_table
 
-_NEEDED = ("pydantic", "pandas", "tensorflow", "tfx")  # what an environment without the lock lacks
+NEEDED: tuple[str, ...] = ("pydantic", "pandas", "tensorflow", "tfx")  # what an environment without the lock lacks
 _PACKAGES = tuple(f"{ROOT / name}{os.sep}" for name in ("image_pipeline", "pipeline", "components"))
 _LIBRARIES = ("tensorflow", "keras", "tf_keras")  # whose objects live in this process only
 _END = object()  # of an iteration, or of the requests
@@ -65,7 +65,7 @@ class Worker:
                 "python": platform.python_version(),
                 "package": str(Path(image_pipeline.__file__).parent),
                 "source": interpreter.source_hash(),
-                "lacks": [name for name in _NEEDED if importlib.util.find_spec(name) is None],
+                "lacks": [name for name in NEEDED if importlib.util.find_spec(name) is None],
             }
         )
         while (request := self._requests.get()) is not _END:

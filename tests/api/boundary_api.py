@@ -17,8 +17,9 @@ from typing import Any
 
 import image_pipeline as ip
 from image_pipeline.boundary import worker
+from pipeline.platforms import stage_table
 
-NAMES = ("bring", "echo", "fail", "folder", "live", "persist", "shelf", "spin", "start", "talk", "tensor")
+NAMES = ("bring", "echo", "fail", "folder", "live", "persist", "shelf", "spin", "staged", "start", "talk", "tensor")
 
 
 class Shelf:
@@ -111,6 +112,16 @@ def persist(mark: Path, heard: Path) -> None:
             heard.touch()
 
 
+def staged(mark: Path) -> None:
+    """Show a stage that never ends."""
+    with stage_table.make(["ExampleGen", "Trainer"], sys.stdout) as screen:
+        screen.started("ExampleGen")
+        screen.ended("ExampleGen", "done", 1.5)
+        screen.started("Trainer")
+        time.sleep(0.5)  # until it is shown there
+        spin(mark)
+
+
 def bring(folder: Path, module: str) -> None:
     """Import a module."""
     sys.path.insert(0, str(folder))
@@ -139,6 +150,7 @@ def program(folder: Path) -> str:
 
 
 if __name__ == "__main__":
+    worker.NEEDED = ()  # by the calls of the real API
     for name in NAMES:
         setattr(ip, name, globals()[name])
     worker.main(int(sys.argv[1]), sys.argv[2])

@@ -202,6 +202,17 @@ def test_a_killed_worker_is_one_line(remote: Any, tmp_path: Path) -> None:
     os.unlink(remote.log)
 
 
+def test_a_screen_ends_with_its_worker(remote: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    after(tmp_path / "mark", remote._connection._process.kill)
+    with pytest.raises(WorkerEnded):
+        remote.staged(tmp_path / "mark")
+    assert [line.split()[:2] for line in capsys.readouterr().out.splitlines()] == [
+        ["ExampleGen", "done"],
+        ["Trainer", "failed"],
+    ]
+    os.unlink(remote.log)
+
+
 def test_close_ends_it_and_a_later_call_says_so(remote: Any) -> None:
     process, log = remote._connection._process, remote.log
     things = remote.shelf(1)
