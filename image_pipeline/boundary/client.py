@@ -7,16 +7,21 @@ import difflib
 import functools
 import os
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any
 
 import image_pipeline
-from components.errors import UserError
+from components.errors import OfARun, UserError
 from image_pipeline.boundary import wire
 from image_pipeline.boundary.connection import Connection, WorkerEnded
 from pipeline.platforms import stage_table
+
+
+class UnknownName(OfARun, AttributeError):  # noqa: N818 (what it is)
+    """A call that `image_pipeline` has not. The message names a similar one."""
 
 
 class Remote:
@@ -41,7 +46,7 @@ class Remote:
         if name not in names:
             near = difflib.get_close_matches(name, names, 1)
             hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}"
-            raise AttributeError(f"image_pipeline has no {name!r}; {hint}")
+            raise UnknownName(f"image_pipeline has no {name!r}; {hint}")
         original = getattr(image_pipeline, name)
         if isinstance(original, type):
             return original  # an exception: it arrives as the same type
@@ -181,7 +186,8 @@ def _ask(connection: Connection, operation: str, *args: Any, **keywords: Any) ->
         "args": [wire.encode(arg, keep) for arg in args],
         "keywords": {key: wire.encode(value, keep) for key, value in keywords.items()},
     }
-    reply = connection.call(request, _Replay())
+    with _Replay() as replay:
+        reply = connection.call(request, replay)
     if "error" in reply:
         raise wire.decode_error(reply["error"], find)
     return wire.decode(reply["value"], find)
@@ -198,7 +204,21 @@ class _Replay:
     """What the worker does while it works on a call, done here: its screen, its output, its warnings."""
 
     def __init__(self) -> None:
-        self._screen: Any = None
+        self._screen: Any = None  # of a run that goes on
+        self._stage: str | None = None  # that runs
+        self._began = 0.0
+
+    def __enter__(self) -> _Replay:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *unused: object) -> None:
+        """End a screen that the worker did not end: it was killed."""
+        if self._screen is None:
+            return
+        if self._stage is not None:
+            state = "interrupted" if kind is not None and issubclass(kind, KeyboardInterrupt) else "failed"
+            self._screen.ended(self._stage, state, time.monotonic() - self._began)
+        self._screen.__exit__(None, None, None)
 
     def __call__(self, event: dict[str, Any]) -> None:
         kind = event["event"]
@@ -211,7 +231,19 @@ class _Replay:
             self._screen = stage_table.make(event["stages"], sys.stdout)
             self._screen.__enter__()
         else:
-            getattr(self._screen, event["method"])(*event["args"])
+            self._show(event["method"], event["args"])
+
+    def _show(self, method: str, args: list[Any]) -> None:
+        screen = self._screen
+        if screen is None:  # it could not be shown
+            return
+        if method == "started":
+            self._stage, self._began = args[0], time.monotonic()
+        elif method == "ended":
+            self._stage = None
+        elif method == "__exit__":
+            self._screen = None
+        getattr(screen, method)(*args)
 
 
 def _stack_level() -> int:

@@ -38,7 +38,8 @@ def source_hash() -> str:
 
 def environment() -> dict[str, str]:
     """Return the environment of the worker: what belongs to this Python, or to its notebook, is not for another."""
-    ours = ("PYTHONHOME", "PYTHONPATH", "MPLBACKEND", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
+    ours = {"PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__"}
+    ours |= {"MPLBACKEND", "CLICOLOR", "CLICOLOR_FORCE", "FORCE_COLOR"}
     result = {key: value for key, value in os.environ.items() if key not in ours}
     if (ROOT / "setup.py").exists():  # a checkout: the worker uses the same
         result["PYTHONPATH"] = str(ROOT)

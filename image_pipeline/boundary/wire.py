@@ -59,6 +59,8 @@ def encode(value: Any, keep: Keep) -> Any:
         return {"bytes": base64.b64encode(value).decode()}
     if type(value) in (datetime.datetime, datetime.date):
         return {type(value).__name__: value.isoformat()}
+    if isinstance(value, slice):
+        return {"slice": [again(part) for part in (value.start, value.stop, value.step)]}
     if type(value) is datetime.timedelta:
         return {"timedelta": [value.days, value.seconds, value.microseconds]}
     return _encode_of_library(value, keep)
@@ -147,6 +149,7 @@ _DECODERS: dict[str, Callable[[Any, Keep], Any]] = {
     "frozenset": lambda items, again: frozenset(again(item) for item in items),
     "dict": lambda items, again: {again(key): again(item) for key, item in items},
     "path": lambda text, again: Path(text),
+    "slice": lambda parts, again: slice(*(again(part) for part in parts)),
     "bytes": lambda text, again: base64.b64decode(text),
     "datetime": lambda text, again: datetime.datetime.fromisoformat(text),
     "timedelta": lambda numbers, again: datetime.timedelta(*numbers),
@@ -170,15 +173,21 @@ _NAMES = {
 }
 
 
-def encode_error(error: BaseException, keep: Keep) -> Any:
-    """Return an exception as JSON: one of the project's with all that it carries, another with its traceback."""
+def encode_error(error: BaseException, keep: Keep, own_file: str = "") -> Any:
+    """Return an exception as JSON: one of the project's with all that it carries, another with its traceback.
+
+    Args:
+      own_file: the source of the worker. What was raised in no other, as for a wrong argument, needs no traceback.
+    """
     again = functools.partial(encode, keep=keep)
     if type(error) is KeyboardInterrupt:
         error = Stopped("interrupted")
     ours = next((kind.__name__ for kind in type(error).__mro__ if _OURS.get(kind.__name__) is kind), None)
     if ours:
         return {"ours": ours, "args": again(list(error.args)), "attributes": again(vars(error))}
-    lines = "".join(traceback.format_exception(type(error), error, error.__traceback__)).rstrip()
+    lines = None
+    if any(frame.filename != own_file for frame in traceback.extract_tb(error.__traceback__)):
+        lines = "".join(traceback.format_exception(type(error), error, error.__traceback__)).rstrip()
     if _builtin(type(error).__name__) is type(error):
         args = error.__reduce__()[1]  # of an OSError the name of the file too
         return {"type": type(error).__name__, "args": again(list(args)), "traceback": lines}
@@ -199,7 +208,8 @@ def decode_error(content: Any, find: Find) -> BaseException:
         error = (_builtin(content["type"]) or RuntimeError)(*args)
     except TypeError:
         error = RuntimeError(f"{content['type']}: {args}")
-    error.__cause__ = WorkerTraceback(content["traceback"])
+    if content["traceback"]:
+        error.__cause__ = WorkerTraceback(content["traceback"])
     return error
 
 

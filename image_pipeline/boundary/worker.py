@@ -20,7 +20,6 @@ import socket
 import sys
 import threading
 import time
-import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -36,7 +35,7 @@ from pipeline.platforms import stage_table
 
 NEEDED: tuple[str, ...] = ("pydantic", "pandas", "tensorflow", "tfx")  # what an environment without the lock lacks
 _PACKAGES = tuple(f"{ROOT / name}{os.sep}" for name in ("image_pipeline", "pipeline", "components"))
-_LIBRARIES = ("tensorflow", "keras", "tf_keras")  # whose objects live in this process only
+_LIBRARIES = ("tensorflow", "keras")  # whose objects make sense in this process only
 _END = object()  # of an iteration, or of the requests
 
 
@@ -126,9 +125,7 @@ class Worker:
             return reply | {"value": wire.encode(value, self._keep)}
         except BaseException as error:  # SystemExit and Ctrl-C too
             self._busy = False
-            if not isinstance(error, (UserError, KeyboardInterrupt)):
-                traceback.print_exc()  # into the log
-            return reply | {"error": wire.encode_error(error, self._keep)}
+            return reply | {"error": wire.encode_error(error, self._keep, __file__)}
 
     def _find(self, content: Any) -> Any:
         try:
@@ -142,13 +139,12 @@ class Worker:
         Raises:
           UserError: it makes sense in this process alone.
         """
-        modules = {kind.__module__.partition(".")[0] for kind in type(value).__mro__}
-        if modules & set(_LIBRARIES):
-            what = f"{self._what} is " if self._what else ""
+        if stays := _in_this_process_only(value):
+            what, instead = stays
+            subject = f"{self._what} is " if self._what else ""
             raise UserError(
-                f"{what}a {type(value).__module__.partition('.')[0]} {type(value).__name__}, which lives in "
-                f"{sys.executable} and cannot leave it: use images(), mistakes() or predict() here, or run a script "
-                f"with that Python, where `import image_pipeline` has the same calls"
+                f"{subject}{what}, which lives in {sys.executable} and cannot leave it: {instead}"
+                "run a script with that Python, where `import image_pipeline` has the same calls"
             )
         number = next(self._numbers)
         self._objects[number] = value
@@ -195,6 +191,17 @@ class _Output(io.TextIOBase):
 
     def writable(self) -> bool:
         return True
+
+
+def _in_this_process_only(value: Any) -> tuple[str, str] | None:
+    """Return what an object of TensorFlow or Keras is, and what to use instead of it; None for any other object."""
+    bases = {kind.__name__ for kind in type(value).__mro__ if kind.__module__.partition(".")[0] in _LIBRARIES}
+    if not bases:
+        return None
+    if "DatasetV2" in bases:
+        return "a tf.data.Dataset", "`images()` and `augmentation` of the run show what is in it, or "
+    name = f"a {type(value).__module__.partition('.')[0]} {type(value).__name__}"
+    return name, "`summary` of the run describes it and `predict()` asks it, or " if "Model" in bases else ""
 
 
 def _show(value: Any) -> Any:

@@ -6,6 +6,7 @@ Importing this module needs the standard library alone: what shows a run may hav
 from __future__ import annotations
 
 import html
+import importlib.util
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -247,7 +248,9 @@ def make(stages: Sequence[str], file: TextIO) -> StageTable:
         return _factory(stages, file)
     if file is sys.stdout and in_notebook():
         return NotebookTable(stages, file)
-    return LiveTable(stages, file) if file.isatty() else StageTable(stages, file)
+    if file.isatty() and importlib.util.find_spec("rich"):
+        return LiveTable(stages, file)
+    return StageTable(stages, file)
 
 
 def in_notebook() -> bool:

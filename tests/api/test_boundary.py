@@ -111,8 +111,9 @@ def test_exceptions(shared: Any) -> None:
     things = shared.shelf(1)
     with pytest.raises(IndexError):
         things[1]
-    with pytest.raises(TypeError, match="takes 2 positional arguments"):
+    with pytest.raises(TypeError, match="takes 2 positional arguments") as mistake:
         things.joined(1, 2)
+    assert mistake.value.__cause__ is None
     with pytest.raises(LookupError, match="nothing there") as fault:
         _ = things.broken
     assert "in broken" in str(fault.value.__cause__), "where it happened"

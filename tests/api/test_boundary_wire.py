@@ -42,6 +42,7 @@ def _refuse(value: Any) -> Any:
         (1, (2,)),
         {"a": 1, 2: [None], ("x", 3): {}},
         {1, 2},
+        slice(None, 2),
         b"\0\xff",
         Path("photos/1.png"),
         datetime.datetime(2026, 1, 2, 3, 4, 5, 6),
