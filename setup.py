@@ -68,6 +68,7 @@ setup(
         "markupsafe",
         "matplotlib>=3.8",
         "numpy",
+        "pandas",
         "pillow",
         "pyarrow",
         "pyarrow-hotfix",

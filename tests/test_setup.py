@@ -20,6 +20,8 @@ from packaging.requirements import Requirement
 from pipeline import ROOT
 from pipeline.platforms.vertex.names import IMAGE_ROOT
 
+OWN = ("image_pipeline", "pipeline", "components")
+
 
 def test_the_package_that_beam_ships_holds_all_of_our_code(tmp_path: Path) -> None:
     """Beam's --setup_file runs `setup.py sdist`; a worker unpickles our functions from what that makes."""
@@ -62,14 +64,14 @@ def test_every_package_that_our_code_imports_is_declared() -> None:
         "kfp": "kfp-pipeline-spec",
     }
     imported = set()
-    for file in [*ROOT.glob("pipeline/**/*.py"), *ROOT.glob("components/**/*.py")]:
+    for file in (file for name in OWN for file in ROOT.glob(f"{name}/**/*.py")):
         for node in ast.walk(ast.parse(file.read_text())):
             modules = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             modules += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
             imported |= {".".join(m.split(".")[: 2 if m.startswith("google.") else 1]) for m in modules}
     declared = {re.split(r"[^\w.-]", line)[0] for line in requires("image-classification-pipeline") or []}
     # IPython is imported in a process that runs it alone: a notebook's.
-    ours = imported - set(sys.stdlib_module_names) - {"pipeline", "components", "IPython"}
+    ours = imported - set(sys.stdlib_module_names) - {*OWN, "IPython"}
     assert {names.get(module, module.replace("_", "-")) for module in ours} <= declared
 
 

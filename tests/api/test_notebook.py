@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import nbformat
 import pytest
-from nbclient import NotebookClient
-from nbformat.v4 import new_code_cell, new_notebook
 
 from pipeline import ROOT
 from tests.api.runs import SMALL
@@ -17,8 +14,11 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def cells(tmp_path_factory: pytest.TempPathFactory) -> list[nbformat.NotebookNode]:
+def cells(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
     """The executed cells of a notebook in a kernel of this Python, in which TensorFlow and absl are loaded already."""
+    nbclient = pytest.importorskip("nbclient", reason="only TFX 1.16 brings Jupyter; see tests/notebooks")
+    from nbformat.v4 import new_code_cell, new_notebook
+
     root = tmp_path_factory.mktemp("notebook")
     data = write_folder(root / "images", train=20, test=10)
     arguments = f"{str(data)!r}, run_dir={str(root / 'out')!r}, settings={SMALL!r}"
@@ -33,7 +33,9 @@ def cells(tmp_path_factory: pytest.TempPathFactory) -> list[nbformat.NotebookNod
     ]
     notebook = new_notebook(cells=[new_code_cell(source) for source in sources])
     resources = {"metadata": {"path": str(ROOT)}}
-    NotebookClient(notebook, timeout=300, kernel_name="python3", allow_errors=True, resources=resources).execute()
+    nbclient.NotebookClient(
+        notebook, timeout=300, kernel_name="python3", allow_errors=True, resources=resources
+    ).execute()
     return notebook.cells
 
 
