@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -14,15 +13,10 @@ if TYPE_CHECKING:
     import tensorflow as tf
     from PIL import Image
 
-    from components.contracts.evaluation import Evaluation
-    from components.contracts.predictions import Predictions
     from components.contracts.run_result import Result
-    from components.contracts.training import Training
     from image_pipeline.findings import Findings
     from image_pipeline.gallery import Gallery
-    from image_pipeline.served_model import Model
     from pipeline.config import Config
-    from pipeline.tracking import metadata
 
 
 class RunFailed(OfARun, RuntimeError):  # noqa: N818 (how a run ended)
@@ -36,7 +30,10 @@ class Run:
     """
 
     def __init__(self, config: Config, result: Result) -> None:
+        from image_pipeline.run_artifacts import RunArtifacts
+
         self._config, self._result = config, result
+        self._made = RunArtifacts(config, result)
 
     # ------------------------------------------------------------------------------------------------ how it ended
     @property
@@ -103,7 +100,7 @@ class Run:
         from components.contracts import counts
         from image_pipeline import frames
 
-        return frames.classes(counts.read(self._artifact("ExampleGen", "examples")), self._result.metrics)
+        return frames.classes(counts.read(self._made.folder("ExampleGen", "examples")), self._result.metrics)
 
     def images(self, split: str = "train", n: int = 12) -> Gallery:
         """Return images of a split, as ExampleGen stored them, as many of each class.
@@ -115,7 +112,7 @@ class Run:
         from image_pipeline import gallery
 
         self._check_split(split)
-        return gallery.of_split(self._artifact("ExampleGen", "examples"), split, n)
+        return gallery.of_split(self._made.folder("ExampleGen", "examples"), split, n)
 
     def dataset(self, split: str = "train") -> tf.data.Dataset:
         """Return the batches of a split, exactly as the Trainer saw them.
@@ -130,12 +127,12 @@ class Run:
           last layer of a pretrained network alone was fitted.
         """
         self._check_split(split)
-        parts = self._artifact("ExampleGen", "examples"), self._artifact("Transform", "transform_graph")
-        record = self._artifact("Trainer", "model_run")
-        with self._silent():
+        parts = self._made.folder("ExampleGen", "examples"), self._made.folder("Transform", "transform_graph")
+        record = self._made.folder("Trainer", "model_run")
+        with self._made.silent():
             from image_pipeline import training_data
 
-            return training_data.dataset(self._stages, *parts, record, split)
+            return training_data.dataset(self._made.stages, *parts, record, split)
 
     @property
     def augmentation(self) -> Image.Image:
@@ -146,7 +143,7 @@ class Run:
 
         from components.contracts import training
 
-        png = training.read_samples(self._artifact("Trainer", "model_run"))
+        png = training.read_samples(self._made.folder("Trainer", "model_run"))
         if png is None:
             raise UserError(f"run {self.id} has no samples of the augmentation: an earlier version made it")
         return Image.open(io.BytesIO(png))
@@ -163,12 +160,12 @@ class Run:
         """
         from image_pipeline import frames
 
-        return frames.history(self._result.epochs or [epoch.measured() for epoch in self._training.epochs])
+        return frames.history(self._result.epochs or [epoch.measured() for epoch in self._made.training.epochs])
 
     @property
     def summary(self) -> str:
         """Return the layers of the network as a table, in text."""
-        return self._training.summary
+        return self._made.training.summary
 
     @property
     def model(self) -> keras.Model:
@@ -177,13 +174,13 @@ class Run:
         `dataset` has images as it takes them; `predict` takes images as they are. Its file is `model_file`.
         """
         path = self.model_file
-        with self._silent():
+        with self._made.silent():
             import keras
 
             from components.trainer import networks
             from image_pipeline import training_data
 
-            networks.find(training_data.settings_of(self._stages))  # registers its own layers, the user's too
+            networks.find(training_data.settings_of(self._made.stages))  # registers its own layers, the user's too
             return keras.saving.load_model(path)
 
     @property
@@ -191,7 +188,7 @@ class Run:
         """Return the path of the network's `.keras` file, for `keras.saving.load_model`."""
         from components.contracts import training
 
-        return f"{self._artifact('Trainer', 'model_run')}/{training.MODEL_FILE}"
+        return f"{self._made.folder('Trainer', 'model_run')}/{training.MODEL_FILE}"
 
     # ------------------------------------------------------------------------------------------------ the test
     @property
@@ -207,21 +204,21 @@ class Run:
         """
         from image_pipeline import frames
 
-        return frames.metrics(self._measured())
+        return frames.metrics(self._made.measured)
 
     @property
     def confusion(self) -> pd.DataFrame:
         """Return how often each class was predicted as each: rows are labels, columns are predicted classes, int64."""
         from image_pipeline import frames
 
-        return frames.confusion(self._evaluation)
+        return frames.confusion(self._made.evaluation)
 
     @property
     def calibration(self) -> pd.DataFrame:
         """Return a row a bin of the confidence: `low`, `high`, `images`, and their mean `confidence` and `accuracy`."""
         from image_pipeline import frames
 
-        return frames.calibration(self._evaluation.calibration)
+        return frames.calibration(self._made.evaluation.calibration)
 
     def mistakes(self, n: int = 12) -> Gallery:
         """Return the test images that the model predicts wrongly, the most confident first.
@@ -231,77 +228,15 @@ class Run:
         """
         from image_pipeline import gallery
 
-        names = [row["name"] for row in self._measured()["classes"]]
-        return gallery.of_mistakes(self._artifact("ExampleGen", "examples"), self._predictions, names, n)
+        names = [row["name"] for row in self._made.measured["classes"]]
+        return gallery.of_mistakes(self._made.folder("ExampleGen", "examples"), self._made.predictions, names, n)
 
     def predict(self, x: Any) -> pd.DataFrame:
         """Return the class of each image, and the probabilities of all classes, by the model of this run.
 
         It answers also where it was refused and is not served. What `x` may be, and what is returned: `Model.predict`.
         """
-        return self._answering.predict(x)
-
-    @functools.cached_property
-    def _answering(self) -> Model:
-        from image_pipeline import served_model
-
-        return served_model.of_run(self._config, self.id, self._artifact("Trainer", "model"))
-
-    @functools.cached_property
-    def _stages(self) -> dict[str, metadata.Stage]:
-        from pipeline.tracking import metadata
-
-        return metadata.stages(metadata.known_store(self._config), self.id)
-
-    @functools.cached_property
-    def _evaluation(self) -> Evaluation:
-        self._measured()
-        with self._silent():
-            from components.contracts import evaluation
-
-            return evaluation.read(self._artifact("Evaluator", "evaluation"), self._config.evaluator.confidence)
-
-    @functools.cached_property
-    def _training(self) -> Training:
-        from components.contracts import training
-
-        return training.read(self._artifact("Trainer", "model_run"))
-
-    @functools.cached_property
-    def _predictions(self) -> Predictions:
-        from components.contracts import predictions
-
-        read = predictions.read(self._artifact("ServingCheck", "predictions"))
-        if read is None:
-            raise UserError(f"run {self.id} recorded no predictions: the model did not answer; see its report")
-        return read
-
-    def _measured(self) -> dict[str, Any]:
-        if self._result.metrics is None:
-            raise UserError(f"run {self.id} evaluated no model: it {self._end()}")
-        return self._result.metrics
-
-    def _artifact(self, stage: str, key: str) -> str:
-        """Return the folder of what a stage made.
-
-        Raises:
-          UserError: it made nothing, or it was removed.
-        """
-        from components import files
-        from pipeline.tracking import metadata
-
-        artifact = metadata.latest_complete(self._stages, stage, key)
-        if artifact is None:
-            raise UserError(f"run {self.id} has nothing of {stage}: it {self._end()}")
-        if not files.exists(artifact.uri):
-            raise UserError(f"{artifact.uri} was removed, by `image-pipeline gc` or by hand: run the same again")
-        return str(artifact.uri)
-
-    def _end(self) -> str:
-        last = next(reversed(self._result.stages), None)
-        return (
-            f"was {self.state} in {last}" if last and self.state != "partial" else f"ended after {last or 'no stage'}"
-        )
+        return self._made.model.predict(x)
 
     def _check_split(self, split: str) -> None:
         from components.contracts import features
@@ -309,13 +244,6 @@ class Run:
 
         if split not in features.SPLITS:
             raise UserError(f"unknown split {split!r}; {did_you_mean(split, features.SPLITS)}")
-
-    @staticmethod
-    def _silent() -> Any:
-        """Hide what the libraries print while they are imported and used."""
-        from pipeline.output import redirect_output
-
-        return redirect_output(os.devnull)
 
     def __repr__(self) -> str:
         import io
