@@ -4,7 +4,7 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-# The owner of the repository fills in OWNER, here and in CITATION.cff.
+# The owner of the repository fills in OWNER, here, in CITATION.cff, README.md, docs/notebooks.md and notebooks/.
 REPOSITORY = "https://github.com/OWNER/image-classification-pipeline"
 README = Path(__file__).parent / "README.md"  # what Beam ships to its workers has none
 

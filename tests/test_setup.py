@@ -45,6 +45,9 @@ def test_the_citation_file_says_what_the_package_says() -> None:
     # Older versions of setuptools write the licence into the field License, newer ones into License-Expression.
     assert citation["license"] in (package.get("License"), package.get("License-Expression"))
     assert citation["repository-code"] == package["Home-page"]
+    owner = citation["repository-code"].split("/")[-2]
+    for page in [ROOT / "README.md", ROOT / "docs" / "notebooks.md", *(ROOT / "notebooks").glob("*.ipynb")]:
+        assert set(re.findall(r"/([^/ ]+)/image-classification-pipeline\b", page.read_text())) == {owner}, page
     assert (ROOT / "LICENSE").read_text().lstrip().startswith("Apache License\n")
 
 
