@@ -22,7 +22,7 @@ from components.errors import OfARun, Stopped, UserError
 from image_pipeline.boundary import interpreter
 
 STARTED_WITHIN = 120.0  # seconds in which a worker must say that it is there, on a busy machine too
-_ENDED_WITHIN = 60.0  # seconds that a run in a closed worker has to end with its result
+ENDED_WITHIN = 60.0  # seconds that a run in a closed worker has to end with its result
 
 
 class WorkerEnded(OfARun, RuntimeError):  # noqa: N818 (what became of it)
@@ -225,7 +225,7 @@ class Connection:
         if self._closed:
             return WorkerEnded("this worker is closed; image_pipeline.remote() starts another")
         try:
-            code = self._process.wait(_ENDED_WITHIN)
+            code = self._process.wait(ENDED_WITHIN)
         except subprocess.TimeoutExpired:
             self._kill()
             code = self._process.wait()
@@ -241,7 +241,7 @@ class Connection:
         self._closed = True
         self._end()
         try:
-            self._process.wait(_ENDED_WITHIN)
+            self._process.wait(ENDED_WITHIN)
         except subprocess.TimeoutExpired:
             self._kill()
             self._process.wait()

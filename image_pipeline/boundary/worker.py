@@ -29,7 +29,7 @@ from typing import Any, TextIO
 import image_pipeline
 from components.errors import UserError
 from image_pipeline.boundary import interpreter, wire
-from image_pipeline.boundary.connection import Lines
+from image_pipeline.boundary.connection import ENDED_WITHIN, Lines
 from pipeline import ROOT
 from pipeline.platforms import stage_table
 
@@ -111,21 +111,30 @@ class Worker:
             self._objects.pop(number, None)
         reply: dict[str, Any] = {"number": request["number"]}
         try:
-            if request["folder"] and request["folder"] != os.getcwd():
-                os.chdir(request["folder"])
-            operation = request["operation"]
-            args = [wire.decode(arg, self._find) for arg in request["args"]]
-            keywords = {key: wire.decode(value, self._find) for key, value in request["keywords"].items()}
-            self._what = _in_words(operation, args)
+            return reply | {"value": wire.encode(self._do(request), self._keep)}
+        except BaseException as error:  # SystemExit and Ctrl-C too
+            self._busy = False
+            try:
+                return reply | {"error": wire.encode_error(error, self._keep, __file__)}
+            except UserError:  # what it carries cannot leave this process
+                return reply | {
+                    "error": wire.encode_error(RuntimeError(f"{type(error).__name__}: {error}"), self._keep)
+                }
+
+    def _do(self, request: dict[str, Any]) -> Any:
+        if request["folder"]:
+            os.chdir(request["folder"])
+        operation = request["operation"]
+        args = [wire.decode(arg, self._find) for arg in request["args"]]
+        keywords = {key: wire.decode(value, self._find) for key, value in request["keywords"].items()}
+        self._what = _in_words(operation, args)
+        try:
             self._busy = True
             if self._interrupted == request["number"]:  # before this
                 raise KeyboardInterrupt
-            value = OPERATIONS[operation](*args, **keywords)
+            return OPERATIONS[operation](*args, **keywords)
+        finally:
             self._busy = False
-            return reply | {"value": wire.encode(value, self._keep)}
-        except BaseException as error:  # SystemExit and Ctrl-C too
-            self._busy = False
-            return reply | {"error": wire.encode_error(error, self._keep, __file__)}
 
     def _find(self, content: Any) -> Any:
         try:
@@ -231,7 +240,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
 def _importing() -> bool:
     """Return True if the main thread is in an import for a call: half a module would spoil every later call."""
     frame = sys._current_frames().get(threading.main_thread().ident or 0)
-    while frame is not None and frame.f_code is not Worker._answer.__code__:
+    while frame is not None and frame.f_code is not Worker._do.__code__:
         if frame.f_globals.get("__name__") == "importlib._bootstrap":
             return True
         frame = frame.f_back
@@ -273,6 +282,10 @@ def main(descriptor: int, log: str) -> None:
     sys.stdout = _Output(worker.send)
     stage_table.use(screen)
     worker.serve()
+    # A thread that a library left running must not keep the process.
+    guard = threading.Timer(ENDED_WITHIN, os._exit, (0,))
+    guard.daemon = True
+    guard.start()
 
 
 if __name__ == "__main__":

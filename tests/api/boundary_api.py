@@ -19,7 +19,21 @@ import image_pipeline as ip
 from image_pipeline.boundary import worker
 from pipeline.platforms import stage_table
 
-NAMES = ("bring", "echo", "fail", "folder", "live", "persist", "shelf", "spin", "staged", "start", "talk", "tensor")
+NAMES = (
+    "bring",
+    "echo",
+    "fail",
+    "fail_oddly",
+    "folder",
+    "live",
+    "persist",
+    "shelf",
+    "spin",
+    "staged",
+    "start",
+    "talk",
+    "tensor",
+)
 
 
 class Shelf:
@@ -82,6 +96,11 @@ def fail() -> None:
     error = ip.GateRefused("2 copies", [{"check": "duplicates", "count": 2}])
     error.run = Shelf("what came of it")
     raise error
+
+
+def fail_oddly() -> None:
+    layer = type("Layer", (), {"__module__": "keras.layers", "__repr__": lambda self: "a layer"})()
+    raise ValueError(layer)
 
 
 def talk() -> str:

@@ -117,6 +117,8 @@ def test_exceptions(shared: Any) -> None:
     with pytest.raises(LookupError, match="nothing there") as fault:
         _ = things.broken
     assert "in broken" in str(fault.value.__cause__), "where it happened"
+    with pytest.raises(RuntimeError, match="ValueError: a layer"):
+        shared.fail_oddly()
     with pytest.raises(AttributeError, match="no 'shefl'; did you mean 'shelf'"):
         _ = shared.shefl
 
