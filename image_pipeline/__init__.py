@@ -1,6 +1,9 @@
 """The Python API: `import image_pipeline as ip`, then `ip.run("photos/")`.
 
 Importing it loads nothing but the standard library: TensorFlow, TFX and pandas are loaded by the calls that need them.
+The names in `__all__` and their public attributes stay as they are, or CHANGELOG.md says how they change. Where a
+message names an option of the command line, as `--run-dir`, the argument has the same name, `run_dir`; `--from` and
+`--to` are `first` and `last`, and `--set a.b=c` is `settings={"a.b": c}`.
 """
 
 from components.errors import Damaged, GateRefused, UserError

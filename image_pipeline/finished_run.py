@@ -185,7 +185,10 @@ class Run:
 
     @property
     def model_file(self) -> str:
-        """Return the path of the network's `.keras` file, for `keras.saving.load_model`."""
+        """Return the path of the network's `.keras` file, for `keras.saving.load_model`.
+
+        A process that loads it imports `components.trainer.layers` first, which registers the project's own layers.
+        """
         from components.contracts import training
 
         return f"{self._made.folder('Trainer', 'model_run')}/{training.MODEL_FILE}"
