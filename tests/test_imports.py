@@ -1,8 +1,10 @@
-"""Imports without the garbage collector."""
+"""Imports without the garbage collector, and without Ctrl-C where further calls follow."""
 
 from __future__ import annotations
 
 import gc
+import signal
+import sys
 
 import pytest
 
@@ -26,3 +28,22 @@ def test_it_collects_again_after_an_error() -> None:
         raise ImportError
     assert gc.isenabled()
     gc.unfreeze()
+
+
+def test_ctrl_c_waits_for_whole_imports_where_further_calls_follow(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = []
+
+    @gc_paused()
+    def load() -> None:
+        signal.raise_signal(signal.SIGINT)
+        done.append(hasattr(sys, "ps1"))
+
+    with pytest.raises(KeyboardInterrupt):
+        load()
+    assert done == [], "a script ends at once"
+    monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
+    with pytest.raises(KeyboardInterrupt):
+        load()
+    assert done == [True]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert gc.isenabled()
