@@ -111,6 +111,28 @@ def test_a_machine_without_a_compiler_is_told_so_before_anything_is_installed(tm
     assert not (tmp_path / ".venv").exists()
 
 
+def test_an_installation_that_failed_is_not_taken_for_done(tmp_path: Path) -> None:
+    for name in ("tools/bootstrap.py", "requirements/portable.txt", "requirements/gpu.txt", "setup.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    (tmp_path / "bin").mkdir()
+    make_venv = f"mkdir -p .venv/bin && ln -s {sys.executable} .venv/bin/python"
+    programs = {"uv": f"case $1 in --version) ;; venv) {make_venv} ;; *) exit 2 ;; esac", "g++": ""}
+    for name, text in programs.items():
+        (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / "bin" / name).chmod(0o755)
+    environment = {"PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin", "PYTHON": sys.executable, "ACCELERATOR": "gpu"}
+    command = [sys.executable, str(tmp_path / "tools" / "bootstrap.py")]
+    for _ in range(2):
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 1
+        assert "into .venv for a GPU" in done.stdout
+        assert "pip sync` failed with exit code 2" in done.stderr
+        stamp = tmp_path / ".venv" / ".locked"
+        assert stamp.read_text().split("\n")[2:] == ["incomplete", "gpu"]
+        assert stamp.stat().st_mtime < (tmp_path / "setup.py").stat().st_mtime  # make begins again
+
+
 def test_make_help_explains_every_target() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     done = subprocess.run(

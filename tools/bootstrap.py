@@ -173,8 +173,11 @@ def main():
     added = "" if accelerator == "cpu" else f" for a {accelerator.upper()}"
     print(f"setup: installing TFX {lane} for Python {version} into .venv{added} (about a minute, once)", flush=True)
     own = str(VENV / "bin" / "python")
-    if version_of(own) != version or stamp[3:] == ["tpu"]:  # whose files lie over those of TensorFlow
+    laid_over = any(VENV.glob("lib/python*/site-packages/tensorflow_tpu*"))  # TensorFlow is not whole without it
+    if version_of(own) != version or laid_over:
         subprocess.run([uv, "venv", "--quiet", "--clear", "--python", program, str(VENV)], check=True)
+    write_stamp([lane, python, "incomplete", accelerator])
+    os.utime(STAMP, (0, 0))  # older than the lock: if this is interrupted, make begins again
     into = ["--quiet", "--python", own]
     # Byte-compiled now: where PYTHONDONTWRITEBYTECODE is set, every process would compile TensorFlow and TFX again.
     whole = locks if accelerator == "gpu" else [LOCK]
@@ -185,6 +188,10 @@ def main():
         subprocess.run([*lay_over, *LIBTPU], check=True)
     ours = ["--no-deps", "--no-build-isolation", "--editable", str(ROOT)]
     subprocess.run([uv, "pip", "install", *into, *ours], check=True)
+    write_stamp(content)
+
+
+def write_stamp(content):
     fresh = STAMP.with_suffix(".new")  # a new file: where .venv is a copy by hard links, the other stamp stays as it is
     fresh.write_text("\n".join(content))
     fresh.replace(STAMP)
