@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.errors import UserError
+from pipeline.cli.messages import Messages
 
 if TYPE_CHECKING:
     from pipeline.config import Config
@@ -78,6 +79,24 @@ def require_preset(config: Config, args: argparse.Namespace) -> None:
         )
 
 
+def settled(config: Config, args: argparse.Namespace) -> Config:
+    """Return the configuration of the job: as the command gives it, or with `--spec` as the file was compiled.
+
+    Raises:
+      UserError: the pipeline cannot be compiled from it, or a setting is not what was compiled.
+    """
+    if args.spec is None:
+        require_preset(config, args)
+        Messages.of(args).say("loading TFX")
+        return config
+    from pipeline.platforms.vertex import spec_file
+
+    explicit = {key: origin for key, origin in args.origins.items() if origin in ("--set", args.config)}
+    if args.preset:
+        explicit |= {"preset": "--preset"}
+    return spec_file.read_config(args.spec, config, explicit)
+
+
 def on_google_cloud(command: Command) -> Command:
     """Wrap `command`: hide the warnings of Google's libraries, and turn a refusal of Google Cloud into one line."""
 
@@ -86,7 +105,8 @@ def on_google_cloud(command: Command) -> Command:
         logging.getLogger("google").setLevel(logging.ERROR)
         logging.getLogger("urllib3").setLevel(logging.ERROR)
         warnings.filterwarnings("ignore", r"You are using a (non-supported )?Python version", FutureWarning)
-        if not config.vertex.project and "/" not in (getattr(args, "job", None) or ""):
+        compiled = getattr(args, "spec", None)  # and names its project
+        if not (config.vertex.project or compiled) and "/" not in (getattr(args, "job", None) or ""):
             raise UserError("no project is configured: --set vertex.project=NAME; `gcloud projects list` shows yours")
         from pipeline.platforms.vertex.cloud import CloudFault
 

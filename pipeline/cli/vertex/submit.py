@@ -6,10 +6,9 @@ import argparse
 import re
 from typing import Any
 
-from pipeline.cli.messages import Messages
 from pipeline.cli.options import add_config, add_improvements
 from pipeline.cli.parser import describe
-from pipeline.cli.vertex.options import EXIT_CODES, SET, add_spec, add_wait, on_google_cloud, require_preset
+from pipeline.cli.vertex.options import EXIT_CODES, SET, add_spec, add_wait, on_google_cloud, settled
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,9 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 @on_google_cloud
 def command(config: Any, args: argparse.Namespace) -> int:
     """Send the job, and follow it unless `--no-wait` is given."""
-    if not args.spec:
-        require_preset(config, args)
-        Messages.of(args).say("loading TFX")
+    config = settled(config, args)
     from pipeline.platforms.vertex import submit
 
     return submit.run(config, args.spec, args.parameters, args.job_id, args.wait)

@@ -2,46 +2,21 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 from importlib import metadata
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from components import files
-from components.config import RUN_PARAMETER, Section, marked
 from components.errors import UserError
 from components.imports import gc_paused
 from components.versions import COMPILED_WITH
 from pipeline.config import Config
 from pipeline.output import redirect_output
-from pipeline.platforms.vertex import names
+from pipeline.platforms.vertex import names, parameters
 from pipeline.tables import print_table
-
-
-class Parameter(NamedTuple):
-    """A value that may differ from run to run of one spec, and where the spec puts it."""
-
-    stage: str
-    key: str  # the stage's execution property
-    default: Any
-
-
-def parameters(config: Config) -> dict[str, Parameter]:
-    """Return the parameters of a run, by name: where the data lies, what the sections mark, and the bounds of gates.
-
-    Raises:
-      UserError: the data cannot be read from Vertex AI.
-    """
-    marks = {
-        name: Parameter(section.stage, name, getattr(section, name))
-        for _, section in config
-        if isinstance(section, Section)
-        for name in marked(type(section), RUN_PARAMETER)
-        if getattr(section, name) is not None
-    }
-    gates = {gate.key: Parameter("Evaluator", gate.key, gate.limit) for gate in config.evaluator.table()}
-    return {"data": Parameter("ExampleGen", "input_base", names.data(config)), **marks, **gates}
 
 
 @gc_paused()
@@ -55,6 +30,9 @@ def spec(config: Config) -> dict[str, Any]:
     Raises:
       UserError: something in the configuration exists on this machine only.
     """
+    check_region(config.vertex.region)
+    values = parameters.of(config)
+    names.check_weights(config)
     from tfx.dsl.components.base.base_component import BaseComponent
     from tfx.orchestration.data_types import RuntimeParameter
     from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner as kubeflow
@@ -65,11 +43,9 @@ def spec(config: Config) -> dict[str, Any]:
     from pipeline.platforms.vertex.platform import VertexPlatform
     from pipeline.stages import create_pipeline, read_schema
 
-    values = parameters(config)
-    names.check_weights(config)
     pipeline = create_pipeline(config, sources.locate(values["data"].default, ""), VertexPlatform(config))
     stages = {node.id: node for node in pipeline.components}
-    for name, (stage, key, default) in values.items():
+    for name, (stage, key, default, *_) in values.items():
         parameter = RuntimeParameter(name, type(default), default)
         stages[stage].exec_properties[key] = parameter
         if stage == "Trainer" and "Tuner" in stages:
@@ -101,6 +77,16 @@ def spec(config: Config) -> dict[str, Any]:
     return job
 
 
+def check_region(region: str) -> None:
+    """Raise UserError if Vertex AI has no region of this name."""
+    from google.cloud.aiplatform.constants.base import SUPPORTED_REGIONS
+
+    regions = SUPPORTED_REGIONS - {"global"}  # of models that are served, not of pipelines
+    if region not in regions:
+        near = difflib.get_close_matches(region, regions, n=1) or ["us-central1"]
+        raise UserError(f"vertex.region = {region!r} is no region of Vertex AI; did you mean {near[0]}?")
+
+
 def run(config: Config, output: Path) -> None:
     """Write the spec of the pipeline to `output`, JSON, and print what is in it."""
     with redirect_output(os.devnull):
@@ -112,6 +98,6 @@ def run(config: Config, output: Path) -> None:
         raise UserError(f"cannot write {output}: {error.strerror}") from None
     tasks = job["pipelineSpec"]["root"]["dag"]["tasks"]
     print(f"{output}: {len(tasks)} tasks, image {names.image(config)}")
-    print_table((name, str(parameter.default)) for name, parameter in parameters(config).items())
+    print_table((name, str(parameter.default)) for name, parameter in parameters.of(config).items())
     if config.vertex.project is None:
         print("vertex.project is not set: the spec names PROJECT in its place and is for reading only")

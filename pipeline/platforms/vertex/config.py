@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from components.config import Section
+from pipeline.platforms.vertex import machines, resources
+
+MachineType = Annotated[str, AfterValidator(machines.check_machine)]
 
 
 class Dataflow(Section):
@@ -16,9 +19,9 @@ class Dataflow(Section):
     max_workers: int = Field(
         0, ge=0, description="Workers, at most; 0: no Dataflow, the machine of the stage itself does the work"
     )
-    machine_type: str = Field("e2-standard-4", description="Machine of a worker")
+    machine_type: MachineType = Field("e2-standard-4", description="Machine of a worker")
     disk_gb: int = Field(50, ge=30, description="Disk of a worker in GB")
-    subnetwork: str | None = Field(
+    subnetwork: resources.Subnetwork | None = Field(
         None, description="regions/REGION/subnetworks/NAME; with it workers have no public addresses"
     )
 
@@ -26,16 +29,16 @@ class Dataflow(Section):
 class VertexTrainer(Section):
     """The custom job that trains on Vertex AI. `trainer.strategy` follows from it."""
 
-    machine_type: str = Field(
+    machine_type: Annotated[str, AfterValidator(machines.check_trainer_machine)] = Field(
         "n1-standard-8", description="Machine that trains; cloud-tpu for a TPU v2 or v3, ct5lp-… for a v5e"
     )
-    accelerator: str | None = Field(
+    accelerator: Annotated[str, AfterValidator(machines.check_accelerator)] | None = Field(
         None, description="NVIDIA_TESLA_T4, NVIDIA_L4, TPU_V2, TPU_V3, … as Vertex AI names them"
     )
     accelerator_count: int = Field(1, ge=1, description="GPUs a machine; cores of a TPU")
     tpu_topology: str | None = Field(None, description="Topology of a ct5lp-… machine, for example 2x2")
     workers: int = Field(1, ge=1, description="Machines of that kind")
-    image: str | None = Field(
+    image: resources.Image | None = Field(
         None,
         description="Container image; …/image-classification-gpu:latest or -tpu if not set and there is an accelerator",
     )
@@ -65,6 +68,7 @@ class VertexTrainer(Section):
             raise ValueError(f"tpu_topology is for machine types ct5lp-…, not {machine}")
         if self.device == "tpu" and self.workers > 1:
             raise ValueError("a TPU is one worker; ask for more cores or a larger topology")
+        machines.check_gpus(machine, accelerator, self.accelerator_count)
         return self
 
 
@@ -74,36 +78,45 @@ class Deploy(Section):
     to: Literal["bucket", "registry", "endpoint"] = Field(
         "bucket", description="How far it goes; an endpoint serves what the Model Registry holds"
     )
-    image: str = Field(
+    image: resources.Image = Field(
         "us-docker.pkg.dev/vertex-ai/prediction/tf2-cpu.2-15:latest",
         description="Container image that serves the SavedModel",
     )
-    machine_type: str = Field("n1-standard-2", description="Machine of the endpoint")
+    machine_type: MachineType = Field("n1-standard-2", description="Machine of the endpoint")
     max_replicas: int = Field(1, ge=1, description="Replicas of the endpoint, at most; it begins with one")
 
 
 class Vertex(Section):
     """Vertex AI Pipelines: where, as whom and on which machines. Only `project` has to be set."""
 
-    project: str | None = Field(None, description="Id of the Google Cloud project")
-    region: str = Field("us-central1", description="Region of all that is used")
-    bucket: str | None = Field(None, description="Name of the bucket; PROJECT-pipelines if not set")
-    image: str | None = Field(
+    project: resources.Project | None = Field(None, description="Id of the Google Cloud project")
+    region: resources.Region = Field("us-central1", description="Region of all that is used")
+    bucket: resources.Bucket | None = Field(None, description="Name of the bucket; PROJECT-pipelines if not set")
+    image: resources.Image | None = Field(
         None,
         description="Container image of the stages; "
         "REGION-docker.pkg.dev/PROJECT/pipelines/image-classification:latest if not set",
     )
-    service_account: str | None = Field(
+    service_account: resources.ServiceAccount | None = Field(
         None, description="E-mail address that the stages act as; the project's default if not set"
     )
-    network: str | None = Field(None, description="projects/NUMBER/global/networks/NAME, peered with Vertex AI")
-    encryption_key: str | None = Field(
+    network: resources.Network | None = Field(
+        None, description="projects/NUMBER/global/networks/NAME, peered with Vertex AI"
+    )
+    encryption_key: resources.EncryptionKey | None = Field(
         None, description="projects/…/locations/…/keyRings/…/cryptoKeys/…, in the same region"
     )
-    labels: dict[str, str] = Field(default_factory=dict, description="Labels of all that is started")
+    labels: resources.Labels = Field(default_factory=dict, description="Labels of all that is started")
     caching: bool = Field(True, description="Whether unchanged stages come from the cache")
     cpu: int = Field(4, ge=1, le=96, description="Cores of the machine of each stage")
     memory_gb: int = Field(16, ge=1, le=624, description="Memory of the machine of each stage in GB")
     dataflow: Dataflow = Dataflow()
     trainer: VertexTrainer = VertexTrainer()
     deploy: Deploy = Deploy()
+
+    @model_validator(mode="after")
+    def _lies_in_one_region(self) -> Vertex:
+        for name, path in (("encryption_key", self.encryption_key), ("dataflow.subnetwork", self.dataflow.subnetwork)):
+            if path and resources.region_of(path) != self.region:
+                raise ValueError(f"{name} {path} is not in region {self.region}: give one of that region")
+        return self

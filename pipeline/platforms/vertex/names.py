@@ -10,6 +10,7 @@ from components.trainer import networks
 from components.trainer.networks import weights
 from pipeline.config import Config
 
+HERE = "file://"
 IMAGE_ROOT = "/pipeline"  # where the Dockerfile puts this project
 NO_PROJECT = "PROJECT"  # placeholder in a spec compiled without a project: such a spec cannot be submitted
 
@@ -41,26 +42,31 @@ def _built(config: Config, ending: str) -> str:
     return f"{config.vertex.region}-docker.pkg.dev/{project(config)}/pipelines/image-classification{ending}:latest"
 
 
-def data(config: Config) -> str:
-    """Return the default data of a run: a data set that is in the image, or a remote path.
+def data(config: Config, given: str | None = None) -> str:
+    """Return the data of a run: a data set that is in the image, or a remote path.
+
+    Args:
+      config: the configuration, whose data is the default.
+      given: the source of the data of one run.
 
     Raises:
       UserError: the data is on this machine, where no stage on Vertex AI can read it.
     """
-    source = config.data.source
+    source = config.data.source if given is None else given
+    key, option = ("data.source", "--data gs://…") if given is None else ("--param data", "--param data=gs://…")
     dataset = detect.by_dataset(source)
     if dataset and dataset.published:
         return f"{bucket(config)}/data/{dataset.published.file_name}"
-    if dataset or (files.is_remote(source) and not sources.is_url(source)):
+    if dataset or (files.is_remote(source) and not source.startswith(HERE) and not sources.is_url(source)):
         return source
     if sources.is_url(source) or source.startswith(tfds.PREFIX):
         raise UserError(
-            f"data.source {source!r}: nothing is downloaded on Vertex AI; download it, copy it to the bucket, "
-            f"`gcloud storage cp FILE {bucket(config)}/data/`, and give --data gs://…"
+            f"{key} {source!r}: nothing is downloaded on Vertex AI; download it, copy it to the bucket, "
+            f"`gcloud storage cp FILE {bucket(config)}/data/`, and give {option}"
         )
     raise UserError(
-        f"data.source {source!r} is on this machine; copy it to the bucket, "
-        f"`gcloud storage cp -r {source} {bucket(config)}/data/`, and give --data gs://…"
+        f"{key} {source!r} is on this machine; copy it to the bucket, "
+        f"`gcloud storage cp -r {source} {bucket(config)}/data/`, and give {option}"
     )
 
 

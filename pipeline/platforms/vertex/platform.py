@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from google.cloud.aiplatform_v1 import CustomJob
 from ml_metadata.proto import metadata_store_pb2
 from tfx import components as tfx
 from tfx.dsl.components.base.base_node import BaseNode
@@ -138,6 +139,7 @@ class VertexPlatform:
         }
         if self.config.vertex.encryption_key:
             job["encryption_spec"] = {"kms_key_name": self.config.vertex.encryption_key}
+        _check_job(job)
         return {
             COMPILED_WITH: metadata.version("tfx"),
             "checkpoints": f"{names.bucket(self.config)}/checkpoints",
@@ -215,3 +217,11 @@ class VertexPlatform:
             custom_config=settings,
             custom_executor_spec=ExecutorClassSpec(PushAndRegister),
         )
+
+
+def _check_job(job: dict[str, Any]) -> None:
+    """Raise UserError if Vertex AI's own message for a custom job does not take what the job's stage will send."""
+    try:
+        CustomJob({key: value for key, value in job.items() if key != "project"})
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"vertex.trainer: Vertex AI takes no custom job with {error}") from None

@@ -12,7 +12,7 @@ from google.cloud.aiplatform_v1.types import CreatePipelineJobRequest, ListSched
 
 from components.errors import UserError
 from pipeline.config import Config
-from pipeline.platforms.vertex import submit
+from pipeline.platforms.vertex import compile, parameters, submit
 from pipeline.platforms.vertex.cloud import (
     CONSOLE,
     FAILED,
@@ -28,7 +28,7 @@ from pipeline.platforms.vertex.cloud import (
 PERMISSIONS = ("aiplatform.schedules.create", "aiplatform.schedules.list", "aiplatform.pipelineJobs.create")
 
 
-def run(config: Config, cron: str, spec: Path | None, parameters: Sequence[tuple[str, str]]) -> int:
+def run(config: Config, cron: str, spec: Path | None, given: Sequence[tuple[str, str]]) -> int:
     """Have Vertex AI start the pipeline at the times of `cron`; one schedule a pipeline.
 
     Vertex AI names schedules itself, so a repeated request creates a second one. An existing schedule is therefore
@@ -38,8 +38,10 @@ def run(config: Config, cron: str, spec: Path | None, parameters: Sequence[tuple
       UserError: something is missing in the cloud, the pipeline has another schedule, or cron is refused.
       CloudFault: Vertex AI does not answer.
     """
+    values = parameters.values(config, given)
+    compile.check_region(config.vertex.region)
     cloud = connect(config.vertex)
-    job = submit.build(config, cloud, spec, parameters)
+    job = submit.build(config, cloud, spec, values)
     submit.preflight(config, cloud, job, PERMISSIONS)
     client = cloud.client(ScheduleServiceClient)
     try:

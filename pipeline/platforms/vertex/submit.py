@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import os
@@ -16,14 +15,13 @@ from typing import Any
 
 from google.api_core import exceptions
 from google.cloud import aiplatform
-from google.cloud.aiplatform.constants.base import SUPPORTED_REGIONS
 from google.cloud.aiplatform_v1 import PipelineServiceClient
 from google.cloud.aiplatform_v1.types import EncryptionSpec, PipelineJob
 
 from components.errors import UserError
 from pipeline.config import Config
 from pipeline.output import redirect_output
-from pipeline.platforms.vertex import compile, names, status
+from pipeline.platforms.vertex import compile, names, parameters, status
 from pipeline.platforms.vertex.cloud import (
     CONSOLE,
     FAILED,
@@ -41,14 +39,12 @@ SERVICES = ("aiplatform", "artifactregistry", "compute", "storage")
 CREATE = ("aiplatform.pipelineJobs.create", "aiplatform.pipelineJobs.get", "aiplatform.pipelineJobs.list")
 
 
-def run(
-    config: Config, spec: Path | None, parameters: Sequence[tuple[str, str]], job_id: str | None, wait: bool
-) -> int:
+def run(config: Config, spec: Path | None, given: Sequence[tuple[str, str]], job_id: str | None, wait: bool) -> int:
     """Run the preflight checks, submit the job, and follow it if `wait`.
 
     Args:
       spec: the compiled pipeline; compiled from `config` if None.
-      parameters: of the run, (name, value as text).
+      given: parameters of the run, (name, value as text).
       job_id: its name in Vertex AI. Sent again under the same name, the same job is not made twice.
 
     Returns:
@@ -58,8 +54,10 @@ def run(
       UserError: something is missing in the cloud, or the spec or a parameter does not fit.
       CloudFault: Vertex AI refuses the job, or does not answer.
     """
+    values = parameters.values(config, given)
+    compile.check_region(config.vertex.region)
     cloud = connect(config.vertex)
-    job = build(config, cloud, spec, parameters)
+    job = build(config, cloud, spec, values)
     preflight(config, cloud, job, CREATE)
     job_id = job_id or new_id(config.name)
     client = cloud.client(PipelineServiceClient)
@@ -74,7 +72,7 @@ def run(
     return status.follow(cloud, client, sent) if wait else status.announce(sent)
 
 
-def build(config: Config, cloud: Cloud, spec: Path | None, parameters: Sequence[tuple[str, str]]) -> PipelineJob:
+def build(config: Config, cloud: Cloud, spec: Path | None, values: dict[str, Any]) -> PipelineJob:
     """Return the job, which google-cloud-aiplatform's PipelineJob makes from the spec."""
     with tempfile.TemporaryDirectory() as folder:
         if spec is None:
@@ -82,17 +80,13 @@ def build(config: Config, cloud: Cloud, spec: Path | None, parameters: Sequence[
             with redirect_output(os.devnull):
                 content = compile.spec(config)
             spec.write_text(json.dumps(content), encoding="utf-8")
-        declared = _parameters(spec)
         vertex = config.vertex
-        if cloud.region not in SUPPORTED_REGIONS:
-            near = difflib.get_close_matches(cloud.region, SUPPORTED_REGIONS, n=1) or ["us-central1"]
-            raise UserError(f"vertex.region = {cloud.region!r} is no region of Vertex AI; did you mean {near[0]}?")
         aiplatform.init(project=cloud.project, location=cloud.region, credentials=cloud.credentials)
         try:
             built = aiplatform.PipelineJob(
                 display_name=config.name,
                 template_path=str(spec),
-                parameter_values={key: _typed(key, text, declared) for key, text in parameters},
+                parameter_values=values,
                 # None leaves to each stage what it was compiled with.
                 enable_caching=None if vertex.caching else False,
                 labels=dict(vertex.labels) or None,
@@ -175,36 +169,6 @@ def new_id(name: str) -> str:
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:80]
     slug = slug if slug[:1].isalpha() else f"run-{slug}"
     return f"{slug}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(3)}"
-
-
-def _parameters(spec: Path) -> dict[str, str]:
-    """Return the run parameters that the spec declares, with their types."""
-    try:
-        content = json.loads(spec.read_text(encoding="utf-8"))
-        content = content.get("pipelineSpec", content)
-        declared = content["root"].get("inputDefinitions", {}).get("parameters", {})
-        return {name: str(value.get("parameterType") or value.get("type")) for name, value in declared.items()}
-    except OSError as error:
-        raise UserError(f"cannot read the spec {spec}: {error.strerror}") from None
-    except (ValueError, KeyError, AttributeError, TypeError):
-        raise UserError(f"{spec} is not a compiled pipeline; `vertex compile --output {spec}` writes one") from None
-
-
-def _typed(key: str, text: str, declared: dict[str, str]) -> Any:
-    if key not in declared:
-        near = difflib.get_close_matches(key, declared, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(sorted(declared)) or 'none'}"
-        raise UserError(f"the pipeline has no parameter {key!r}; {hint}")
-    kind = declared[key]
-    try:
-        if "INT" in kind:
-            return int(text)
-        if "DOUBLE" in kind:
-            return float(text)
-        return text if kind == "STRING" else json.loads(text)
-    except ValueError:
-        expected = "a whole number" if "INT" in kind else "a number" if "DOUBLE" in kind else "JSON"
-        raise UserError(f"--param {key}={text}: it is {expected}") from None
 
 
 def _data(job: PipelineJob) -> str | None:

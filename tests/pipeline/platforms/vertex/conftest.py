@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
 from tests.pipeline.platforms.vertex.fakes import PROJECT, GoogleCloud, serving
+
+if TYPE_CHECKING:
+    from pipeline.config import Config
 
 
 class Answer(NamedTuple):
@@ -30,6 +33,12 @@ def spec(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def compiled() -> dict[str, Any]:
+    """The specs that tests with settings of their own compiled, by the configuration."""
+    return {}
+
+
 @pytest.fixture
 def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[GoogleCloud]:
     from pipeline.platforms.vertex import cloud, status
@@ -44,14 +53,34 @@ def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[GoogleClo
 
 
 @pytest.fixture
-def vertex(cloud: GoogleCloud, spec: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
-    """`image-pipeline vertex …` on the stand-in; `submit` and `schedule` with the compiled pipeline."""
+def vertex(
+    cloud: GoogleCloud,
+    spec: Path,
+    compiled: dict[str, Any],
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Callable[..., Answer]:
+    """`image-pipeline vertex …` on the stand-in; `submit` and `schedule` with the pipeline compiled before.
+
+    Not with settings of a test, which would be refused beside it.
+    """
     from pipeline.cli import main
+    from pipeline.platforms.vertex import compile
+
+    compile_spec = compile.spec
+
+    def compile_once(config: Config) -> dict[str, Any]:
+        key = config.model_dump_json()
+        if key not in compiled:
+            compiled[key] = compile_spec(config)
+        return compiled[key]
+
+    monkeypatch.setattr(compile, "spec", compile_once)
 
     def run(*words: str) -> Answer:
-        more = ["--spec", str(spec)] if words[0] in ("submit", "schedule") else []
+        more = ["--spec", str(spec)] if words[0] in ("submit", "schedule") and "--set" not in words else []
         code = main(["vertex", *words, *more, "--preset", "cifar10", "--set", f"vertex.project={PROJECT}"])
         captured = capfd.readouterr()
-        return Answer(code, captured.out, captured.err)
+        return Answer(code, captured.out, captured.err.removeprefix("loading TFX\n"))
 
     return run

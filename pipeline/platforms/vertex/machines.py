@@ -1,0 +1,118 @@
+"""Machine types and accelerators of Google Cloud, as the documentation of Vertex AI and Compute Engine lists them.
+
+Not of TPUs: `config.py` has their rules.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+
+# The numbers of cores that machines of a family come in.
+FAMILIES = {
+    "c2-standard": "4 8 16 30 60",
+    **dict.fromkeys(("c2d-standard", "c2d-highmem", "c2d-highcpu"), "2 4 8 16 32 56 112"),
+    **dict.fromkeys(("c3-standard", "c3-highmem", "c3-highcpu"), "4 8 22 44 88 176 192"),
+    **dict.fromkeys(("c3d-standard", "c3d-highmem", "c3d-highcpu"), "4 8 16 30 60 90 180 360"),
+    **dict.fromkeys(("c4-standard", "c4-highmem", "c4-highcpu"), "2 4 8 16 24 32 48 96 144 192 288"),
+    **dict.fromkeys(("c4d-standard", "c4d-highmem", "c4d-highcpu"), "2 4 8 16 32 48 64 96 192 384"),
+    **dict.fromkeys(("e2-standard", "e2-highcpu"), "2 4 8 16 32"),
+    "e2-highmem": "2 4 8 16",
+    "m1-megamem": "96",
+    "m1-ultramem": "40 80 160",
+    **dict.fromkeys(("n1-standard", "n1-highmem", "n1-highcpu"), "1 2 4 8 16 32 64 96"),
+    **dict.fromkeys(("n2-standard", "n2-highmem", "n2-highcpu"), "2 4 8 16 32 48 64 80 96 128"),
+    **dict.fromkeys(("n2d-standard", "n2d-highmem", "n2d-highcpu"), "2 4 8 16 32 48 64 80 96 128 224"),
+    **dict.fromkeys(("n4-standard", "n4-highmem", "n4-highcpu"), "2 4 8 16 32 48 64 80"),
+    "t2d-standard": "1 2 4 8 16 32 48 60",
+}
+# The machines that come with GPUs, and how many: by the GPU.
+WITH_GPUS = {
+    "NVIDIA_L4": {
+        **{f"g2-standard-{cores}": 1 for cores in (4, 8, 12, 16, 32)},
+        "g2-standard-24": 2,
+        "g2-standard-48": 4,
+        "g2-standard-96": 8,
+    },
+    "NVIDIA_RTX_PRO_6000": {"g4-standard-48": 1, "g4-standard-96": 2, "g4-standard-192": 4, "g4-standard-384": 8},
+    "NVIDIA_TESLA_A100": {**{f"a2-highgpu-{gpus}g": gpus for gpus in (1, 2, 4, 8)}, "a2-megagpu-16g": 16},
+    "NVIDIA_A100_80GB": {f"a2-ultragpu-{gpus}g": gpus for gpus in (1, 2, 4, 8)},
+    "NVIDIA_H100_80GB": {f"a3-highgpu-{gpus}g": gpus for gpus in (1, 2, 4, 8)},
+    "NVIDIA_H100_MEGA_80GB": {"a3-megagpu-8g": 8},
+    "NVIDIA_H200_141GB": {"a3-ultragpu-8g": 8},
+    "NVIDIA_B200": {"a4-highgpu-8g": 8},
+}
+# The GPUs that are attached to an n1 machine, and how many can be.
+ATTACHED = {
+    "NVIDIA_TESLA_T4": (1, 2, 4),
+    "NVIDIA_TESLA_P4": (1, 2, 4),
+    "NVIDIA_TESLA_P100": (1, 2, 4),
+    "NVIDIA_TESLA_V100": (1, 2, 4, 8),
+}
+TPUS = ("TPU_V2", "TPU_V3")
+ACCELERATORS = (*ATTACHED, *WITH_GPUS, *TPUS)
+TPU_MACHINE = re.compile(r"cloud-tpu|ct\d.*|tpu\d.*")
+
+_BUNDLED = {machine: (gpu, count) for gpu, of in WITH_GPUS.items() for machine, count in of.items()}
+_KNOWN = [*_BUNDLED, *(f"{family}-{cores}" for family, sizes in FAMILIES.items() for cores in sizes.split())]
+
+
+def check_machine(machine: str) -> str:
+    """Return `machine`, the name of a machine type that is not of a TPU.
+
+    Raises:
+      ValueError: there is none of this name.
+    """
+    if machine in _KNOWN:
+        return machine
+    family, _, _ = machine.rpartition("-")
+    if family in FAMILIES:
+        raise ValueError(f"{family} has {', '.join(FAMILIES[family].split())} cores: write {_nearest(machine)}")
+    raise ValueError(f"no machine type has this name; did you mean {_nearest(machine)}?")
+
+
+def check_trainer_machine(machine: str) -> str:
+    """Return `machine`, a machine type that may be of a TPU. ValueError if there is none of this name."""
+    return machine if TPU_MACHINE.fullmatch(machine) else check_machine(machine)
+
+
+def check_accelerator(accelerator: str) -> str:
+    """Return `accelerator`. ValueError if Vertex AI has none of this name."""
+    if accelerator in ACCELERATORS:
+        return accelerator
+    by_model = {_model(name): name for name in ACCELERATORS}  # T4 of NVIDIA_T4, nvidia-tesla-t4, NVIDIA_TESLA_T4
+    near = difflib.get_close_matches(_model(accelerator), by_model, n=1, cutoff=0.5)
+    hint = f"did you mean {by_model[near[0]]}?" if near else f"they are {', '.join(ACCELERATORS)}"
+    raise ValueError(f"no accelerator of Vertex AI has this name; {hint}")
+
+
+def check_gpus(machine: str, accelerator: str | None, count: int) -> None:
+    """Raise ValueError if the machine cannot have that many of these GPUs; TPUs are not looked at."""
+    if accelerator in TPUS or TPU_MACHINE.fullmatch(machine):
+        return
+    if machine in _BUNDLED:
+        gpu, gpus = _BUNDLED[machine]
+        if (accelerator, count) != (gpu, gpus):
+            raise ValueError(f"machine_type {machine} needs accelerator {gpu} and accelerator_count {gpus}")
+    elif accelerator in WITH_GPUS:
+        machines = [name for name, gpus in WITH_GPUS[accelerator].items() if gpus >= count] or WITH_GPUS[accelerator]
+        raise ValueError(f"accelerator {accelerator} comes with machine_type {' or '.join(machines)}, not {machine}")
+    elif accelerator and not machine.startswith("n1-"):
+        raise ValueError(f"accelerator {accelerator} needs machine_type n1-…, for example n1-standard-8, not {machine}")
+    elif accelerator and count not in ATTACHED[accelerator]:
+        allowed = ", ".join(map(str, ATTACHED[accelerator]))
+        raise ValueError(f"accelerator_count of {accelerator} on {machine} is one of {allowed}, not {count}")
+
+
+def _nearest(machine: str) -> str:
+    """Return the known machine type that was probably meant: of the same family, the next larger one."""
+    family, _, cores = machine.rpartition("-")
+    if family in FAMILIES:
+        sizes = FAMILIES[family].split()
+        enough = [size for size in sizes if cores.isdigit() and int(size) >= int(cores)]
+        return f"{family}-{(enough or sizes[-1:])[0]}"
+    return (difflib.get_close_matches(machine.lower(), _KNOWN, n=1, cutoff=0.5) or ["n1-standard-8"])[0]
+
+
+def _model(accelerator: str) -> str:
+    return re.sub(r"NVIDIA_|TESLA_|_GPU$|_\d+GB$", "", accelerator.upper().replace("-", "_"))
