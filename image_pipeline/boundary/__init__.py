@@ -24,7 +24,8 @@ def remote(python: str | os.PathLike[str] = ".venv/bin/python") -> Remote:
     Numbers, text, paths, lists, dicts, DataFrames, arrays and images cross as values. Anything else that a call returns
     stays in the worker, and a proxy of it crosses: it has the same attributes and methods, is shown in the same way,
     and can be an argument of later calls. Datasets, models and tensors of TensorFlow cannot cross: a UserError says
-    what can be done instead. Other exceptions arrive as the same types.
+    what can be done instead. Exceptions arrive as the same types, those of a library as RuntimeError; the cause of a
+    fault of the program is the worker's traceback.
 
     Calls are made one at a time; another thread waits. Ctrl-C interrupts the call in the worker, so that a run ends
     with its result and the same call resumes it; a second Ctrl-C ends the worker at once. If the worker has ended, for

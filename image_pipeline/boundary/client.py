@@ -5,6 +5,8 @@ from __future__ import annotations
 import builtins
 import difflib
 import functools
+import inspect
+import operator
 import os
 import sys
 import time
@@ -196,8 +198,19 @@ def _ask(connection: Connection, operation: str, *args: Any, **keywords: Any) ->
 @functools.lru_cache
 def _proxy_type(name: str, doc: str, is_callable: bool) -> Callable[[_Handle], Proxy]:
     """Return the type of proxies of objects of a type, with its name and its documentation."""
-    bases = (Function if is_callable else Proxy,)
-    return type(name, bases, {"__slots__": (), "__doc__": doc, "__module__": "image_pipeline"})
+    members: dict[str, Any] = {"__slots__": (), "__doc__": doc, "__module__": "image_pipeline"}
+    if is_callable and (signature := _signature(name)):
+        members["__signature__"] = signature
+    return type(name, (Function if is_callable else Proxy,), members)
+
+
+def _signature(name: str) -> inspect.Signature | None:
+    """Return how a method of the API is called, for a notebook that asks; both sides have the same code."""
+    try:
+        signature = inspect.signature(operator.attrgetter(name)(image_pipeline))
+    except (AttributeError, TypeError, ValueError):
+        return None
+    return signature.replace(parameters=list(signature.parameters.values())[1:])
 
 
 class _Replay:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import io
 import json
 import os
@@ -70,6 +71,12 @@ def test_its_answers_are_the_same_on_both_sides(made: Made) -> None:
     assert made.run._repr_mimebundle_() == made.here._repr_mimebundle_()
     pd.testing.assert_frame_equal(made.remote.runs(run_dir=made.run_dir), ip.runs(run_dir=made.run_dir))
     assert np.array_equal(np.asarray(made.run.augmentation), np.asarray(made.here.augmentation))
+
+
+def test_a_notebook_is_told_how_a_method_is_called(made: Made) -> None:
+    assert inspect.signature(made.run.images) == inspect.signature(made.here.images)
+    assert made.run.images.__doc__ == made.here.images.__doc__
+    assert inspect.signature(made.remote.compare) == inspect.signature(ip.compare)
 
 
 def test_images_arrive_and_are_predicted_however_they_are_given(made: Made) -> None:
