@@ -31,6 +31,11 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version()} | libraries()
 
 
+def lane() -> str:
+    """Return the installed TFX as the Makefile and the Dockerfile name it: 1.16 or 1.21."""
+    return ".".join(metadata.version("tfx").split(".")[:2])
+
+
 def libraries() -> dict[str, str]:
     """Return the versions of the libraries; of the optional ones, of those that are installed."""
     result = {library: metadata.version(library) for library in LIBRARIES}

@@ -148,14 +148,51 @@ def test_any_setting_is_taken_or_refused_in_one_line(key: str, value: str) -> No
     [
         (("accelerator=TPU_V3",), "n1-standard-8 does not go with accelerator TPU_V3"),
         (("machine_type=cloud-tpu",), "cloud-tpu does not go with accelerator None"),
-        (("machine_type=ct5lp-hightpu-4t",), "ct5lp-hightpu-4t needs tpu_topology"),
+        (("machine_type=ct5lp-hightpu-4t",), "ct5lp-hightpu-4t needs tpu_topology=2x2"),
         (("tpu_topology=2x2",), "tpu_topology is for machine types ct5lp-"),
-        (("machine_type=cloud-tpu", "accelerator=TPU_V2", "workers=2"), "a TPU is one worker"),
+        (("machine_type=cloud-tpu", "accelerator=TPU_V2", "accelerator_count=8", "workers=2"), "a TPU is one worker"),
+        (("machine_type=ct5lp-hightpu-4t", "tpu_topology=2x2", "workers=4"), "a TPU is one worker, not 4"),
+        (("machine_type=cloud-tpu", "accelerator=TPU_V3"), "accelerator_count=1 of TPU_V3 does not exist; write acc"),
+        (("machine_type=cloud-tpu", "accelerator=TPU_V3", "accelerator_count=32"), "of TPU_V3 is 4 machines, and"),
+        (("machine_type=n1-standard-8", "accelerator=TPU_V2"), "a v5e has machine_type=ct5lp-hightpu-4t, tpu_topology"),
+        (("machine_type=cloud-tpu", "accelerator=TPU_V2", "tpu_topology=2x2"), "; write accelerator_count=8 instead"),
+        (("machine_type=ct5lp-hightpu-4t", "tpu_topology=2x2", "accelerator=NVIDIA_L4"), "has its TPU by itself"),
+        (("machine_type=ct5lp-hightpu-4t", "tpu_topology=4x4"), "tpu_topology=4x4 of ct5lp-hightpu-4t is 4 machines"),
+        (
+            ("machine_type=ct5lp-hightpu-4t", "tpu_topology=2x4"),
+            "is 2 machines, and this project's image trains on",
+        ),
+        (("machine_type=ct5lp-hightpu-8t", "tpu_topology=2x2"), "no tpu_topology 2x2; the choice is ct5lp-hightpu-1t"),
+        (("machine_type=ct5lp-hightpu-4t", "tpu_topology=2X2"), "no tpu_topology 2X2; the choice is ct5lp-hightpu-1t"),
+        (("machine_type=ct6e-standard-4t", "tpu_topology=2x2"), "ct6e-standard-4t: TensorFlow does not run there on V"),
+        (
+            ("machine_type=ct6e-standard-4t",),
+            "ct6e-standard-4t: TensorFlow does not run there on Vertex AI; the choice",
+        ),
+        (("machine_type=tpu7x-standard-4t", "tpu_topology=2x2x1"), "TensorFlow does not run there on Vertex AI"),
+        (("machine_type=ct5p-hightpu-4t", "tpu_topology=2x2x1"), "no training does on Vertex AI; the choice is ct5lp-"),
     ],
 )
 def test_machines_that_vertex_ai_does_not_have(settings: tuple[str, ...], message: str) -> None:
     with pytest.raises(UserError, match=re.escape(message)):
         configs.load("digits", None, tuple(f"vertex.trainer.{setting}" for setting in settings))
+
+
+@pytest.mark.parametrize(
+    ("settings", "device"),
+    [
+        (("machine_type=cloud-tpu", "accelerator=TPU_V2", "accelerator_count=8"), "tpu"),
+        (("machine_type=cloud-tpu", "accelerator=TPU_V3", "accelerator_count=8"), "tpu"),
+        (("machine_type=ct5lp-hightpu-1t", "tpu_topology=1x1"), "tpu"),
+        (("machine_type=ct5lp-hightpu-4t", "tpu_topology=2x2"), "tpu"),
+        (("machine_type=ct5lp-hightpu-8t", "tpu_topology=2x4"), "tpu"),
+        (("machine_type=g2-standard-8", "accelerator=NVIDIA_L4"), "gpu"),
+        (("machine_type=c2-standard-16",), "cpu"),
+    ],
+)
+def test_machines_that_vertex_ai_has(settings: tuple[str, ...], device: str) -> None:
+    config, _ = configs.load("digits", None, tuple(f"vertex.trainer.{setting}" for setting in settings))
+    assert config.vertex.trainer.device == device
 
 
 def test_gates_are_listed_and_a_short_setting_gives_way(tmp_path: Path) -> None:

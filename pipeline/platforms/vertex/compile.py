@@ -33,6 +33,7 @@ def spec(config: Config) -> dict[str, Any]:
     check_region(config.vertex.region)
     values = parameters.of(config)
     names.check_weights(config)
+    names.check_trainer_image(config)
     from tfx.dsl.components.base.base_component import BaseComponent
     from tfx.orchestration.data_types import RuntimeParameter
     from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner as kubeflow

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
 from components.config import Section
-from pipeline.platforms.vertex import machines, resources
+from pipeline.platforms.vertex import machines, resources, tpu
 
 MachineType = Annotated[str, AfterValidator(machines.check_machine)]
 
@@ -30,13 +29,13 @@ class VertexTrainer(Section):
     """The custom job that trains on Vertex AI. `trainer.strategy` follows from it."""
 
     machine_type: Annotated[str, AfterValidator(machines.check_trainer_machine)] = Field(
-        "n1-standard-8", description="Machine that trains; cloud-tpu for a TPU v2 or v3, ct5lp-… for a v5e"
+        "n1-standard-8", description="Machine that trains; cloud-tpu for a TPU v2 or v3, ct5lp-hightpu-… for a v5e"
     )
     accelerator: Annotated[str, AfterValidator(machines.check_accelerator)] | None = Field(
         None, description="NVIDIA_TESLA_T4, NVIDIA_L4, TPU_V2, TPU_V3, … as Vertex AI names them"
     )
-    accelerator_count: int = Field(1, ge=1, description="GPUs a machine; cores of a TPU")
-    tpu_topology: str | None = Field(None, description="Topology of a ct5lp-… machine, for example 2x2")
+    accelerator_count: int = Field(1, ge=1, description="GPUs a machine; 8, the cores, of a TPU v2 or v3")
+    tpu_topology: str | None = Field(None, description="Of a TPU v5e: 1x1 of ct5lp-hightpu-1t, 2x2 of -4t, 2x4 of -8t")
     workers: int = Field(1, ge=1, description="Machines of that kind")
     image: resources.Image | None = Field(
         None,
@@ -46,7 +45,7 @@ class VertexTrainer(Section):
     @property
     def device(self) -> Literal["cpu", "gpu", "tpu"]:
         """Return what trains on each machine."""
-        if self.tpu_topology or (self.accelerator or "").startswith("TPU"):
+        if machines.TPU_MACHINE.fullmatch(self.machine_type):
             return "tpu"
         return "gpu" if self.accelerator else "cpu"
 
@@ -57,18 +56,12 @@ class VertexTrainer(Section):
 
     @model_validator(mode="after")
     def _machine_has_its_accelerator(self) -> VertexTrainer:
-        machine, accelerator = self.machine_type, self.accelerator
-        if (machine == "cloud-tpu") != ((accelerator or "").startswith("TPU")):
-            raise ValueError(
-                f"machine_type {machine} does not go with accelerator {accelerator}; TPU_V2 and TPU_V3 have cloud-tpu"
-            )
-        if re.match(r"ct\d", machine) and not self.tpu_topology:
-            raise ValueError(f"machine_type {machine} needs tpu_topology, for example 2x2")
-        if self.tpu_topology and not re.match(r"ct\d", machine):
-            raise ValueError(f"tpu_topology is for machine types ct5lp-…, not {machine}")
-        if self.device == "tpu" and self.workers > 1:
-            raise ValueError("a TPU is one worker; ask for more cores or a larger topology")
-        machines.check_gpus(machine, accelerator, self.accelerator_count)
+        found = tpu.problem(
+            self.machine_type, self.accelerator, self.accelerator_count, self.tpu_topology, self.workers
+        )
+        if found:
+            raise ValueError(found)
+        machines.check_gpus(self.machine_type, self.accelerator, self.accelerator_count)
         return self
 
 

@@ -1,6 +1,6 @@
 """Machine types and accelerators of Google Cloud, as the documentation of Vertex AI and Compute Engine lists them.
 
-Not of TPUs: `config.py` has their rules.
+Of TPUs the names alone: `tpu.py` has their rules.
 """
 
 from __future__ import annotations

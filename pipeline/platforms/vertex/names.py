@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from components import files
+from components import files, versions
 from components.errors import UserError
 from components.example_gen import sources, tfds
 from components.example_gen.formats import detect
@@ -12,6 +12,7 @@ from pipeline.config import Config
 
 HERE = "file://"
 IMAGE_ROOT = "/pipeline"  # where the Dockerfile puts this project
+TPU_LANE = "1.16"  # the last TFX whose TensorFlow there is for a TPU
 NO_PROJECT = "PROJECT"  # placeholder in a spec compiled without a project: such a spec cannot be submitted
 
 
@@ -35,6 +36,20 @@ def trainer_image(config: Config) -> str:
     if trainer.image:
         return trainer.image
     return image(config) if trainer.device == "cpu" else _built(config, f"-{trainer.device}")
+
+
+def check_trainer_image(config: Config) -> None:
+    """Check that there can be an image for the Trainer's accelerator, of the TFX that compiles.
+
+    Raises:
+      UserError: it would be for a TPU and of a TFX whose TensorFlow drives none.
+    """
+    trainer, lane = config.vertex.trainer, versions.lane()
+    if trainer.device == "tpu" and not trainer.image and lane != TPU_LANE:
+        raise UserError(
+            f"vertex.trainer is a TPU, and this is TFX {lane}, whose TensorFlow drives none: install TFX {TPU_LANE} "
+            f"(`make setup LANE={TPU_LANE}`) and build the images with LANE={TPU_LANE}"
+        )
 
 
 def _built(config: Config, ending: str) -> str:

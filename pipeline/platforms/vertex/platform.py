@@ -29,7 +29,7 @@ from components.report.component import Report
 from components.versions import COMPILED_WITH
 from pipeline import ROOT, curated_schema
 from pipeline.config import Config
-from pipeline.platforms.vertex import names
+from pipeline.platforms.vertex import names, tpu
 from pipeline.platforms.vertex.executors.pusher import Executor as PushAndRegister
 from pipeline.platforms.vertex.executors.trainer import TrainerJob, TunerJob
 from pipeline.stages import latest_blessed_model, push_destination
@@ -156,13 +156,16 @@ class VertexPlatform:
             machine |= {"accelerator_type": machines.accelerator, "accelerator_count": machines.accelerator_count}
         if machines.tpu_topology:
             machine["tpu_topology"] = machines.tpu_topology
+        container: dict[str, Any] = {"image_uri": names.trainer_image(self.config)}
+        if variables := tpu.environment(machines.machine_type):
+            container["env"] = [{"name": name, "value": value} for name, value in variables.items()]
         counts = [1] if workers == 1 else [1, workers - 1]
         spec: dict[str, Any] = {
             "worker_pool_specs": [
                 {
                     "machine_spec": dict(machine),
                     "replica_count": count,
-                    "container_spec": {"image_uri": names.trainer_image(self.config)},
+                    "container_spec": dict(container),
                 }
                 for count in counts
             ]

@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode
 
 from google.api_core import exceptions
 
+from components import versions
 from pipeline.platforms.vertex.cloud import CONSOLE, FAILED, Cloud, CloudFault, explain
 
 OBJECT_PERMISSIONS = ("storage.objects.create", "storage.objects.delete", "storage.objects.get", "storage.objects.list")
@@ -16,6 +17,7 @@ IMAGE = re.compile(
     r"(?P<location>[a-z0-9-]+)-docker\.pkg\.dev/(?P<project>[^/]+)/(?P<repository>[^/]+)/(?P<name>[^:@]+)"
     r"(?::(?P<tag>[^@]+))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
 )
+LANE = "1.21"  # TFX of the image that cloudbuild.yaml builds without _LANE
 # The metric of Vertex AI's quota for training on an accelerator, where its name does not follow from the type's.
 METRICS = {"NVIDIA_H100_80GB": "nvidia_h100_gpus", "NVIDIA_A100_80GB": "nvidia_a100_80gb_gpus"}
 
@@ -166,6 +168,8 @@ def _build(image: re.Match[str]) -> str:
     if not ours or image["repository"] != "pipelines" or image["digest"] or image["tag"] not in (None, "latest"):
         return f"docker push {image[0]}"
     more = f",_ACCELERATOR={ours[1]},_ENDING=-{ours[1]}" if ours[1] else ""
+    if versions.lane() != LANE:  # the image must have the TFX that compiles the pipeline
+        more += f",_LANE={versions.lane()}"
     build = f"gcloud builds submit --config=cloudbuild.yaml --project={image['project']}"
     return f"{build} --substitutions=_REGION={image['location']}{more}"
 

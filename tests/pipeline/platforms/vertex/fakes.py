@@ -62,7 +62,7 @@ class GoogleCloud:
     objects: list[str] = field(default_factory=lambda: ["data/cifar-10-binary.tar.gz"])
     repositories: set[str] = field(default_factory=lambda: {"pipelines"})
     images: set[str] = field(
-        default_factory=lambda: {"image-classification/tags/latest", "image-classification-tpu/tags/latest"}
+        default_factory=lambda: {"image-classification/tags/latest", "image-classification-gpu/tags/latest"}
     )
     accounts: dict[str, set[str]] = field(default_factory=dict)  # what the caller may do with each
     quotas: dict[str, dict[str, int]] = field(default_factory=dict)  # {metric: {region or "": limit}}

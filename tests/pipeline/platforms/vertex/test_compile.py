@@ -15,8 +15,10 @@ import pytest
 import yaml
 from google.cloud import aiplatform_v1
 
+from components import versions
 from components.errors import UserError
 from pipeline import ALL_STAGES, ROOT, fingerprint
+from pipeline.platforms.vertex import tpu
 from tests.pipeline.platforms.vertex.shape import EVERYTHING, SHAPE, compiled, shape
 from tests.pipeline.platforms.vertex.spec_runner import executors, pipeline_spec
 from tests.trainer import my_networks
@@ -140,11 +142,18 @@ MACHINES = {
 
 @pytest.mark.parametrize(("settings", "expected"), MACHINES.values(), ids=MACHINES)
 def test_the_machines_of_the_trainer(settings: tuple[str, ...], expected: tuple[Any, ...]) -> None:
+    if expected[0] == "tpu" and versions.lane() != "1.16":
+        with pytest.raises(UserError, match=r"this is TFX 1\.21, whose TensorFlow drives none: install TFX 1\.16 \("):
+            compiled(PROJECT, *(f"vertex.trainer.{setting}" for setting in settings))
+        return
     config, job = custom_job(compiled(PROJECT, *(f"vertex.trainer.{setting}" for setting in settings)))
     pools = job.job_spec.worker_pool_specs
     machine = pools[0].machine_spec
     assert all(pool.machine_spec == machine for pool in pools)
     (image,) = {pool.container_spec.image_uri for pool in pools}
+    # TensorFlow drives a v5e by PJRT alone, and the others without it.
+    variables = {variable.name: variable.value for variable in pools[0].container_spec.env}
+    assert variables == (tpu.PJRT if machine.tpu_topology else {})
     assert expected == (
         config["strategy"],
         machine.machine_type,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from components import versions
 from pipeline.platforms.vertex.preflight import metric
 from tests.pipeline.platforms.vertex.conftest import Answer
 from tests.pipeline.platforms.vertex.fakes import Fault, GoogleCloud, Refused
@@ -14,7 +15,9 @@ Vertex = Callable[..., Answer]
 ACCOUNT = "runner@my-project.iam.gserviceaccount.com"
 ME = "serviceAccount:me@my-project.iam.gserviceaccount.com"
 IMAGE = "us-central1-docker.pkg.dev/my-project/pipelines/image-classification:latest"
-TPU = ("--set", "vertex.trainer={machine_type: cloud-tpu, accelerator: TPU_V3, accelerator_count: 8}")
+GPUS = ("--set", "vertex.trainer={accelerator: NVIDIA_TESLA_T4, accelerator_count: 4, workers: 2}")
+QUOTA = "aiplatform.googleapis.com/custom_model_training_nvidia_t4_gpus"
+LANE = "" if versions.lane() == "1.21" else f",_LANE={versions.lane()}"
 
 
 @pytest.mark.parametrize(
@@ -72,13 +75,13 @@ TPU = ("--set", "vertex.trainer={machine_type: cloud-tpu, accelerator: TPU_V3, a
             {"images": set()},
             (),
             f"the image {IMAGE} does not exist: gcloud builds submit --config=cloudbuild.yaml --project=my-project "
-            "--substitutions=_REGION=us-central1",
+            f"--substitutions=_REGION=us-central1{LANE}",
         ),
         (
             {"images": {"image-classification/tags/latest"}},
-            TPU,
-            f"the image {IMAGE.replace(':', '-tpu:')} does not exist: gcloud builds submit --config=cloudbuild.yaml "
-            "--project=my-project --substitutions=_REGION=us-central1,_ACCELERATOR=tpu,_ENDING=-tpu",
+            GPUS,
+            f"the image {IMAGE.replace(':', '-gpu:')} does not exist: gcloud builds submit --config=cloudbuild.yaml "
+            f"--project=my-project --substitutions=_REGION=us-central1,_ACCELERATOR=gpu,_ENDING=-gpu{LANE}",
         ),
         (
             {},
@@ -98,9 +101,9 @@ TPU = ("--set", "vertex.trainer={machine_type: cloud-tpu, accelerator: TPU_V3, a
             f"add-iam-policy-binding {ACCOUNT} --member={ME} --role=roles/iam.serviceAccountUser",
         ),
         (
-            {"quotas": {"aiplatform.googleapis.com/custom_model_training_tpu_v3": {"": 8, "us-central1": 0}}},
-            TPU,
-            "the quota aiplatform.googleapis.com/custom_model_training_tpu_v3 in us-central1 is 0, and the job needs "
+            {"quotas": {QUOTA: {"": 8, "us-central1": 0}}},
+            GPUS,
+            f"the quota {QUOTA} in us-central1 is 0, and the job needs "
             "8; ask for more: https://console.cloud.google.com/iam-admin/quotas?project=my-project",
         ),
     ],
@@ -154,7 +157,7 @@ def test_what_may_not_be_looked_at_is_no_reason_against_the_job(cloud: GoogleClo
         Fault("repositories", Refused(403, "API off", "SERVICE_DISABLED"), times=9),
     ]
     cloud.buckets["my-project-pipelines"]["location"] = "EUROPE-WEST4"
-    answer = vertex("submit", "--no-wait", *TPU)
+    answer = vertex("submit", "--no-wait", *GPUS)
     assert answer.code == 0, answer.err
     assert answer.out.splitlines()[:4] == [
         "note      could not check which APIs are on (403 no)",
@@ -180,8 +183,8 @@ def test_a_google_that_does_not_answer_ends_the_command(
     "limits", [{"": 0, "us-central1": 8}, {"": 16, "europe-west4": 0}, {"": -1}], ids=["here", "all", "unlimited"]
 )
 def test_a_quota_that_is_enough_is_not_told(cloud: GoogleCloud, vertex: Vertex, limits: dict[str, int]) -> None:
-    cloud.quotas = {"aiplatform.googleapis.com/custom_model_training_tpu_v3": limits}
-    answer = vertex("submit", "--no-wait", *TPU)
+    cloud.quotas = {QUOTA: limits}
+    answer = vertex("submit", "--no-wait", *GPUS)
     assert (answer.code, "quota" in answer.out) == (0, False)
 
 
