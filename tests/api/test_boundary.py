@@ -167,7 +167,7 @@ def test_an_interrupt_waits_for_an_import(shared: Any, tmp_path: Path) -> None:
     """A module that was half imported would fail in every later call."""
     after(tmp_path / "mark", lambda: signal.raise_signal(signal.SIGINT))
     (tmp_path / "slow_module.py").write_text(
-        f"import pathlib, time\npathlib.Path({str(tmp_path / 'mark')!r}).touch()\ntime.sleep(0.5)\n"
+        f"import pathlib, time\npathlib.Path({str(tmp_path / 'mark')!r}).touch()\ntime.sleep(1.5)\n"
         f"pathlib.Path({str(tmp_path / 'imported')!r}).touch()\n"
     )
     with pytest.raises(Stopped):
