@@ -54,7 +54,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
 
 def test_its_screen_is_shown_here_and_the_log_stays_there(made: Made) -> None:
     lines = made.printed.splitlines()
-    stages = [line.split()[0] for line in lines if line.startswith("  ") and line[2] != " "]
+    stages = [words[0] for line in lines if (words := line.split())[1:2] == ["done"] and line.startswith("  ")]
     assert stages[0] == "ExampleGen"
     assert len(stages) == len(set(stages)) == 12
     assert sum(line.startswith("pushed    version 1") for line in lines) == 1
