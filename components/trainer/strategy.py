@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import glob
 import importlib.util
@@ -31,20 +32,58 @@ def make_strategy(name: str, tpu: str = "") -> tf.distribute.Strategy:
       UserError: what is asked for by name is not there.
     """
     if name == "multi_worker":
+        _check_gpus_are_used()
         return _multi_worker()
     gpus = tf.config.list_physical_devices("GPU")
     if name == "tpu" or (name == "auto" and (tpu or _has_tpu())):
         return _tpu(tpu or tpu_address())
     if name == "gpu" and not gpus:
-        raise UserError(
-            "trainer.strategy is 'gpu', but TensorFlow finds no GPU on this machine: "
-            "install its CUDA libraries (`pip install tensorflow[and-cuda]`), or set it to 'auto'"
-        )
+        raise UserError(f"trainer.strategy is 'gpu', but TensorFlow finds no GPU: {_why_no_gpu()}; or set it to 'auto'")
     if len(gpus) > 1 and name != "cpu":
         return tf.distribute.MirroredStrategy()
     if gpus and name == "cpu":
         return tf.distribute.OneDeviceStrategy("/cpu:0")
     return tf.distribute.get_strategy()  # one device: TensorFlow takes the GPU if there is one
+
+
+def _why_no_gpu() -> str:
+    """Return why TensorFlow sees no GPU, with what to do."""
+    if _gpus_are_hidden():
+        return "the environment variable CUDA_VISIBLE_DEVICES hides all; unset it"
+    if not _gpu_devices():
+        return "this machine has none of NVIDIA's, or its container was given none (there is no /dev/nvidia0)"
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return (
+            "the driver's libcuda.so.1 is not found; name its folder in LD_LIBRARY_PATH "
+            "(/usr/local/nvidia/lib64 in a container on Google Cloud)"
+        )
+    return (
+        "CUDA's libraries are not found; `make setup ACCELERATOR=gpu` installs them here, "
+        "and the image made with ACCELERATOR=gpu has them"
+    )
+
+
+def _check_gpus_are_used() -> None:
+    """Check that TensorFlow sees the GPUs of this machine: several machines would train on their CPUs without a word.
+
+    Raises:
+      UserError: it sees none of them, and nobody hides them.
+    """
+    if _gpu_devices() and not _gpus_are_hidden() and not tf.config.list_physical_devices("GPU"):
+        raise UserError(
+            f"trainer.strategy is 'multi_worker', this machine has a GPU, and TensorFlow does not find it: "
+            f"{_why_no_gpu()}; or train on CPUs with CUDA_VISIBLE_DEVICES=-1"
+        )
+
+
+def _gpu_devices() -> list[str]:
+    return glob.glob("/dev/nvidia[0-9]*") or glob.glob("/dev/dxg")  # the second in Windows' Linux
+
+
+def _gpus_are_hidden() -> bool:
+    return os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:

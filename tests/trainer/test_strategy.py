@@ -6,15 +6,18 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import pytest
 import tensorflow as tf
 
+from components.errors import UserError
 from components.trainer import precision, strategy
 from components.trainer.config import Settings
 from components.trainer.plan import resolve
+from pipeline import ROOT
 from tests.trainer.conftest import settings_of
 
 PROGRAM = """
@@ -64,6 +67,53 @@ def test_what_is_not_there_is_refused_in_one_line(name: str, environment: dict[s
     assert message.startswith("UserError " + said)
     assert "set it to 'auto'" in message or "with its own index" in message
     assert "\n" not in message
+
+
+@pytest.mark.parametrize(("environment", "devices", "driver", "said"), [
+    ({"CUDA_VISIBLE_DEVICES": "-1"}, True, True, "the environment variable CUDA_VISIBLE_DEVICES hides all; unset it"),
+    ({}, False, False, "this machine has none of NVIDIA's, or its container was given none (there is no /dev/nvidia0)"),
+    ({}, True, False, "the driver's libcuda.so.1 is not found; name its folder in LD_LIBRARY_PATH (/usr/local/nvidia/"),
+    ({}, True, True, "CUDA's libraries are not found; `make setup ACCELERATOR=gpu` installs them here, and the image "),
+])  # fmt: skip
+def test_a_gpu_that_is_not_found_is_explained(
+    environment: dict[str, str], devices: bool, driver: bool, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def open_library(name: str) -> None:
+        if not driver:
+            raise OSError(f"{name}: cannot open shared object file")
+
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr("glob.glob", lambda pattern: ["/dev/nvidia0"] if devices and "nvidia" in pattern else [])
+    monkeypatch.setattr("ctypes.CDLL", open_library)
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    strategy.make_strategy.cache_clear()
+    with pytest.raises(UserError) as refused:
+        strategy.make_strategy("gpu")
+    assert f"trainer.strategy is 'gpu', but TensorFlow finds no GPU: {said}" in str(refused.value)
+    assert "pip install" not in str(refused.value)
+    # Several machines, whose GPUs are paid for, would train on their CPUs.
+    strategy.make_strategy.cache_clear()
+    with pytest.raises(UserError) as refused:
+        strategy.make_strategy("multi_worker")
+    unused = devices and not environment
+    assert ("this machine has a GPU, and TensorFlow does not find it" in str(refused.value)) == unused
+    assert ("TF_CONFIG is not set" in str(refused.value)) == (not unused)
+
+
+def test_tensorflow_is_told_where_pip_puts_libtpu(tmp_path: Path) -> None:
+    (tmp_path / "libtpu").mkdir()
+    (tmp_path / "libtpu" / "__init__.py").touch()
+    code = "import os, components; print(os.environ.get('TPU_LIBRARY_PATH'))"
+    for environment, expected in (
+        ({}, "None"),
+        ({"PYTHONPATH": str(tmp_path)}, f"{tmp_path}/libtpu/libtpu.so"),
+        ({"PYTHONPATH": str(tmp_path), "TPU_LIBRARY_PATH": "/lib/libtpu.so"}, "/lib/libtpu.so"),
+    ):
+        command = [sys.executable, "-c", code]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment, cwd=ROOT)
+        assert done.stdout.strip() == expected
 
 
 @pytest.mark.slow
