@@ -17,12 +17,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from components.errors import UserError
 from components.versions import libraries
 from pipeline import ROOT
 
 if TYPE_CHECKING:
     from tfx.dsl.components.base.base_node import BaseNode
 
+CODE = "code"  # execution property of a stage on Vertex AI, see `code_of_stage`
 PACKAGES = ("components", "pipeline")  # of this project
 TEXTS = frozenset({"components.text"})  # only format messages: an edit must not retrain anything
 _NAME = re.compile(rf"({'|'.join(PACKAGES)})(\.\w+)+")
@@ -39,11 +41,35 @@ def of_stage(node: BaseNode, more_code: Iterable[str] = (), content: bytes = b""
     Raises:
       LookupError: the code is neither in this project nor in TFX: an edit of it would go unnoticed.
     """
+    return of_code(_checked_names(node, more_code), content)
+
+
+def code_of_stage(node: BaseNode, more_code: Iterable[str] = ()) -> str:
+    """Return what `check_code` compares in another place: a hash of the stage's code, and the names that it is of."""
+    names = sorted(name for name in _checked_names(node, more_code) if name.partition(".")[0] in PACKAGES)
+    return " ".join([_of_files(names), *names])
+
+
+def check_code(text: str) -> None:
+    """Compare the code of this place with that of the place where `code_of_stage` returned `text`.
+
+    Raises:
+      UserError: it is other code. The keys of a cache would be those of code that did not run.
+    """
+    digest, *names = text.split()
+    if _of_files(names) != digest:
+        raise UserError(
+            f"this image has other code than the machine that compiled the pipeline ({', '.join(names)}): rebuild the "
+            "image from the code that compiles (docs/vertex.md, The image), or compile with the code of the image"
+        )
+
+
+def _checked_names(node: BaseNode, more_code: Iterable[str]) -> list[str]:
     names = [*_names(node), *more_code]
     for name in names:
         if not name.startswith("tfx.") and not _is_code(name):
             raise LookupError(f"the code of the stage {node.id}, {name}, is neither in this project nor in TFX")
-    return of_code(names, content)
+    return names
 
 
 def of_code(names: Iterable[str], content: bytes = b"") -> str:
@@ -51,10 +77,19 @@ def of_code(names: Iterable[str], content: bytes = b"") -> str:
     digest = hashlib.sha256()
     for library, version in libraries().items():
         digest.update(f"{library} {version}\n".encode())
-    for name, file in sorted(files(names).items()):
-        digest.update(f"{name} {hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
+    digest.update(_lines_of_files(names))
     digest.update(hashlib.sha256(content).digest())
     return digest.hexdigest()
+
+
+def _of_files(names: Iterable[str]) -> str:
+    return hashlib.sha256(_lines_of_files(names)).hexdigest()
+
+
+def _lines_of_files(names: Iterable[str]) -> bytes:
+    """Return the names and hashes of the files of the modules, a line a file."""
+    hashes = {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in sorted(files(names).items())}
+    return "".join(f"{name} {digest}\n" for name, digest in hashes.items()).encode()
 
 
 def files(names: Iterable[str]) -> dict[str, Path]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from typing import Any
 
 from components import files
+from components.contracts import features as f
 from components.contracts import stored
 
 SAVED_MODEL_FILE = "saved_model.pb"  # a folder with it is a SavedModel; TensorFlow Serving takes it for complete
@@ -19,6 +21,26 @@ class Pushed:
 
     destination: str
     version: int
+
+
+def class_names(exported: str) -> list[str]:
+    """Return the classes of the SavedModel in the folder `exported`, in the order of its outputs.
+
+    Raises:
+      OSError, KeyError, AttributeError or tf.errors.OpError: it cannot be read, or is none of this project.
+    """
+    import tensorflow as tf
+
+    return names_of(tf.saved_model.load(exported))
+
+
+def names_of(loaded: Any) -> list[str]:
+    """Return the same of a SavedModel that is loaded. Raises KeyError, AttributeError or tf.errors.OpError as above."""
+    import tensorflow as tf
+
+    blank = tf.zeros([1, 8, 8, 3], tf.uint8)
+    names = loaded.signatures[f.SERVE_TENSORS](pixels=blank)[f.CLASS_NAMES].numpy()[0]
+    return [name.decode() for name in names]
 
 
 def write_pushed(pushed_model: str, pushed: Pushed) -> None:

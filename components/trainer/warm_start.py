@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-from components.contracts import features as f
+from components.contracts.model import names_of
 from components.errors import UserError
 
 
@@ -27,8 +27,7 @@ def load_weights(model: keras.Model, class_names: Sequence[str], exported: str, 
     """
     try:
         loaded = tf.saved_model.load(exported)
-        blank = tf.zeros([1, 8, 8, 3], tf.uint8)
-        names = [n.decode() for n in loaded.signatures[f.SERVE_TENSORS](pixels=blank)[f.CLASS_NAMES].numpy()[0]]
+        names = names_of(loaded)
         weights = loaded.variables
     except (OSError, KeyError, AttributeError, tf.errors.OpError) as error:
         reason = str(error).partition("\n")[0][:200]

@@ -40,11 +40,12 @@ def spec(config: Config) -> dict[str, Any]:
 
     from components.example_gen import sources
     from pipeline import fingerprint
-    from pipeline.platforms.vertex.executors import example_gen_driver
+    from pipeline.platforms.vertex.executors import container, example_gen_driver
     from pipeline.platforms.vertex.platform import VertexPlatform
     from pipeline.stages import create_pipeline, read_schema
 
-    pipeline = create_pipeline(config, sources.locate(values["data"].default, ""), VertexPlatform(config))
+    platform = VertexPlatform(config)
+    pipeline = create_pipeline(config, sources.locate(values["data"].default, ""), platform)
     stages = {node.id: node for node in pipeline.components}
     for name, (stage, key, default, *_) in values.items():
         parameter = RuntimeParameter(name, type(default), default)
@@ -57,8 +58,10 @@ def spec(config: Config) -> dict[str, Any]:
     drivers = {"ExampleGen": [example_gen_driver.__name__]}
     for name, node in stages.items():
         if isinstance(node, BaseComponent):
-            code = fingerprint.of_stage(node, drivers.get(name, []), contents.get(name, b""))
-            node.exec_properties["code_fingerprint"] = code
+            more_code = [container.__name__, *drivers.get(name, [])]
+            code = fingerprint.code_of_stage(node, more_code)
+            node.exec_properties["code_fingerprint"] = fingerprint.of_stage(node, more_code, contents.get(name, b""))
+            node.exec_properties[fingerprint.CODE] = code
     # Schema 2.1: in 2.0 TFX's executor does not see the results of ExampleGen's driver.
     runner = kubeflow.KubeflowV2DagRunner(
         kubeflow.KubeflowV2DagRunnerConfig(default_image=names.image(config), use_pipeline_spec_2_1=True)
@@ -66,11 +69,16 @@ def spec(config: Config) -> dict[str, Any]:
     defaults = {name: value.default for name, value in values.items()}
     job = runner.run(pipeline, parameter_values=defaults, write_out=False)
     for name, executor in job["pipelineSpec"]["deploymentSpec"]["executors"].items():
-        if container := executor.get("container"):
-            container["resources"] = {
+        if runs := executor.get("container"):
+            runs["resources"] = {
                 "cpuLimit": float(config.vertex.cpu),
                 "memoryLimit": float(config.vertex.memory_gb),
             }
+            runs["command"] = ["python", "-m", container.__name__]
+            runs["args"][:0] = ["--pipeline", platform.pipeline_name]
+        for query in executor.get("resolver", {}).get("outputArtifactQueries", {}).values():
+            if "metadata['current_model_id']" not in query["filter"]:  # the model of a blessing that was found
+                query["filter"] += f' AND metadata.{container.PIPELINE}.string_value="{platform.pipeline_name}"'
         if name == "ExampleGen_executor":
             driver = executor["container"]["lifecycle"]["preCacheCheck"]
             driver["command"] = ["python", "-m", example_gen_driver.__name__]

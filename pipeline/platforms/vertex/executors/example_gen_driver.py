@@ -25,17 +25,19 @@ from components.errors import UserError
 from components.example_gen import settings, sources
 from components.example_gen.driver import InputProcessor
 from components.versions import COMPILED_WITH, UNSAID, check_image
+from pipeline import fingerprint
 
 
 def run(executor_input: pipeline_spec_pb2.ExecutorInput, spec: pipeline_spec_pb2.ComponentInputsSpec) -> None:
     """Write what the stage reads, with its span and fingerprint, where Vertex AI and the executor look for it.
 
     Raises:
-      UserError: the data cannot be used.
+      UserError: the data cannot be used, or the image has other code than the machine that compiled the pipeline.
     """
     properties = entrypoint.parse_execution_properties(
         executor_input.inputs.parameter_values, executor_input.inputs.parameters, spec
     )
+    fingerprint.check_code(properties[fingerprint.CODE])
     source = sources.locate(properties[standard_component_specs.INPUT_BASE_KEY], cache_dir="")
     if source.published or source.tfds:
         raise UserError("data: nothing is downloaded on Vertex AI. Copy it to a bucket, and give data=gs://…")
@@ -44,16 +46,16 @@ def run(executor_input: pipeline_spec_pb2.ExecutorInput, spec: pipeline_spec_pb2
     configured = configured._replace(format=source.format)
     processor = InputProcessor(source.input_base, [split], None, configured)
     span, version = processor.resolve_span_and_version()
-    fingerprint = processor.get_input_fingerprint(span, version)
+    content = processor.get_input_fingerprint(span, version)
     split.pattern = processor.get_pattern_for_span_version(split.pattern, span, version)
-    logging.info("%s: %s, span %s, %s", source.path, source.format, span, fingerprint)
+    logging.info("%s: %s, span %s, %s", source.path, source.format, span, content)
 
     output = pipeline_spec_pb2.ExecutorOutput()
     texts = {
         standard_component_specs.INPUT_BASE_KEY: source.input_base,
         standard_component_specs.INPUT_CONFIG_KEY: proto_utils.proto_to_json(example_gen_pb2.Input(splits=[split])),
         standard_component_specs.CUSTOM_CONFIG_KEY: proto_utils.proto_to_json(settings.pack(configured)),
-        utils.FINGERPRINT_PROPERTY_NAME: fingerprint,
+        utils.FINGERPRINT_PROPERTY_NAME: content,
     }
     for name, text in texts.items():
         output.parameter_values[name].string_value = text

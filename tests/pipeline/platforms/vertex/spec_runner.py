@@ -1,11 +1,13 @@
 """Runs a compiled spec here, a task at a time, as Vertex AI Pipelines does: by the commands of its containers.
 
-What is not real: there is no container, the bucket is a folder, and resolvers find what the test says.
+What is not real: there is no container, the bucket is a folder, and resolvers search the artifacts of the runs here.
 """
 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +17,10 @@ from google.cloud import aiplatform_v1
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2 as pb
 from tfx.extensions.google_cloud_ai_platform import training_clients
-from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
 from tfx.scripts import run_executor
 
 from pipeline import ROOT
+from pipeline.platforms.vertex.executors import container as entry
 from pipeline.platforms.vertex.executors import example_gen_driver
 from pipeline.platforms.vertex.names import IMAGE_ROOT
 
@@ -84,12 +86,29 @@ class Cloud:
             example_gen_driver.main(_filled(driver.args, invocation))
             for key, artifacts in self._written(folder)["artifacts"].items():
                 invocation["outputs"]["artifacts"][key]["artifacts"][0] |= artifacts["artifacts"][0]
-        assert list(container.command) == ["python", "-m", kubeflow_v2_run_executor.__name__]
-        flags = kubeflow_v2_run_executor._parse_flags(_filled(container.args, invocation))
-        kubeflow_v2_run_executor.main(flags)
+        assert list(container.command) == ["python", "-m", entry.__name__]
+        entry.run(entry.parse(["", *_filled(container.args, invocation)]))
         self.made[name] = {
             key: made["artifacts"][0] for key, made in self._written(folder).get("artifacts", {}).items()
         }
+
+    def resolve(self, region: Sequence[Cloud]) -> None:
+        """Run the tasks of resolvers on all that the runs of a region made, the latest run last."""
+        for name, task in sorted(self.spec.root.dag.tasks.items()):  # that of a blessing before that of its model
+            component = self.spec.components[task.component_ref.name]
+            executor = self.executors.executors[component.executor_label]
+            if not executor.HasField("resolver"):
+                continue
+            read = {
+                key: self.made[given.task_output_artifact.producer_task].get(
+                    given.task_output_artifact.output_artifact_key
+                )
+                for key, given in task.inputs.artifacts.items()
+            }
+            self.made[name] = {}
+            for key, query in executor.resolver.output_artifact_queries.items():
+                if None not in read.values() and (artifact := _latest(region, _with_inputs(query.filter, read))):
+                    self.made[name][key] = artifact
 
     def _written(self, folder: Path) -> dict[str, Any]:
         written: dict[str, Any] = json.loads((folder / "executor_output.json").read_text())
@@ -119,6 +138,32 @@ class Cloud:
 
 def _filled(args: Any, invocation: dict[str, Any]) -> list[str]:
     return [arg.replace("{{$}}", json.dumps(invocation)) for arg in args]
+
+
+def _with_inputs(query: str, read: dict[str, Any]) -> str:
+    """The filter with what its placeholders stand for."""
+    placeholder = r"\{\{\$\.inputs\.artifacts\['(\w+)'\]\.metadata\['(\w+)'\]\}\}"
+    return re.sub(placeholder, lambda match: str(read[match[1]]["metadata"][match[2]]), query)
+
+
+def _latest(region: Sequence[Cloud], query: str) -> dict[str, Any] | None:
+    """The artifact that the filter finds: in the grammar of Vertex ML Metadata, as far as the spec uses it."""
+    latest = None
+    for run in region:
+        for stage, outputs in run.made.items():
+            component = run.spec.components[run.spec.root.dag.tasks[stage].component_ref.name]
+            for key, artifact in outputs.items():
+                schema = component.output_definitions.artifacts[key].artifact_type.instance_schema
+                facts = {"schema_title": title(schema), "state": "LIVE", "name": artifact["name"]}
+                for name, value in artifact.get("metadata", {}).items():
+                    if isinstance(value, str):
+                        facts[f"metadata.{name}.string_value"] = value
+                    elif isinstance(value, (int, float)):
+                        facts[f"metadata.{name}.number_value"] = f"{value:g}"
+                wanted = (part.partition("=") for part in query.split(" AND "))
+                if all(facts.get(name) == value.strip('"') for name, _, value in wanted):
+                    latest = artifact
+    return latest
 
 
 def title(schema: str) -> str:

@@ -71,7 +71,8 @@ def test_what_is_cached_hangs_on_the_code(everything: dict[str, Any]) -> None:
         ("SchemaGen", (), curated),
         ("ExampleGen", ("components.example_gen.executor.Executor", *driver), b""),
     ):
-        assert constants(everything, stage)["code_fingerprint"] == fingerprint.of_code(code, content)
+        every = ("pipeline.platforms.vertex.executors.container", *code)
+        assert constants(everything, stage)["code_fingerprint"] == fingerprint.of_code(every, content)
     assert constants(everything, "SchemaGen")["schema_file"] == "/pipeline/schema/cifar10/schema.pbtxt"
 
 

@@ -8,14 +8,20 @@ from typing import Any
 
 import pytest
 import tensorflow as tf
+from google.protobuf import json_format
+from kfp.pipeline_spec import pipeline_spec_pb2 as pb
 
-from components.contracts import evaluation
+from components.contracts import counts, evaluation
 from components.contracts import features as f
 from components.contracts.counts import COUNTS_FILE
 from components.contracts.findings import FINDINGS_FILE
 from components.contracts.training import HISTORY_FILE
+from components.errors import UserError
+from pipeline import ROOT, fingerprint
 from pipeline import config as configs
 from pipeline.platforms.vertex import compile
+from pipeline.platforms.vertex.executors import container
+from pipeline.platforms.vertex.executors.trainer import TrainerInJob
 from tests.pipeline.platforms.vertex.spec_runner import Cloud
 from tests.report.page import Page
 
@@ -49,8 +55,8 @@ def read(cloud: Cloud, task: str, key: str, name: str) -> Any:
 def test_the_driver_finds_out_what_the_data_is(ran: Cloud) -> None:
     examples = ran.made["ExampleGen"]["examples"]["metadata"]
     assert examples["input_fingerprint"].startswith("sha256:")
-    counts = read(ran, "ExampleGen", "examples", COUNTS_FILE)["splits"]
-    assert sum(counts[f.TRAIN].values()) == 1438
+    splits = read(ran, "ExampleGen", "examples", COUNTS_FILE)["splits"]
+    assert sum(splits[f.TRAIN].values()) == 1438
 
 
 def test_the_gate_lets_the_data_pass(ran: Cloud) -> None:
@@ -90,6 +96,65 @@ def test_the_report_shows_the_artifacts(ran: Cloud) -> None:
     assert "min_accuracy: 0.4" in page.text
     assert "stage.seconds" not in page.figures
     assert not any(str(ran.root) in str(of.get("href")) for of in page.tags("a"))
+
+
+def test_a_resolver_finds_what_is_of_its_own_pipeline(
+    ran: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two pipelines in one region: the second has no baseline, no model to begin with, and no earlier data."""
+    resolvers = ("PreviousData", "Baseline-model-resolver", "WarmStart-model-resolver")
+    for name, found in (("digits", ["previous", "model", "model"]), ("flowers", [])):
+        config, _ = configs.load("digits", None, (*SMALL, "warm_start=true", f"name={name}"))
+        cloud = Cloud(compile.spec(config), tmp_path / name, monkeypatch)
+        cloud.resolve([ran])
+        assert [key for resolver in resolvers for key in cloud.made[resolver]] == found
+
+
+def invocation(ran: Cloud, examples: Path) -> pb.ExecutorInput:
+    model = {**ran.made["Trainer"]["model"], "type": {"schemaTitle": "tfx.Model"}}
+    result = pb.ExecutorInput()
+    json_format.ParseDict({"artifacts": [model]}, result.inputs.artifacts["baseline_model"], ignore_unknown_fields=True)
+    result.inputs.artifacts["examples"].artifacts.add(uri=str(examples))
+    result.outputs.artifacts["evaluation"].artifacts.add(uri="gs://bucket/evaluation")
+    return result
+
+
+def test_a_model_of_other_classes_or_another_pipeline_is_no_baseline(
+    ran: Cloud, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    same = invocation(ran, Path(ran.made["ExampleGen"]["examples"]["uri"]))
+    container.mark_and_select(same, "digits")
+    assert same.inputs.artifacts["baseline_model"].artifacts
+    assert dict(same.outputs.artifacts["evaluation"].artifacts[0].metadata) == {"pipeline": "digits"}
+    container.mark_and_select(same, "flowers")
+    assert not same.inputs.artifacts["baseline_model"].artifacts
+    assert "is left out: it is of the pipeline 'digits', and this is 'flowers'" in caplog.text
+    counts.write(str(tmp_path), counts.Counts(class_names=["ant", "bee", "fly"]))
+    other = invocation(ran, tmp_path)
+    container.mark_and_select(other, "digits")
+    assert not other.inputs.artifacts["baseline_model"].artifacts
+    assert "is left out: it has 10 classes, and they are not the 3 of the data" in caplog.text
+
+
+def test_an_image_with_other_code_ends_each_stage(ran: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The code of one module differs between the machine that compiled and the image."""
+    config, _ = configs.load("digits", None, SMALL)
+    job = compile.spec(config)
+    cloud = Cloud(job, tmp_path, monkeypatch)
+    stale = tmp_path / "stale.py"
+    stale.write_text((ROOT / "components/contracts/counts.py").read_text() + "\n# before the last commit\n")
+    files = fingerprint.files
+
+    def of_image(names: Any) -> dict[str, Path]:
+        return {name: stale if name == "components.contracts.counts" else file for name, file in files(names).items()}
+
+    monkeypatch.setattr(fingerprint, "files", of_image)
+    for stage in ("ExampleGen", "Trainer"):
+        with pytest.raises(UserError, match=r"this image has other code than the machine that compiled .*: rebuild"):
+            cloud.run(stage, found=ran.made)
+    properties = job["pipelineSpec"]["root"]["dag"]["tasks"]["Trainer"]["inputs"]["parameters"]
+    with pytest.raises(UserError, match="rebuild the image"):
+        TrainerInJob().Do({}, {}, {"code": properties["code"]["runtimeValue"]["constant"]})
 
 
 def test_the_thresholds_of_the_run_decide(ran: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
