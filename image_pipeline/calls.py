@@ -129,6 +129,8 @@ def load(name: StrPath | None = None, *, run_dir: StrPath | None = None, **keywo
     """
     from image_pipeline import served_model
 
+    if not isinstance(name, (str, os.PathLike, type(None))):
+        raise UserError("load() takes the name or the folder of a served model; a Run answers by its own predict()")
     path = None if name is None else os.path.expanduser(os.fspath(name))
     return served_model.served(store_config(run_dir, keywords), path)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -34,6 +35,12 @@ def handled(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
             signal.signal(number, earlier)
 
 
+def end_at_once(number: int) -> None:
+    """End the process by a second signal; an interactive one, as a notebook's, goes on: it holds more than the run."""
+    if not hasattr(sys, "ps1"):
+        os._exit(128 + number)
+
+
 @contextmanager
 def stop_requested() -> Iterator[StopRequest]:
     """Yield an event that the first of the signals sets; the second ends the process at once."""
@@ -41,7 +48,7 @@ def stop_requested() -> Iterator[StopRequest]:
 
     def handle(number: int, frame: FrameType | None) -> None:
         if stop.is_set():
-            os._exit(128 + number)
+            end_at_once(number)
         stop.number = number
         stop.set()
 

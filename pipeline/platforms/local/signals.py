@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 from components.errors import Stopped
-from components.trainer.interrupt import handled
+from components.trainer.interrupt import end_at_once, handled
 
 
 class Signals:
@@ -40,7 +39,8 @@ class Signals:
 
     def receive(self, number: int, frame: FrameType | None) -> None:
         if self.number is not None:
-            os._exit(128 + number)
+            end_at_once(number)
+            return
         self.number = number
         if not self._deferred:
             self.check()
