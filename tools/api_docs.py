@@ -23,7 +23,7 @@ def markdown(module: ModuleType) -> str:
             if kind_of(value) == kind:
                 parts += [f"### `ip.{signature(name, value)}`", prose(inspect.getdoc(value) or "")]
                 if kind != "Functions":
-                    parts += members(value)
+                    parts += [*inherited(value), *members(value)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -31,6 +31,14 @@ def kind_of(value: Any) -> str:
     if not inspect.isclass(value):
         return "Functions"
     return "Exceptions" if issubclass(value, BaseException) else "Classes"
+
+
+def inherited(owner: type) -> Iterator[str]:
+    """Yield the section `Attributes` of each class of this project that a class inherits from."""
+    for base in owner.__mro__[1:]:
+        if base.__module__.partition(".")[0] in ("components", "image_pipeline"):
+            _, found, attributes = (inspect.getdoc(base) or "").partition("Attributes:\n")
+            yield prose(found + attributes)
 
 
 def members(owner: type) -> Iterator[str]:

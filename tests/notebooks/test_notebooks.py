@@ -74,7 +74,7 @@ def another_python() -> Path:
     try:
         return kernel.make()
     except (SystemExit, subprocess.CalledProcessError) as error:
-        missing(f"no kernel of another Python can be made: {error}", "CI")
+        missing(f"no kernel of another Python can be made: {error}", "REQUIRE_KERNEL")
 
 
 def execute(python: Path, name: str, out: Path, **parameters: Any) -> dict[str, dict[str, Any]]:
