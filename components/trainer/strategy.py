@@ -32,7 +32,6 @@ def make_strategy(name: str, tpu: str = "") -> tf.distribute.Strategy:
       UserError: what is asked for by name is not there.
     """
     if name == "multi_worker":
-        _check_gpus_are_used()
         return _multi_worker()
     gpus = tf.config.list_physical_devices("GPU")
     if name == "tpu" or (name == "auto" and (tpu or _has_tpu())):
@@ -163,6 +162,7 @@ def _multi_worker() -> tf.distribute.Strategy:
             f"trainer.strategy is 'multi_worker', but the environment variable TF_CONFIG {state}: "
             f"set it to {form} on every machine, each with its own index"
         )
+    _check_gpus_are_used()
     try:
         return tf.distribute.MultiWorkerMirroredStrategy()
     except (ValueError, RuntimeError, tf.errors.OpError) as error:
