@@ -54,8 +54,13 @@ def check_code(text: str) -> None:
     """Compare the code of this place with that of the place where `code_of_stage` returned `text`.
 
     Raises:
-      UserError: it is other code. The keys of a cache would be those of code that did not run.
+      UserError: it is other code, or `text` is empty. The keys of a cache would be those of code that did not run.
     """
+    if not text:
+        raise UserError(
+            "the pipeline was compiled by an earlier version than this image's: compile it again (a schedule, too), or "
+            "use the image of that version"
+        )
     digest, *names = text.split()
     if _of_files(names) != digest:
         raise UserError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import json
 import os
 from importlib import metadata
@@ -55,6 +56,8 @@ def spec(config: Config) -> dict[str, Any]:
         stages["Report"].exec_properties[name] = parameter  # which shows them
     curated = read_schema(config)
     contents = {"SchemaGen": files.read_bytes(curated)} if curated else {}
+    for name, content in contents.items():
+        stages[name].exec_properties[container.SCHEMA_SHA256] = hashlib.sha256(content).hexdigest()
     drivers = {"ExampleGen": [example_gen_driver.__name__]}
     for name, node in stages.items():
         if isinstance(node, BaseComponent):

@@ -6,6 +6,7 @@ its pipeline, queries ask for the mark (compile.py), and what was found neverthe
 
 from __future__ import annotations
 
+import hashlib
 import os
 from argparse import Namespace
 from collections.abc import Sequence
@@ -17,10 +18,13 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 from tfx.dsl.io import fileio
 from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
 
+from components import files
 from components.contracts import counts, model
+from components.errors import UserError
 from pipeline import fingerprint
 
 PIPELINE = "pipeline"  # key of the mark in the metadata of an artifact
+SCHEMA_SHA256 = "schema_sha256"  # execution property of a SchemaGen that imports a curated schema
 MODELS = ("baseline_model", "base_model")  # inputs that a resolver finds: models,
 FOUND = ("previous", *MODELS)  # and the findings of earlier data
 
@@ -29,15 +33,26 @@ def run(arguments: tuple[Namespace, list[str]]) -> None:
     """Run the executor of a stage.
 
     Raises:
-      UserError: the image has other code than the machine that compiled the pipeline.
+      UserError: the image has other code, or another schema, than the machine that compiled the pipeline.
     """
     flags, beam_args = arguments
     invocation = pipeline_spec_pb2.ExecutorInput()
     json_format.Parse(flags.json_serialized_invocation_args, invocation, ignore_unknown_fields=True)
-    fingerprint.check_code(invocation.inputs.parameter_values[fingerprint.CODE].string_value)
+    parameters = {key: value.string_value for key, value in invocation.inputs.parameter_values.items()}
+    fingerprint.check_code(parameters.get(fingerprint.CODE, ""))
+    if schema := parameters.get("schema_file"):
+        check_schema(schema, parameters[SCHEMA_SHA256])
     mark_and_select(invocation, flags.pipeline)
     flags.json_serialized_invocation_args = json_format.MessageToJson(invocation)
     kubeflow_v2_run_executor.main((flags, beam_args))
+
+
+def check_schema(path: str, sha256: str) -> None:
+    """Raise UserError if the curated schema is not the one that the pipeline was compiled with."""
+    if hashlib.sha256(files.read_bytes(path)).hexdigest() != sha256:
+        raise UserError(
+            f"the schema {path} is not the one that the pipeline was compiled with: rebuild the image, or compile again"
+        )
 
 
 def mark_and_select(invocation: pipeline_spec_pb2.ExecutorInput, pipeline: str) -> None:

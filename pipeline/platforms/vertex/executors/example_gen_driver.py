@@ -37,7 +37,7 @@ def run(executor_input: pipeline_spec_pb2.ExecutorInput, spec: pipeline_spec_pb2
     properties = entrypoint.parse_execution_properties(
         executor_input.inputs.parameter_values, executor_input.inputs.parameters, spec
     )
-    fingerprint.check_code(properties[fingerprint.CODE])
+    fingerprint.check_code(properties.get(fingerprint.CODE, ""))
     source = sources.locate(properties[standard_component_specs.INPUT_BASE_KEY], cache_dir="")
     if source.published or source.tfds:
         raise UserError("data: nothing is downloaded on Vertex AI. Copy it to a bucket, and give data=gs://…")

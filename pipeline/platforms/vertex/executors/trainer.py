@@ -15,7 +15,7 @@ class TrainerInJob(Executor):
     """The Trainer's executor in the image of the custom job, which may be another than that of the stages."""
 
     def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> None:
-        fingerprint.check_code(exec_properties[fingerprint.CODE])
+        fingerprint.check_code(exec_properties.get(fingerprint.CODE, ""))
         super().Do(input_dict, output_dict, exec_properties)
 
 
@@ -23,7 +23,7 @@ class TunerInJob(TunerExecutor):
     """The same of the Tuner."""
 
     def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> None:
-        fingerprint.check_code(exec_properties[fingerprint.CODE])
+        fingerprint.check_code(exec_properties.get(fingerprint.CODE, ""))
         super().Do(input_dict, output_dict, exec_properties)
 
 

@@ -141,6 +141,11 @@ def test_an_image_with_other_code_ends_each_stage(ran: Cloud, tmp_path: Path, mo
     config, _ = configs.load("digits", None, SMALL)
     job = compile.spec(config)
     cloud = Cloud(job, tmp_path, monkeypatch)
+    cloud.made |= ran.made
+    of_schema = cloud.spec.root.dag.tasks["SchemaGen"].inputs.parameters[container.SCHEMA_SHA256].runtime_value
+    of_schema.constant.string_value = "0" * 64
+    with pytest.raises(UserError, match=r"schema\.pbtxt is not the one that the pipeline was compiled with: rebuild"):
+        cloud.run("SchemaGen")
     stale = tmp_path / "stale.py"
     stale.write_text((ROOT / "components/contracts/counts.py").read_text() + "\n# before the last commit\n")
     files = fingerprint.files
@@ -151,10 +156,12 @@ def test_an_image_with_other_code_ends_each_stage(ran: Cloud, tmp_path: Path, mo
     monkeypatch.setattr(fingerprint, "files", of_image)
     for stage in ("ExampleGen", "Trainer"):
         with pytest.raises(UserError, match=r"this image has other code than the machine that compiled .*: rebuild"):
-            cloud.run(stage, found=ran.made)
+            cloud.run(stage)
     properties = job["pipelineSpec"]["root"]["dag"]["tasks"]["Trainer"]["inputs"]["parameters"]
     with pytest.raises(UserError, match="rebuild the image"):
         TrainerInJob().Do({}, {}, {"code": properties["code"]["runtimeValue"]["constant"]})
+    with pytest.raises(UserError, match=r"compiled by an earlier version than this image's: compile it again"):
+        TrainerInJob().Do({}, {}, {})
 
 
 def test_the_thresholds_of_the_run_decide(ran: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
