@@ -14,7 +14,7 @@ ACTIONS = {
     "submit": (submit, "run preflight checks, submit the job and follow its status"),
     "schedule": (schedule, "have Vertex AI run the pipeline at given times"),
     "status": (status, "follow a job stage by stage until it ends"),
-    "cancel": (cancel, "stop a job"),
+    "cancel": (cancel, "stop a job and what its stages started"),
 }
 
 

@@ -1,4 +1,4 @@
-"""`vertex cancel`: stop a job."""
+"""`vertex cancel`: stop a job and what its stages started."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         (f"JOB {SET}", "by its name"),
         ("projects/N/locations/R/pipelineJobs/JOB", "by its resource name"),
     )
-    describe(parser, "Stop a job.", examples, EXIT_CODES)
-    parser.add_argument("job", metavar="JOB", help="name or resource name of the job")
+    describe(parser, "Stop a job, its training and its Dataflow jobs.", examples, EXIT_CODES)
+    parser.add_argument(
+        "job", nargs="?", metavar="JOB", help="name or resource name; without it, those that run are shown"
+    )
     add_config(parser, data=False)
 
 
 @on_google_cloud
 def command(config: Any, args: argparse.Namespace) -> int:
-    """Ask Vertex AI to stop the job."""
-    from pipeline.platforms.vertex import status
+    """Ask Google Cloud to stop the job."""
+    from pipeline.platforms.vertex import cancel
 
-    return status.cancel(config, args.job)
+    return cancel.run(config, args.job)

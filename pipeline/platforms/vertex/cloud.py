@@ -96,17 +96,22 @@ class Cloud:
         address = endpoint("aiplatform") or f"{self.region}-aiplatform.googleapis.com"
         return kind(credentials=self.credentials, transport="rest", client_options={"api_endpoint": address})
 
-    def ask(self, service: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return the answer of a REST API. Only of methods that change nothing: the request may be sent twice.
+    def ask(
+        self, service: str, path: str, body: dict[str, Any] | None = None, method: str | None = None
+    ) -> dict[str, Any]:
+        """Return the answer of a REST API. Only of methods that may be executed twice: a request may be sent again.
+
+        Args:
+          method: POST with a body and GET without, if not given.
 
         Raises:
           google.api_core.exceptions.GoogleAPICallError: the service refuses.
         """
-        base = endpoint(service) or f"https://{service}.googleapis.com"
+        base, verb = endpoint(service) or f"https://{service}.googleapis.com", method or ("POST" if body else "GET")
 
         @retry_transient(exceptions.TooManyRequests, deadline=min(RETRY_DEADLINE, SHORT))
         def ask() -> dict[str, Any]:
-            response = self.session.request("POST" if body else "GET", f"{base}/{path}", json=body, timeout=TIMEOUT)
+            response = self.session.request(verb, f"{base}/{path}", json=body, timeout=TIMEOUT)
             if not response.ok:
                 raise exceptions.from_http_response(response)
             answer: dict[str, Any] = response.json()

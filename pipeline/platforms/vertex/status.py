@@ -18,6 +18,7 @@ from pipeline import ALL_STAGES
 from pipeline.config import Config
 from pipeline.platforms import stage_table
 from pipeline.platforms.stage_table import StageTable
+from pipeline.platforms.vertex import failures, nested
 from pipeline.platforms.vertex.cloud import (
     FAILED,
     TIMEOUT,
@@ -26,7 +27,6 @@ from pipeline.platforms.vertex.cloud import (
     connect,
     explain,
     job_page,
-    log_page,
     retry_transient,
 )
 from pipeline.runs.run_dir import REPORT_FILE
@@ -48,7 +48,6 @@ STATES = {
 }
 PACE = (2.0, 15.0)  # seconds between two polls: from the first value, growing to the second
 NAME = re.compile(r"projects/(?P<project>[^/]+)/locations/(?P<region>[^/]+)/pipelineJobs/[^/]+")
-RAISED = re.compile(r"(?P<type>[A-Za-z_][\w.]*(Error|Exception|Refused|Interrupt|Exit|Warning)\w*)(: |$)")
 
 
 def run(config: Config, job: str | None, wait: bool) -> int:
@@ -60,7 +59,7 @@ def run(config: Config, job: str | None, wait: bool) -> int:
     Raises:
       UserError: there is no such job.
     """
-    cloud, name = _connect(config, job)
+    cloud, name = connect_to(config, job)
     client = cloud.client(PipelineServiceClient)
     try:
         latest = _find(client, cloud, name, config.name)
@@ -69,21 +68,6 @@ def run(config: Config, job: str | None, wait: bool) -> int:
     except FAILED as error:
         raise CloudFault(f"cannot look at the job: {explain(error)}") from None
     return follow(cloud, client, latest) if wait or latest.state in ENDED else announce(latest)
-
-
-def cancel(config: Config, job: str) -> int:
-    """Ask Vertex AI to stop `job`."""
-    cloud, name = _connect(config, job)
-    try:
-        cloud.client(PipelineServiceClient).cancel_pipeline_job(name=name, retry=retry_transient(), timeout=TIMEOUT)
-    except exceptions.NotFound:
-        raise UserError(f"{cloud.project} has no job {job} in {cloud.region}") from None
-    except exceptions.BadRequest as error:
-        raise UserError(f"{job} cannot be stopped: {explain(error)}") from None
-    except FAILED as error:
-        raise CloudFault(f"cannot stop {job}: {explain(error)}") from None
-    print(f"{name.rpartition('/')[2]} is being stopped; see it end: image-pipeline vertex status {name}")
-    return 0
 
 
 def announce(job: PipelineJob) -> int:
@@ -117,7 +101,7 @@ def follow(cloud: Cloud, client: PipelineServiceClient, job: PipelineJob) -> int
     return _verdict(cloud, job)
 
 
-def _connect(config: Config, job: str | None) -> tuple[Cloud, str]:
+def connect_to(config: Config, job: str | None) -> tuple[Cloud, str]:
     """Return the cloud that a job is in, and its resource name; empty where no job is named."""
     match = NAME.fullmatch(job or "")
     cloud = connect(config.vertex.model_copy(update=match.groupdict()) if match else config.vertex)
@@ -198,6 +182,7 @@ def _verdict(cloud: Cloud, job: PipelineJob) -> int:
         print(f"report    gcloud storage cp {folder}/{REPORT_FILE} .")
     if job.state == PipelineState.PIPELINE_STATE_CANCELLED:
         print("cancelled; nothing was pushed after that")
+        _left_behind(cloud, job)
         return 1
     if job.state == PipelineState.PIPELINE_STATE_SUCCEEDED:
         refused = [task.task_name for task in _stages(job) if _refused(task)]
@@ -207,9 +192,10 @@ def _verdict(cloud: Cloud, job: PipelineJob) -> int:
         print("succeeded")
         return 0
     failed = [task for task in _stages(job) if task.state == Task.FAILED]
-    codes = {_tell(cloud, task) for task in failed}
+    codes = {failures.tell(cloud, job, task) for task in failed}
     if not failed:
         print(f"failed    {' '.join(job.error.message.split())}")
+    _left_behind(cloud, job)
     return 3 if codes == {3} else 1
 
 
@@ -226,35 +212,11 @@ def _refused(task: PipelineTaskDetail) -> bool:
     return any(dict(artifact.metadata or {}).get("blessed") == 0 for artifact in artifacts)
 
 
-def _tell(cloud: Cloud, task: PipelineTaskDetail) -> int:
-    """Print why a stage failed: the exception in its log if the log is readable, else Vertex AI's message."""
-    jobs = task.executor_detail
-    number = (jobs.container_detail.main_job or jobs.custom_job_detail.job).rpartition("/")[2]
-    raised = _raised(cloud, number) if number else None
-    kind, line = raised or ("", " ".join(task.error.message.split()) or "no reason given")
-    line = "".join(character for character in line if character.isprintable())  # it goes to a terminal
-    refused = kind.endswith("GateRefused")
-    print(f"{'refused' if refused else 'failed':<9} {task.task_name}: {line}")
-    if number:
-        print(f"log       {log_page(cloud.project, number)}")
-    return 3 if refused else 1
-
-
-def _raised(cloud: Cloud, number: str) -> tuple[str, str] | None:
-    """Return (type, line) of the last exception in a custom job's log; None if there is none or no permission."""
-    query = {
-        "resourceNames": [f"projects/{cloud.project}"],
-        "filter": f'resource.type="ml_job" AND resource.labels.job_id="{number}"',
-        "orderBy": "timestamp desc",
-        "pageSize": 500,
-    }
-    try:
-        entries = cloud.ask("logging", "v2/entries:list", query).get("entries", [])
-    except FAILED:
-        return None
-    for entry in entries:
-        text = str(entry.get("textPayload") or entry.get("jsonPayload", {}).get("message", ""))
-        for line in reversed(text.splitlines()):
-            if match := RAISED.match(line):
-                return match["type"], line
-    return None
+def _left_behind(cloud: Cloud, job: PipelineJob) -> None:
+    """Say which jobs of a run that has ended still run: Vertex AI stops a stage, and not what the stage started."""
+    for kind, running in nested.KINDS.items():
+        try:
+            for one in running(cloud, job):
+                print(f"running   {one.text}, which is billed; stop it: image-pipeline vertex cancel {job.name}")
+        except FAILED as error:
+            print(f"note      could not look whether {kind} of it still run ({explain(error)})")

@@ -21,7 +21,7 @@ from google.cloud.aiplatform_v1.types import EncryptionSpec, PipelineJob
 from components.errors import UserError
 from pipeline.config import Config
 from pipeline.output import redirect_output
-from pipeline.platforms.vertex import compile, names, parameters, status
+from pipeline.platforms.vertex import compile, labels, names, parameters, status
 from pipeline.platforms.vertex.cloud import (
     CONSOLE,
     FAILED,
@@ -60,6 +60,7 @@ def run(config: Config, spec: Path | None, given: Sequence[tuple[str, str]], job
     job = build(config, cloud, spec, values)
     preflight(config, cloud, job, CREATE)
     job_id = job_id or new_id(config.name)
+    job.labels[labels.RUN] = labels.value(job_id)
     client = cloud.client(PipelineServiceClient)
     print(f"sending   {job_id}", flush=True)
     try:

@@ -22,6 +22,7 @@ from components import files
 from components.contracts import counts, model
 from components.errors import UserError
 from pipeline import fingerprint
+from pipeline.platforms.vertex.executors import attempt
 
 PIPELINE = "pipeline"  # key of the mark in the metadata of an artifact
 SCHEMA_SHA256 = "schema_sha256"  # execution property of a SchemaGen that imports a curated schema
@@ -42,6 +43,7 @@ def run(arguments: tuple[Namespace, list[str]]) -> None:
     fingerprint.check_code(parameters.get(fingerprint.CODE, ""))
     if schema := parameters.get("schema_file"):
         check_schema(schema, parameters[SCHEMA_SHA256])
+    beam_args = attempt.begin(invocation.outputs, beam_args)
     mark_and_select(invocation, flags.pipeline)
     flags.json_serialized_invocation_args = json_format.MessageToJson(invocation)
     kubeflow_v2_run_executor.main((flags, beam_args))

@@ -21,6 +21,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from google.cloud.aiplatform_v1.types import (
+    CustomJob,
+    JobState,
+    ListCustomJobsResponse,
     ListPipelineJobsResponse,
     ListSchedulesResponse,
     PipelineJob,
@@ -31,7 +34,16 @@ from google.cloud.aiplatform_v1.types import (
 from google.protobuf import json_format
 
 PROJECT, NUMBER, REGION = "my-project", "123456", "us-central1"
-SERVICES = ("aiplatform", "cloudresourcemanager", "serviceusage", "storage", "artifactregistry", "iam", "logging")
+SERVICES = (
+    "aiplatform",
+    "cloudresourcemanager",
+    "serviceusage",
+    "storage",
+    "artifactregistry",
+    "iam",
+    "logging",
+    "dataflow",
+)
 OBJECTS = {f"storage.objects.{verb}" for verb in ("create", "delete", "get", "list")}
 
 
@@ -66,7 +78,10 @@ class GoogleCloud:
     )
     accounts: dict[str, set[str]] = field(default_factory=dict)  # what the caller may do with each
     quotas: dict[str, dict[str, int]] = field(default_factory=dict)  # {metric: {region or "": limit}}
-    logs: dict[str, list[str]] = field(default_factory=dict)  # {number of a custom job: lines}
+    # {number of a custom job: lines, or (machine, line)}
+    logs: dict[str, list[str | tuple[str, str]]] = field(default_factory=dict)
+    trainings: dict[str, CustomJob] = field(default_factory=dict)  # by number: what stages have started
+    dataflow: dict[str, dict[str, Any]] = field(default_factory=dict)  # jobs by id, with their labels
     frames: list[dict[str, Any]] = field(default_factory=list)  # what each look at a job finds: see `play`
     faults: list[Fault] = field(default_factory=list)
     asked: list[tuple[str, str, Any]] = field(default_factory=list)  # (method, path, body)
@@ -154,7 +169,54 @@ class GoogleCloud:
     def log(self, query: Any, body: Any) -> Any:
         number = re.search(r'job_id="(\d+)"', body["filter"])
         lines = self.logs.get(number[1], []) if number else []
-        return {"entries": [{"textPayload": line, "severity": "ERROR"} for line in reversed(lines)]}
+        said = [line if isinstance(line, tuple) else ("workerpool0-0", line) for line in reversed(lines)]
+        return {
+            "entries": [
+                {"textPayload": line, "severity": "ERROR", "resource": {"labels": {"task_name": machine}}}
+                for machine, line in said
+            ]
+        }
+
+    def train(self, run: str, number: str, state: str = "RUNNING", error: str = "", stage: str = "trainer") -> None:
+        """Have a stage of `run` start a custom job, with the labels that its executor gives it."""
+        job = CustomJob(
+            name=f"projects/{NUMBER}/locations/{REGION}/customJobs/{number}",
+            display_name=f"cifar10-{stage}",
+            labels={"pipeline_run": run, "pipeline_stage": stage},
+            state=JobState[f"JOB_STATE_{state}"],
+            create_time={"seconds": int(number)},
+        )
+        job.error.message = error
+        self.trainings[number] = job
+
+    def list_trainings(self, project: str, region: str, query: Any, body: Any) -> Any:
+        wanted = dict(re.findall(r'labels\.(\w+)="([^"]+)"', query["filter"][0]))
+        assert wanted
+        found = [job for job in self.trainings.values() if wanted.items() <= dict(job.labels).items()]
+        return _json(ListCustomJobsResponse(custom_jobs=found))
+
+    def cancel_training(self, project: str, region: str, number: str, query: Any, body: Any) -> Any:
+        if number not in self.trainings:
+            raise Refused(404, f"The custom job {number} does not exist.")
+        self.trainings[number].state = JobState.JOB_STATE_CANCELLING
+        return {}
+
+    def list_dataflow(self, query: Any, body: Any) -> Any:
+        """Two jobs a page, and summaries only: labels are in the description of a job."""
+        assert query["filter"] == ["ACTIVE"]
+        active = [job for job in self.dataflow.values() if job["currentState"] == "JOB_STATE_RUNNING"]
+        first = int(query.get("pageToken", ["0"])[0])
+        page = [{key: job[key] for key in ("id", "name", "currentState")} for job in active[first : first + 2]]
+        return {"jobs": page, **({"nextPageToken": str(first + 2)} if len(active) > first + 2 else {})}
+
+    def describe_dataflow(self, job: str, query: Any, body: Any) -> Any:
+        assert query["view"] == ["JOB_VIEW_DESCRIPTION"]
+        return self.dataflow[job]
+
+    def stop_dataflow(self, job: str, query: Any, body: Any) -> Any:
+        assert body == {"requestedState": "JOB_STATE_CANCELLED"}
+        self.dataflow[job]["currentState"] = "JOB_STATE_CANCELLING"
+        return self.dataflow[job]
 
     def create_job(self, project: str, region: str, query: Any, body: Any) -> Any:
         name = query["pipelineJobId"][0]
@@ -178,8 +240,12 @@ class GoogleCloud:
         return _json(self.jobs[name])
 
     def list_jobs(self, project: str, region: str, query: Any, body: Any) -> Any:
-        wanted = json.loads(query["filter"][0].removeprefix("display_name="))
-        found = [job for job in reversed(self.jobs.values()) if job.display_name == wanted]
+        wanted, _, states = query["filter"][0].removeprefix("display_name=").partition(" AND ")
+        found = [
+            job
+            for job in reversed(self.jobs.values())
+            if job.display_name == json.loads(wanted) and (not states or job.state.name in states)
+        ]
         return _json(ListPipelineJobsResponse(pipeline_jobs=found))
 
     def cancel_job(self, project: str, region: str, name: str, query: Any, body: Any) -> Any:
@@ -230,6 +296,7 @@ class GoogleCloud:
 
 
 _JOBS = r"/v1/projects/([^/]+)/locations/([^/]+)"
+_DATAFLOW = rf"/v1b3/projects/(?:{PROJECT}|{NUMBER})/locations/{REGION}/jobs"
 _IMAGES = rf"/v1/projects/{PROJECT}/locations/{REGION}/repositories/([^/]+)"
 _QUOTA = rf"/v1beta1/projects/{PROJECT}/services/aiplatform.googleapis.com/consumerQuotaMetrics/([^/]+)"
 ROUTES = [
@@ -249,6 +316,11 @@ ROUTES = [
     (rf"GET {_JOBS}/pipelineJobs/([^/]+)", "get_job"),
     (rf"GET {_JOBS}/pipelineJobs", "list_jobs"),
     (rf"POST {_JOBS}/pipelineJobs/([^/]+):cancel", "cancel_job"),
+    (rf"GET {_JOBS}/customJobs", "list_trainings"),
+    (rf"POST {_JOBS}/customJobs/([^/]+):cancel", "cancel_training"),
+    (rf"GET {_DATAFLOW}", "list_dataflow"),
+    (rf"GET {_DATAFLOW}/([^/]+)", "describe_dataflow"),
+    (rf"PUT {_DATAFLOW}/([^/]+)", "stop_dataflow"),
     (rf"POST {_JOBS}/schedules", "create_schedule"),
     (rf"GET {_JOBS}/schedules", "list_schedules"),
     (rf"DELETE {_JOBS}/schedules/([^/]+)", "delete_schedule"),
@@ -299,7 +371,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._close()
         self.wfile.write(text)
 
-    do_GET = do_POST = do_DELETE = _any  # noqa: N815
+    do_GET = do_POST = do_PUT = do_DELETE = _any  # noqa: N815
 
     def _close(self) -> None:
         self.wfile.flush()

@@ -20,11 +20,14 @@ from tfx.extensions.google_cloud_ai_platform import training_clients
 from tfx.scripts import run_executor
 
 from pipeline import ROOT
+from pipeline.platforms.vertex import labels
 from pipeline.platforms.vertex.executors import container as entry
 from pipeline.platforms.vertex.executors import example_gen_driver
 from pipeline.platforms.vertex.names import IMAGE_ROOT
 
 BUCKET = "gs://PROJECT-pipelines"
+NUMBER, JOB = "186556260430", "digits-20261122-173308-78f4a3"
+BILLING = {"vertex-ai-pipelines-run-billing-id": "8717761889699889152"}  # as Vertex AI names it
 
 
 def pipeline_spec(job: dict[str, Any]) -> pb.PipelineSpec:
@@ -51,6 +54,7 @@ class Cloud:
         self.parameters = job["runtimeConfig"]["parameterValues"] | parameters
         self.made: dict[str, dict[str, Any]] = {}
         self.jobs: list[aiplatform_v1.CustomJob] = []
+        patch.setenv(labels.VARIABLE, json.dumps(BILLING))
         patch.setattr(training_clients.gapic, "JobServiceClient", lambda client_options: _Jobs(self.jobs))
 
     def run(self, *names: str, found: dict[str, dict[str, Any]] | None = None) -> None:
@@ -63,7 +67,7 @@ class Cloud:
         task = self.spec.root.dag.tasks[name]
         component = self.spec.components[task.component_ref.name]
         container = self.executors.executors[component.executor_label].container
-        folder = self.root / "bucket" / name
+        folder = self.root / "bucket" / NUMBER / JOB / f"{name}_-5950113757618241536"
         invocation: dict[str, Any] = {
             "inputs": {
                 "parameterValues": {key: self._value(given) for key, given in task.inputs.parameters.items()},
@@ -176,6 +180,10 @@ class _Jobs:
 
     def __init__(self, jobs: list[aiplatform_v1.CustomJob]) -> None:
         self._jobs = jobs
+
+    def list_custom_jobs(self, request: aiplatform_v1.ListCustomJobsRequest) -> list[aiplatform_v1.CustomJob]:
+        wanted = dict(re.findall(r'labels\.(\w+)="([^"]+)"', request.filter))
+        return [job for job in self._jobs if wanted.items() <= dict(job.labels).items()]
 
     def create_custom_job(self, parent: str, custom_job: dict[str, Any]) -> aiplatform_v1.CustomJob:
         job = aiplatform_v1.CustomJob(custom_job)  # refuses fields that there are not

@@ -19,10 +19,10 @@ from components.contracts.training import HISTORY_FILE
 from components.errors import UserError
 from pipeline import ROOT, fingerprint
 from pipeline import config as configs
-from pipeline.platforms.vertex import compile
+from pipeline.platforms.vertex import compile, labels
 from pipeline.platforms.vertex.executors import container
 from pipeline.platforms.vertex.executors.trainer import TrainerInJob
-from tests.pipeline.platforms.vertex.spec_runner import Cloud
+from tests.pipeline.platforms.vertex.spec_runner import BILLING, JOB, Cloud
 from tests.report.page import Page
 
 pytestmark = pytest.mark.slow
@@ -70,6 +70,8 @@ def test_the_custom_job_trains_with_the_parameters_of_the_run(ran: Cloud) -> Non
     (job,) = ran.jobs
     assert job.name.startswith("projects/PROJECT/locations/europe-west4/")
     assert job.job_spec.worker_pool_specs[0].machine_spec.machine_type == "n1-standard-8"
+    run = {labels.RUN: JOB, labels.STAGE: "trainer"}
+    assert {**BILLING, **run}.items() <= dict(job.labels).items()
 
 
 def test_the_model_is_judged_pushed_and_served(ran: Cloud) -> None:

@@ -80,6 +80,68 @@ def test_a_failed_stage_is_told_with_the_exception_in_its_log(cloud: GoogleCloud
     assert lines[-1].startswith(f"log       {LOG}")
 
 
+# What TFX's executor, and ours, say of a training in the log of the stage that started it.
+UNSUCCESSFUL = "RuntimeError: Job 'projects/123456/locations/us-central1/customJobs/78' did not succeed.  Detailed"
+
+
+def test_a_failed_training_is_told_with_the_exception_in_its_own_log(cloud: GoogleCloud, vertex: Vertex) -> None:
+    """As the service has it: the stage's log says that the job did not succeed, and the job's log why."""
+    cloud.logs["77"] = ["Traceback (most recent call last):", UNSUCCESSFUL]
+    cloud.logs["78"] = ["Traceback (most recent call last):", "components.errors.UserError: trainer.epochs: too many"]
+    cloud.train("mine", "76", "FAILED")  # an earlier attempt
+    cloud.train("mine", "78", "FAILED", "The replica workerpool0-0 exited with a non-zero status of 1.")
+    cloud.train("another", "79", "FAILED")
+    cloud.frames = [{"Trainer": failed("exited with status 1"), "job": "FAILED"}]
+    answer = vertex("submit", "--job-id", "mine")
+    assert answer.code == 1
+    assert tail(answer)[-2] == "failed    Trainer: components.errors.UserError: trainer.epochs: too many"
+    assert tail(answer)[-1].startswith(f"log       {LOG.replace('77', '78')}")
+
+
+def test_of_several_machines_the_one_that_failed_first_is_told(cloud: GoogleCloud, vertex: Vertex) -> None:
+    cloud.train("mine", "78", "FAILED")
+    cloud.logs["78"] = [
+        ("workerpool1-0", "ValueError: while handling it"),
+        ("workerpool1-0", "tensorflow.python.framework.errors_impl.ResourceExhaustedError: OOM"),
+        ("workerpool0-0", "tensorflow.python.framework.errors_impl.UnavailableError: a peer is gone"),
+    ]
+    cloud.frames = [{"Trainer": failed("exited with status 1"), "job": "FAILED"}]
+    line = "failed    Trainer: tensorflow.python.framework.errors_impl.ResourceExhaustedError: OOM"
+    assert tail(vertex("submit", "--job-id", "mine"))[-2] == line
+
+
+def test_a_training_that_may_not_be_listed_is_found_by_the_log_of_its_stage(cloud: GoogleCloud, vertex: Vertex) -> None:
+    cloud.faults = [Fault("GET .*/customJobs", Refused(403, "no"), times=9)]
+    cloud.logs["77"] = [UNSUCCESSFUL]
+    cloud.logs["78"] = ["ValueError: in the training"]
+    cloud.frames = [{"Trainer": failed("exited with status 1"), "job": "FAILED"}]
+    lines = tail(vertex("submit"))
+    assert lines[-3] == "failed    Trainer: ValueError: in the training"
+    assert lines[-2].startswith(f"log       {LOG.replace('77', '78')}")
+    assert lines[-1] == "note      could not look whether custom jobs of it still run (403 no)"
+
+
+def test_a_training_without_an_exception_is_told_with_what_vertex_ai_says_of_it(
+    cloud: GoogleCloud, vertex: Vertex
+) -> None:
+    cloud.train("mine", "78", "FAILED", "The replica workerpool0-0 ran out-of-memory\nand exited with 137.")
+    cloud.logs["77"] = [UNSUCCESSFUL]
+    cloud.frames = [{"Trainer": failed("exited with status 1"), "job": "FAILED"}]
+    lines = tail(vertex("submit", "--job-id", "mine"))
+    assert lines[-2] == "failed    Trainer: The replica workerpool0-0 ran out-of-memory and exited with 137."
+    assert lines[-1].startswith(f"log       {LOG.replace('77', '78')}")
+
+
+def test_a_training_that_runs_on_after_its_run_is_told(cloud: GoogleCloud, vertex: Vertex) -> None:
+    cloud.train("mine", "78")
+    cloud.frames = [{"Trainer": "CANCELLED", "job": "CANCELLED"}]
+    assert tail(vertex("submit", "--job-id", "mine"))[-2:] == [
+        "cancelled; nothing was pushed after that",
+        "running   custom job 78 (cifar10-trainer), which is billed; stop it: image-pipeline vertex cancel "
+        "projects/123456/locations/us-central1/pipelineJobs/mine",
+    ]
+
+
 def test_without_the_log_the_reason_is_what_vertex_ai_knows(cloud: GoogleCloud, vertex: Vertex) -> None:
     cloud.faults = [Fault("entries:list", Refused(403, "no"), times=9)]
     cloud.frames = [
@@ -182,12 +244,6 @@ def test_a_job_that_is_none_is_told(cloud: GoogleCloud, vertex: Vertex) -> None:
     for command in ("status", "cancel"):
         answer = vertex(command, "none")
         assert (answer.code, answer.err) == (2, "error: my-project has no job none in us-central1\n")
-
-
-def test_cancel_stops_the_job(cloud: GoogleCloud, vertex: Vertex) -> None:
-    assert vertex("submit", "--no-wait", "--job-id", "mine").code == 0
-    assert vertex("cancel", "mine").code == 0
-    assert vertex("status", "mine").code == 1
 
 
 @pytest.mark.slow
