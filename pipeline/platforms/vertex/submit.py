@@ -32,6 +32,7 @@ from pipeline.platforms.vertex.cloud import (
     explain,
     retry_transient,
 )
+from pipeline.platforms.vertex.pin import pinned
 from pipeline.platforms.vertex.preflight import Requirements, check
 
 CONTENT = "content"  # the label that identifies a job: a hash of all that was sent
@@ -77,23 +78,26 @@ def build(config: Config, cloud: Cloud, spec: Path | None, values: dict[str, Any
     """Return the job, which google-cloud-aiplatform's PipelineJob makes from the spec."""
     with tempfile.TemporaryDirectory() as folder:
         if spec is None:
-            spec = Path(folder) / "pipeline.json"
             with redirect_output(os.devnull):
-                content = compile.spec(config)
-            spec.write_text(json.dumps(content), encoding="utf-8")
+                content = json.dumps(compile.spec(config))
+        else:
+            content = spec.read_text(encoding="utf-8")
+        path = Path(folder) / "pipeline.json"
+        images = (names.image(config), names.trainer_image(config))
+        path.write_text(pinned(cloud, content, images), encoding="utf-8")
         vertex = config.vertex
         aiplatform.init(project=cloud.project, location=cloud.region, credentials=cloud.credentials)
         try:
             built = aiplatform.PipelineJob(
                 display_name=config.name,
-                template_path=str(spec),
+                template_path=str(path),
                 parameter_values=values,
                 # None leaves to each stage what it was compiled with.
                 enable_caching=None if vertex.caching else False,
                 labels=dict(vertex.labels) or None,
             )
         except (ValueError, KeyError, TypeError) as error:
-            raise UserError(f"{spec} cannot be made a job of Vertex AI: {explain(error)}") from None
+            raise UserError(f"{spec or 'the pipeline'} cannot be made a job of Vertex AI: {explain(error)}") from None
     # Its submit() would create a missing bucket, open it to the default account, and could not be repeated safely.
     job = PipelineJob(
         display_name=config.name,

@@ -6,6 +6,7 @@ refused here too, keeps a record of what was asked, and fails in the ways that a
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import socket
@@ -145,9 +146,10 @@ class GoogleCloud:
         return {"name": name}
 
     def image(self, name: str, version: str, query: Any, body: Any) -> Any:
-        if f"{name}/{version}" not in self.images:
+        digests = {f"{image.partition('/')[0]}/versions/{digest(image)}" for image in self.images}
+        if not self.repositories or f"{name}/{version}" not in self.images | digests:
             raise Refused(404, "Requested entity was not found.")
-        return {"name": name}
+        return {"name": name, "version": f"packages/{name}/versions/{digest(f'{name}/{version}')}"}
 
     def account(self, name: str, query: Any, body: Any) -> Any:
         if name not in self.accounts:
@@ -325,6 +327,11 @@ ROUTES = [
     (rf"GET {_JOBS}/schedules", "list_schedules"),
     (rf"DELETE {_JOBS}/schedules/([^/]+)", "delete_schedule"),
 ]
+
+
+def digest(image: str) -> str:
+    """Of an image that is there, NAME/tags/TAG."""
+    return f"sha256:{hashlib.sha256(image.encode()).hexdigest()}"
 
 
 def _json(message: Any) -> Any:

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from google.cloud.aiplatform_v1.types import PipelineJob
 
 from tests.pipeline.platforms.vertex.conftest import Answer
-from tests.pipeline.platforms.vertex.fakes import Fault, GoogleCloud, Refused
+from tests.pipeline.platforms.vertex.fakes import Fault, GoogleCloud, Refused, digest
 
 Vertex = Callable[..., Answer]
 CREATE = r"^POST .*/pipelineJobs$"
@@ -66,6 +67,24 @@ def test_stages_keep_the_caching_that_they_were_compiled_with(cloud: GoogleCloud
     tasks = dict(only_job(cloud).pipeline_spec["root"]["dag"]["tasks"])
     assert dict(tasks["Trainer"])["cachingOptions"]["enableCache"] is True
     assert "cachingOptions" not in dict(tasks["PreviousData"])
+
+
+def test_images_are_pinned_by_their_digest(cloud: GoogleCloud, vertex: Vertex) -> None:
+    """The stages', in the spec and for Beam's workers, and the one in the Trainer's custom job."""
+    trainer = "us-central1-docker.pkg.dev/my-project/pipelines/mine:v1"
+    cloud.images.add("mine/tags/v1")
+    assert vertex("submit", "--no-wait", "--set", f"vertex.trainer.image={trainer}").code == 0
+    spec = PipelineJob.to_json(only_job(cloud))
+    assert f"image-classification@{digest('image-classification/tags/latest')}" in spec
+    assert f"mine@{digest('mine/tags/v1')}" in spec
+    assert ":latest" not in spec.replace("tf2-cpu.2-15:latest", "")
+    assert trainer not in spec
+
+
+def test_an_image_whose_digest_is_not_told_keeps_its_tag(cloud: GoogleCloud, vertex: Vertex) -> None:
+    cloud.faults = [Fault("artifactregistry|packages", Refused(403, "no artifactregistry.tags.get"), times=9)]
+    assert vertex("submit", "--no-wait").code == 0
+    assert "image-classification:latest" in PipelineJob.to_json(only_job(cloud))
 
 
 @pytest.mark.parametrize(
