@@ -130,6 +130,7 @@ def test_the_six_steps(another_python: Path, tmp_path: Path) -> None:
     assert html_of(cell["images"]).count("<img ") == 20
     assert "airplane" in text_of(cell["balance"])
 
+    assert "nothing" in text_of(cell["findings"])
     found = text_of(cell["refused"])
     assert "15 of 1,005" in found
     assert "more than one label" in found
