@@ -19,6 +19,20 @@ from pipeline.output import redirect_output
 from pipeline.platforms.vertex import names, parameters
 from pipeline.tables import print_table
 
+WAITING = ("Trainer", "Tuner")  # stages whose container only waits for the custom job that it starts
+# Stages that run a second time if they fail, for their machine may be lost. Not a training: it restarts by itself, and
+# costs. Not DataGate: its failure is its verdict. Not Pusher: it may have pushed before it failed.
+AGAIN = (
+    "ExampleGen",
+    "StatisticsGen",
+    "SchemaGen",
+    "ExampleValidator",
+    "Transform",
+    "Evaluator",
+    "ServingCheck",
+    "Report",
+)
+
 
 @gc_paused()
 def spec(config: Config) -> dict[str, Any]:
@@ -73,9 +87,10 @@ def spec(config: Config) -> dict[str, Any]:
     job = runner.run(pipeline, parameter_values=defaults, write_out=False)
     for name, executor in job["pipelineSpec"]["deploymentSpec"]["executors"].items():
         if runs := executor.get("container"):
+            waits = name.removesuffix("_executor") in WAITING
             runs["resources"] = {
-                "cpuLimit": float(config.vertex.cpu),
-                "memoryLimit": float(config.vertex.memory_gb),
+                "cpuLimit": 1.0 if waits else float(config.vertex.cpu),
+                "memoryLimit": 4.0 if waits else float(config.vertex.memory_gb),
             }
             runs["command"] = ["python", "-m", container.__name__]
             runs["args"][:0] = ["--pipeline", platform.pipeline_name]
@@ -86,6 +101,9 @@ def spec(config: Config) -> dict[str, Any]:
             driver = executor["container"]["lifecycle"]["preCacheCheck"]
             driver["command"] = ["python", "-m", example_gen_driver.__name__]
             driver["args"] += [f"--{COMPILED_WITH}", metadata.version("tfx")]
+    for name, task in job["pipelineSpec"]["root"]["dag"]["tasks"].items():
+        if name in AGAIN:
+            task["retryPolicy"] = {"maxRetryCount": 1, "backoffDuration": "60s"}
     return job
 
 

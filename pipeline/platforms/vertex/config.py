@@ -42,6 +42,16 @@ class VertexTrainer(Section):
         description="Container image; …/image-classification-gpu:latest or -tpu if not set and there is an accelerator",
     )
 
+    timeout_hours: float = Field(
+        24, gt=0, description="Hours after which Vertex AI stops the custom job; its own default is seven days"
+    )
+    spot: bool = Field(
+        False,
+        description="Whether it trains on Spot VMs, which cost less and may be taken away; it then starts again from "
+        "its last checkpoint",
+    )
+    web_access: bool = Field(False, description="Whether the console opens a shell in the training's container")
+
     @property
     def device(self) -> Literal["cpu", "gpu", "tpu"]:
         """Return what trains on each machine."""

@@ -170,7 +170,17 @@ class VertexPlatform:
                 for count in counts
             ]
         }
-        optional = {"service_account": vertex.service_account, "network": vertex.network}
+        spec["scheduling"] = {
+            "timeout": {"seconds": round(machines.timeout_hours * 3600)},
+            # The training goes on from its checkpoint; several workers cannot go on without one that was taken away.
+            "restart_job_on_worker_restart": machines.spot or workers > 1,
+            **({"strategy": "SPOT"} if machines.spot else {}),
+        }
+        optional = {
+            "service_account": vertex.service_account,
+            "network": vertex.network,
+            "enable_web_access": machines.web_access,
+        }
         return spec | {key: value for key, value in optional.items() if value}
 
     def previous_data(self, statistics: BaseChannel) -> Resolver:

@@ -35,6 +35,7 @@ class Requirements:
     service_account: str | None
     accelerator: str | None  # as Vertex AI names it: TPU_V3, NVIDIA_TESLA_T4
     accelerators: int  # of that type at one time; cores or chips of a TPU
+    spot: bool  # on Spot VMs, which have a quota of their own
 
 
 @dataclass(frozen=True)
@@ -193,18 +194,18 @@ def _service_account(cloud: Cloud, requirements: Requirements) -> Iterator[Findi
         yield Finding(text, f"{bind} --role=roles/iam.serviceAccountUser")
 
 
-def metric(accelerator: str) -> str:
+def metric(accelerator: str, spot: bool = False) -> str:
     """Return Vertex AI's name of the quota for training on `accelerator`: custom_model_training_tpu_v3."""
     name = METRICS.get(accelerator) or accelerator.lower().replace("tesla_", "")
     if name.startswith("nvidia") and not name.endswith("_gpus"):
         name += "_gpus"
-    return f"custom_model_training_{name}"
+    return f"custom_model_training_{'preemptible_' if spot else ''}{name}"
 
 
 def _quota(cloud: Cloud, requirements: Requirements) -> Iterator[Finding]:
     if not requirements.accelerator:
         return
-    name = f"aiplatform.googleapis.com/{metric(requirements.accelerator)}"
+    name = f"aiplatform.googleapis.com/{metric(requirements.accelerator, requirements.spot)}"
     path = f"v1beta1/projects/{cloud.project}/services/aiplatform.googleapis.com/consumerQuotaMetrics/"
     try:
         answer = cloud.ask("serviceusage", path + quote(name, safe=""))

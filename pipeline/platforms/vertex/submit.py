@@ -135,6 +135,7 @@ def preflight(config: Config, cloud: Cloud, job: PipelineJob, permissions: tuple
         service_account=vertex.service_account,
         accelerator=accelerator,
         accelerators=count * trainer.workers,
+        spot=trainer.spot,
     )
     findings = check(cloud, requirements)
     for finding in findings:

@@ -60,12 +60,15 @@ def _task(task: pb.PipelineTaskSpec, spec: pb.PipelineSpec, deployment: pb.Pipel
         queries = executor.resolver.output_artifact_queries
         result["finds"] = {key: query.filter for key, query in sorted(queries.items())}
     else:
-        container = executor.container
+        container, retry = executor.container, task.retry_policy
         result |= {
             "image": container.image,
             "machine": f"{container.resources.cpu_limit:g} cores, {container.resources.memory_limit:g} GB",
             "executor": container.args[list(container.args).index("--executor_class_path") + 1],
             "cached": task.caching_options.enable_cache,
+            "runs again": f"{retry.max_retry_count} time, after {retry.backoff_duration.seconds} s"
+            if task.HasField("retry_policy")
+            else "",
         }
         if container.lifecycle.HasField("pre_cache_check"):
             result["driver"] = " ".join(container.lifecycle.pre_cache_check.command)
@@ -86,7 +89,7 @@ def _task(task: pb.PipelineTaskSpec, spec: pb.PipelineSpec, deployment: pb.Pipel
     result["of the spec"] = sorted(
         key for key, given in task.inputs.parameters.items() if not given.component_input_parameter
     )
-    return {key: value for key, value in result.items() if value not in ({}, [])}
+    return {key: value for key, value in result.items() if value not in ({}, [], "")}
 
 
 if __name__ == "__main__":

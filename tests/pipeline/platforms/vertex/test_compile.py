@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +165,29 @@ def test_the_machines_of_the_trainer(settings: tuple[str, ...], expected: tuple[
         [pool.replica_count for pool in pools],
         image.partition("image-classification")[2].removesuffix(":latest"),
     )
+
+
+def test_a_training_ends_after_a_day_and_not_after_the_seven_of_the_api() -> None:
+    _, job = custom_job(compiled(PROJECT))
+    scheduling = job.job_spec.scheduling
+    assert (scheduling.timeout, scheduling.strategy) == (timedelta(days=1), scheduling.Strategy.STRATEGY_UNSPECIFIED)
+    assert not scheduling.restart_job_on_worker_restart
+    assert not job.job_spec.enable_web_access
+
+
+def test_a_training_on_spot_machines_starts_again_for_as_long_as_it_may() -> None:
+    settings = ("spot=true", "timeout_hours=1.5", "web_access=true")
+    _, job = custom_job(compiled(PROJECT, *(f"vertex.trainer.{setting}" for setting in settings)))
+    scheduling = job.job_spec.scheduling
+    assert (scheduling.timeout, scheduling.strategy) == (timedelta(minutes=90), scheduling.Strategy.SPOT)
+    assert scheduling.restart_job_on_worker_restart
+    assert job.job_spec.enable_web_access
+
+
+def test_several_workers_start_again_together() -> None:
+    settings = MACHINES["workers"][0]
+    _, job = custom_job(compiled(PROJECT, *(f"vertex.trainer.{setting}" for setting in settings)))
+    assert job.job_spec.scheduling.restart_job_on_worker_restart
 
 
 def test_a_search_is_on_one_machine_of_the_trainer() -> None:

@@ -202,3 +202,4 @@ def test_a_quota_that_is_enough_is_not_told(cloud: GoogleCloud, vertex: Vertex, 
 )
 def test_the_quota_of_an_accelerator_has_the_name_that_vertex_ai_gives_it(accelerator: str, name: str) -> None:
     assert metric(accelerator) == f"custom_model_training_{name}"
+    assert metric(accelerator, spot=True) == f"custom_model_training_preemptible_{name}"
