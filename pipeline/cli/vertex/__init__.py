@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 
 from pipeline.cli.parser import describe
-from pipeline.cli.vertex import cancel, compile, schedule, status, submit
+from pipeline.cli.vertex import cancel, compile, run_local, schedule, status, submit
 from pipeline.cli.vertex.options import EXIT_CODES
 
 # Every action with its module and its line of `--help`, in that order.
 ACTIONS = {
     "compile": (compile, "write the pipeline's spec; needs no network and no account"),
+    "run-local": (run_local, "run the spec on this machine: a process for each container"),
     "submit": (submit, "run preflight checks, submit the job and follow its status"),
     "schedule": (schedule, "have Vertex AI run the pipeline at given times"),
     "status": (status, "follow a job stage by stage until it ends"),

@@ -79,8 +79,13 @@ def require_preset(config: Config, args: argparse.Namespace) -> None:
         )
 
 
-def settled(config: Config, args: argparse.Namespace) -> Config:
+def settled(config: Config, args: argparse.Namespace, submitted: bool = True) -> Config:
     """Return the configuration of the job: as the command gives it, or with `--spec` as the file was compiled.
+
+    Args:
+      config: as the command gives it.
+      args: the arguments.
+      submitted: whether the job is sent, and so must name a project.
 
     Raises:
       UserError: the pipeline cannot be compiled from it, or a setting is not what was compiled.
@@ -94,7 +99,7 @@ def settled(config: Config, args: argparse.Namespace) -> Config:
     explicit = {key: origin for key, origin in args.origins.items() if origin in ("--set", args.config)}
     if args.preset:
         explicit |= {"preset": "--preset"}
-    return spec_file.read_config(args.spec, config, explicit)
+    return spec_file.read_config(args.spec, config, explicit, submitted)
 
 
 def on_google_cloud(command: Command) -> Command:

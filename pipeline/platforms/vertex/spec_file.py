@@ -19,20 +19,21 @@ LOCAL = ("run_dir", "artifacts_dir", "metadata.url")
 CACHING = "vertex.caching"  # may be turned off for a run
 
 
-def read_config(spec: Path, config: Config, explicit: dict[str, str]) -> Config:
+def read_config(spec: Path, config: Config, explicit: dict[str, str], submitted: bool = True) -> Config:
     """Return the configuration of a job of this spec, which is the one that the spec was compiled with.
 
     Args:
       spec: the file.
       config: as the command line gives it.
       explicit: the keys of it that a file or an option sets, and which.
+      submitted: whether the job is sent, and so must name a project.
 
     Raises:
       UserError: the file is no spec that can be submitted, or a setting differs from what is compiled into it.
     """
-    job = _read(spec)
+    job = read(spec)
     compiled = _config(spec, job)
-    if compiled.vertex.project is None:
+    if submitted and compiled.vertex.project is None:
         raise UserError(f"{spec} was compiled without vertex.project: compile it again, --set vertex.project=NAME")
     mine, theirs = (flatten(of.model_dump(mode="json", exclude={"metadata"})) for of in (config, compiled))
     run = parameters.of(compiled)
@@ -57,7 +58,12 @@ def read_config(spec: Path, config: Config, explicit: dict[str, str]) -> Config:
     return compiled.model_copy(update={"vertex": compiled.vertex.model_copy(update={"caching": caching})})
 
 
-def _read(spec: Path) -> dict[str, Any]:
+def read(spec: Path) -> dict[str, Any]:
+    """Return the compiled job in a file.
+
+    Raises:
+      UserError: it holds none.
+    """
     try:
         job: dict[str, Any] = json.loads(spec.read_text(encoding="utf-8"))
         job["pipelineSpec"]["root"]["dag"]["tasks"], job["runtimeConfig"]

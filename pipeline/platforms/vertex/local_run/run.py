@@ -1,0 +1,163 @@
+"""`vertex run-local`: run a compiled spec here, as Vertex AI Pipelines would, without an account or a network."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+from components.contracts.run_result import ExitCode
+from pipeline.output import short
+from pipeline.platforms import stage_table
+from pipeline.platforms.vertex.local_run import container, processes
+from pipeline.platforms.vertex.local_run.artifacts import Artifact, Store
+from pipeline.platforms.vertex.local_run.tasks import Made, Tasks
+from pipeline.platforms.vertex.status import RAISED
+from pipeline.runs import run_dir
+
+BUCKET, STORE_FILE, LOGS = "bucket", "artifacts.jsonl", "logs"
+
+
+@dataclasses.dataclass
+class LocalRun:
+    """A run of a spec that has ended.
+
+    Attributes:
+      folder: of all local runs.
+      logs: folder of the logs of this run: a file a task, and the custom jobs.
+      made: the outputs of each task that ran.
+      states: of each task that ran: done, failed or refused.
+      why: it failed or was refused; empty if it was not.
+    """
+
+    folder: Path
+    logs: Path
+    made: Made = dataclasses.field(default_factory=dict)
+    states: dict[str, str] = dataclasses.field(default_factory=dict)
+    why: str = ""
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The exit code of the command."""
+        if "failed" in self.states.values():
+            return ExitCode.FAILED
+        refused = "refused" in self.states.values() or self._blessed() is False
+        return ExitCode.REFUSED if refused else ExitCode.DONE
+
+    def _blessed(self) -> bool | None:
+        blessings = [self.made[task]["blessing"] for task in ("Evaluator", "ServingCheck") if task in self.made]
+        return all(each.get("metadata", {}).get("blessed") == 1 for each in blessings) if blessings else None
+
+    def uri(self, task: str, key: str) -> str:
+        """Return the folder of an output; empty if there is none."""
+        return str(self.made.get(task, {}).get(key, {}).get("uri", ""))
+
+
+def run(job: dict[str, Any], folder: Path, parameters: Mapping[str, Any], out: TextIO | None = None) -> LocalRun:
+    """Run all tasks of a compiled job in their order, until one fails.
+
+    Args:
+      job: what `vertex compile` writes.
+      folder: of all local runs; its folder `bucket` takes the place of the bucket.
+      parameters: of the run.
+      out: where the progress is shown; standard output if None.
+
+    Raises:
+      UserError: the spec cannot be understood.
+    """
+    folder = folder.resolve()
+    tasks = Tasks(job, folder / BUCKET)
+    tasks.parameters |= parameters
+    run_id = run_dir.new_id()
+    ended = LocalRun(folder, folder / LOGS / run_id)
+    store = Store(folder / STORE_FILE)
+    ended.logs.mkdir(parents=True)
+    order = tasks.order()
+    with stage_table.make(order, out or sys.stdout) as screen:
+        for name in order:
+            screen.started(name)
+            began = time.monotonic()
+            made = _find(tasks, name, ended.made, store) if tasks.query(name) else _execute(tasks, name, ended, run_id)
+            state = "done"
+            if made is None:
+                state, ended.why = _reason(ended.logs, name)
+            ended.states[name] = state
+            screen.ended(name, state, time.monotonic() - began)
+            if made is None:
+                break
+            ended.made[name] = made
+            if not tasks.query(name):
+                for key, artifact in made.items():
+                    store.add(artifact, tasks.title(name, key))
+    return ended
+
+
+def _find(tasks: Tasks, name: str, made: Made, store: Store) -> dict[str, Artifact]:
+    """Answer the queries of a resolver; an output for which there is no artifact is left out."""
+    inputs = {key: artifacts[0] for key, artifacts in tasks.inputs(name, made).items() if artifacts}
+    answers = {key: store.find(query, inputs) for key, query in tasks.query(name).items()}
+    kept = ("name", "uri", "metadata")
+    return {key: {part: found[part] for part in kept if part in found} for key, found in answers.items() if found}
+
+
+def _execute(tasks: Tasks, name: str, ended: LocalRun, run_id: str) -> dict[str, Artifact] | None:
+    """Run a task's driver, if it has one, and its container; return its outputs, or None if it failed."""
+    folder = ended.folder / BUCKET / "artifacts" / tasks.name / run_id / name
+    folder.mkdir(parents=True)
+    written = folder / "executor_output.json"
+    invocation = tasks.invocation(name, ended.made, folder)
+    if driver := tasks.driver(name, invocation):
+        if _wait(driver, ended, name):
+            return None
+        outputs = json.loads(written.read_text(encoding="utf-8"))
+        invocation["inputs"]["parameterValues"] |= outputs.get("parameterValues", {})
+        for key, artifacts in outputs["artifacts"].items():
+            invocation["outputs"]["artifacts"][key]["artifacts"][0] |= artifacts["artifacts"][0]
+    if _wait(tasks.command(name, invocation), ended, name):
+        return None
+    outputs = json.loads(written.read_text(encoding="utf-8"))
+    return {key: made["artifacts"][0] for key, made in outputs.get("artifacts", {}).items()}
+
+
+def _wait(command: list[str], ended: LocalRun, name: str) -> int:
+    """Run a container's command to its end; return its exit code. What is interrupted is ended."""
+    jobs = ended.logs / f"{name}-jobs"
+    whole = ["python", "-m", container.__name__, str(jobs), *command]
+    variables = processes.environment(ended.logs / "home")
+    process = processes.start(whole, variables, ended.logs / f"{name}.log")
+    try:
+        return process.wait()
+    finally:
+        processes.end(process)
+
+
+def _reason(logs: Path, name: str) -> tuple[str, str]:
+    """Return the state of a task that failed, and why: the last exception in its log, or in that of its custom job."""
+    log, failed = logs / f"{name}.log", logs / f"{name}-jobs" / container.FAILED_FILE
+    if failed.exists():
+        log = Path(failed.read_text(encoding="utf-8"))
+    lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    for line in reversed(lines):
+        if match := RAISED.match(line):
+            return ("refused" if match["type"].endswith("GateRefused") else "failed"), line
+    return "failed", lines[-1] if lines else f"it printed nothing; its log is {log}"
+
+
+def show(ended: LocalRun, out: TextIO) -> None:
+    """Print how a run ended, and where what it made lies."""
+    failed = next((name for name, state in ended.states.items() if state != "done"), "")
+    if failed:
+        print(f"{ended.states[failed]:<9} {failed}: {ended.why}", file=out)
+    elif ended.exit_code == ExitCode.REFUSED:
+        print("refused   nothing was pushed; the report says why", file=out)
+    pushed = ended.made.get("Pusher", {}).get("pushed_model", {}).get("metadata", {})
+    if pushed.get("pushed") == 1:
+        print(f"pushed    {short(str(pushed['pushed_destination']))}", file=out)
+    if report := ended.uri("Report", "report"):
+        print(f"report    {short(Path(report) / 'report.html')}", file=out)
+    print(f"bucket    {short(ended.folder / BUCKET)}", file=out)
+    print(f"logs      {short(ended.logs)}", file=out)

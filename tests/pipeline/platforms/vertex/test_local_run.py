@@ -1,0 +1,170 @@
+"""A compiled spec on this machine, a process for each container."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.cloud import aiplatform_v1
+
+from components.contracts import counts
+from components.contracts.findings import FINDINGS_FILE
+from components.contracts.run_result import ExitCode
+from components.contracts.training import HISTORY_FILE
+from components.errors import UserError
+from pipeline import config as configs
+from pipeline.platforms.vertex import compile
+from pipeline.platforms.vertex.local_run import run as local_run
+from pipeline.platforms.vertex.local_run.artifacts import Store
+from pipeline.platforms.vertex.local_run.container import JOB_FILE, Jobs
+from pipeline.platforms.vertex.local_run.tasks import Tasks
+from tests.datasets import write_folder
+
+SMALL = ("trainer.width=8", "transform.size=16", "vertex.bucket=my-bucket")
+
+
+def stored(root: Path) -> Store:
+    store = Store(root / "artifacts.jsonl")
+    store.add({"name": "a", "uri": "/a", "metadata": {"blessed": 1, "current_model_id": "m"}}, "tfx.ModelBlessing")
+    store.add({"name": "b", "uri": "/b", "metadata": {"blessed": 0}}, "tfx.ModelBlessing")
+    store.add({"name": "m", "uri": "/m"}, "tfx.Model")
+    return store
+
+
+@pytest.mark.parametrize(
+    ("query", "name"),
+    [
+        ('schema_title="tfx.ModelBlessing" AND state=LIVE', "b"),
+        ('schema_title="tfx.ModelBlessing" AND state=LIVE AND metadata.blessed.number_value=1', "a"),
+        ("schema_title=\"tfx.Model\" AND name=\"{{$.inputs.artifacts['input'].metadata['current_model_id']}}\"", "m"),
+        ('schema_title="tfx.Examples"', None),
+        ('metadata.current_model_id.string_value="m"', "a"),
+        ('metadata.current_model_id.string_value="other"', None),
+    ],
+)
+def test_a_resolver_finds_the_latest_that_matches(query: str, name: str | None, tmp_path: Path) -> None:
+    store = stored(tmp_path)
+    blessing = store.find('metadata.current_model_id.string_value="m"', {})
+    assert blessing is not None
+    found = store.find(query, {"input": blessing})
+    assert (found and found["name"]) == name
+
+
+def test_a_filter_that_is_not_understood_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="is not understood: 'create_time>3'"):
+        stored(tmp_path).find('schema_title="tfx.Model" AND create_time>3', {})
+
+
+def test_a_file_that_is_no_spec_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="the spec is not what `vertex compile` writes"):
+        Tasks({"pipelineSpec": {}}, tmp_path)
+
+
+def job_of(*commands: str, replicas: int = 1) -> dict[str, Any]:
+    pools = [
+        {"replica_count": replicas, "container_spec": {"image_uri": "x", "command": ["python", "-c", command]}}
+        for command in commands
+    ]
+    return {"display_name": "job", "job_spec": {"worker_pool_specs": pools}}
+
+
+def test_each_machine_of_a_custom_job_is_a_process_that_knows_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECRET_OF_THIS_PROCESS", "1")
+    show = "import os; print(os.environ['TF_CONFIG']); print(sorted(os.environ))"
+    jobs = Jobs(tmp_path)
+    job = jobs.create_custom_job("projects/p/locations/x", job_of(show, show, replicas=2))
+    assert jobs.get_custom_job(job.name).state == aiplatform_v1.JobState.JOB_STATE_SUCCEEDED
+    logs = sorted(tmp_path.rglob("*.log"))
+    assert [log.stem for log in logs] == ["workerpool0-0", "workerpool0-1", "workerpool1-0", "workerpool1-1"]
+    configs_of = [json.loads(log.read_text().splitlines()[0]) for log in logs]
+    (cluster,) = {json.dumps(config["cluster"]) for config in configs_of}
+    addresses = [address for role in json.loads(cluster).values() for address in role]
+    assert len(set(addresses)) == 4
+    tasks = [(config["task"]["type"], config["task"]["index"]) for config in configs_of]
+    assert tasks == [("chief", 0), ("chief", 1), ("worker", 0), ("worker", 1)]
+    assert "SECRET_OF_THIS_PROCESS" not in logs[0].read_text()
+    (written,) = tmp_path.rglob(JOB_FILE)
+    assert json.loads(written.read_text())["displayName"] == "job"
+
+
+def test_a_machine_that_fails_ends_the_others_and_the_job(tmp_path: Path) -> None:
+    jobs = Jobs(tmp_path)
+    job = jobs.create_custom_job("p", job_of("import time; time.sleep(600)", "raise SystemExit(7)"))
+    assert job.state == aiplatform_v1.JobState.JOB_STATE_FAILED
+    assert job.error.message == "The replica workerpool1-0 exited with a non-zero status of 7."
+
+
+@pytest.mark.slow
+def test_every_task_comes_after_those_that_it_needs(tmp_path: Path) -> None:
+    config, _ = configs.load("digits", None, SMALL)
+    job = compile.spec(config)
+    order = Tasks(job, tmp_path).order()
+    assert sorted(order) == sorted(job["pipelineSpec"]["root"]["dag"]["tasks"])
+    for name, task in job["pipelineSpec"]["root"]["dag"]["tasks"].items():
+        for needed in task.get("dependentTasks", []):
+            assert order.index(needed) < order.index(name)
+
+
+@pytest.mark.slow
+def test_the_first_container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ExampleGen, its driver before it, on a folder; and on a path that does not exist, which ends the run."""
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "not a number")  # which no container has
+    config, _ = configs.load("small", None, (*SMALL, "data.source=gs://my-bucket/data/images"))
+    job = compile.spec(config)
+    tasks = job["pipelineSpec"]["root"]["dag"]["tasks"]
+    job["pipelineSpec"]["root"]["dag"]["tasks"] = {name: tasks[name] for name in ("ExampleGen", "PreviousData")}
+    write_folder(tmp_path / "bucket" / "data" / "images", train=10, test=5)
+    screen = io.StringIO()
+    ended = local_run.run(job, tmp_path, {}, screen)
+    assert ended.exit_code == ExitCode.DONE, screen.getvalue()
+    examples = ended.uri("ExampleGen", "examples")
+    assert sum(counts.read(examples).splits["train"].values()) == 27
+    assert examples.startswith(f"{tmp_path}/bucket/artifacts/images/")
+    ended = local_run.run(job, tmp_path, {"data": "/nowhere"}, screen)
+    local_run.show(ended, screen)
+    assert ended.states["ExampleGen"] == "failed"
+    assert ended.exit_code == ExitCode.FAILED
+    assert "UserError: /nowhere: there is no such file or folder" in screen.getvalue()
+
+
+@pytest.mark.chaos
+def test_data_that_cannot_be_trusted_ends_the_run(tmp_path: Path) -> None:
+    """A folder of images, a fifth of them damaged: the gate refuses, and nothing is trained."""
+    data = write_folder(tmp_path / "images", train=10, test=5)
+    for number in range(2):
+        (data / "train" / "one" / f"{number:04d}.png").write_bytes(b"\x89PNG\r\n\x1a\n, and no more")
+    config, _ = configs.load("small", None, (*SMALL, "data.source=gs://my-bucket/data/images"))
+    screen = io.StringIO()
+    ended = local_run.run(compile.spec(config), tmp_path / "runs", {"data": str(data)}, screen)
+    local_run.show(ended, screen)
+    text = screen.getvalue()
+    assert ended.exit_code == ExitCode.REFUSED, text
+    assert ended.states["DataGate"] == "refused"
+    assert "Trainer" not in ended.states
+    assert re.search(r"refused   DataGate: .*2 of 45 images \(4\.4%\) cannot be used", text)
+    assert {"ExampleGen.log", "DataGate.log"} <= set(os.listdir(ended.logs))
+
+
+@pytest.mark.chaos
+def test_whole_runs(tmp_path: Path) -> None:
+    """The digits on two workers; again, beside the first as its baseline, and refused; and a Trainer that is killed."""
+    config, _ = configs.load("digits", None, (*SMALL, "vertex.trainer.workers=2"))
+    job, screen = compile.spec(config), io.StringIO()
+    few = {"epochs": 2, "min_accuracy": 0.0, "min_class_recall": 0.0}
+    first = local_run.run(job, tmp_path, few, screen)
+    assert first.exit_code == ExitCode.DONE, screen.getvalue()
+    history = json.loads((Path(first.uri("Trainer", "model_run")) / HISTORY_FILE).read_text())
+    assert len(history) == 2
+    assert (tmp_path / "bucket" / "serving" / "digits" / "1" / "saved_model.pb").exists()
+    assert json.loads((Path(first.uri("DataGate", "findings")) / FINDINGS_FILE).read_text()) == []
+    second = local_run.run(job, tmp_path, few | {"min_accuracy": 0.99999}, screen)
+    assert second.exit_code == ExitCode.REFUSED
+    assert second.uri("Baseline-model-resolver", "model") == first.uri("Trainer", "model")
+    assert second.made["Pusher"]["pushed_model"]["metadata"]["pushed"] == 0
