@@ -136,7 +136,7 @@ class Run:
 
     @property
     def augmentation(self) -> Image.Image:
-        """Return one image with a row a class: a training image, then variations such as the network trains on."""
+        """Return one image with up to eight rows: a training image of a class, then variations of it."""
         import io
 
         from PIL import Image

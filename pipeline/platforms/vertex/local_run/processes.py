@@ -12,10 +12,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pipeline import ROOT
+from pipeline.platforms.vertex import labels
 
 
 def environment(home: Path) -> dict[str, str]:
-    """Return the variables of a container: those that the Dockerfile sets, and no others."""
+    """Return the variables of a container: those of the Dockerfile and of Vertex AI, and no others."""
     home.mkdir(parents=True, exist_ok=True)
     return {
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"]),
@@ -24,11 +25,21 @@ def environment(home: Path) -> dict[str, str]:
         "PYTHONPATH": str(ROOT),
         "PYTHONUNBUFFERED": "1",
         "TF_CPP_MIN_LOG_LEVEL": "2",
+        labels.VARIABLE: "{}",
     }
 
 
-def start(command: Sequence[str], variables: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
-    """Start a command, all of whose output is added to `log`."""
+def start(
+    command: Sequence[str], variables: Mapping[str, str], log: Path, leads: bool = True
+) -> subprocess.Popen[bytes]:
+    """Start a command, all of whose output is added to `log`.
+
+    Args:
+      command: with its arguments.
+      variables: its environment.
+      log: a file.
+      leads: whether it leads a group of its own, which ends with it; else it is of this process's.
+    """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
         return subprocess.Popen(
@@ -38,16 +49,17 @@ def start(command: Sequence[str], variables: Mapping[str, str], log: Path) -> su
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C is this process's, which ends the others
+            start_new_session=leads,  # Ctrl-C is this process's, which ends the others
         )
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """End a process as Vertex AI ends a container: SIGTERM, then SIGKILL."""
+    """End a process, and the group that it leads, as Vertex AI ends a container: SIGTERM, then SIGKILL."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         if process.poll() is None:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, number)
+                leads = os.getpgid(process.pid) == process.pid
+                (os.killpg if leads else os.kill)(process.pid, number)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(30)
 

@@ -13,10 +13,10 @@ from typing import Any, TextIO
 from components.contracts.run_result import ExitCode
 from pipeline.output import short
 from pipeline.platforms import stage_table
+from pipeline.platforms.vertex.failures import RAISED
 from pipeline.platforms.vertex.local_run import container, processes
 from pipeline.platforms.vertex.local_run.artifacts import Artifact, Store
 from pipeline.platforms.vertex.local_run.tasks import Made, Tasks
-from pipeline.platforms.vertex.status import RAISED
 from pipeline.runs import run_dir
 
 BUCKET, STORE_FILE, LOGS = "bucket", "artifacts.jsonl", "logs"
@@ -106,7 +106,8 @@ def _find(tasks: Tasks, name: str, made: Made, store: Store) -> dict[str, Artifa
 
 def _execute(tasks: Tasks, name: str, ended: LocalRun, run_id: str) -> dict[str, Artifact] | None:
     """Run a task's driver, if it has one, and its container; return its outputs, or None if it failed."""
-    folder = ended.folder / BUCKET / "artifacts" / tasks.name / run_id / name
+    # …/PROJECT_NUMBER/JOB/TASK_NUMBER, as on Vertex AI.
+    folder = ended.folder / BUCKET / "artifacts" / tasks.name / "1" / run_id / f"{name}_1"
     folder.mkdir(parents=True)
     written = folder / "executor_output.json"
     invocation = tasks.invocation(name, ended.made, folder)
