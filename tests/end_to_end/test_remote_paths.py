@@ -80,4 +80,5 @@ def test_a_model_that_was_pushed_to_a_remote_folder_is_found_there(tmp_path: Pat
     with pytest.raises(UserError, match="no pushed model"):
         served.find(config, None)
     tf.io.gfile.makedirs(target)
+    (tmp_path / "serving" / "digits" / "1" / "saved_model.pb").touch()  # complete; find loads none
     assert served.find(config, "digits").path == target

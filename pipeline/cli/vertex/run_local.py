@@ -29,8 +29,8 @@ _CODES = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the action."""
     examples = (
-        ("--spec pipeline.json", "what `vertex compile` wrote"),
-        ("--preset digits --param epochs=2", "compile it first"),
+        ("--preset digits --param epochs=2", "compile and run it"),
+        ("--config cloud.yaml", "with the settings of the cloud"),
     )
     describe(parser, "Run the spec here: a process for each container, a folder for the bucket.", examples, _CODES)
     add_config(parser)

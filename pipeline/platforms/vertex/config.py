@@ -43,7 +43,7 @@ class VertexTrainer(Section):
     )
 
     timeout_hours: float = Field(
-        24, gt=0, description="Hours after which Vertex AI stops the custom job; its own default is seven days"
+        24.0, gt=0, description="Hours after which Vertex AI stops the custom job; its own default is seven days"
     )
     spot: bool = Field(
         False,

@@ -159,6 +159,6 @@ def show(ended: LocalRun, out: TextIO) -> None:
     if pushed.get("pushed") == 1:
         print(f"pushed    {short(str(pushed['pushed_destination']))}", file=out)
     if report := ended.uri("Report", "report"):
-        print(f"report    {short(Path(report) / 'report.html')}", file=out)
+        print(f"report    {short(Path(report) / run_dir.REPORT_FILE)}", file=out)
     print(f"bucket    {short(ended.folder / BUCKET)}", file=out)
     print(f"logs      {short(ended.logs)}", file=out)
