@@ -111,8 +111,15 @@ class Vertex(Section):
     )
     labels: resources.Labels = Field(default_factory=dict, description="Labels of all that is started")
     caching: bool = Field(True, description="Whether unchanged stages come from the cache")
-    cpu: int = Field(4, ge=1, le=96, description="Cores of the machine of each stage")
-    memory_gb: int = Field(16, ge=1, le=624, description="Memory of the machine of each stage in GB")
+    cpu: int = Field(
+        4, ge=1, le=96, description="Cores of the machine of each stage, one for the stage that waits for a training"
+    )
+    memory_gb: int = Field(
+        16,
+        ge=1,
+        le=624,
+        description="Memory of the machine of each stage in GB, 4 for the stage that waits for a training",
+    )
     dataflow: Dataflow = Dataflow()
     trainer: VertexTrainer = VertexTrainer()
     deploy: Deploy = Deploy()

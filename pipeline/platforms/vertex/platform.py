@@ -28,7 +28,7 @@ from components.pusher.executor import Executor as AtomicPush
 from components.report.component import Report
 from components.versions import COMPILED_WITH
 from pipeline import ROOT, curated_schema
-from pipeline.config import Config
+from pipeline.config import Beam, Config
 from pipeline.platforms.vertex import names, tpu
 from pipeline.platforms.vertex.executors.pusher import Executor as PushAndRegister
 from pipeline.platforms.vertex.executors.trainer import TrainerJob, TunerJob
@@ -87,7 +87,7 @@ class VertexPlatform:
         vertex, dataflow = self.config.vertex, self.config.vertex.dataflow
         image = f"--sdk_container_image={names.image(self.config)}"
         if not dataflow.max_workers:
-            return [image, *self.config.beam.args]
+            return [image, *self._on_all_cores()]
         optional = {
             "--service_account_email": vertex.service_account,
             "--dataflow_kms_key": vertex.encryption_key,
@@ -109,6 +109,21 @@ class VertexPlatform:
             *(["--no_use_public_ips"] if dataflow.subnetwork else []),
             *(f"--labels={key}={value}" for key, value in sorted(vertex.labels.items())),
         ]
+
+    def _on_all_cores(self) -> tuple[str, ...]:
+        """Return Beam's arguments for the machine of a stage, all of which is paid for; beam.args if they were set.
+
+        Each process imports TensorFlow, for which a core has 2 GB.
+        """
+        given, vertex = self.config.beam.args, self.config.vertex
+        processes = min(vertex.cpu, vertex.memory_gb // 2)
+        if given != Beam().args or processes < 2:
+            return given
+        return (
+            "--runner=FnApiRunner",
+            "--direct_running_mode=multi_processing",
+            f"--direct_num_workers={processes}",
+        )
 
     def schema_path(self, curated: str) -> str:
         if files.is_remote(curated):

@@ -19,7 +19,9 @@ from google.cloud import aiplatform_v1
 from components import versions
 from components.errors import UserError
 from pipeline import ALL_STAGES, ROOT, fingerprint
-from pipeline.platforms.vertex import tpu
+from pipeline import config as configs
+from pipeline.platforms.vertex import names, tpu
+from pipeline.platforms.vertex.platform import VertexPlatform
 from tests.pipeline.platforms.vertex.shape import EVERYTHING, SHAPE, compiled, shape
 from tests.pipeline.platforms.vertex.spec_runner import executors, pipeline_spec
 from tests.trainer import my_networks
@@ -107,10 +109,21 @@ def test_beam_works_on_dataflow_with_the_image(everything: dict[str, Any]) -> No
     } <= set(args)
 
 
-def test_without_dataflow_beam_works_in_the_stage() -> None:
-    args = executors(compiled(PROJECT)).executors["Transform_executor"].container.args
-    assert "--runner=FnApiRunner" in args
-    assert not any(arg.startswith(("--project", "--setup_file")) for arg in args)
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ((), ["--direct_running_mode=multi_processing", "--direct_num_workers=4"]),
+        (("vertex.cpu=8", "vertex.memory_gb=12"), ["--direct_running_mode=multi_processing", "--direct_num_workers=6"]),
+        (("vertex.cpu=1",), ["--direct_running_mode=in_memory", "--direct_num_workers=1"]),
+        (("beam.args=[--runner=FnApiRunner, --direct_num_workers=3]",), ["--direct_num_workers=3"]),
+    ],
+)
+def test_without_dataflow_beam_works_in_the_stage_on_all_its_cores(
+    settings: tuple[str, ...], expected: list[str]
+) -> None:
+    config, _ = configs.load("cifar10", None, (PROJECT, *settings))
+    args = VertexPlatform(config).beam_args
+    assert args == ["--sdk_container_image=" + names.image(config), "--runner=FnApiRunner", *expected]
 
 
 def test_the_job_acts_for_whom_and_where_it_is_told(everything: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ pytestmark = pytest.mark.slow
 
 DATA_STAGES = ("ExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator", "DataGate", "Transform")
 MODEL_STAGES = ("Trainer", "Evaluator", "ServingCheck", "Pusher", "Report")
-SMALL = ("trainer.width=8", "transform.size=16", "vertex.region=europe-west4")
+SMALL = ("trainer.width=8", "transform.size=16", "vertex.region=europe-west4", "vertex.cpu=1")
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +51,12 @@ def report(cloud: Cloud) -> Page:
 
 def read(cloud: Cloud, task: str, key: str, name: str) -> Any:
     return json.loads((Path(cloud.made[task][key]["uri"]) / name).read_text())
+
+
+def records(cloud: Cloud) -> dict[str, bytes]:
+    """The content of the files that ExampleGen wrote."""
+    folder = Path(cloud.made["ExampleGen"]["examples"]["uri"])
+    return {str(file.relative_to(folder)): gzip.decompress(file.read_bytes()) for file in folder.rglob("*.gz")}
 
 
 def test_the_driver_finds_out_what_the_data_is(ran: Cloud) -> None:
@@ -81,6 +88,15 @@ def test_the_model_is_judged_pushed_and_served(ran: Cloud) -> None:
     assert pushed["pushed"] == 1
     assert pushed["pushed_destination"] == str(ran.root / "bucket" / "serving" / "digits" / "1")
     assert f.SERVING_DEFAULT in tf.saved_model.load(pushed["pushed_destination"]).signatures
+
+
+def test_a_stage_on_all_cores_of_its_machine_writes_the_same(
+    ran: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, _ = configs.load("digits", None, (*SMALL, "vertex.cpu=2"))
+    cloud = Cloud(compile.spec(config), tmp_path, monkeypatch)
+    cloud.run("ExampleGen")
+    assert records(cloud) == records(ran)
 
 
 def test_the_report_shows_the_artifacts(ran: Cloud) -> None:
