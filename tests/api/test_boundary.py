@@ -23,6 +23,8 @@ from image_pipeline.boundary.connection import WorkerEnded
 from pipeline import ROOT
 from tests.api import boundary_api
 
+pytestmark = pytest.mark.slow
+
 BARE = str(Path(sys.executable).resolve())  # a Python without the packages
 
 

@@ -11,6 +11,8 @@ from pipeline.platforms.vertex.preflight import metric
 from tests.pipeline.platforms.vertex.conftest import Answer
 from tests.pipeline.platforms.vertex.fakes import Fault, GoogleCloud, Refused
 
+pytestmark = pytest.mark.slow
+
 Vertex = Callable[..., Answer]
 ACCOUNT = "runner@my-project.iam.gserviceaccount.com"
 ME = "serviceAccount:me@my-project.iam.gserviceaccount.com"
