@@ -17,6 +17,8 @@ from pipeline import ROOT
 from tests.pipeline.platforms.vertex.conftest import Answer
 from tests.pipeline.platforms.vertex.fakes import PROJECT, Fault, GoogleCloud, Refused
 
+pytestmark = pytest.mark.slow
+
 Vertex = Callable[..., Answer]
 LOG = (
     "https://console.cloud.google.com/logs/query;query=resource.type%3D%22ml_job%22%0Aresource.labels.job_id%3D%2277%22"
