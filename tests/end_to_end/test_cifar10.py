@@ -125,7 +125,7 @@ def examples(run_dir: Path) -> Counter[tuple[str, ...]]:
 
 @pytest.mark.parametrize(
     ("make", "other"),
-    [pytest.param(tar, folder, marks=pytest.mark.chaos), (binary_archive, python_archive)],  # CI has time for one
+    [(tar, folder), (binary_archive, python_archive)],
     ids=lambda value: value.__name__,
 )
 def test_all_of_cifar10_ends_in_a_pushed_model_and_its_other_form_gives_the_same_examples(
