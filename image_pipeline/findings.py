@@ -1,4 +1,4 @@
-"""What the gate found in the data."""
+"""The findings of the gate in the data of a run."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def handled(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
 
 
 def end_at_once(number: int) -> None:
-    """End the process by a second signal; an interactive one, as a notebook's, goes on: it holds more than the run."""
+    """End the process by a second signal, unless it is interactive, as a notebook's: it holds more than the run."""
     if not hasattr(sys, "ps1"):
         os._exit(128 + number)
 

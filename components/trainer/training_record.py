@@ -1,4 +1,4 @@
-"""What the Trainer writes down of a training: its setup, its epochs and the weights that it began with."""
+"""The Trainer's record of a training: its setup, its epochs and the weights that it began with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The same calls in another Python: a worker process, and proxies of the objects that live in it.
+"""The Python API in another Python: a worker process, and proxies of the objects that live in it.
 
 `connection` starts the process, in a Python that `interpreter` finds, and exchanges JSON lines with it. `worker` is the
 process, `wire` and `frames` turn values into JSON and back, and `client` is what the user holds. On the user's side all

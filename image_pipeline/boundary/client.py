@@ -1,4 +1,4 @@
-"""What the user of another Python holds: the calls, and proxies of the objects that they return."""
+"""The user's side: the calls, and proxies of the objects that they return."""
 
 from __future__ import annotations
 
@@ -214,10 +214,10 @@ def _signature(name: str) -> inspect.Signature | None:
 
 
 class _Replay:
-    """What the worker does while it works on a call, done here: its screen, its output, its warnings."""
+    """Shows here what the worker shows during a call: its screen, its output, its warnings."""
 
     def __init__(self) -> None:
-        self._screen: Any = None  # of a run that goes on
+        self._screen: Any = None  # of the current run
         self._stage: str | None = None  # that runs
         self._began = 0.0
 

@@ -195,10 +195,9 @@ def test_a_subtype_arrives_as_the_type_that_both_sides_have() -> None:
     [KeyError("a"), FileNotFoundError(2, "No such file", "a.png"), UnicodeDecodeError("utf-8", b"\xff", 0, 1, "bad")],
 )
 def test_a_fault_brings_the_traceback_of_the_worker(error: Exception) -> None:
-    try:
+    with pytest.raises(type(error)) as raised:
         raise error
-    except Exception as raised:
-        result = error_crossed(raised)
+    result = error_crossed(raised.value)
     assert type(result) is type(error)
     assert str(result) == str(error)
     assert "in test_a_fault_brings_the_traceback_of_the_worker" in str(result.__cause__)

@@ -68,4 +68,4 @@ def test_a_mistake_is_named(keywords: dict[str, object], message: str) -> None:
 
 def test_a_run_is_no_name_of_a_model() -> None:
     with pytest.raises(ip.UserError, match=r"a Run answers by its own predict\(\)"):
-        ip.load(object())  # type: ignore[arg-type]
+        ip.load(object())

@@ -105,7 +105,7 @@ def test_unknown_runs(tmp_path: Path) -> None:
     with pytest.raises(ip.UserError, match=r"has no run '2026'; see `image-pipeline runs`"):
         ip.compare("2026", "2025", run_dir=tmp_path)
     with pytest.raises(ip.UserError, match="compare takes two Runs, or ids of runs as text, not 3"):
-        ip.compare(3, "2025", run_dir=tmp_path)  # type: ignore[arg-type]
+        ip.compare(3, "2025", run_dir=tmp_path)
 
 
 @pytest.mark.slow
@@ -124,7 +124,7 @@ def test_runs_and_ids(history: History, capsys: pytest.CaptureFixture[str]) -> N
     assert set(comparison.config.index) == {"evaluator.min_accuracy", "evaluator.min_class_recall"} | {
         "trainer.learning_rate"
     }
-    assert comparison.metrics.loc["accuracy", "a"] == history.first.metrics["accuracy"]["value"]  # type: ignore[index]
+    assert comparison.metrics.loc["accuracy", "a"] == history.first.metrics["accuracy"]["value"]
     assert comparison.mcnemar["shared"] == 30
     assert np.isfinite(comparison.metrics.loc["accuracy", "difference_low"])
     assert not (history.folder / "compare" / f"{ids[0]}..{ids[1]}.html").exists(), "a page is for `compare --open`"
