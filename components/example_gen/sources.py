@@ -155,7 +155,7 @@ def _of_url(source: str, cache_dir: str) -> Source:
     own = os.path.join(cache_dir, "urls", hashlib.sha256(url.encode("utf-8", "surrogatepass")).hexdigest()[:16])
     quoted = urllib.parse.quote(url.encode("utf-8", "surrogateescape"), safe="/:?&=%~+,;@!$'()*[]")
     published = Published(quoted, digest[1].lower() if digest else "")
-    return Source(folder.FORMAT.name, _slug(name), own, name, published)
+    return Source(folder.FORMAT.name, _slug(last or host), own, name, published)
 
 
 def is_url(source: str) -> bool:
@@ -214,7 +214,14 @@ def _checked(source_format: Format, listing: Listing) -> Format:
 
 
 def _slug(path: str) -> str:
-    """Return a path's last part as a name of letters, digits, dots, dashes and underscores."""
+    """Return a path's last part as a name of ASCII letters, digits, dots, dashes and underscores.
+
+    What is lost of another script goes into a hash at its end, so that the name is not that of another folder.
+    """
     stem = TABLE_ENDINGS.sub("", file_types.ENDINGS.sub("", path.rstrip("/").rsplit("/", 1)[-1]))
     ascii_only = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode()
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", ascii_only).strip("-._") or "pictures"
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", ascii_only).strip("-._")
+    if name and stem.isascii():
+        return name
+    content = unicodedata.normalize("NFC", stem).encode("utf-8", "surrogateescape")  # macOS writes NFD
+    return f"{name or 'images'}-{hashlib.sha256(content).hexdigest()[:8]}"

@@ -6,9 +6,11 @@ import dataclasses
 import gzip
 import hashlib
 import os
+import re
 import subprocess
 import sys
 import time
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -140,6 +142,20 @@ def test_remote_paths_by_their_name(path: str, kind: str) -> None:
     source = locate(path, "")
     assert source.format == kind
     assert source.path == path
+
+
+def test_names_in_other_scripts_are_told_apart() -> None:
+    paths = ["фотографии", "写真", "Ünïcode", "Unicode", "写真.zip", "写真 2", "!!", "two words"]
+    of = {path: locate(f"gs://bucket/{path}", "").name for path in paths}
+    assert of["Unicode"] == "Unicode"
+    assert of["two words"] == "two-words"
+    assert of["写真"] == of["写真.zip"] == "images-9c3250ff"  # the same on every machine
+    assert of["写真 2"].startswith("2-")
+    assert of["Ünïcode"] == locate("gs://bucket/" + unicodedata.normalize("NFD", "Ünïcode"), "").name
+    assert len(set(of.values())) == len(paths) - 1
+    assert {re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) is not None for name in of.values()} == {True}
+    urls = [f"https://example.com/{name}" for name in ("写真.zip", "%E7%8C%AB.zip", "")]
+    assert len({locate(url, "").name for url in urls} - {"zip", ""}) == 3
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
+
 from components import files, versions
 from components.errors import UserError
 from components.example_gen import sources, tfds
@@ -13,11 +16,23 @@ from pipeline.config import Config
 HERE = "file://"
 IMAGE_ROOT = "/pipeline"  # where the Dockerfile puts this project
 TPU_LANE = "1.16"  # the last TFX whose TensorFlow there is for a TPU
+LONGEST = 128  # characters of the name of a pipeline
 NO_PROJECT = "PROJECT"  # placeholder in a spec compiled without a project: such a spec cannot be submitted
 
 
 def project(config: Config) -> str:
     return config.vertex.project or NO_PROJECT
+
+
+def pipeline(config: Config) -> str:
+    """Return the name of the pipeline: at most 128 small letters, digits and dashes, of no other data set.
+
+    A name that has to be changed for it, My_Photos, gets a hash of the whole: my-photos is another data set.
+    """
+    name = re.sub("[^a-z0-9]+", "-", config.name.lower()).strip("-")
+    if name == config.name and len(name) <= LONGEST:
+        return name
+    return f"{name[: LONGEST - 9]}-{hashlib.sha256(config.name.encode()).hexdigest()[:8]}"
 
 
 def bucket(config: Config) -> str:

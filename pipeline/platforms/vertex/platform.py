@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -65,8 +64,7 @@ class VertexPlatform:
 
     @property
     def pipeline_name(self) -> str:
-        """Return the name in lower-case letters, digits and dashes."""
-        return re.sub("[^a-z0-9]+", "-", self.config.name.lower()).strip("-")[:128]
+        return names.pipeline(self.config)
 
     @property
     def pipeline_root(self) -> str:
