@@ -24,7 +24,7 @@ ALWAYS_PRESENT = (
 ORIGINAL_SHA256 = "original_sha256"  # bytes, 64 hex digits: of the file, where `image` was reduced from a larger one
 
 # Inputs and outputs of the exported model's signatures.
-SERVING_DEFAULT = "serving_default"  # input `examples`: serialized tf.Examples, string [N]
+SERVING_DEFAULT = "serving_default"  # input `examples`: encoded images or serialized tf.Examples, string [N]
 SERVE_IMAGES = "serve_images"  # input `images`: encoded images, string [N]
 SERVE_TENSORS = "serve_tensors"  # input `pixels`: uint8 [N, H, W, 3]
 CLASS_NAMES = "class_names"  # output: string [N, K], the same row for every image, in the order of `probabilities`

@@ -173,7 +173,8 @@ def _compare(client: Client, records: Any, images: Any, names: list[str], expect
     """
     import tensorflow as tf
 
-    _agree(f.SERVING_DEFAULT, client.predict(f.SERVING_DEFAULT, records), names, expected)
+    for rows in (records, images):  # serving_default takes both
+        _agree(f.SERVING_DEFAULT, client.predict(f.SERVING_DEFAULT, rows), names, expected)
     height, width = client.size
     of_size: dict[tuple[int, ...], list[Any]] = {}  # a request holds images of one size
     for image in images:

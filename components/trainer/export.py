@@ -16,6 +16,7 @@ from components.contracts import features as f
 from components.trainer.transform_graph import TransformGraph
 
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM", b"GIF8")  # of what TensorFlow decodes
+_RECORD = b"\n"  # of a serialized tf.Example that is not empty: the tag of its only field
 _TENSORFLOWS_IMAGE = "image/encoded"  # what the feature is called in TensorFlow's own records
 
 
@@ -36,7 +37,7 @@ def export(model: keras.Model, graph: TransformGraph, class_names: Sequence[str]
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="images")])
     def serve_images(images: tf.Tensor) -> dict[str, tf.Tensor]:
         count = tf.shape(images)[0]
-        readable = tf.reduce_any([_begins_with(images, magic) for magic in _MAGIC], axis=0)
+        readable = _are_images(images)
         message = (
             "not a JPEG, PNG, BMP or GIF, which are what this model reads: convert it first; number in the request:"
         )
@@ -52,11 +53,21 @@ def export(model: keras.Model, graph: TransformGraph, class_names: Sequence[str]
             f.CLASS_INDEX: tf.argmax(probabilities, axis=1),
         }
 
+    # Vertex AI's `predict` can name no other signature: a row is an encoded image, or a record that contains one.
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
     def serving_default(examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        direct = _are_images(examples)
+        known = direct | (examples == "") | _begins_with(examples, _RECORD)
+        message = (
+            "neither a JPEG, PNG, BMP or GIF, which are what this model reads, nor a serialized tf.Example with one; "
+            "number in the request:"
+        )
+        with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(known), [message, tf.where(~known)[:, 0]])]):
+            records = tf.where(direct, "", examples)
         spec = {name: tf.io.FixedLenFeature([], tf.string, "") for name in (f.IMAGE, _TENSORFLOWS_IMAGE)}
-        parsed = tf.io.parse_example(examples, spec)
+        parsed = tf.io.parse_example(records, spec)
         images = tf.where(parsed[f.IMAGE] == "", parsed[_TENSORFLOWS_IMAGE], parsed[f.IMAGE])
+        images = tf.where(direct, examples, images)
         message = f"no feature {f.IMAGE} or {_TENSORFLOWS_IMAGE} holds an encoded image; number in the request:"
         missing = tf.where(images == "")[:, 0]
         with tf.control_dependencies([tf.debugging.Assert(tf.size(missing) == 0, [message, missing])]):
@@ -83,6 +94,10 @@ def export(model: keras.Model, graph: TransformGraph, class_names: Sequence[str]
     archive.add_endpoint(f.SERVE_IMAGES, serve_images)
     archive.add_endpoint(f.SERVE_TENSORS, serve_tensors)
     archive.write_out(directory, verbose=False)
+
+
+def _are_images(rows: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_any([_begins_with(rows, magic) for magic in _MAGIC], axis=0)
 
 
 def _begins_with(images: tf.Tensor, magic: bytes) -> tf.Tensor:

@@ -97,6 +97,20 @@ def test_an_example_needs_nothing_but_its_image(trained: Trained) -> None:
     np.testing.assert_array_equal(answer[f.PROBABILITIES], expected[f.PROBABILITIES])
 
 
+def test_the_default_signature_takes_images_and_examples_in_one_request(trained: Trained) -> None:
+    """Which is the only signature that Vertex AI's `predict` asks."""
+    images = []
+    for form in ("PNG", "JPEG", "BMP", "GIF"):
+        out = io.BytesIO()
+        Image.fromarray(digit_images()[0][len(images)]).save(out, form)
+        images.append(out.getvalue())
+    expected = serve(trained.model, f.SERVE_IMAGES, images=tf.constant(images))[f.PROBABILITIES]
+    mixed = [images[0], record(image=images[1]), record(image__encoded=images[2]), images[3]]
+    for rows in (images, [record(image=raw) for raw in images], mixed):
+        answer = serve(trained.model, f.SERVING_DEFAULT, examples=tf.constant(rows))
+        np.testing.assert_array_equal(answer[f.PROBABILITIES], expected)
+
+
 @pytest.fixture(scope="module")
 def of_six_views(digits: Data, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A model with the layers that the presets for colour images have; untrained."""
@@ -129,6 +143,8 @@ def test_an_empty_batch_gets_an_empty_answer(
     [
         (f.SERVE_IMAGES, {"images": [b"", b"RIFF....WEBP"]}, r"JPEG, PNG, BMP or GIF, .*request:\] \[1 2\]"),
         (f.SERVING_DEFAULT, {"examples": [record(label=b"7"), b""]}, r"image or image/encoded .*request:\] \[1 2\]"),
+        (f.SERVING_DEFAULT, {"examples": [b"RIFF....WEBP", b"\0"]}, r"nor a serialized tf.Ex.*request:\] \[1 2\]"),
+        (f.SERVING_DEFAULT, {"examples": [record(image=b"RIFF....WEBP")]}, r"JPEG, PNG, BMP or GIF.*request:\] \[1\]"),
     ],
 )
 def test_a_request_that_cannot_be_answered_is_told_why(
