@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import sys
 import time
 from collections.abc import Mapping
@@ -16,7 +15,7 @@ from pipeline.platforms import stage_table
 from pipeline.platforms.vertex.failures import RAISED
 from pipeline.platforms.vertex.local_run import container, processes
 from pipeline.platforms.vertex.local_run.artifacts import Artifact, Store
-from pipeline.platforms.vertex.local_run.tasks import Made, Tasks
+from pipeline.platforms.vertex.local_run.tasks import Made, Tasks, outputs, take_outputs
 from pipeline.runs import run_dir
 
 BUCKET, STORE_FILE, LOGS = "bucket", "artifacts.jsonl", "logs"
@@ -81,7 +80,7 @@ def run(job: dict[str, Any], folder: Path, parameters: Mapping[str, Any], out: T
         for name in order:
             screen.started(name)
             began = time.monotonic()
-            made = _find(tasks, name, ended.made, store) if tasks.query(name) else _execute(tasks, name, ended, run_id)
+            made = tasks.resolve(name, ended.made, store) if tasks.query(name) else _execute(tasks, name, ended, run_id)
             state = "done"
             if made is None:
                 state, ended.why = _reason(ended.logs, name)
@@ -96,32 +95,17 @@ def run(job: dict[str, Any], folder: Path, parameters: Mapping[str, Any], out: T
     return ended
 
 
-def _find(tasks: Tasks, name: str, made: Made, store: Store) -> dict[str, Artifact]:
-    """Answer the queries of a resolver; an output for which there is no artifact is left out."""
-    inputs = {key: artifacts[0] for key, artifacts in tasks.inputs(name, made).items() if artifacts}
-    answers = {key: store.find(query, inputs) for key, query in tasks.query(name).items()}
-    kept = ("name", "uri", "metadata")
-    return {key: {part: found[part] for part in kept if part in found} for key, found in answers.items() if found}
-
-
 def _execute(tasks: Tasks, name: str, ended: LocalRun, run_id: str) -> dict[str, Artifact] | None:
     """Run a task's driver, if it has one, and its container; return its outputs, or None if it failed."""
     # …/PROJECT_NUMBER/JOB/TASK_NUMBER, as on Vertex AI.
     folder = ended.folder / BUCKET / "artifacts" / tasks.name / "1" / run_id / f"{name}_1"
     folder.mkdir(parents=True)
-    written = folder / "executor_output.json"
     invocation = tasks.invocation(name, ended.made, folder)
     if driver := tasks.driver(name, invocation):
         if _wait(driver, ended, name):
             return None
-        outputs = json.loads(written.read_text(encoding="utf-8"))
-        invocation["inputs"]["parameterValues"] |= outputs.get("parameterValues", {})
-        for key, artifacts in outputs["artifacts"].items():
-            invocation["outputs"]["artifacts"][key]["artifacts"][0] |= artifacts["artifacts"][0]
-    if _wait(tasks.command(name, invocation), ended, name):
-        return None
-    outputs = json.loads(written.read_text(encoding="utf-8"))
-    return {key: made["artifacts"][0] for key, made in outputs.get("artifacts", {}).items()}
+        take_outputs(invocation, folder)
+    return None if _wait(tasks.command(name, invocation), ended, name) else outputs(folder)
 
 
 def _wait(command: list[str], ended: LocalRun, name: str) -> int:

@@ -14,10 +14,11 @@ from kfp.pipeline_spec import pipeline_spec_pb2 as pb
 
 from components.errors import UserError
 from pipeline import ROOT
-from pipeline.platforms.vertex.local_run.artifacts import Artifact
+from pipeline.platforms.vertex.local_run.artifacts import Artifact, Store
 from pipeline.platforms.vertex.names import IMAGE_ROOT
 
 _ARTIFACTS = "projects/1/locations/here/metadataStores/default/artifacts"
+OUTPUT_FILE = "executor_output.json"
 Made = dict[str, dict[str, Artifact]]  # of each task that ran, its outputs by key
 
 
@@ -64,6 +65,13 @@ class Tasks:
             found[key] = [artifact] if artifact else []
         return found
 
+    def resolve(self, name: str, made: Made, store: Store) -> dict[str, Artifact]:
+        """Answer the queries of a resolver; an output for which there is no artifact is left out."""
+        inputs = {key: artifacts[0] for key, artifacts in self.inputs(name, made).items() if artifacts}
+        answers = {key: store.find(query, inputs) for key, query in self.query(name).items()}
+        kept = ("name", "uri", "metadata")
+        return {key: {part: found[part] for part in kept if part in found} for key, found in answers.items() if found}
+
     def invocation(self, name: str, made: Made, folder: Path) -> dict[str, Any]:
         """Return what takes the place of `{{$}}` in the arguments of a task's container.
 
@@ -98,7 +106,7 @@ class Tasks:
         values = {key: self._value(given) for key, given in task.inputs.parameters.items()}
         return {
             "inputs": {"parameterValues": values, "artifacts": read},
-            "outputs": {"artifacts": written, "outputFile": str(folder / "executor_output.json")},
+            "outputs": {"artifacts": written, "outputFile": str(folder / OUTPUT_FILE)},
         }
 
     def driver(self, name: str, invocation: dict[str, Any]) -> list[str]:
@@ -130,6 +138,24 @@ class Tasks:
         if given.component_input_parameter:
             return self.parameters[given.component_input_parameter]
         return json_format.MessageToDict(given.runtime_value.constant)
+
+
+def take_outputs(invocation: dict[str, Any], folder: Path) -> None:
+    """Add what a task's driver wrote into `folder` to what the task's container is told."""
+    written = _written(folder)
+    invocation["inputs"]["parameterValues"] |= written.get("parameterValues", {})
+    for key, artifacts in written["artifacts"].items():
+        invocation["outputs"]["artifacts"][key]["artifacts"][0] |= artifacts["artifacts"][0]
+
+
+def outputs(folder: Path) -> dict[str, Artifact]:
+    """Return the artifacts that a task's container wrote into `folder`, by key."""
+    return {key: made["artifacts"][0] for key, made in _written(folder).get("artifacts", {}).items()}
+
+
+def _written(folder: Path) -> dict[str, Any]:
+    written: dict[str, Any] = json.loads((folder / OUTPUT_FILE).read_text(encoding="utf-8"))
+    return written
 
 
 def _producers(task: Any) -> Iterator[str]:

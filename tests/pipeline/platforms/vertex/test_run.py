@@ -121,10 +121,11 @@ def test_a_resolver_finds_what_is_of_its_own_pipeline(
 ) -> None:
     """Two pipelines in one region: the second has no baseline, no model to begin with, and no earlier data."""
     resolvers = ("PreviousData", "Baseline-model-resolver", "WarmStart-model-resolver")
+    region = ran.region()
     for name, found in (("digits", ["previous", "model", "model"]), ("flowers", [])):
         config, _ = configs.load("digits", None, (*SMALL, "warm_start=true", f"name={name}"))
         cloud = Cloud(compile.spec(config), tmp_path / name, monkeypatch)
-        cloud.resolve([ran])
+        cloud.resolve(region)
         assert [key for resolver in resolvers for key in cloud.made[resolver]] == found
 
 
@@ -158,10 +159,10 @@ def test_an_image_with_other_code_ends_each_stage(ran: Cloud, tmp_path: Path, mo
     """The code of one module differs between the machine that compiled and the image."""
     config, _ = configs.load("digits", None, SMALL)
     job = compile.spec(config)
+    tasks = job["pipelineSpec"]["root"]["dag"]["tasks"]
+    tasks["SchemaGen"]["inputs"]["parameters"][container.SCHEMA_SHA256]["runtimeValue"]["constant"] = "0" * 64
     cloud = Cloud(job, tmp_path, monkeypatch)
     cloud.made |= ran.made
-    of_schema = cloud.spec.root.dag.tasks["SchemaGen"].inputs.parameters[container.SCHEMA_SHA256].runtime_value
-    of_schema.constant.string_value = "0" * 64
     with pytest.raises(UserError, match=r"schema\.pbtxt is not the one that the pipeline was compiled with: rebuild"):
         cloud.run("SchemaGen")
     stale = tmp_path / "stale.py"
@@ -175,7 +176,7 @@ def test_an_image_with_other_code_ends_each_stage(ran: Cloud, tmp_path: Path, mo
     for stage in ("ExampleGen", "Trainer"):
         with pytest.raises(UserError, match=r"this image has other code than the machine that compiled .*: rebuild"):
             cloud.run(stage)
-    properties = job["pipelineSpec"]["root"]["dag"]["tasks"]["Trainer"]["inputs"]["parameters"]
+    properties = tasks["Trainer"]["inputs"]["parameters"]
     with pytest.raises(UserError, match="rebuild the image"):
         TrainerInJob().Do({}, {}, {"code": properties["code"]["runtimeValue"]["constant"]})
     with pytest.raises(UserError, match=r"compiled by an earlier version than this image's: compile it again"):
@@ -185,7 +186,7 @@ def test_an_image_with_other_code_ends_each_stage(ran: Cloud, tmp_path: Path, mo
 def test_the_thresholds_of_the_run_decide(ran: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same spec and model, with a floor that it does not reach; beside a baseline, as from the second run on."""
     blessed = ran.made["Trainer"]["model"]
-    monkeypatch.setitem(ran.parameters, "min_accuracy", 1.0)
+    monkeypatch.setitem(ran.tasks.parameters, "min_accuracy", 1.0)
     monkeypatch.setattr(ran, "root", ran.root / "again")
     ran.run("Evaluator", "Pusher", "Report", found={"Baseline-model-resolver": {"model": blessed}})
     assert ran.made["Evaluator"]["blessing"]["metadata"]["blessed"] == 0
