@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -14,6 +13,7 @@ import tensorflow as tf
 
 from components import progress
 from components.errors import UserError
+from components.trainer.event_log import EventLog
 
 _EVERY = 1.0  # seconds between two reports
 
@@ -50,8 +50,7 @@ class Record(tf.train.experimental.PythonState):
         self.step = 0  # done, over all epochs
         self._steps, self._epochs, self._batch_size = steps, epochs, batch_size
         self._epoch, self._ended_early = _Sums(), False
-        self._logs, self._title, self._reported = logs, title, 0.0
-        self._writers: dict[str, tf.summary.SummaryWriter] = {}
+        self._events, self._title, self._reported = EventLog(logs) if logs else None, title, 0.0
 
     @property
     def epoch(self) -> int:
@@ -174,23 +173,18 @@ class Record(tf.train.experimental.PythonState):
         return self._epoch.steps * self._batch_size / max(self._epoch.seconds, 1e-9)
 
     def _log(self, epoch: dict[str, Any]) -> None:
-        if self._logs is None or not epoch["epoch"]:  # TensorBoard counts epochs from 0: there is none before them
+        if self._events is None or not epoch["epoch"]:  # TensorBoard counts epochs from 0: there is none before them
             return
         scalars = {
             "train": {name: epoch[name] for name in ("loss", "accuracy", "learning_rate")},
             "validation": {"loss": epoch["val_loss"], "accuracy": epoch["val_accuracy"]},
         }
         for split, values in scalars.items():
-            if split not in self._writers:
-                self._writers[split] = tf.summary.create_file_writer(os.path.join(self._logs, split))
-            with self._writers[split].as_default():
-                for name, value in values.items():
-                    tf.summary.scalar(f"epoch_{name}", value, epoch["epoch"] - 1)
-            self._writers[split].flush()
+            self._events.add(split, epoch["epoch"] - 1, values)
 
     def close(self) -> None:
-        for writer in self._writers.values():
-            writer.close()
+        if self._events:
+            self._events.close()
 
     def serialize(self) -> str:
         return json.dumps({"step": self.step, "history": self.history, "epoch": vars(self._epoch)})
@@ -198,7 +192,7 @@ class Record(tf.train.experimental.PythonState):
     def deserialize(self, string_value: bytes | str) -> None:
         state = json.loads(string_value)
         self.step, self.history, self._epoch = state["step"], state["history"], _Sums(**state["epoch"])
-        for epoch in self.history:  # into the logs of this run
+        for epoch in self.history:  # what the logs of this run lack
             self._log(epoch)
 
 

@@ -42,6 +42,8 @@ from components.trainer.plan import Plan, resolve
 from components.trainer.record import DivergedError, Record
 from components.trainer.transform_graph import TransformGraph
 
+# In a custom job of Vertex AI for a TensorBoard, the folder whose logs the service uploads.
+UPLOADED = "AIP_TENSORBOARD_LOG_DIR"
 # Settings that the features of a pretrained network depend on.
 _OF_FEATURES = {"network", "network_code", "weights", "weights_sha256", "size", "batch_size", "strategy"}
 
@@ -86,9 +88,8 @@ def train_and_export(fn_args: FnArgs, settings: Settings, strategy: tf.distribut
     trainings: list[State] = []
     for network in range(settings.ensemble):
         several = settings.ensemble > 1
-        logs = os.path.join(
-            fn_args.model_run_dir, records.TENSORBOARD_DIR, *([f"network-{network + 1}"] if several else [])
-        )
+        board = os.environ.get(UPLOADED) or os.path.join(fn_args.model_run_dir, records.TENSORBOARD_DIR)
+        logs = os.path.join(board, f"network-{network + 1}") if several else board
         title = f"network {network + 1}/{settings.ensemble}, " if several else ""
         try:
             trainings.append(train(inputs, settings, strategy, logs if chief else None, title, network))

@@ -38,6 +38,30 @@ def plan_of(images: int = 1400, classes: int = 10, **changes: Any) -> Plan:
     return resolve(settings_of(**changes), tf.distribute.get_strategy(), images, classes)
 
 
+def scalars(logs: Path) -> dict[str, list[tuple[int, float]]]:
+    """Return the points that TensorBoard's own reader finds in the logs of a training, by split and name."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    found: dict[str, list[tuple[int, float]]] = {}
+    for split in ("train", "validation"):
+        events = EventAccumulator(str(logs / split), {"tensors": 0}, purge_orphaned_data=False)
+        events.Reload()
+        for tag in events.Tags()["tensors"]:
+            points = [(point.step, float(tf.make_ndarray(point.tensor_proto))) for point in events.Tensors(tag)]
+            found[f"{split}/{tag}"] = points
+    return found
+
+
+def scalars_of(history: list[dict[str, Any]]) -> dict[str, list[tuple[int, float]]]:
+    """Return the points that a training of this history logs: one for each epoch."""
+    names = {f"train/epoch_{name}": name for name in ("loss", "accuracy", "learning_rate")}
+    names |= {f"validation/epoch_{name}": f"val_{name}" for name in ("loss", "accuracy")}
+    return {
+        key: [(epoch["epoch"] - 1, pytest.approx(epoch[name], rel=1e-6)) for epoch in history]
+        for key, name in names.items()
+    }
+
+
 class Data(NamedTuple):
     """Inputs of the Trainer: ExampleGen's artifact and Transform's."""
 

@@ -21,7 +21,8 @@ import tensorflow as tf
 
 from components.contracts import features as f
 from components.contracts import training as records
-from tests.trainer.conftest import Data
+from components.trainer import train
+from tests.trainer.conftest import Data, scalars, scalars_of
 
 pytestmark = pytest.mark.slow
 
@@ -74,7 +75,7 @@ def free_ports(number: int) -> list[int]:
 
 
 def test_one_two_and_four_devices_and_two_machines_learn_the_same(
-    digits: Data, tmp_path: Path, test_examples: list[bytes]
+    digits: Data, tmp_path: Path, test_examples: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: dict[str, Any] = {"epochs": 3, "learning_rate": 0.005, "class_weights": "balanced", "jitter": 0.2}
     (tmp_path / "args.pickle").write_bytes(pickle.dumps(digits.fn_args(tmp_path, **told)))
@@ -88,6 +89,7 @@ def test_one_two_and_four_devices_and_two_machines_learn_the_same(
     assert four == pytest.approx(one, rel=TOLERANCE)
 
     # Two processes that find each other by TF_CONFIG and talk over gRPC.
+    monkeypatch.setenv(train.UPLOADED, str(tmp_path / "logs"))
     shared: dict[str, Any] = {"strategy": "multi_worker", "checkpoints": str(tmp_path / "checkpoints")}
     for index in range(2):
         arguments = digits.fn_args(tmp_path / f"worker{index}", **told, **shared)
@@ -104,6 +106,7 @@ def test_one_two_and_four_devices_and_two_machines_learn_the_same(
     history = (tmp_path / "worker0" / "run" / records.HISTORY_FILE).read_text()
     assert curve(history) == pytest.approx(one, rel=TOLERANCE)
     assert not (tmp_path / "worker1").exists(), "only the chief writes"
+    assert scalars(tmp_path / "logs") == scalars_of(json.loads(history))
     serve = tf.saved_model.load(str(tmp_path / "worker0" / "serving")).signatures[f.SERVING_DEFAULT]
     assert serve(examples=tf.constant(test_examples))[f.PROBABILITIES].shape == (217, 10)
 

@@ -17,7 +17,7 @@ from components import progress
 from components.contracts import training as records
 from components.errors import Stopped, UserError
 from components.trainer import checkpoint, train
-from tests.trainer.conftest import Data, settings_of
+from tests.trainer.conftest import Data, scalars, scalars_of, settings_of
 
 pytestmark = pytest.mark.slow
 
@@ -65,9 +65,13 @@ def without_times(out: Path) -> list[dict[str, Any]]:
     return [{name: value for name, value in epoch.items() if name not in timed} for epoch in history]
 
 
-def test_killed_at_random_moments_the_weights_are_the_same_to_the_bit(digits: Data, tmp_path: Path) -> None:
+def test_killed_at_random_moments_the_weights_are_the_same_to_the_bit(
+    digits: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the logs have each epoch once, in the folder that a custom job of Vertex AI is told."""
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     train.run_fn(digits.fn_args(whole, **settings(whole)))
+    monkeypatch.setenv(train.UPLOADED, f"{tmp_path / 'logs'}/")
     arguments = digits.fn_args(killed, **settings(killed))
     (tmp_path / "args.pickle").write_bytes(pickle.dumps(arguments))
     command = [sys.executable, "-c", KILLER, str(tmp_path / "args.pickle"), "6", "0"]
@@ -77,6 +81,8 @@ def test_killed_at_random_moments_the_weights_are_the_same_to_the_bit(digits: Da
     assert kills >= 5, "it must have been killed often to show anything"
     assert model_bytes(killed) == model_bytes(whole)
     assert without_times(killed) == without_times(whole)
+    assert scalars(tmp_path / "logs") == scalars_of(without_times(killed))
+    assert not (killed / "run" / records.TENSORBOARD_DIR).exists()
     assert not list((killed / "checkpoints").iterdir()), "nothing is kept of a finished training"
 
 

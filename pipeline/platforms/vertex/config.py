@@ -106,8 +106,18 @@ class Vertex(Section):
     network: resources.Network | None = Field(
         None, description="projects/NUMBER/global/networks/NAME, peered with Vertex AI"
     )
+    network_attachment: resources.NetworkAttachment | None = Field(
+        None,
+        description="projects/…/regions/…/networkAttachments/NAME, in the same region, for a Private Service Connect "
+        "interface in place of `network`",
+    )
     encryption_key: resources.EncryptionKey | None = Field(
         None, description="projects/…/locations/…/keyRings/…/cryptoKeys/…, in the same region"
+    )
+    tensorboard: resources.Tensorboard | None = Field(
+        None,
+        description="projects/…/locations/…/tensorboards/NUMBER, in the same region, that shows the training's logs; "
+        "needs `service_account`",
     )
     labels: resources.Labels = Field(default_factory=dict, description="Labels of all that is started")
     caching: bool = Field(True, description="Whether unchanged stages come from the cache")
@@ -126,7 +136,20 @@ class Vertex(Section):
 
     @model_validator(mode="after")
     def _lies_in_one_region(self) -> Vertex:
-        for name, path in (("encryption_key", self.encryption_key), ("dataflow.subnetwork", self.dataflow.subnetwork)):
+        for name, path in (
+            ("encryption_key", self.encryption_key),
+            ("dataflow.subnetwork", self.dataflow.subnetwork),
+            ("network_attachment", self.network_attachment),
+            ("tensorboard", self.tensorboard),
+        ):
             if path and resources.region_of(path) != self.region:
                 raise ValueError(f"{name} {path} is not in region {self.region}: give one of that region")
+        return self
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Vertex:
+        if self.network and self.network_attachment:
+            raise ValueError("network and network_attachment are two ways into a network: give one of them")
+        if self.tensorboard and not self.service_account:
+            raise ValueError("tensorboard: Vertex AI writes there as a service account: give service_account too")
         return self

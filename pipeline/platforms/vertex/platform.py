@@ -135,19 +135,27 @@ class VertexPlatform:
 
     def trainer_config(self, settings: dict[str, Any]) -> dict[str, Any]:
         """Return the settings and, beside them, the custom job that TFX's executor for Vertex AI starts."""
-        machines = self.config.vertex.trainer
-        return {**settings, **self._job("trainer", machines.workers), "strategy": machines.strategy}
+        vertex, machines = self.config.vertex, self.config.vertex.trainer
+        # Its folder on the bucket is that of the run: executors/trainer.py adds it.
+        logs = {"tensorboard": vertex.tensorboard} if vertex.tensorboard else {}
+        return {**settings, **self._job("trainer", machines.workers, logs), "strategy": machines.strategy}
 
     def tuner_config(self, settings: dict[str, Any]) -> dict[str, Any]:
         """Return the same for the Tuner. It searches on one machine: each of several would search on its own."""
-        return {**settings, **self._job("tuner", 1), "strategy": self.config.vertex.trainer.device}
+        return {**settings, **self._job("tuner", 1, {}), "strategy": self.config.vertex.trainer.device}
 
-    def _job(self, stage: str, workers: int) -> dict[str, Any]:
-        """Return a custom job of this name, as TFX's executor reads it, and the settings that go with it."""
+    def _job(self, stage: str, workers: int, more: dict[str, Any]) -> dict[str, Any]:
+        """Return a custom job of this name, as TFX's executor reads it, and the settings that go with it.
+
+        Args:
+          stage: that starts it.
+          workers: machines.
+          more: fields of its CustomJobSpec.
+        """
         job = {
             "project": names.project(self.config),
             "display_name": f"{self.pipeline_name}-{stage}",
-            "job_spec": self._job_spec(workers),
+            "job_spec": self._job_spec(workers) | more,
             "labels": dict(self.config.vertex.labels),
         }
         if self.config.vertex.encryption_key:
@@ -192,6 +200,7 @@ class VertexPlatform:
         optional = {
             "service_account": vertex.service_account,
             "network": vertex.network,
+            "psc_interface_config": vertex.network_attachment and {"network_attachment": vertex.network_attachment},
             "enable_web_access": machines.web_access,
         }
         return spec | {key: value for key, value in optional.items() if value}

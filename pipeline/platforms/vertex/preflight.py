@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
 from google.api_core import exceptions
+from google.cloud.aiplatform_v1 import TensorboardServiceClient
 
 from components import versions
-from pipeline.platforms.vertex.cloud import CONSOLE, FAILED, Cloud, CloudFault, explain
+from pipeline.platforms.vertex.cloud import CONSOLE, FAILED, SHORT, TIMEOUT, Cloud, CloudFault, explain, retry_transient
 
 OBJECT_PERMISSIONS = ("storage.objects.create", "storage.objects.delete", "storage.objects.get", "storage.objects.list")
 IMAGE = re.compile(
@@ -35,6 +36,7 @@ class Requirements:
     service_account: str | None
     accelerator: str | None  # as Vertex AI names it: TPU_V3, NVIDIA_TESLA_T4
     accelerators: int  # of that type at one time; cores or chips of a TPU
+    tensorboard: str | None  # its resource name
     spot: bool  # on Spot VMs, which have a quota of their own
 
 
@@ -194,6 +196,17 @@ def _service_account(cloud: Cloud, requirements: Requirements) -> Iterator[Findi
         yield Finding(text, f"{bind} --role=roles/iam.serviceAccountUser")
 
 
+def _tensorboard(cloud: Cloud, requirements: Requirements) -> Iterator[Finding]:
+    if not requirements.tensorboard:
+        return
+    try:
+        client = cloud.client(TensorboardServiceClient)
+        client.get_tensorboard(name=requirements.tensorboard, retry=retry_transient(deadline=SHORT), timeout=TIMEOUT)
+    except exceptions.NotFound:
+        create = f"gcloud ai tensorboards create --display-name=trainings --project={cloud.project}"
+        yield Finding(f"there is no {requirements.tensorboard}", f"{create} --region={cloud.region}")
+
+
 def metric(accelerator: str, spot: bool = False) -> str:
     """Return Vertex AI's name of the quota for training on `accelerator`: custom_model_training_tpu_v3."""
     name = METRICS.get(accelerator) or accelerator.lower().replace("tesla_", "")
@@ -232,4 +245,5 @@ CHECKS: dict[Check, str] = {
     _images: "the images",
     _service_account: "the service account",
     _quota: "the quota",
+    _tensorboard: "the TensorBoard",
 }

@@ -93,6 +93,22 @@ Network = Annotated[
         "--format='value(projectNumber)'`",
     ),
 ]
+NetworkAttachment = Annotated[
+    str,
+    _like(
+        r"projects/[^/]+/regions/[^/]+/networkAttachments/[a-z]([-a-z0-9]*[a-z0-9])?",
+        "write projects/PROJECT/regions/REGION/networkAttachments/NAME: `gcloud compute network-attachments list` "
+        "shows them",
+    ),
+]
+Tensorboard = Annotated[
+    str,
+    _like(
+        r"projects/[^/]+/locations/[^/]+/tensorboards/\d+",
+        "write projects/PROJECT/locations/REGION/tensorboards/NUMBER: `gcloud ai tensorboards list --region=REGION` "
+        "shows them",
+    ),
+]
 EncryptionKey = Annotated[
     str,
     _like(

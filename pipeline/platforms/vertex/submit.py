@@ -16,7 +16,7 @@ from typing import Any
 from google.api_core import exceptions
 from google.cloud import aiplatform
 from google.cloud.aiplatform_v1 import PipelineServiceClient
-from google.cloud.aiplatform_v1.types import EncryptionSpec, PipelineJob
+from google.cloud.aiplatform_v1.types import EncryptionSpec, PipelineJob, PscInterfaceConfig
 
 from components.errors import UserError
 from pipeline.config import Config
@@ -109,6 +109,8 @@ def build(config: Config, cloud: Cloud, spec: Path | None, values: dict[str, Any
     )
     if vertex.encryption_key:
         job.encryption_spec = EncryptionSpec(kms_key_name=vertex.encryption_key)
+    if vertex.network_attachment:
+        job.psc_interface_config = PscInterfaceConfig(network_attachment=vertex.network_attachment)
     content = PipelineJob.pb(job).SerializeToString(deterministic=True)
     job.labels[CONTENT] = hashlib.sha256(content).hexdigest()[:32]
     return job
@@ -135,6 +137,7 @@ def preflight(config: Config, cloud: Cloud, job: PipelineJob, permissions: tuple
         service_account=vertex.service_account,
         accelerator=accelerator,
         accelerators=count * trainer.workers,
+        tensorboard=vertex.tensorboard,
         spot=trainer.spot,
     )
     findings = check(cloud, requirements)

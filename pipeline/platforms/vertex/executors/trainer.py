@@ -14,7 +14,7 @@ from google.api_core import exceptions, retry
 from google.cloud.aiplatform_v1.types import CustomJob, JobState, ListCustomJobsRequest
 from tfx.extensions.google_cloud_ai_platform import constants, training_clients
 from tfx.extensions.google_cloud_ai_platform.trainer import executor as ai_platform
-from tfx.types import standard_component_specs
+from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import json_utils, name_utils
 
 from components.tfx_types import Artifacts
@@ -93,6 +93,9 @@ class _Launcher(ai_platform.GenericExecutor):
             None,
         )
         job["labels"] = {**own, **job["labels"]}
+        if job["job_spec"].get("tensorboard"):  # which shows what the job writes to `logs` there
+            folder = artifact_utils.get_single_uri(output_dict[standard_component_specs.MODEL_RUN_KEY])
+            job["job_spec"]["base_output_directory"] = {"output_uri_prefix": folder}
         with _sigterm() as received:
             client.cancel_earlier(f"projects/{project}/locations/{region}", own)
             _heed(received)

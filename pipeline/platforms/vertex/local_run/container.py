@@ -75,6 +75,8 @@ def _machines(job: CustomJob) -> Iterator[tuple[str, list[str], dict[str, str]]]
             task = {"type": ("chief", "worker")[number], "index": index}
             config = {"cluster": addresses, "environment": "cloud", "task": task}
             variables = {"TF_CONFIG": json.dumps(config)} if len(roles) > 1 else {}
+            if folder := job.job_spec.base_output_directory.output_uri_prefix:
+                variables["AIP_TENSORBOARD_LOG_DIR"] = f"{folder.rstrip('/')}/logs/"
             command = [*pool.container_spec.command, *pool.container_spec.args]
             yield f"workerpool{number}-{index}", command, variables
 

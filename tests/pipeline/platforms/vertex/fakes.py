@@ -31,6 +31,7 @@ from google.cloud.aiplatform_v1.types import (
     PipelineState,
     PipelineTaskDetail,
     Schedule,
+    Tensorboard,
 )
 from google.protobuf import json_format
 
@@ -81,6 +82,7 @@ class GoogleCloud:
     quotas: dict[str, dict[str, int]] = field(default_factory=dict)  # {metric: {region or "": limit}}
     # {number of a custom job: lines, or (machine, line)}
     logs: dict[str, list[str | tuple[str, str]]] = field(default_factory=dict)
+    tensorboards: set[str] = field(default_factory=set)  # their numbers
     trainings: dict[str, CustomJob] = field(default_factory=dict)  # by number: what stages have started
     dataflow: dict[str, dict[str, Any]] = field(default_factory=dict)  # jobs by id, with their labels
     frames: list[dict[str, Any]] = field(default_factory=list)  # what each look at a job finds: see `play`
@@ -155,6 +157,11 @@ class GoogleCloud:
         if name not in self.accounts:
             raise Refused(404, f"Unknown service account {name}")
         return {"permissions": [p for p in body["permissions"] if p in self.accounts[name]]}
+
+    def tensorboard(self, project: str, region: str, number: str, query: Any, body: Any) -> Any:
+        if number not in self.tensorboards:
+            raise Refused(404, f"Tensorboard {number} not found.")
+        return _json(Tensorboard(name=f"projects/{project}/locations/{region}/tensorboards/{number}"))
 
     def quota(self, metric: str, query: Any, body: Any) -> Any:
         if metric not in self.quotas:
@@ -323,6 +330,7 @@ ROUTES = [
     (rf"GET {_DATAFLOW}", "list_dataflow"),
     (rf"GET {_DATAFLOW}/([^/]+)", "describe_dataflow"),
     (rf"PUT {_DATAFLOW}/([^/]+)", "stop_dataflow"),
+    (rf"GET {_JOBS}/tensorboards/([^/]+)", "tensorboard"),
     (rf"POST {_JOBS}/schedules", "create_schedule"),
     (rf"GET {_JOBS}/schedules", "list_schedules"),
     (rf"DELETE {_JOBS}/schedules/([^/]+)", "delete_schedule"),

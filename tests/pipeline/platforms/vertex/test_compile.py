@@ -134,6 +134,19 @@ def test_the_job_acts_for_whom_and_where_it_is_told(everything: dict[str, Any]) 
     assert job.labels == {"team": "vision"}
 
 
+def test_trainer_and_tuner_are_attached_to_a_network_and_the_trainer_logs_to_tensorboard() -> None:
+    attachment = "projects/p/regions/us-central1/networkAttachments/a"
+    board = "projects/p/locations/us-central1/tensorboards/17"
+    account = "runner@my-project.iam.gserviceaccount.com"
+    settings = {"network_attachment": attachment, "tensorboard": board, "service_account": account}
+    job = compiled(PROJECT, "tuner.trials=8", *(f"vertex.{key}={value}" for key, value in settings.items()))
+    (_, training), (_, search) = custom_job(job), custom_job(job, "Tuner")
+    assert (training.job_spec.tensorboard, search.job_spec.tensorboard) == (board, "")
+    for each in (training, search):
+        assert each.job_spec.psc_interface_config.network_attachment == attachment
+        assert (each.job_spec.network, each.job_spec.service_account) == ("", account)
+
+
 MACHINES = {
     "cpu": ((), ("cpu", "n1-standard-8", "ACCELERATOR_TYPE_UNSPECIFIED", 0, "", [1], "")),
     "gpu": (

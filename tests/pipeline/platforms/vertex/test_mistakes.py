@@ -25,6 +25,11 @@ SETTINGS = {
     "service_account=runner": "write NAME@PROJECT.iam.gserviceaccount.com",
     "network=default": "write projects/NUMBER/global/networks/NAME, with the number of the project: `gcloud",
     "network=projects/my-project/global/networks/default": "write projects/NUMBER/global/networks/NAME",
+    "network_attachment=mine": "write projects/PROJECT/regions/REGION/networkAttachments/NAME",
+    "network_attachment=projects/p/regions/europe-west4/networkAttachments/a": "is not in region us-central1",
+    "tensorboard=mine": "write projects/PROJECT/locations/REGION/tensorboards/NUMBER: `gcloud ai tensorboards list",
+    "tensorboard=projects/p/locations/europe-west4/tensorboards/1": "is not in region us-central1: give one of that",
+    "tensorboard=projects/p/locations/us-central1/tensorboards/1": "as a service account: give service_account too",
     "encryption_key=my-key": "write projects/PROJECT/locations/REGION/keyRings/RING/cryptoKeys/KEY",
     "encryption_key=projects/p/locations/europe-west4/keyRings/r/cryptoKeys/k": "is not in region us-central1",
     "dataflow.subnetwork=default": "write regions/REGION/subnetworks/NAME",
@@ -106,6 +111,13 @@ def test_a_parameter_that_a_local_run_would_refuse(
     settings = ("--preset", "cifar10", "--set", f"vertex.project={PROJECT}", "--param", parameter)
     for action in (("submit",), ("schedule", "--cron", "0 3 * * 1")):
         assert message in error(capsys, *action, *settings)
+
+
+def test_two_ways_into_a_network(capsys: pytest.CaptureFixture[str]) -> None:
+    network = "vertex.network=projects/1/global/networks/vpc"
+    attachment = "vertex.network_attachment=projects/p/regions/us-central1/networkAttachments/a"
+    words = ("--preset", "cifar10", "--set", f"vertex.project={PROJECT}", "--set", network, "--set", attachment)
+    assert "network and network_attachment are two ways into a network" in error(capsys, "submit", *words)
 
 
 def test_a_parameter_twice_and_a_bound_of_a_listed_gate(capsys: pytest.CaptureFixture[str]) -> None:

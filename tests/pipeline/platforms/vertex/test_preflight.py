@@ -15,6 +15,7 @@ pytestmark = pytest.mark.slow
 
 Vertex = Callable[..., Answer]
 ACCOUNT = "runner@my-project.iam.gserviceaccount.com"
+BOARD = "projects/my-project/locations/us-central1/tensorboards/17"
 ME = "serviceAccount:me@my-project.iam.gserviceaccount.com"
 IMAGE = "us-central1-docker.pkg.dev/my-project/pipelines/image-classification:latest"
 GPUS = ("--set", "vertex.trainer={accelerator: NVIDIA_TESLA_T4, accelerator_count: 4, workers: 2}")
@@ -103,6 +104,12 @@ LANE = "" if versions.lane() == "1.21" else f",_LANE={versions.lane()}"
             f"add-iam-policy-binding {ACCOUNT} --member={ME} --role=roles/iam.serviceAccountUser",
         ),
         (
+            {"accounts": {ACCOUNT: {"iam.serviceAccounts.actAs"}}},
+            ("--set", f"vertex={{project: my-project, service_account: {ACCOUNT}, tensorboard: {BOARD}}}"),
+            f"there is no {BOARD}: gcloud ai tensorboards create --display-name=trainings --project=my-project "
+            "--region=us-central1",
+        ),
+        (
             {"quotas": {QUOTA: {"": 8, "us-central1": 0}}},
             GPUS,
             f"the quota {QUOTA} in us-central1 is 0, and the job needs "
@@ -122,6 +129,15 @@ def test_what_is_missing_is_told_with_the_command_that_mends_it(
     assert second.startswith(f"  {message}")
     assert len(more) == ("buckets create" in message)  # with the bucket the data is missing
     assert not cloud.jobs
+
+
+def test_a_tensorboard_that_is_there(cloud: GoogleCloud, vertex: Vertex) -> None:
+    cloud.accounts, cloud.tensorboards = {ACCOUNT: {"iam.serviceAccounts.actAs"}}, {"17"}
+    settings = f"vertex={{project: my-project, service_account: {ACCOUNT}, tensorboard: {BOARD}}}"
+    answer = vertex("submit", "--no-wait", "--set", settings)
+    assert (answer.code, answer.err) == (0, "")
+    assert "TensorBoard" not in answer.out
+    assert cloud.count(r"GET /v1/projects/my-project/locations/us-central1/tensorboards/17$") == 1
 
 
 def test_all_that_is_missing_is_told_at_once(cloud: GoogleCloud, vertex: Vertex) -> None:

@@ -62,6 +62,13 @@ def test_a_job_is_sent_with_all_that_is_configured(cloud: GoogleCloud, vertex: V
     ]
 
 
+def test_a_job_is_attached_to_a_network(cloud: GoogleCloud, vertex: Vertex) -> None:
+    attachment = "projects/my-project/regions/us-central1/networkAttachments/a"
+    assert vertex("submit", "--no-wait", "--set", f"vertex.network_attachment={attachment}").code == 0
+    job = only_job(cloud)
+    assert (job.psc_interface_config.network_attachment, job.network) == (attachment, "")
+
+
 def test_stages_keep_the_caching_that_they_were_compiled_with(cloud: GoogleCloud, vertex: Vertex) -> None:
     assert vertex("submit", "--no-wait").code == 0
     tasks = dict(only_job(cloud).pipeline_spec["root"]["dag"]["tasks"])

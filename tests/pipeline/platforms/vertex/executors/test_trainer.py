@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import re
@@ -18,13 +19,14 @@ from google.cloud.aiplatform_v1.services.job_service.transports import JobServic
 from google.protobuf import empty_pb2
 from tfx.extensions.google_cloud_ai_platform import constants
 from tfx.extensions.google_cloud_ai_platform.trainer.executor import TRAINING_ARGS_KEY
+from tfx.types import standard_artifacts
 
 from pipeline.platforms.vertex import labels
 from pipeline.platforms.vertex.executors import trainer
 
 PARENT = "projects/my-project/locations/europe-west4"
 RUN = {"vertex-ai-pipelines-run-billing-id": "8717", labels.RUN: "mine", labels.STAGE: "trainer"}
-CONFIG = {
+CONFIG: dict[str, Any] = {
     constants.ENABLE_VERTEX_KEY: True,
     constants.VERTEX_REGION_KEY: "europe-west4",
     TRAINING_ARGS_KEY: {
@@ -120,6 +122,17 @@ def test_the_job_has_the_labels_of_the_run_and_of_the_configuration(cloud: Verte
         == "pipeline.platforms.vertex.executors.trainer.TrainerInJob"
     )
     assert cloud.states == ["SUCCEEDED"]
+
+
+def test_the_logs_for_tensorboard_are_in_the_folder_of_the_run(cloud: VertexAI) -> None:
+    model_run = standard_artifacts.ModelRun()
+    model_run.uri = "gs://my-bucket/artifacts/cifar10/1/job/Trainer_2/model_run"
+    described = copy.deepcopy(CONFIG)
+    described[TRAINING_ARGS_KEY]["job_spec"] |= {"tensorboard": f"{PARENT}/tensorboards/17"}
+    trainer.TrainerJob().Do({}, {"model_run": [model_run]}, {"custom_config": json.dumps(described)})
+    (job,) = cloud.jobs.values()
+    assert job.job_spec.tensorboard == f"{PARENT}/tensorboards/17"
+    assert job.job_spec.base_output_directory.output_uri_prefix == model_run.uri
 
 
 @pytest.mark.parametrize("when", ["CreateCustomJob", "GetCustomJob"])
