@@ -9,7 +9,7 @@ IMAGE ?= image-classification$(if $(filter-out cpu,$(ACCELERATOR)),-$(ACCELERATO
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run predict report test test-fast chaos lint format types imports docs notebooks lock sbom audit image bench clean
+.PHONY: help setup run predict report test test-fast chaos lint format types imports infra docs notebooks lock sbom audit image bench clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,21 @@ UV_TOOL = $$(python3 tools/bootstrap.py --tools-only) tool run --quiet
 
 imports: ## import-linter: who may import whom
 	@PYTHONPATH=. $(UV_TOOL) --from import-linter==2.17 lint-imports --no-cache --no-logo
+
+PROVIDER = .tools/provider
+
+infra: $(READY) ## infra/ and the builds: arguments of Google's Terraform provider, checkov, the schema of Cloud Build, yamllint
+	@if command -v terraform >/dev/null; then terraform fmt -check -diff infra/terraform; \
+	  else echo "terraform is not installed: the format of infra/terraform is not checked" >&2; fi
+	@[ -d $(PROVIDER) ] || $$(python3 tools/bootstrap.py --tools-only) pip install --quiet --no-deps --target $(PROVIDER) \
+	  cdktn-provider-google==21.1.0
+	@$(VENV_PYTHON) tools/provider_schema.py $(PROVIDER)
+	@$(UV_TOOL) --from checkov==3.3.30 checkov --directory infra --framework terraform --compact --quiet --skip-download
+	@$(UV_TOOL) --from check-jsonschema==0.39.0 check-jsonschema --quiet --builtin-schema vendor.cloudbuild \
+	  cloudbuild.yaml infra/cloudbuild.yaml
+	@$(UV_TOOL) --from yamllint==1.38.0 yamllint --strict \
+	  --config-data '{extends: default, rules: {document-start: disable, line-length: {max: 140}, comments: {min-spaces-from-content: 1}}}' \
+	  cloudbuild.yaml infra
 
 bench: $(READY) ## seconds, CPU seconds and memory a stage, beside the plain TFX pipeline (needs CIFAR10_JPEG)
 	@$(VENV_PYTHON) -m benchmarks.pipeline $(ARGS)

@@ -101,6 +101,7 @@ setup(
             "pytest",
             "pytest-timeout",
             "pytest-xdist",
+            "python-hcl2",
             "mypy",
             "ruff",
             "selenium",
