@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import signal
 import sys
 import time
 from collections.abc import Mapping
@@ -80,56 +81,83 @@ def run(job: dict[str, Any], folder: Path, parameters: Mapping[str, Any], out: T
         for name in order:
             screen.started(name)
             began = time.monotonic()
-            made = tasks.resolve(name, ended.made, store) if tasks.query(name) else _execute(tasks, name, ended, run_id)
             state = "done"
-            if made is None:
-                state, ended.why = _reason(ended.logs, name)
+            try:
+                if tasks.query(name):
+                    ended.made[name] = tasks.resolve(name, ended.made, store)
+                else:
+                    ended.made[name] = _execute(tasks, name, ended, run_id)
+                    for key, artifact in ended.made[name].items():
+                        store.add(artifact, tasks.title(name, key))
+            except _ContainerFailedError as error:
+                state, ended.why = _reason(ended.logs, name, error.code)
             ended.states[name] = state
             screen.ended(name, state, time.monotonic() - began)
-            if made is None:
+            if state != "done":
                 break
-            ended.made[name] = made
-            if not tasks.query(name):
-                for key, artifact in made.items():
-                    store.add(artifact, tasks.title(name, key))
     return ended
 
 
-def _execute(tasks: Tasks, name: str, ended: LocalRun, run_id: str) -> dict[str, Artifact] | None:
-    """Run a task's driver, if it has one, and its container; return its outputs, or None if it failed."""
+def _execute(tasks: Tasks, name: str, ended: LocalRun, run_id: str) -> dict[str, Artifact]:
+    """Run a task's driver, if it has one, and its container; return its outputs.
+
+    Raises:
+      _ContainerFailedError: one of them failed.
+    """
     # …/PROJECT_NUMBER/JOB/TASK_NUMBER, as on Vertex AI.
     folder = ended.folder / BUCKET / "artifacts" / tasks.name / "1" / run_id / f"{name}_1"
     folder.mkdir(parents=True)
     invocation = tasks.invocation(name, ended.made, folder)
     if driver := tasks.driver(name, invocation):
-        if _wait(driver, ended, name):
-            return None
+        _wait(driver, ended, name)
         take_outputs(invocation, folder)
-    return None if _wait(tasks.command(name, invocation), ended, name) else outputs(folder)
+    _wait(tasks.command(name, invocation), ended, name)
+    return outputs(folder)
 
 
-def _wait(command: list[str], ended: LocalRun, name: str) -> int:
-    """Run a container's command to its end; return its exit code. What is interrupted is ended."""
+class _ContainerFailedError(Exception):
+    """A container ended with this exit code, negative for the number of a signal."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+def _wait(command: list[str], ended: LocalRun, name: str) -> None:
+    """Run a container's command to its end, which an interrupt of this process brings about too.
+
+    Raises:
+      _ContainerFailedError: its exit code is not 0.
+    """
     jobs = ended.logs / f"{name}-jobs"
     whole = ["python", "-m", container.__name__, str(jobs), *command]
     variables = processes.environment(ended.logs / "home")
     process = processes.start(whole, variables, ended.logs / f"{name}.log")
     try:
-        return process.wait()
+        if code := process.wait():
+            raise _ContainerFailedError(code)
     finally:
         processes.end(process)
 
 
-def _reason(logs: Path, name: str) -> tuple[str, str]:
-    """Return the state of a task that failed, and why: the last exception in its log, or in that of its custom job."""
-    log, failed = logs / f"{name}.log", logs / f"{name}-jobs" / container.FAILED_FILE
-    if failed.exists():
-        log = Path(failed.read_text(encoding="utf-8"))
-    lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-    for line in reversed(lines):
-        if match := RAISED.match(line):
-            return ("refused" if match["type"].endswith("GateRefused") else "failed"), line
-    return "failed", lines[-1] if lines else f"it printed nothing; its log is {log}"
+def _reason(logs: Path, name: str, code: int) -> tuple[str, str]:
+    """Return the state of a task that failed, and why.
+
+    That is the last exception in the log of its custom job, else in its own; a process that is killed leaves none.
+    """
+    own, failed = logs / f"{name}.log", logs / f"{name}-jobs" / container.FAILED_FILE
+    of_job = [Path(failed.read_text(encoding="utf-8"))] if failed.exists() else []
+    for log in (*of_job, own):
+        for line in reversed(_lines(log)):
+            if match := RAISED.match(line):
+                return ("refused" if match["type"].endswith("GateRefused") else "failed"), line
+    how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+    last = next(reversed(_lines(own)), "nothing")
+    return "failed", f"{how}; the last line of its log: {last}"
+
+
+def _lines(log: Path) -> list[str]:
+    return [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
 
 
 def show(ended: LocalRun, out: TextIO) -> None:

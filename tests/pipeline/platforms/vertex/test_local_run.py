@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
 import re
+import signal
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -152,19 +156,90 @@ def test_data_that_cannot_be_trusted_ends_the_run(tmp_path: Path) -> None:
     assert {"ExampleGen.log", "DataGate.log"} <= set(os.listdir(ended.logs))
 
 
+FEW = {"epochs": 2, "min_accuracy": 0.0, "min_class_recall": 0.0}
+
+
 @pytest.mark.chaos
 def test_whole_runs(tmp_path: Path) -> None:
-    """The digits on two workers; again, beside the first as its baseline, and refused; and a Trainer that is killed."""
+    """The digits on two workers; again, beside the first as its baseline, and refused."""
     config, _ = configs.load("digits", None, (*SMALL, "vertex.trainer.workers=2"))
     job, screen = compile.spec(config), io.StringIO()
-    few = {"epochs": 2, "min_accuracy": 0.0, "min_class_recall": 0.0}
-    first = local_run.run(job, tmp_path, few, screen)
+    first = local_run.run(job, tmp_path, FEW, screen)
     assert first.exit_code == ExitCode.DONE, screen.getvalue()
-    history = json.loads((Path(first.uri("Trainer", "model_run")) / HISTORY_FILE).read_text())
-    assert len(history) == 2
+    assert len(history(first)) == 2
     assert (tmp_path / "bucket" / "serving" / "digits" / "1" / "saved_model.pb").exists()
     assert json.loads((Path(first.uri("DataGate", "findings")) / FINDINGS_FILE).read_text()) == []
-    second = local_run.run(job, tmp_path, few | {"min_accuracy": 0.99999}, screen)
+    second = local_run.run(job, tmp_path, FEW | {"min_accuracy": 0.99999}, screen)
     assert second.exit_code == ExitCode.REFUSED
     assert second.uri("Baseline-model-resolver", "model") == first.uri("Trainer", "model")
     assert second.made["Pusher"]["pushed_model"]["metadata"]["pushed"] == 0
+
+
+@pytest.mark.chaos
+def test_a_search_and_a_warm_start_after_a_training_that_was_killed(tmp_path: Path) -> None:
+    """The first run's training is killed; the second trains; the third searches and begins with the second's model."""
+    config, _ = configs.load("digits", None, SMALL)
+    job, screen = compile.spec(config), io.StringIO()
+    killer = threading.Thread(target=kill, args=("TrainerInJob", tmp_path))
+    killer.start()
+    killed = local_run.run(job, tmp_path, FEW, screen)
+    killer.join()
+    local_run.show(killed, screen)
+    assert killed.states["Trainer"] == "failed"
+    assert "Evaluator" not in killed.states
+    assert killed.exit_code == ExitCode.FAILED
+    assert "did not succeed: The replica workerpool0-0 exited with a non-zero status of -9." in screen.getvalue()
+    cold = local_run.run(job, tmp_path, FEW, screen)
+    assert cold.exit_code == ExitCode.DONE, screen.getvalue()
+    space = "tuner.space={learning_rate: [0.01, 0.02]}"
+    config, _ = configs.load("digits", None, (*SMALL, "tuner.trials=2", space, "warm_start=true"))
+    warm = local_run.run(compile.spec(config), tmp_path, FEW, screen)
+    assert warm.exit_code == ExitCode.DONE, screen.getvalue()
+    assert warm.uri("WarmStart-model-resolver", "model") == cold.uri("Trainer", "model")
+    assert (Path(warm.uri("Tuner", "tuner_results")) / "tuner_results.json").exists()
+    assert history(warm)[0]["val_accuracy"] > history(cold)[0]["val_accuracy"]
+
+
+def history(ended: local_run.LocalRun) -> list[dict[str, float]]:
+    """Return what the Trainer recorded of each epoch."""
+    epochs: list[dict[str, float]] = json.loads((Path(ended.uri("Trainer", "model_run")) / HISTORY_FILE).read_text())
+    return epochs
+
+
+def kill(executor: str, folder: Path) -> None:
+    """Wait until a training of a run in `folder` has begun, and kill its process, as a machine that is lost would."""
+    deadline = time.monotonic() + 600
+    while time.monotonic() < deadline:
+        for command in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):  # the process has ended
+                text = command.read_bytes().decode(errors="replace")
+                if executor in text and str(folder) in text and "local_run.container" not in text:
+                    os.kill(int(command.parent.name), signal.SIGKILL)
+                    return
+        time.sleep(0.1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [
+        ("import os, signal; print('step 7'); os.kill(os.getpid(), signal.SIGKILL)", "killed by SIGKILL; .*: step 7"),
+        ("import os; os._exit(4)", "exit code 4; the last line of its log: nothing"),
+        ("raise ValueError('no such label')", "ValueError: no such label"),
+    ],
+)
+def test_a_container_that_fails_is_explained(command: str, why: str, tmp_path: Path) -> None:
+    config, _ = configs.load("digits", None, SMALL)
+    job = compile.spec(config)
+    tasks = job["pipelineSpec"]["root"]["dag"]["tasks"]
+    job["pipelineSpec"]["root"]["dag"]["tasks"] = {"ExampleGen": tasks["ExampleGen"]}
+    (executor,) = (
+        each["container"]
+        for each in job["pipelineSpec"]["deploymentSpec"]["executors"].values()
+        if "lifecycle" in each.get("container", {})
+    )
+    del executor["lifecycle"]
+    executor["command"], executor["args"] = ["python", "-m", "timeit", "-n1", "-r1", command], []
+    ended = local_run.run(job, tmp_path, {}, io.StringIO())
+    assert ended.states == {"ExampleGen": "failed"}
+    assert re.fullmatch(why, ended.why)
