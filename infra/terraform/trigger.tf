@@ -84,14 +84,16 @@ resource "google_pubsub_topic" "ready" {
   depends_on = [google_project_service.apis]
 }
 
-data "google_storage_project_service_account" "storage" {}
+data "google_storage_project_service_account" "storage" {
+  count = var.trigger ? 1 : 0
+}
 
 resource "google_pubsub_topic_iam_member" "storage" {
   count = var.trigger ? 1 : 0
 
   topic  = google_pubsub_topic.ready[0].name
   role   = "roles/pubsub.publisher"
-  member = data.google_storage_project_service_account.storage.member
+  member = data.google_storage_project_service_account.storage[0].member
 }
 
 # Eventarc's own events of Cloud Storage cannot be filtered by name: each file of the data and of the stages would start
