@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from pipeline.prediction.reading import Limits, Reader
     from pipeline.prediction.served import Served, Words
 
-_OWN = ("image", "predicted", "confidence", "error")  # columns, beside those of the classes
-
 
 class Model:
     """A model that answers, as `load` returns it.
@@ -92,6 +90,7 @@ class Model:
 
         from pipeline.output import redirect_output
         from pipeline.prediction import reading
+        from pipeline.prediction.answers import NOT_FINITE
 
         parts = [np.zeros([0, len(self.classes)], np.float32)]
         reasons: list[str | None] = []
@@ -104,28 +103,16 @@ class Model:
                 parts.append(rows)
                 finite = np.isfinite(rows).all(axis=1)
                 for (_, image), answered in zip(batch, finite):
-                    unanswered = None if answered else "the model's probabilities are not finite"
+                    unanswered = None if answered else NOT_FINITE
                     reasons.append(unanswered if isinstance(image, bytes) else image.reason)
         return np.concatenate(parts), reasons
 
     def _frame(
         self, labels: Sequence[str | int], reasons: Sequence[str | None], probabilities: np.ndarray
     ) -> pd.DataFrame:
-        import pandas as pd
+        from pipeline.prediction import table
 
-        best = probabilities.argmax(axis=1)
-        columns: dict[str, Any] = {
-            "image": labels,
-            "predicted": pd.Series(
-                [None if reason else self.classes[index] for index, reason in zip(best, reasons)], dtype=object
-            ),
-            "confidence": probabilities.max(axis=1),
-        }
-        if any(reasons):
-            columns["error"] = pd.Series(reasons, dtype=object)
-        for index, name in enumerate(_column_names(self.classes)):
-            columns[name] = probabilities[:, index]
-        return pd.DataFrame(columns)
+        return table.frame(labels, reasons, self.classes, probabilities, with_error=False)
 
     def __repr__(self) -> str:
         return "\n".join(f"{title:<9} {text}" for title, text in self._rows())
@@ -203,16 +190,3 @@ def _words() -> Words:
     from pipeline.prediction.served import Words
 
     return Words('ip.load("{}")', "ip.load", "`ip.run`")
-
-
-def _column_names(classes: list[str]) -> list[str]:
-    """Return the names of the classes' columns, other than those of the columns before them."""
-    taken = {*_OWN, *classes}
-    names = []
-    for name in classes:
-        column = name
-        while column in _OWN or (column != name and column in taken):
-            column = f"class {column}"
-        names.append(column)
-        taken.add(column)
-    return names

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from components.errors import UserError
 from components.file_names import is_description
-from components.files import read_bytes, walk
+from components.files import SCHEMES, exists, is_folder, is_remote, read_bytes, walk
 from components.text import printable
 
 if TYPE_CHECKING:
@@ -74,11 +74,11 @@ def batches(images: Iterable[tuple[Key, Reader]], limits: Limits) -> Iterator[li
         yield batch
 
 
-def of_file(file: Path, named: bool) -> Reader:
+def of_file(file: str, named: bool) -> Reader:
     """Return the reader of a file.
 
     Args:
-      file: its path.
+      file: its path, local or remote.
       named: by the user, who may name a pipe or a device.
     """
     return lambda limits: canonical(_content(file, limits.max_bytes, named), limits)
@@ -91,35 +91,52 @@ def canonical(raw: bytes, limits: Limits) -> bytes:
     return images.canonical_bytes(raw, limits.max_bytes, limits.max_pixels, limits.max_side or decoding.MAX_SIDE)
 
 
-def files(paths: Sequence[str]) -> list[tuple[Path, Reader]]:
+def files(paths: Sequence[str]) -> list[tuple[str, Reader]]:
     """Return the files named and the files in named folders that `run` would read, sorted by name.
 
     Raises:
       UserError: there is no such file, or a folder holds no image.
     """
-    found: list[Path] = []
+    found: list[str] = []
+    named: set[str] = set()
     for text in paths:
-        path, label = Path(text), printable(text, LABEL)
-        if os.path.isdir(text):
+        label = printable(text, LABEL)
+        path = _remote(text) if is_remote(text) else str(Path(text))
+        if is_folder(path):
             try:
-                below = [name for name in walk(text)[0] if not is_description(name)]
+                below = [name for name in walk(path)[0] if not is_description(name)]
             except OSError as error:
-                raise UserError(f"{label}: {error.filename} cannot be read ({error.strerror})") from None
+                raise UserError(f"{label}: {error.filename or 'it'} cannot be read ({error.strerror})") from None
             if not below:
                 raise UserError(f"{label}: the folder holds no image")
-            found += [path / name for name in below]
-        elif os.path.exists(text):  # False, too, of what is too long for a name
+            found += [f"{path.rstrip('/')}/{name}" for name in below]
+        elif _exists(path, label):  # False, too, of what is too long for a name
             found.append(path)
+            named.add(path)
         else:
             raise UserError(f"{label}: no such file or folder")
-    named = {Path(text) for text in paths}
     return [(file, of_file(file, file in named)) for file in found]
 
 
-def _content(file: Path, limit: int, named: bool) -> bytes:
+def _remote(path: str) -> str:
+    """Return the path without a slash at its end. UserError if its scheme is one that is not read."""
+    scheme = path.partition("://")[0]
+    if scheme not in SCHEMES:
+        raise UserError(f"{printable(path, LABEL)}: no {scheme}:// paths are read; copy it to gs:// or this machine")
+    return path.rstrip("/")
+
+
+def _exists(path: str, label: str) -> bool:
+    try:
+        return exists(path)
+    except OSError as error:
+        raise UserError(f"{label}: it cannot be read ({error.strerror})") from None
+
+
+def _content(file: str, limit: int, named: bool) -> bytes:
     """Return the content of the file; of a file with more than `limit` bytes only the first limit + 1."""
-    if not named or file.is_file():
-        return read_bytes(str(file), limit)
+    if not named or is_remote(file) or os.path.isfile(file):
+        return read_bytes(file, limit)
     descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK)  # do not wait for the writer of a pipe
     os.set_blocking(descriptor, True)
     with open(descriptor, "rb") as stream:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from pipeline.cli.parser import describe
-from pipeline.cli.vertex import cancel, compile, run_local, schedule, status, submit
+from pipeline.cli.vertex import cancel, compile, predict, run_local, schedule, status, submit
 from pipeline.cli.vertex.options import EXIT_CODES
 
 # Every action with its module and its line of `--help`, in that order.
@@ -16,6 +16,7 @@ ACTIONS = {
     "schedule": (schedule, "have Vertex AI run the pipeline at given times"),
     "status": (status, "follow a job stage by stage until it ends"),
     "cancel": (cancel, "stop a job and what its stages started"),
+    "predict": (predict, "classify images with the model that an endpoint serves"),
 }
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -107,6 +109,71 @@ def test_json_is_one_object_a_line(model: str, tmp_path: Path, capfd: pytest.Cap
     assert {Path(answer["path"]).name for answer in answers} == set(names)
     assert answers[0]["class"] == "red"
     assert answers[0]["probabilities"] == {"red": 1.0, "blue\x1b[2J": 0.0}
+
+
+@pytest.mark.parametrize("scheme", ["", "file://"])
+@pytest.mark.parametrize(
+    ("ending", "read"),
+    [(".csv", pd.read_csv), (".jsonl", lambda path: pd.read_json(path, lines=True)), (".parquet", pd.read_parquet)],
+)
+def test_a_table_has_a_row_for_every_image(
+    model: str,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    ending: str,
+    read: Callable[[Path], pd.DataFrame],
+    scheme: str,
+) -> None:
+    """Also of a remote folder, and of an image that cannot be read."""
+    (tmp_path / "in" / "sub").mkdir(parents=True)
+    (tmp_path / "in" / "a.png").write_bytes(saved(halves("red", "blue"), "PNG"))
+    (tmp_path / "in" / "sub" / 'b,".png').write_bytes(saved(halves("blue", "red"), "PNG"))
+    (tmp_path / "in" / "c.png").write_bytes(b"x")
+    folder, output = f"{scheme}{tmp_path}/in", f"{scheme}{tmp_path}/new/t{ending}"
+    words = ["predict", folder, "--model", model, "--output", output, "--run-dir", str(tmp_path / "none")]
+    assert main(words) == 2
+    said = capfd.readouterr()
+    assert said.out == ""
+    assert said.err.splitlines()[-2:] == [
+        f"error: {folder}/c.png: not an image but text",
+        f"table     {output}: 3 images, 1 without an answer",
+    ]
+    table = read(tmp_path / "new" / f"t{ending}")
+    assert list(table.columns) == ["image", "predicted", "confidence", "error", *TOP_LEFT]
+    assert table["image"].tolist() == [f"{folder}/a.png", f"{folder}/c.png", f'{folder}/sub/b,".png']
+    assert table["predicted"].fillna("").tolist() == [TOP_LEFT[0], "", TOP_LEFT[1]]
+    assert table["confidence"].fillna(-1).tolist() == [1, -1, 1]
+    assert table["error"].fillna("").tolist() == ["", "not an image but text", ""]
+    assert table[TOP_LEFT[0]].fillna(-1).tolist() == [1, -1, 0]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("s3://bucket/a.png",), "s3://bucket/a.png: no s3:// paths are read; copy it to gs:// or this machine"),
+        (("file:///none/a.png",), "file:///none/a.png: no such file or folder"),
+        (("a.png", "--output", "t.txt"), "--output: t.txt: name a file that ends in .csv, .jsonl, .parquet"),
+        (("a.png", "--output", "s3://b/t.csv"), "cannot write to s3://; write to gs:// or to this machine"),
+        (("a.png", "--output", "t.csv", "--json"), "not allowed with"),
+    ],
+)
+def test_a_path_that_cannot_be_used_is_one_line(
+    capfd: pytest.CaptureFixture[str], words: tuple[str, ...], expected: str
+) -> None:
+    try:
+        code = main(["predict", *words])
+    except SystemExit as error:
+        code = int(str(error.code))
+    said = capfd.readouterr().err
+    assert (code, said.count("\n")) == (2, 1)
+    assert expected in said
+
+
+def test_probabilities_that_are_no_numbers_are_no_answer(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    model = write_first_pixel(tmp_path / "model", TOP_LEFT, dark=float("nan"))
+    (tmp_path / "a.png").write_bytes(saved(halves("black", "black"), "PNG"))
+    assert ask(str(model), tmp_path / "a.png", as_json=True) == 2
+    assert capfd.readouterr().err == f"error: {tmp_path}/a.png: the model's probabilities are not finite\n"
 
 
 def test_more_files_than_a_batch(

@@ -16,7 +16,7 @@ def test_litter_and_descriptions_are_passed_over(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(b"x")
 
     def files(path: Path) -> list[Path]:
-        return [file for file, _ in reading.files([str(path)])]
+        return [Path(file) for file, _ in reading.files([str(path)])]
 
     assert files(tmp_path) == [tmp_path / "a/1.jpg", tmp_path / "b/2.jpg"]
     assert files(tmp_path / "README.txt") == [tmp_path / "README.txt"]  # named by the user

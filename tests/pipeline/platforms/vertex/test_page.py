@@ -22,7 +22,7 @@ PAGE = ROOT / "docs" / "vertex.md"
 JOB = re.search(r"pipelineJobs/(\S+)", PAGE.read_text(encoding="utf-8"))[1]  # that the page shows
 RUNNER = "pipeline-runner@my-project.iam.gserviceaccount.com"
 SUCCEEDS = {"Evaluator": blessing(1), "ServingCheck": blessing(1), "job": "SUCCEEDED"}
-ELSEWHERE = ("run-local",)  # actions that test_local_run.py runs
+ELSEWHERE = ("run-local", "predict", "batch-predict")  # actions that test_local_run.py, test_predict.py, … run
 
 
 def blocks(page: Path) -> list[str]:
