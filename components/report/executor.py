@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 from pathlib import Path
@@ -12,7 +13,7 @@ from tfx.dsl.components.base import base_executor
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 
-from components.contracts import counts, evaluation, findings, serving, tuning
+from components.contracts import counts, evaluation, findings, metrics, serving, tuning
 from components.contracts.run_result import REPORT_FILE, STILL_RUNNING, ExitCode, Result
 from components.report import build
 from components.report.run import EXAMPLES, Run
@@ -60,7 +61,12 @@ class Executor(base_executor.BaseExecutor):
             command="",
             versions=versions(),
         )
-        report = artifact_utils.get_single_uri(output_dict["report"])
+        artifact = artifact_utils.get_single_instance(output_dict["report"])
+        for metric, estimate in measured.metrics.items():  # numbers that Vertex AI shows and compares
+            if math.isfinite(value := metrics.value_of(estimate)):
+                artifact.set_float_custom_property(metric, value)
+        artifact.set_int_custom_property("blessed", int(not why))
+        report = artifact.uri
         fileio.makedirs(report)
         with tempfile.TemporaryDirectory() as folder:  # the artifact may be remote
             build.build(run, Path(folder) / REPORT_FILE)

@@ -101,6 +101,8 @@ def spec(config: Config) -> dict[str, Any]:
             driver = executor["container"]["lifecycle"]["preCacheCheck"]
             driver["command"] = ["python", "-m", example_gen_driver.__name__]
             driver["args"] += [f"--{COMPILED_WITH}", metadata.version("tfx")]
+    outputs = job["pipelineSpec"]["components"]["Report"]["outputDefinitions"]["artifacts"]
+    outputs["report"]["artifactType"] = {"schemaTitle": container.METRICS, "schemaVersion": "0.0.1"}
     for name, task in job["pipelineSpec"]["root"]["dag"]["tasks"].items():
         if name in AGAIN:
             task["retryPolicy"] = {"maxRetryCount": 1, "backoffDuration": "60s"}

@@ -119,6 +119,9 @@ class Vertex(Section):
         description="projects/…/locations/…/tensorboards/NUMBER, in the same region, that shows the training's logs; "
         "needs `service_account`",
     )
+    experiment: resources.Experiment | None = Field(
+        None, description="Name of the experiment that `submit` adds the run to; made if there is none"
+    )
     labels: resources.Labels = Field(default_factory=dict, description="Labels of all that is started")
     caching: bool = Field(True, description="Whether unchanged stages come from the cache")
     cpu: int = Field(

@@ -11,6 +11,7 @@ from google.api_core import exceptions
 from google.cloud.aiplatform_v1 import TensorboardServiceClient
 
 from components import versions
+from pipeline.platforms.vertex import experiments
 from pipeline.platforms.vertex.cloud import CONSOLE, FAILED, SHORT, TIMEOUT, Cloud, CloudFault, explain, retry_transient
 
 OBJECT_PERMISSIONS = ("storage.objects.create", "storage.objects.delete", "storage.objects.get", "storage.objects.list")
@@ -37,6 +38,7 @@ class Requirements:
     accelerator: str | None  # as Vertex AI names it: TPU_V3, NVIDIA_TESLA_T4
     accelerators: int  # of that type at one time; cores or chips of a TPU
     tensorboard: str | None  # its resource name
+    experiment: str | None
     spot: bool  # on Spot VMs, which have a quota of their own
 
 
@@ -207,6 +209,11 @@ def _tensorboard(cloud: Cloud, requirements: Requirements) -> Iterator[Finding]:
         yield Finding(f"there is no {requirements.tensorboard}", f"{create} --region={cloud.region}")
 
 
+def _experiment(cloud: Cloud, requirements: Requirements) -> Iterator[Finding]:
+    if requirements.experiment and (problem := experiments.problem(cloud, requirements.experiment)):
+        yield Finding(f"{problem}; give another name", "--set vertex.experiment=NAME")
+
+
 def metric(accelerator: str, spot: bool = False) -> str:
     """Return Vertex AI's name of the quota for training on `accelerator`: custom_model_training_tpu_v3."""
     name = METRICS.get(accelerator) or accelerator.lower().replace("tesla_", "")
@@ -246,4 +253,5 @@ CHECKS: dict[Check, str] = {
     _service_account: "the service account",
     _quota: "the quota",
     _tensorboard: "the TensorBoard",
+    _experiment: "the experiment",
 }

@@ -109,6 +109,9 @@ Tensorboard = Annotated[
         "shows them",
     ),
 ]
+Experiment = Annotated[
+    str, _like(r"[a-z0-9][a-z0-9-]{0,127}", "write small letters, digits and -, at most 128: flowers-2026")
+]
 EncryptionKey = Annotated[
     str,
     _like(

@@ -41,6 +41,8 @@ def run(config: Config, cron: str, spec: Path | None, given: Sequence[tuple[str,
     values = parameters.values(config, given)
     compile.check_region(config.vertex.region)
     cloud = connect(config.vertex)
+    if config.vertex.experiment:
+        print("note      vertex.experiment is for `submit`: Vertex AI adds no run of a schedule to an experiment")
     job = submit.build(config, cloud, spec, values)
     submit.preflight(config, cloud, job, PERMISSIONS)
     client = cloud.client(ScheduleServiceClient)

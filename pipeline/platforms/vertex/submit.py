@@ -21,7 +21,7 @@ from google.cloud.aiplatform_v1.types import EncryptionSpec, PipelineJob, PscInt
 from components.errors import UserError
 from pipeline.config import Config
 from pipeline.output import redirect_output
-from pipeline.platforms.vertex import compile, labels, names, parameters, status
+from pipeline.platforms.vertex import compile, experiments, labels, names, parameters, status
 from pipeline.platforms.vertex.cloud import (
     CONSOLE,
     FAILED,
@@ -66,6 +66,8 @@ def run(config: Config, spec: Path | None, given: Sequence[tuple[str, str]], job
     print(f"sending   {job_id}", flush=True)
     try:
         sent = send(client, cloud, job, job_id)
+        if config.vertex.experiment:
+            experiments.add(cloud, client, sent, config.vertex.experiment)
     except KeyboardInterrupt:
         name = f"{cloud.parent}/pipelineJobs/{job_id}"
         print(f"\nit may have been submitted; image-pipeline vertex status {name} shows it", flush=True)
@@ -138,6 +140,7 @@ def preflight(config: Config, cloud: Cloud, job: PipelineJob, permissions: tuple
         accelerator=accelerator,
         accelerators=count * trainer.workers,
         tensorboard=vertex.tensorboard,
+        experiment=vertex.experiment,
         spot=trainer.spot,
     )
     findings = check(cloud, requirements)

@@ -16,7 +16,9 @@ from absl.flags import argparse_flags
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 from tfx.dsl.io import fileio
+from tfx.orchestration.kubeflow.v2 import compiler_utils
 from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
+from tfx.types.experimental.simple_artifacts import Metrics
 
 from components import files
 from components.contracts import counts, model
@@ -24,6 +26,7 @@ from components.errors import UserError
 from pipeline import fingerprint
 from pipeline.platforms.vertex.executors import attempt
 
+METRICS = "system.Metrics"  # the type of which Vertex AI shows the numbers: of the report (compile.py)
 PIPELINE = "pipeline"  # key of the mark in the metadata of an artifact
 SCHEMA_SHA256 = "schema_sha256"  # execution property of a SchemaGen that imports a curated schema
 MODELS = ("baseline_model", "base_model")  # inputs that a resolver finds: models,
@@ -43,6 +46,8 @@ def run(arguments: tuple[Namespace, list[str]]) -> None:
     fingerprint.check_code(parameters.get(fingerprint.CODE, ""))
     if schema := parameters.get("schema_file"):
         check_schema(schema, parameters[SCHEMA_SHA256])
+    # TFX knows its own types alone.
+    compiler_utils.TITLE_TO_CLASS_PATH[METRICS] = f"{Metrics.__module__}.{Metrics.__qualname__}"
     beam_args = attempt.begin(invocation.outputs, beam_args)
     mark_and_select(invocation, flags.pipeline)
     flags.json_serialized_invocation_args = json_format.MessageToJson(invocation)

@@ -82,12 +82,7 @@ class Tasks:
         """
         task, component = self._spec.root.dag.tasks[name], self._component(name)
         read = {
-            key: {
-                "artifacts": [
-                    artifact | {"type": {"instanceSchema": self._schema(component.input_definitions, key)}}
-                    for artifact in artifacts
-                ]
-            }
+            key: {"artifacts": [artifact | {"type": _type(component.input_definitions, key)} for artifact in artifacts]}
             for key, artifacts in self.inputs(name, made).items()
         }
         written = {
@@ -96,7 +91,7 @@ class Tasks:
                     {
                         "name": f"{_ARTIFACTS}/{folder.parent.name}-{name}-{key}",
                         "uri": str(folder / key),
-                        "type": {"instanceSchema": output.artifact_type.instance_schema},
+                        "type": _type(component.output_definitions, key),
                         "metadata": json_format.MessageToDict(output.metadata),
                     }
                 ]
@@ -122,8 +117,7 @@ class Tasks:
 
     def title(self, name: str, key: str) -> str:
         """Return the title of the type of a task's output, as `tfx.Model`."""
-        schema = self._schema(self._component(name).output_definitions, key)
-        return str(yaml.safe_load(schema)["title"])
+        return title(self._component(name).output_definitions.artifacts[key].artifact_type)
 
     def _component(self, name: str) -> Any:
         return self._spec.components[self._spec.root.dag.tasks[name].component_ref.name]
@@ -131,13 +125,20 @@ class Tasks:
     def _executor(self, name: str) -> Any:
         return self._executors[self._component(name).executor_label]
 
-    def _schema(self, definitions: Any, key: str) -> str:
-        return str(definitions.artifacts[key].artifact_type.instance_schema)
-
     def _value(self, given: Any) -> Any:
         if given.component_input_parameter:
             return self.parameters[given.component_input_parameter]
         return json_format.MessageToDict(given.runtime_value.constant)
+
+
+def title(artifact_type: pb.ArtifactTypeSchema) -> str:
+    """Return the title of a type: of TFX's own in a schema, of those that Vertex AI brings alone."""
+    return str(artifact_type.schema_title or yaml.safe_load(artifact_type.instance_schema)["title"])
+
+
+def _type(definitions: Any, key: str) -> dict[str, Any]:
+    described: dict[str, Any] = json_format.MessageToDict(definitions.artifacts[key].artifact_type)
+    return described
 
 
 def take_outputs(invocation: dict[str, Any], folder: Path) -> None:

@@ -22,6 +22,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from google.cloud.aiplatform_v1.types import (
+    Context,
     CustomJob,
     JobState,
     ListCustomJobsResponse,
@@ -82,6 +83,8 @@ class GoogleCloud:
     quotas: dict[str, dict[str, int]] = field(default_factory=dict)  # {metric: {region or "": limit}}
     # {number of a custom job: lines, or (machine, line)}
     logs: dict[str, list[str | tuple[str, str]]] = field(default_factory=dict)
+    contexts: dict[str, Context] = field(default_factory=dict)  # of Vertex ML Metadata, by name
+    children: dict[str, set[str]] = field(default_factory=dict)  # of a context, by name
     tensorboards: set[str] = field(default_factory=set)  # their numbers
     trainings: dict[str, CustomJob] = field(default_factory=dict)  # by number: what stages have started
     dataflow: dict[str, dict[str, Any]] = field(default_factory=dict)  # jobs by id, with their labels
@@ -162,6 +165,25 @@ class GoogleCloud:
         if number not in self.tensorboards:
             raise Refused(404, f"Tensorboard {number} not found.")
         return _json(Tensorboard(name=f"projects/{project}/locations/{region}/tensorboards/{number}"))
+
+    def context(self, project: str, region: str, name: str, query: Any, body: Any) -> Any:
+        if name not in self.contexts:
+            raise Refused(404, f"Context {name} not found.")
+        return _json(self.contexts[name])
+
+    def create_context(self, project: str, region: str, query: Any, body: Any) -> Any:
+        name = query["contextId"][0]
+        if name in self.contexts:
+            raise Refused(409, f"The context {name} already exists.")
+        self.contexts[name] = Context.wrap(json_format.ParseDict(body, Context.pb(Context())))
+        self.contexts[name].name = f"{_store(NUMBER, region)}/contexts/{name}"
+        return _json(self.contexts[name])
+
+    def add_children(self, project: str, region: str, name: str, query: Any, body: Any) -> Any:
+        if name not in self.contexts:
+            raise Refused(404, f"Context {name} not found.")
+        self.children.setdefault(name, set()).update(body["childContexts"])
+        return {}
 
     def quota(self, metric: str, query: Any, body: Any) -> Any:
         if metric not in self.quotas:
@@ -246,6 +268,8 @@ class GoogleCloud:
         self.on_look(self.looks)
         if self.frames:
             self._play(self.jobs[name], self.frames.pop(0))
+        if self.looks > 1:  # some time after the job
+            self.jobs[name].job_detail.pipeline_run_context.name = f"{_store(NUMBER, region)}/contexts/{name}"
         return _json(self.jobs[name])
 
     def list_jobs(self, project: str, region: str, query: Any, body: Any) -> Any:
@@ -330,11 +354,18 @@ ROUTES = [
     (rf"GET {_DATAFLOW}", "list_dataflow"),
     (rf"GET {_DATAFLOW}/([^/]+)", "describe_dataflow"),
     (rf"PUT {_DATAFLOW}/([^/]+)", "stop_dataflow"),
+    (rf"GET {_JOBS}/metadataStores/default/contexts/([^/:]+)", "context"),
+    (rf"POST {_JOBS}/metadataStores/default/contexts", "create_context"),
+    (rf"POST {_JOBS}/metadataStores/default/contexts/([^/:]+):addContextChildren", "add_children"),
     (rf"GET {_JOBS}/tensorboards/([^/]+)", "tensorboard"),
     (rf"POST {_JOBS}/schedules", "create_schedule"),
     (rf"GET {_JOBS}/schedules", "list_schedules"),
     (rf"DELETE {_JOBS}/schedules/([^/]+)", "delete_schedule"),
 ]
+
+
+def _store(project: str, region: str) -> str:
+    return f"projects/{project}/locations/{region}/metadataStores/default"
 
 
 def digest(image: str) -> str:

@@ -13,7 +13,8 @@ from kfp.pipeline_spec import pipeline_spec_pb2 as pb
 
 from pipeline import config as configs
 from pipeline.platforms.vertex import compile
-from tests.pipeline.platforms.vertex.spec_runner import executors, pipeline_spec, title
+from pipeline.platforms.vertex.local_run.tasks import title
+from tests.pipeline.platforms.vertex.spec_runner import executors, pipeline_spec
 
 SHAPE = Path(__file__).with_name("shape.yaml")
 EVERYTHING = (
@@ -78,8 +79,7 @@ def _task(task: pb.PipelineTaskSpec, spec: pb.PipelineSpec, deployment: pb.Pipel
     }
     result["waits for"] = sorted(task.dependent_tasks)
     result["writes"] = {
-        key: title(output.artifact_type.instance_schema)
-        for key, output in sorted(component.output_definitions.artifacts.items())
+        key: title(output.artifact_type) for key, output in sorted(component.output_definitions.artifacts.items())
     }
     result["of the run"] = {
         key: given.component_input_parameter

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from google.cloud import aiplatform_v1
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2 as pb
@@ -88,11 +87,6 @@ class Cloud:
             for key, artifact in artifacts.items():
                 store.add(artifact, self.tasks.title(name, key))
         return store
-
-
-def title(schema: str) -> str:
-    """Of an artifact's type."""
-    return str(yaml.safe_load(schema)["title"])
 
 
 class _Jobs:

@@ -98,6 +98,14 @@ def test_each_machine_of_a_custom_job_is_a_process_that_knows_the_others(
     assert json.loads(written.read_text())["displayName"] == "job"
 
 
+def test_a_job_with_a_folder_is_told_where_its_logs_go(tmp_path: Path) -> None:
+    job = job_of("import os; print(os.environ['AIP_TENSORBOARD_LOG_DIR'])")
+    job["job_spec"]["base_output_directory"] = {"output_uri_prefix": "/bucket/model_run"}
+    Jobs(tmp_path).create_custom_job("p", job)
+    (log,) = tmp_path.rglob("*.log")
+    assert log.read_text() == "/bucket/model_run/logs/\n"
+
+
 def test_a_machine_that_fails_ends_the_others_and_the_job(tmp_path: Path) -> None:
     jobs = Jobs(tmp_path)
     job = jobs.create_custom_job("p", job_of("import time; time.sleep(600)", "raise SystemExit(7)"))

@@ -30,6 +30,7 @@ SETTINGS = {
     "tensorboard=mine": "write projects/PROJECT/locations/REGION/tensorboards/NUMBER: `gcloud ai tensorboards list",
     "tensorboard=projects/p/locations/europe-west4/tensorboards/1": "is not in region us-central1: give one of that",
     "tensorboard=projects/p/locations/us-central1/tensorboards/1": "as a service account: give service_account too",
+    "experiment=My flowers": "write small letters, digits and -, at most 128: flowers-2026",
     "encryption_key=my-key": "write projects/PROJECT/locations/REGION/keyRings/RING/cryptoKeys/KEY",
     "encryption_key=projects/p/locations/europe-west4/keyRings/r/cryptoKeys/k": "is not in region us-central1",
     "dataflow.subnetwork=default": "write regions/REGION/subnetworks/NAME",

@@ -16,6 +16,7 @@ from components.contracts import counts, evaluation
 from components.contracts import features as f
 from components.contracts.counts import COUNTS_FILE
 from components.contracts.findings import FINDINGS_FILE
+from components.contracts.metrics import value_of
 from components.contracts.training import HISTORY_FILE
 from components.errors import UserError
 from pipeline import ROOT, fingerprint
@@ -79,6 +80,17 @@ def test_the_custom_job_trains_with_the_parameters_of_the_run(ran: Cloud) -> Non
     assert job.job_spec.worker_pool_specs[0].machine_spec.machine_type == "n1-standard-8"
     run = {labels.RUN: JOB, labels.STAGE: "trainer"}
     assert {**BILLING, **run}.items() <= dict(job.labels).items()
+
+
+def test_the_report_has_the_numbers_of_the_run_for_experiments(ran: Cloud) -> None:
+    """As fields of an artifact of the type that Vertex AI reads them from."""
+    given = ran.tasks.invocation("Report", ran.made, ran.root)["outputs"]["artifacts"]["report"]["artifacts"][0]
+    assert given["type"] == {"schemaTitle": "system.Metrics", "schemaVersion": "0.0.1"}
+    shown = ran.made["Report"]["report"]["metadata"]
+    measured = evaluation.read(ran.made["Evaluator"]["evaluation"]["uri"]).metrics
+    assert {"accuracy", "macro_f1", "cross_entropy", "expected_calibration_error"} <= set(measured)
+    assert {name: shown[name] for name in measured} == {name: value_of(of) for name, of in measured.items()}
+    assert shown["blessed"] == 1
 
 
 def test_the_model_is_judged_pushed_and_served(ran: Cloud) -> None:
