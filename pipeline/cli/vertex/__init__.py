@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from pipeline.cli.parser import describe
-from pipeline.cli.vertex import cancel, compile, predict, run_local, schedule, status, submit
+from pipeline.cli.vertex import batch_predict, cancel, compile, predict, run_local, schedule, status, submit
 from pipeline.cli.vertex.options import EXIT_CODES
 
 # Every action with its module and its line of `--help`, in that order.
@@ -17,6 +17,7 @@ ACTIONS = {
     "status": (status, "follow a job stage by stage until it ends"),
     "cancel": (cancel, "stop a job and what its stages started"),
     "predict": (predict, "classify images with the model that an endpoint serves"),
+    "batch-predict": (batch_predict, "classify all images in a folder of the bucket, as a table"),
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -136,6 +136,16 @@ class Vertex(Section):
     dataflow: Dataflow = Dataflow()
     trainer: VertexTrainer = VertexTrainer()
     deploy: Deploy = Deploy()
+
+    @property
+    def access(self) -> dict[str, Any]:
+        """Return as whom and in which network a custom job runs: fields of its CustomJobSpec."""
+        fields = {
+            "service_account": self.service_account,
+            "network": self.network,
+            "psc_interface_config": self.network_attachment and {"network_attachment": self.network_attachment},
+        }
+        return {key: value for key, value in fields.items() if value}
 
     @model_validator(mode="after")
     def _lies_in_one_region(self) -> Vertex:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from google.cloud.aiplatform_v1.types import CustomJob, JobState, PipelineJob, PipelineTaskDetail
@@ -63,6 +64,15 @@ def _raised(cloud: Cloud, number: str) -> tuple[str, str] | None:
 
     Of several machines the one that failed first is told: the others fail because of it.
     """
+    found: dict[str, tuple[str, str]] = {}  # by machine, its last exception
+    for machine, line in lines(cloud, number):
+        if (match := RAISED.match(line)) and machine not in found:
+            found[machine] = (match["type"], line)
+    return next(reversed(found.values()), None)
+
+
+def lines(cloud: Cloud, number: str) -> Iterator[tuple[str, str]]:
+    """Yield the machine and the text of each line in a custom job's log, the newest first; none without permission."""
     query = {
         "resourceNames": [f"projects/{cloud.project}"],
         "filter": f'resource.type="ml_job" AND resource.labels.job_id="{number}"',
@@ -72,15 +82,11 @@ def _raised(cloud: Cloud, number: str) -> tuple[str, str] | None:
     try:
         entries = cloud.ask("logging", "v2/entries:list", query).get("entries", [])
     except FAILED:
-        return None
-    found: dict[str, tuple[str, str]] = {}  # by machine, its last exception
+        return
     for entry in entries:
         machine = str(entry.get("resource", {}).get("labels", {}).get("task_name", ""))
         text = str(entry.get("textPayload") or entry.get("jsonPayload", {}).get("message", ""))
-        for line in reversed(text.splitlines()):
-            if (match := RAISED.match(line)) and machine not in found:
-                found[machine] = (match["type"], line)
-    return next(reversed(found.values()), None)
+        yield from ((machine, line) for line in reversed(text.splitlines()))
 
 
 def _one_line(text: str) -> str:

@@ -52,9 +52,21 @@ ATTACHED = {
 TPUS = ("TPU_V2", "TPU_V3")
 ACCELERATORS = (*ATTACHED, *WITH_GPUS, *TPUS)
 TPU_MACHINE = re.compile(r"cloud-tpu|ct\d.*|tpu\d.*")
+# Machines without accelerators that a custom job may have, with their cores and memory in GB.
+_PLAIN = {
+    **{f"e2-highmem-{cores}": (cores, 8.0 * cores) for cores in (2, 4, 8, 16)},
+    **{f"e2-standard-{cores}": (cores, 4.0 * cores) for cores in (4, 8, 16, 32)},
+    **{f"n1-highmem-{cores}": (cores, 6.5 * cores) for cores in (32, 64, 96)},
+}
 
 _BUNDLED = {machine: (gpu, count) for gpu, of in WITH_GPUS.items() for machine, count in of.items()}
 _KNOWN = [*_BUNDLED, *(f"{family}-{cores}" for family, sizes in FAMILIES.items() for cores in sizes.split())]
+
+
+def fitting(cores: int, memory_gb: int) -> str:
+    """Return the smallest machine of a custom job that has so many cores and so much memory, or the largest of all."""
+    enough = [name for name, (c, gb) in _PLAIN.items() if c >= cores and gb >= memory_gb]
+    return min(enough or [max(_PLAIN, key=_PLAIN.__getitem__)], key=_PLAIN.__getitem__)
 
 
 def check_machine(machine: str) -> str:

@@ -197,13 +197,7 @@ class VertexPlatform:
             "restart_job_on_worker_restart": machines.spot or workers > 1,
             **({"strategy": "SPOT"} if machines.spot else {}),
         }
-        optional = {
-            "service_account": vertex.service_account,
-            "network": vertex.network,
-            "psc_interface_config": vertex.network_attachment and {"network_attachment": vertex.network_attachment},
-            "enable_web_access": machines.web_access,
-        }
-        return spec | {key: value for key, value in optional.items() if value}
+        return {**spec, **vertex.access, **({"enable_web_access": True} if machines.web_access else {})}
 
     def previous_data(self, statistics: BaseChannel) -> Resolver:
         """Return a resolver of the latest findings when the run starts.

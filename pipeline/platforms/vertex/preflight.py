@@ -11,6 +11,7 @@ from google.api_core import exceptions
 from google.cloud.aiplatform_v1 import TensorboardServiceClient
 
 from components import versions
+from components.errors import UserError
 from pipeline.platforms.vertex import experiments
 from pipeline.platforms.vertex.cloud import CONSOLE, FAILED, SHORT, TIMEOUT, Cloud, CloudFault, explain, retry_transient
 
@@ -35,11 +36,11 @@ class Requirements:
     services: tuple[str, ...]  # APIs, as aiplatform.googleapis.com
     permissions: tuple[str, ...]  # of the caller, on the project
     service_account: str | None
-    accelerator: str | None  # as Vertex AI names it: TPU_V3, NVIDIA_TESLA_T4
-    accelerators: int  # of that type at one time; cores or chips of a TPU
-    tensorboard: str | None  # its resource name
-    experiment: str | None
-    spot: bool  # on Spot VMs, which have a quota of their own
+    accelerator: str | None = None  # as Vertex AI names it: TPU_V3, NVIDIA_TESLA_T4
+    accelerators: int = 0  # of that type at one time; cores or chips of a TPU
+    tensorboard: str | None = None  # its resource name
+    experiment: str | None = None
+    spot: bool = False  # on Spot VMs, which have a quota of their own
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,17 @@ def check(cloud: Cloud, requirements: Requirements) -> list[Finding]:
         except FAILED as error:  # what may not be checked is a note, and the job is sent
             findings.append(Finding(f"could not check {subject} ({explain(error)})", missing=False))
     return findings
+
+
+def settle(findings: list[Finding]) -> None:
+    """Print what was not checked. UserError if something is missing, with all of it."""
+    for finding in findings:
+        if not finding.missing:
+            print(f"note      {finding}")
+    missing = [str(finding) for finding in findings if finding.missing]
+    if missing:
+        things = "1 thing is" if len(missing) == 1 else f"{len(missing)} things are"
+        raise UserError("\n  ".join([f"nothing was sent, {things} missing in Google Cloud", *missing]))
 
 
 def _project(cloud: Cloud, requirements: Requirements) -> Iterator[Finding]:

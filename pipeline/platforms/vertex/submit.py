@@ -33,7 +33,7 @@ from pipeline.platforms.vertex.cloud import (
     retry_transient,
 )
 from pipeline.platforms.vertex.pin import pinned
-from pipeline.platforms.vertex.preflight import Requirements, check
+from pipeline.platforms.vertex.preflight import Requirements, check, settle
 
 CONTENT = "content"  # the label that identifies a job: a hash of all that was sent
 SERVICES = ("aiplatform", "artifactregistry", "compute", "storage")
@@ -143,14 +143,7 @@ def preflight(config: Config, cloud: Cloud, job: PipelineJob, permissions: tuple
         experiment=vertex.experiment,
         spot=trainer.spot,
     )
-    findings = check(cloud, requirements)
-    for finding in findings:
-        if not finding.missing:
-            print(f"note      {finding}")
-    missing = [str(finding) for finding in findings if finding.missing]
-    if missing:
-        things = "1 thing is" if len(missing) == 1 else f"{len(missing)} things are"
-        raise UserError("\n  ".join([f"nothing was sent, {things} missing in Google Cloud", *missing]))
+    settle(check(cloud, requirements))
 
 
 def send(client: PipelineServiceClient, cloud: Cloud, job: PipelineJob, job_id: str) -> PipelineJob:
