@@ -22,8 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
     examples = (
         ("five.png", "classify an image"),
-        ("~/photos --json", "all images of a folder, an object a line"),
-        ("gs://BUCKET/photos --output photos.csv", "a table, of images on this machine or in a bucket"),
+        ("~/photos --output photos.csv", "write a table of all images of a folder"),
     )
     codes = (CODES[0], CODES[1], ("2", "a mistake of the user, or an image that cannot be read"), CODES[3])
     describe(parser, "Classify images with the latest pushed model.", examples, codes)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from components.example_gen.rejected import Rejected
 
 BATCH, BATCH_BYTES = 256, 64 << 20  # the largest batch, in images and in bytes
+FETCHED = 16  # remote files that are fetched at a time
 LABEL = 4096  # characters of a path in messages; paths are longer than what else is printed
 
 
@@ -75,10 +79,10 @@ def batches(images: Iterable[tuple[Key, Reader]], limits: Limits) -> Iterator[li
 
 
 def of_file(file: str, named: bool) -> Reader:
-    """Return the reader of a file.
+    """Return the reader of a local file.
 
     Args:
-      file: its path, local or remote.
+      file: its path.
       named: by the user, who may name a pipe or a device.
     """
     return lambda limits: canonical(_content(file, limits.max_bytes, named), limits)
@@ -115,7 +119,32 @@ def files(paths: Sequence[str]) -> list[tuple[str, Reader]]:
             named.add(path)
         else:
             raise UserError(f"{label}: no such file or folder")
-    return [(file, of_file(file, file in named)) for file in found]
+    ahead = _Ahead([file for file in found if is_remote(file)])
+    return [(file, ahead.reader(file) if is_remote(file) else of_file(file, file in named)) for file in found]
+
+
+class _Ahead:
+    """Remote files, some of which are fetched while those before them are decoded: each takes its time to answer."""
+
+    def __init__(self, files: list[str]) -> None:
+        self._coming = deque(files)
+        self._fetched: dict[str, Future[bytes]] = {}
+
+    def reader(self, file: str) -> Reader:
+        """Return the reader of one of the files."""
+        return lambda limits: canonical(self._content(file, limits.max_bytes), limits)
+
+    def _content(self, file: str, limit: int) -> bytes:
+        while self._coming and len(self._fetched) < FETCHED:
+            following = self._coming.popleft()
+            if following not in self._fetched:
+                self._fetched[following] = _pool().submit(read_bytes, following, limit)
+        return self._fetched.pop(file).result() if file in self._fetched else read_bytes(file, limit)
+
+
+@functools.cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(FETCHED)
 
 
 def _remote(path: str) -> str:
@@ -135,7 +164,7 @@ def _exists(path: str, label: str) -> bool:
 
 def _content(file: str, limit: int, named: bool) -> bytes:
     """Return the content of the file; of a file with more than `limit` bytes only the first limit + 1."""
-    if not named or is_remote(file) or os.path.isfile(file):
+    if not named or os.path.isfile(file):
         return read_bytes(file, limit)
     descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK)  # do not wait for the writer of a pipe
     os.set_blocking(descriptor, True)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from google.api_core import exceptions
+from google.api_core.retry import Retry
 from google.cloud.aiplatform_v1 import EndpointServiceClient, PredictionServiceClient
 from google.cloud.aiplatform_v1.types import Endpoint, ListEndpointsRequest, PredictResponse
 from google.protobuf import json_format
@@ -36,6 +37,7 @@ from pipeline.prediction.answers import Answer
 # Vertex AI takes requests of up to 1.5 MB (`gcloud ai endpoints predict --help`); this leaves room for their JSON.
 REQUEST_BYTES = 1_400_000  # of base64, 3 bytes of an image in 4
 IMAGE_BYTES = 1_000_000  # of one image
+_NAME = re.compile(r"projects/(?P<project>[^/]+)/locations/(?P<region>[^/]+)/endpoints/\d+")
 _INSTANCE_BYTES = 100  # of the JSON around an image
 _INSTANCES = 256  # of a request
 PATIENCE = 60.0  # seconds for which a request is sent again
@@ -65,9 +67,14 @@ class Asked:
           UserError: there is none, or it serves no model.
           CloudFault: Vertex AI does not answer.
         """
-        self._cloud = connect(config.vertex)
-        self._say = say
-        self.endpoint = _find(self._cloud, endpoint or config.name, endpoint is None)
+        match = _NAME.fullmatch(endpoint or "")
+        self._cloud = connect(config.vertex.model_copy(update=match.groupdict()) if match else config.vertex)
+        self._retry = retry_transient(
+            exceptions.TooManyRequests,
+            on_error=lambda error: say(f"{explain(error)}; retrying"),  # not among the answers
+            deadline=PATIENCE,
+        )
+        self.endpoint = _find(self._cloud, endpoint or config.name, endpoint is None, self._retry)
         self._client = self._cloud.client(PredictionServiceClient)
         self.answered: Counter[str] = Counter()
         self.shrunk = 0
@@ -89,11 +96,7 @@ class Asked:
             response = self._client.predict(
                 endpoint=self.endpoint.name,
                 instances=[_instance(image) for image in request],
-                retry=retry_transient(
-                    exceptions.TooManyRequests,
-                    on_error=lambda error: self._say(f"{explain(error)}; retrying"),
-                    deadline=PATIENCE,
-                ),
+                retry=self._retry,
                 timeout=TIMEOUT,
             )
         except exceptions.BadRequest as error:
@@ -137,7 +140,7 @@ def fitted(image: bytes) -> bytes:
     return encoded
 
 
-def _find(cloud: Cloud, name: str, of_pipeline: bool) -> Endpoint:
+def _find(cloud: Cloud, name: str, of_pipeline: bool, retry: Retry) -> Endpoint:
     """Return the endpoint of that display name, number or resource name; of several of one name the oldest.
 
     Which is the one that the Pusher deploys to.
@@ -145,12 +148,12 @@ def _find(cloud: Cloud, name: str, of_pipeline: bool) -> Endpoint:
     client = cloud.client(EndpointServiceClient)
     label = printable(name)
     try:
-        if re.fullmatch(r"\d+|projects/[^/]+/locations/[^/]+/endpoints/\d+", name):
+        if name.isdecimal() or _NAME.fullmatch(name):
             path = name if "/" in name else f"{cloud.parent}/endpoints/{name}"
-            found = [client.get_endpoint(name=path, retry=retry_transient(), timeout=TIMEOUT)]
+            found = [client.get_endpoint(name=path, retry=retry, timeout=TIMEOUT)]
         else:
             request = ListEndpointsRequest(parent=cloud.parent, filter=f'display_name="{name}"')
-            listed = client.list_endpoints(request, retry=retry_transient(), timeout=TIMEOUT)
+            listed = client.list_endpoints(request, retry=retry, timeout=TIMEOUT)
             found = sorted(listed, key=lambda endpoint: endpoint.create_time)
     except exceptions.NotFound:
         found = []
@@ -159,8 +162,8 @@ def _find(cloud: Cloud, name: str, of_pipeline: bool) -> Endpoint:
     except FAILED as error:
         raise CloudFault(f"cannot look for the endpoint {label}: {explain(error)}") from None
     if not found:
-        hint = "a run with vertex.deploy.to: endpoint makes it" if of_pipeline else "`gcloud ai endpoints list` shows"
-        hint += "" if of_pipeline else f" those that there are: --region={cloud.region}"
+        there_are = f"`gcloud ai endpoints list --region={cloud.region}` shows those that there are"
+        hint = "a run with vertex.deploy.to: endpoint makes it" if of_pipeline else there_are
         raise UserError(f"{cloud.project} has no endpoint {label} in {cloud.region}; {hint}")
     if not found[0].deployed_models:
         raise UserError(

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import base64
-import io
+import functools
 import json
+import os
+import re
+import subprocess
+import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +17,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from pipeline import ROOT
 from pipeline.platforms.vertex import predict as online
 from tests.example_gen.factories import orientation, saved
 from tests.pipeline.platforms.vertex.conftest import Answer
@@ -25,6 +30,7 @@ from tests.pipeline.platforms.vertex.endpoints import (
 )
 from tests.pipeline.platforms.vertex.fakes import PROJECT, Fault, Refused, serving
 
+PAGE = ROOT / "docs" / "vertex.md"
 pytestmark = pytest.mark.slow  # a model is exported and loaded
 CLASSES = ("red", "green\x1b[2J", "blue")
 ASK = r"^POST .*/endpoints/\d+:predict$"
@@ -216,7 +222,10 @@ def test_a_service_that_is_away_for_a_moment_is_asked_again(ask: Ask, cloud: Wit
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (("--endpoint", "none"), "my-project has no endpoint none in us-central1; `gcloud ai endpoints list` shows"),
+        (
+            ("--endpoint", "none"),
+            "my-project has no endpoint none in us-central1; `gcloud ai endpoints list --region=us-central1` shows",
+        ),
         (("--endpoint", "12"), "my-project has no endpoint 12 in us-central1"),
         (("--set", "name=squares"), "no endpoint squares in us-central1; a run with vertex.deploy.to: endpoint makes"),
         (("--endpoint", "empty"), "the endpoint empty has no deployed model; a run with vertex.deploy.to: endpoint"),
@@ -241,17 +250,61 @@ def test_a_mistake_is_one_line_and_no_image_is_sent(
     assert cloud.count(ASK) == 0
 
 
-def test_the_request_of_the_documentation(model: str) -> None:
-    """As curl and gcloud send it, with the input named or not; two forms in one request are refused."""
+def test_the_bytes_are_an_image_whether_the_input_is_named_or_not(model: str) -> None:
     import tensorflow as tf
 
     loaded = tf.saved_model.load(model)
-    out = io.BytesIO()
-    halves("red", "blue").save(out, "JPEG")
-    image = {"b64": base64.b64encode(out.getvalue()).decode()}
+    image = {"b64": base64.b64encode(saved(halves("red", "blue"), "JPEG")).decode()}
     (answer,) = as_tensorflow_serving(loaded, [image])
     assert set(answer) == {"class_names", "probabilities", "class_index"}
     assert answer["class_names"][answer["class_index"]] == "red"
     assert as_tensorflow_serving(loaded, [{"examples": image}]) == [answer]
     with pytest.raises(Refused, match="neither a JPEG"):
         as_tensorflow_serving(loaded, [image, {"b64": base64.b64encode(b"RIFF....WEBP").decode()}])
+
+
+def page_block(beginning: str) -> str:
+    """A block of docs/vertex.md, with what follows it after an empty line."""
+    found = re.search(rf"\n\n(    {re.escape(beginning)}.*?)\n\n(?! )", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    assert found
+    return textwrap.dedent(found[1])
+
+
+def test_the_python_of_the_page(
+    cloud: WithEndpoints, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from google.cloud import aiplatform
+
+    settings = aiplatform.initializer.global_config
+    for name, value in vars(settings).items():  # which are then put back
+        monkeypatch.setattr(settings, name, value)
+    cloud.serve("cifar10", model, number="8")
+    halves("red", "blue").save(tmp_path / "image.jpg")
+    monkeypatch.chdir(tmp_path)
+    address = os.environ["CLOUDSDK_API_ENDPOINT_OVERRIDES_AIPLATFORM"]
+    here = functools.partial(aiplatform.init, api_endpoint=address, api_transport="rest")
+    monkeypatch.setattr(aiplatform, "init", here)
+    exec(page_block("import base64"), {})
+    said = capfd.readouterr().out
+    assert "'class_index': 0.0" in said
+    assert said.endswith("} 8001 1\n")
+
+
+def test_the_shell_of_the_page(cloud: WithEndpoints, tmp_path: Path) -> None:
+    """Its lines make the request; what they would give to gcloud and curl is sent here."""
+    import requests
+
+    halves("red", "blue").save(tmp_path / "image.jpg")
+    instead = (
+        'gcloud() { echo 77; }; curl() { printf "%s\\n" "$@" > curl.txt; }; PROJECT=my-project; REGION=us-central1'
+    )
+    script = "\n".join(["set -eu", instead, page_block("ENDPOINT=$(gcloud")])
+    subprocess.run(["bash", "-c", script], cwd=tmp_path, check=True, timeout=60, capture_output=True)
+    url, *_, body = (tmp_path / "curl.txt").read_text().splitlines()
+    assert body == "@request.json"
+    address = os.environ["CLOUDSDK_API_ENDPOINT_OVERRIDES_AIPLATFORM"]
+    url = url.replace("https://us-central1-aiplatform.googleapis.com", address)
+    response = requests.post(url, json=json.loads((tmp_path / "request.json").read_text()), timeout=30)
+    assert response.status_code == 200, response.text
+    (prediction,) = response.json()["predictions"]
+    assert prediction["class_names"][prediction["class_index"]] == "red"
