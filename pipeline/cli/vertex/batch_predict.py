@@ -9,13 +9,13 @@ from typing import Any
 from components.errors import UserError
 from pipeline.cli.options import add_config
 from pipeline.cli.parser import describe
-from pipeline.cli.vertex.options import SET, add_wait, on_google_cloud
+from pipeline.cli.vertex.options import add_wait, on_google_cloud
 from pipeline.prediction.table import check_output
 
 _CODES = (
     ("0", "every image has an answer; or sent, with --no-wait"),
-    ("1", "no table: the job failed or was stopped, or Google Cloud does not answer"),
-    ("2", "something is missing or mistaken, and nothing was sent; or some images have no answer"),
+    ("1", "no table: the job failed or was stopped, or Google does not answer"),
+    ("2", "a mistake, and nothing was sent; or some images have no answer"),
     ("130", "interrupted; the job keeps running"),
 )
 
@@ -23,7 +23,8 @@ _CODES = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the action."""
     examples = (
-        (f"gs://BUCKET/photos --output gs://BUCKET/tables/photos.csv {SET}", "a row an image, a column a class"),
+        ("gs://B/new --output gs://B/new.csv", "with the latest model"),
+        ("gs://B/new --output gs://B/n.csv --no-wait", "send the job alone"),
     )
     describe(parser, "Classify all images in a folder of the bucket, in a job on Vertex AI.", examples, _CODES)
     parser.add_argument("folder", metavar="FOLDER", type=_in_bucket, help="gs://BUCKET/PATH, with the images")
@@ -56,7 +57,7 @@ def command(config: Any, args: argparse.Namespace) -> int:
 
 
 def _in_bucket(text: str) -> str:
-    if not re.fullmatch(r"gs://[a-z0-9][a-z0-9._-]+/+[^/].*", text):
+    if not re.fullmatch(r"gs://[^/]+/+[^/].*", text):
         raise argparse.ArgumentTypeError(f"{text!r} is not in Cloud Storage: write gs://BUCKET/PATH")
     return text.rstrip("/")
 

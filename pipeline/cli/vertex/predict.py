@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the action."""
     examples = (
         (f"five.png {SET}", "ask the endpoint of the pipeline"),
-        (f"~/photos --json --endpoint 1234567890 {SET}", "all images of a folder; another endpoint"),
+        (f"photos/ --endpoint 123 {SET}", "ask another endpoint about a folder"),
     )
     describe(parser, "Classify images with the model that an endpoint serves.", examples, _CODES)
     parser.add_argument("paths", nargs="+", metavar="PATH", help="an image, or a folder of images, local or gs://")
