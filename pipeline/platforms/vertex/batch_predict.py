@@ -211,7 +211,8 @@ def _objects(cloud: Cloud, prefix: str) -> list[str]:
     found: list[str] = []
     token = ""
     while True:
-        query = urlencode({"prefix": path, "fields": "items(name),nextPageToken", "pageToken": token})
+        page_of = {"pageToken": token} if token else {}
+        query = urlencode({"prefix": path, "fields": "items(name),nextPageToken", **page_of})
         try:
             answer = cloud.ask("storage", f"storage/v1/b/{bucket}/o?{query}")
         except exceptions.NotFound:
