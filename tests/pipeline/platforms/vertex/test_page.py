@@ -74,7 +74,7 @@ def test_each_command_of_the_page_does_what_the_page_says(
 def test_the_shell_of_the_page_has_every_variable_that_it_uses(tmp_path: Path) -> None:
     """Run the page's blocks as one script, with functions in place of the commands that ask Google Cloud."""
     replies = 'gcloud() { echo "me@example.com"; }; docker() { :; }; make() { :; }; curl() { :; }'
-    others = "image-pipeline() { :; }; mkdir() { :; }; terraform() { :; }"
+    others = "image-pipeline() { :; }; mkdir() { :; }; terraform() { :; }; git() { echo 1a2b; }"
     of_shell = [block for block in blocks(PAGE) if re.match(r"(gcloud|PROJECT|IMAGE|for|mkdir|terraform)\b", block)]
     script = "\n".join(["set -eu", replies, others, *of_shell])
     command = ["bash", "-c", script]
