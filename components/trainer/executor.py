@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from typing import Any
 
@@ -11,6 +12,7 @@ from tfx.types import standard_component_specs
 from tfx.utils import json_utils
 
 from components.tfx_types import Artifacts
+from components.trainer import search_machines
 from components.trainer.config import Settings, Tuner
 from components.versions import COMPILED_WITH, UNSAID, check_image
 
@@ -23,14 +25,19 @@ class Executor(tfx_trainer.GenericExecutor):
 
 
 class TunerExecutor(tfx_tuner.Executor):
-    """The Tuner's executor; its custom_config also has the number of trials and the search space."""
+    """The Tuner's executor; its custom_config also has the number of trials and the search space.
+
+    On each of several machines, which TF_CONFIG names, it trains some of the trials; the first writes the outcome.
+    """
 
     def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> None:
-        custom_config = _custom_config(exec_properties, *Tuner.model_fields)
-        super().Do(input_dict, output_dict, exec_properties | custom_config)
-
-    def _get_tmp_dir(self) -> str:
-        return tempfile.gettempdir()  # TFX gives a job none, and the search keeps nothing in it
+        machines = search_machines.of_environment()
+        together = {"machines": dataclasses.asdict(machines)} if machines else {}
+        properties = exec_properties | _custom_config(exec_properties | together, *Tuner.model_fields, *together)
+        folder = tempfile.gettempdir()  # TFX gives a job none, and the search keeps nothing in it
+        search = tfx_tuner.search(input_dict, properties, folder)
+        if search.leads:
+            tfx_tuner.write_best_hyperparameters(search, output_dict)
 
 
 def _custom_config(exec_properties: dict[str, Any], *more: str) -> dict[str, str]:

@@ -13,10 +13,11 @@ from keras_tuner.engine.trial import Trial
 from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.components.tuner.component import TunerFnResult
 
-from components.trainer import checkpoint
+from components.trainer import checkpoint, search_machines
 from components.trainer import strategy as devices
 from components.trainer.config import Settings, Tuner, is_whole
 from components.trainer.record import DivergedError
+from components.trainer.search_machines import Machines
 from components.trainer.train import Inputs, read, train
 
 _LOGARITHMIC = 8  # a range whose ends differ by more than this factor is searched by magnitude
@@ -26,15 +27,17 @@ def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
     """Return a search for the highest validation accuracy in `trials` trainings, each as the Trainer would do it.
 
     Args:
-      fn_args: its custom_config is that of the Trainer, with `trials` and `space`: (low, high) for each setting.
+      fn_args: its custom_config is that of the Trainer, with `trials`, `space`, (low, high) for each setting, and,
+        where several machines search, `machines`: the fields of Machines.
     """
     custom_config = dict(fn_args.custom_config)
+    machines = Machines(**custom_config.pop("machines")) if "machines" in custom_config else None
     tuner = Tuner(**{name: custom_config.pop(name) for name in Tuner.model_fields})
     settings = Settings(**custom_config)
     strategy = devices.make_strategy(settings.strategy, settings.tpu)
     inputs = read(fn_args, settings)
     oracle = make_oracle(tuner.trials, search_space(tuner.space), settings.seed)
-    return TunerFnResult(Search(oracle, inputs, settings, strategy), {})
+    return TunerFnResult(Search(oracle, inputs, settings, strategy, machines), {})
 
 
 def make_oracle(trials: int, space: keras_tuner.HyperParameters, seed: int) -> keras_tuner.Oracle:
@@ -65,19 +68,37 @@ def search_space(space: dict[str, tuple[float, float]]) -> keras_tuner.HyperPara
 
 
 class Search(BaseTuner):
-    """Trains once per trial. An interrupted search resumes in the trial that was interrupted."""
+    """Trains once per trial. An interrupted search resumes in the trial that was interrupted.
+
+    Attributes:
+      leads: whether this machine knows the outcome: of several, the first.
+    """
 
     def __init__(
-        self, oracle: keras_tuner.Oracle, inputs: Inputs, settings: Settings, strategy: tf.distribute.Strategy
+        self,
+        oracle: keras_tuner.Oracle,
+        inputs: Inputs,
+        settings: Settings,
+        strategy: tf.distribute.Strategy,
+        machines: Machines | None = None,
     ) -> None:
-        self._inputs, self._settings, self._strategy = inputs, settings, strategy
+        self._inputs, self._settings, self._strategy, self._machines = inputs, settings, strategy, machines
+        self.leads = machines is None or machines.number == 0
+        if machines and not self.leads:
+            search_machines.join(machines)
         space = json.dumps([oracle.max_trials, oracle.get_space().get_config()], sort_keys=True)
         key = checkpoint.key(inputs.fingerprint + space, settings, settings.precision)
         super().__init__(oracle, directory=settings.checkpoints or tempfile.mkdtemp(), project_name=f"search-{key}")
 
     def search(self, *args: Any, **kwargs: Any) -> None:
-        super().search(*args, **kwargs)
-        tf.io.gfile.rmtree(self.project_dir)
+        if self._machines and self.leads:
+            self.save()  # another machine may end the first trial, which a search that is resumed must find
+            with search_machines.answering(self.oracle, self._machines):
+                super().search(*args, **kwargs)
+        else:
+            super().search(*args, **kwargs)
+        if self.leads:
+            tf.io.gfile.rmtree(self.project_dir)
 
     def results_summary(self, num_trials: int = 10) -> None:
         """Print nothing: the run prints its own table of trials."""

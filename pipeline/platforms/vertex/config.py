@@ -37,6 +37,9 @@ class VertexTrainer(Section):
     accelerator_count: int = Field(1, ge=1, description="GPUs a machine; 8, the cores, of a TPU v2 or v3")
     tpu_topology: str | None = Field(None, description="Of a TPU v5e: 1x1 of ct5lp-hightpu-1t, 2x2 of -4t, 2x4 of -8t")
     workers: int = Field(1, ge=1, description="Machines of that kind")
+    parallel_trials: int = Field(
+        1, ge=1, description="Machines of that kind that a search (`--tune`) trains on at one time"
+    )
     image: resources.Image | None = Field(
         None,
         description="Container image; …/image-classification-gpu:latest or -tpu if not set and there is an accelerator",
@@ -71,6 +74,8 @@ class VertexTrainer(Section):
         )
         if found:
             raise ValueError(found)
+        if self.device == "tpu" and self.parallel_trials > 1:
+            raise ValueError("parallel_trials: a search on a TPU is on one machine; leave it at 1")
         machines.check_gpus(self.machine_type, self.accelerator, self.accelerator_count)
         return self
 

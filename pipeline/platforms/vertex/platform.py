@@ -141,8 +141,10 @@ class VertexPlatform:
         return {**settings, **self._job("trainer", machines.workers, logs), "strategy": machines.strategy}
 
     def tuner_config(self, settings: dict[str, Any]) -> dict[str, Any]:
-        """Return the same for the Tuner. It searches on one machine: each of several would search on its own."""
-        return {**settings, **self._job("tuner", 1, {}), "strategy": self.config.vertex.trainer.device}
+        """Return the same for the Tuner, whose machines train a trial each."""
+        machines = self.config.vertex.trainer
+        count = min(machines.parallel_trials, self.config.tuner.trials)
+        return {**settings, **self._job("tuner", count, {}), "strategy": machines.device}
 
     def _job(self, stage: str, workers: int, more: dict[str, Any]) -> dict[str, Any]:
         """Return a custom job of this name, as TFX's executor reads it, and the settings that go with it.

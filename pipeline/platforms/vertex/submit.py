@@ -138,7 +138,7 @@ def preflight(config: Config, cloud: Cloud, job: PipelineJob, permissions: tuple
         permissions=permissions,
         service_account=vertex.service_account,
         accelerator=accelerator,
-        accelerators=count * trainer.workers,
+        accelerators=count * max(trainer.workers, trainer.parallel_trials if config.tuner.trials else 1),
         tensorboard=vertex.tensorboard,
         experiment=vertex.experiment,
         spot=trainer.spot,

@@ -230,6 +230,17 @@ def test_a_search_is_on_one_machine_of_the_trainer() -> None:
     assert pool.replica_count == 1
 
 
+def test_a_search_has_a_machine_for_each_parallel_trial_and_no_more_than_trials() -> None:
+    settings = ("vertex.trainer.parallel_trials=4", "vertex.trainer.accelerator=NVIDIA_TESLA_T4")
+    for trials, counts in ((8, [1, 3]), (3, [1, 2])):
+        job = compiled(PROJECT, f"tuner.trials={trials}", *settings)
+        (config, search), (_, training) = custom_job(job, "Tuner"), custom_job(job)
+        assert config["strategy"] == "gpu"
+        assert [pool.replica_count for pool in search.job_spec.worker_pool_specs] == counts
+        assert search.job_spec.scheduling.restart_job_on_worker_restart
+        assert [pool.replica_count for pool in training.job_spec.worker_pool_specs] == [1]
+
+
 def test_a_network_of_the_users_travels_in_the_spec() -> None:
     job = compiled(PROJECT, f"trainer.network={my_networks.__file__}:small_cnn", "tuner.trials=2", preset="digits")
     for stage in ("Trainer", "Tuner"):

@@ -46,6 +46,7 @@ SETTINGS = {
     "trainer.accelerator=NVIDIA_L4": "NVIDIA_L4 comes with machine_type g2-standard-4 or",
     "trainer={accelerator: NVIDIA_TESLA_T4, accelerator_count: 3}": "is one of 1, 2, 4, not 3",
     "trainer={accelerator: NVIDIA_TESLA_T4, machine_type: e2-standard-4}": "needs machine_type n1-…",
+    "trainer={machine_type: ct5lp-hightpu-1t, tpu_topology: 1x1, parallel_trials: 2}": "a search on a TPU is on one",
     "deploy.machine_type=n1-standart-2": "did you mean n1-standard-2?",
 }
 PARAMETERS = {
