@@ -53,11 +53,12 @@ def merged(layers: list[Layer]) -> tuple[dict[str, Any], dict[str, str]]:
 
 def _merge(into: dict[str, Any], layer: dict[str, Any], origin: str, origins: dict[str, str], prefix: str = "") -> None:
     for key, value in layer.items():
+        name = str(key)  # YAML makes a number of `5:`, and a truth value of `on:`
         if isinstance(value, dict):
-            _merge(into.setdefault(key, {}), value, origin, origins, f"{prefix}{key}.")
+            _merge(into.setdefault(name, {}), value, origin, origins, f"{prefix}{name}.")
         else:
-            into[key] = value
-            origins[prefix + key] = origin
+            into[name] = value
+            origins[prefix + name] = origin
 
 
 def preset_names() -> list[str]:

@@ -147,7 +147,7 @@ def test_any_setting_is_taken_or_refused_in_one_line(key: str, value: str) -> No
     ("settings", "message"),
     [
         (("accelerator=TPU_V3",), "n1-standard-8 does not go with accelerator TPU_V3"),
-        (("machine_type=cloud-tpu",), "cloud-tpu does not go with accelerator None"),
+        (("machine_type=cloud-tpu",), "cloud-tpu needs accelerator=TPU_V2 or TPU_V3 and"),
         (("machine_type=ct5lp-hightpu-4t",), "ct5lp-hightpu-4t needs tpu_topology=2x2"),
         (("tpu_topology=2x2",), "tpu_topology is for machine types ct5lp-"),
         (("machine_type=cloud-tpu", "accelerator=TPU_V2", "accelerator_count=8", "workers=2"), "a TPU is one worker"),
@@ -170,7 +170,7 @@ def test_any_setting_is_taken_or_refused_in_one_line(key: str, value: str) -> No
             "ct6e-standard-4t: TensorFlow does not run there on Vertex AI; the choice",
         ),
         (("machine_type=tpu7x-standard-4t", "tpu_topology=2x2x1"), "TensorFlow does not run there on Vertex AI"),
-        (("machine_type=ct5p-hightpu-4t", "tpu_topology=2x2x1"), "no training does on Vertex AI; the choice is ct5lp-"),
+        (("machine_type=ct5p-hightpu-4t", "tpu_topology=2x2x1"), "there is no training on it on Vertex AI; the choice"),
     ],
 )
 def test_machines_that_vertex_ai_does_not_have(settings: tuple[str, ...], message: str) -> None:

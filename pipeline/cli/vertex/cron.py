@@ -31,7 +31,7 @@ def cron(text: str) -> str:
     Raises:
       argparse.ArgumentTypeError: it is none, or names no day that there is.
     """
-    zone, fields = "", text.split()
+    zone, fields = "UTC", text.split()
     if fields and fields[0].startswith(("TZ=", "CRON_TZ=")):
         zone, *fields = fields
         zone = zone.partition("=")[2]
@@ -40,7 +40,7 @@ def cron(text: str) -> str:
     _, _, days, months, _ = (_numbers(text, field, part) for field, part in zip(_FIELDS, fields))
     if fields[4] == "*" and not any(day <= _LENGTHS.get(month, 31) for day in days for month in months):
         raise argparse.ArgumentTypeError(f"{text!r}: no month of these has such a day, so it would never run")
-    if zone and zone not in zoneinfo.available_timezones():
+    if zone not in zoneinfo.available_timezones():
         raise argparse.ArgumentTypeError(f"{zone!r} is no time zone; they are named as Europe/Paris")
     return text
 

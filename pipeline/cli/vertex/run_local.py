@@ -42,16 +42,14 @@ def command(config: Config, args: argparse.Namespace) -> int:
     """Run the spec, and print where what it made lies."""
     folder = Path(config.run_dir, FOLDER)
     given = dict(args.parameters)
-    data = given.pop("data", "")
+    data = os.path.expanduser(given.get("data", ""))
     local = {"data": os.path.realpath(data)} if os.path.exists(data) else {}  # here a path of this machine can be read
-    if data and not local:
-        given["data"] = data
     config = settled(config, args, submitted=False)
     with Messages.of(args).waiting():
         from pipeline.platforms.vertex import compile, parameters, spec_file
         from pipeline.platforms.vertex.local_run import run as local_run
 
-        values = parameters.values(config, list(given.items()))
+        values = parameters.values(config, [pair for pair in args.parameters if pair[0] not in local])
         job = spec_file.read(args.spec) if args.spec else compile.spec(config)
     ended = local_run.run(job, folder, values | local)
     local_run.show(ended, sys.stdout)

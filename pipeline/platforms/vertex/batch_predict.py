@@ -14,7 +14,7 @@ from components.contracts.model import SAVED_MODEL_FILE
 from components.errors import UserError
 from components.text import printable
 from pipeline.config import Config
-from pipeline.platforms.vertex import compile, failures, labels, machines, names, nested, status
+from pipeline.platforms.vertex import failures, labels, machines, names, nested, status
 from pipeline.platforms.vertex.cloud import (
     CONSOLE,
     FAILED,
@@ -54,7 +54,6 @@ def run(config: Config, folder: str, output: str, model: str | None, hours: floa
       UserError: something is missing in the cloud, or Vertex AI refuses the job.
       CloudFault: Google Cloud does not answer.
     """
-    compile.check_region(config.vertex.region)
     cloud = connect(config.vertex)
     try:
         model = model or _latest(cloud, config)

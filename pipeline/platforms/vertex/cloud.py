@@ -19,6 +19,7 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from components.errors import UserError
 from pipeline.platforms.vertex.config import Vertex
+from pipeline.platforms.vertex.resources import check_region
 
 SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 TIMEOUT = 30.0  # seconds that one request waits for its answer
@@ -133,10 +134,11 @@ def connect(vertex: Vertex) -> Cloud:
     """Return a connection to Google Cloud.
 
     Raises:
-      UserError: there are no credentials that hold.
+      UserError: there are no credentials that hold, or no such region.
       CloudFault: Google does not answer.
     """
     assert vertex.project  # the command line sees to it
+    check_region(vertex.region)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about a missing quota project: reported if Google refuses because of it

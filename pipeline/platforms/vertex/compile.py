@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import os
@@ -16,7 +15,7 @@ from components.imports import gc_paused
 from components.versions import COMPILED_WITH
 from pipeline.config import Config
 from pipeline.output import redirect_output
-from pipeline.platforms.vertex import names, parameters
+from pipeline.platforms.vertex import names, parameters, resources
 from pipeline.tables import print_table
 
 WAITING = ("Trainer", "Tuner")  # stages whose container only waits for the custom job that it starts
@@ -45,7 +44,7 @@ def spec(config: Config) -> dict[str, Any]:
     Raises:
       UserError: something in the configuration exists on this machine only.
     """
-    check_region(config.vertex.region)
+    resources.check_region(config.vertex.region)
     values = parameters.of(config)
     names.check_weights(config)
     names.check_trainer_image(config)
@@ -107,16 +106,6 @@ def spec(config: Config) -> dict[str, Any]:
         if name in AGAIN:
             task["retryPolicy"] = {"maxRetryCount": 1, "backoffDuration": "60s"}
     return job
-
-
-def check_region(region: str) -> None:
-    """Raise UserError if Vertex AI has no region of this name."""
-    from google.cloud.aiplatform.constants.base import SUPPORTED_REGIONS
-
-    regions = SUPPORTED_REGIONS - {"global"}  # of models that are served, not of pipelines
-    if region not in regions:
-        near = difflib.get_close_matches(region, regions, n=1) or ["us-central1"]
-        raise UserError(f"vertex.region = {region!r} is no region of Vertex AI; did you mean {near[0]}?")
 
 
 def run(config: Config, output: Path) -> None:

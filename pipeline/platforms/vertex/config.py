@@ -46,7 +46,10 @@ class VertexTrainer(Section):
     )
 
     timeout_hours: float = Field(
-        24.0, gt=0, description="Hours after which Vertex AI stops the custom job; its own default is seven days"
+        24.0,
+        ge=0.1,
+        le=8760,
+        description="Hours after which Vertex AI stops the custom job; its own default is seven days",
     )
     spot: bool = Field(
         False,

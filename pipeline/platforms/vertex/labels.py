@@ -7,6 +7,7 @@ import os
 import re
 
 RUN, STAGE = "pipeline_run", "pipeline_stage"  # with no dash: it would be an operator in a filter
+CONTENT = "content"  # of a pipeline job: a hash of all that was sent
 VARIABLE = "VERTEX_AI_PIPELINES_RUN_LABELS"  # JSON; Vertex AI sets it in every container of a run, for billing
 
 

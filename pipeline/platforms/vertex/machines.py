@@ -42,12 +42,17 @@ WITH_GPUS = {
     "NVIDIA_H200_141GB": {"a3-ultragpu-8g": 8},
     "NVIDIA_B200": {"a4-highgpu-8g": 8},
 }
-# The GPUs that are attached to an n1 machine, and how many can be.
+# The GPUs that are attached to an n1 machine: how many can be, and the cores of the machine for each, at most.
 ATTACHED = {
-    "NVIDIA_TESLA_T4": (1, 2, 4),
-    "NVIDIA_TESLA_P4": (1, 2, 4),
-    "NVIDIA_TESLA_P100": (1, 2, 4),
-    "NVIDIA_TESLA_V100": (1, 2, 4, 8),
+    "NVIDIA_TESLA_T4": ((1, 2, 4), 24),
+    "NVIDIA_TESLA_P4": ((1, 2, 4), 24),
+    "NVIDIA_TESLA_P100": ((1, 2, 4), 16),
+    "NVIDIA_TESLA_V100": ((1, 2, 4, 8), 12),
+}
+# The cores of the smallest machine of a family on which Vertex AI trains, where there are smaller ones.
+LEAST_CORES = {
+    **dict.fromkeys(("e2-standard", "n1-standard", "n2-standard"), 4),
+    **dict.fromkeys(("e2-highcpu", "n1-highcpu", "n2-highcpu"), 16),
 }
 TPUS = ("TPU_V2", "TPU_V3")
 ACCELERATORS = (*ATTACHED, *WITH_GPUS, *TPUS)
@@ -58,9 +63,11 @@ _PLAIN = {
     **{f"e2-standard-{cores}": (cores, 4.0 * cores) for cores in (4, 8, 16, 32)},
     **{f"n1-highmem-{cores}": (cores, 6.5 * cores) for cores in (32, 64, 96)},
 }
+ARM = re.compile(r"(a4x|c4a|n4a|t2a)-.*")
 
 _BUNDLED = {machine: (gpu, count) for gpu, of in WITH_GPUS.items() for machine, count in of.items()}
-_KNOWN = [*_BUNDLED, *(f"{family}-{cores}" for family, sizes in FAMILIES.items() for cores in sizes.split())]
+_WITHOUT = [f"{family}-{cores}" for family, sizes in FAMILIES.items() for cores in sizes.split()]
+_TRAINING = [*_WITHOUT, *_BUNDLED, "cloud-tpu", "ct5lp-hightpu-1t", "ct5lp-hightpu-4t", "ct5lp-hightpu-8t"]
 
 
 def fitting(cores: int, memory_gb: int) -> str:
@@ -70,22 +77,44 @@ def fitting(cores: int, memory_gb: int) -> str:
 
 
 def check_machine(machine: str) -> str:
-    """Return `machine`, the name of a machine type that is not of a TPU.
+    """Return `machine`, the name of a machine type without GPUs or a TPU.
 
     Raises:
       ValueError: there is none of this name.
     """
-    if machine in _KNOWN:
-        return machine
-    family, _, _ = machine.rpartition("-")
-    if family in FAMILIES:
-        raise ValueError(f"{family} has {', '.join(FAMILIES[family].split())} cores: write {_nearest(machine)}")
-    raise ValueError(f"no machine type has this name; did you mean {_nearest(machine)}?")
+    if machine in _BUNDLED:
+        raise ValueError("it has GPUs, which only vertex.trainer uses; write n1-standard-4, for example")
+    return _check(machine, _WITHOUT)
 
 
 def check_trainer_machine(machine: str) -> str:
-    """Return `machine`, a machine type that may be of a TPU. ValueError if there is none of this name."""
-    return machine if TPU_MACHINE.fullmatch(machine) else check_machine(machine)
+    """Return `machine`, a machine type on which Vertex AI may train, with GPUs, of a TPU or of neither.
+
+    Raises:
+      ValueError: there is none of this name, or it is too small.
+    """
+    if TPU_MACHINE.fullmatch(machine):
+        return machine
+    family, _, cores = _check(machine, _TRAINING).rpartition("-")
+    least = LEAST_CORES.get(family, 0)
+    if least and int(cores) < least:
+        raise ValueError(f"Vertex AI trains on {least} cores or more of {family}: write {family}-{least}")
+    return machine
+
+
+def _check(machine: str, known: list[str]) -> str:
+    if machine in known:
+        return machine
+    if ARM.fullmatch(machine):
+        raise ValueError("it has Arm processors, and the images of this project are for x86; write n1-standard-8")
+    family, _, cores = machine.rpartition("-")
+    if family in FAMILIES:
+        sizes = FAMILIES[family].split()
+        enough = [size for size in sizes if cores.isdecimal() and int(size) >= int(cores)]
+        nearest = f"{family}-{(enough or sizes[-1:])[0]}"  # the next larger one
+        raise ValueError(f"{family} has {', '.join(sizes)} cores: write {nearest}")
+    near = difflib.get_close_matches(machine.lower().replace("_", "-"), known, n=1, cutoff=0.5) or ["n1-standard-8"]
+    raise ValueError(f"no machine type has this name; did you mean {near[0]}?")
 
 
 def check_accelerator(accelerator: str) -> str:
@@ -111,19 +140,22 @@ def check_gpus(machine: str, accelerator: str | None, count: int) -> None:
         raise ValueError(f"accelerator {accelerator} comes with machine_type {' or '.join(machines)}, not {machine}")
     elif accelerator and not machine.startswith("n1-"):
         raise ValueError(f"accelerator {accelerator} needs machine_type n1-…, for example n1-standard-8, not {machine}")
-    elif accelerator and count not in ATTACHED[accelerator]:
-        allowed = ", ".join(map(str, ATTACHED[accelerator]))
-        raise ValueError(f"accelerator_count of {accelerator} on {machine} is one of {allowed}, not {count}")
+    elif accelerator:
+        _check_attached(machine, accelerator, count)
+    elif count != 1:
+        raise ValueError(f"accelerator_count {count} needs an accelerator, for example accelerator=NVIDIA_TESLA_T4")
 
 
-def _nearest(machine: str) -> str:
-    """Return the known machine type that was probably meant: of the same family, the next larger one."""
-    family, _, cores = machine.rpartition("-")
-    if family in FAMILIES:
-        sizes = FAMILIES[family].split()
-        enough = [size for size in sizes if cores.isdigit() and int(size) >= int(cores)]
-        return f"{family}-{(enough or sizes[-1:])[0]}"
-    return (difflib.get_close_matches(machine.lower(), _KNOWN, n=1, cutoff=0.5) or ["n1-standard-8"])[0]
+def _check_attached(machine: str, accelerator: str, count: int) -> None:
+    """Raise ValueError if an n1 machine cannot have that many GPUs of this type, which have few cores each."""
+    counts, cores_each = ATTACHED[accelerator]
+    cores = int(machine.rpartition("-")[2])
+    allowed = [str(each) for each in counts if each * cores_each >= cores]
+    if not allowed:
+        raise ValueError(f"accelerator {accelerator} needs at most {counts[-1] * cores_each} cores, not {machine}")
+    if str(count) not in allowed:
+        one_of = "is" if len(allowed) == 1 else "is one of"
+        raise ValueError(f"accelerator_count of {accelerator} on {machine} {one_of} {', '.join(allowed)}, not {count}")
 
 
 def _model(accelerator: str) -> str:

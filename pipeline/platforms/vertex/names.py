@@ -12,6 +12,7 @@ from components.example_gen.formats import detect
 from components.trainer import networks
 from components.trainer.networks import weights
 from pipeline.config import Config
+from pipeline.platforms.vertex import resources
 
 HERE = "file://"
 IMAGE_ROOT = "/pipeline"  # where the Dockerfile puts this project
@@ -87,13 +88,19 @@ def data(config: Config, given: str | None = None) -> str:
     dataset = detect.by_dataset(source)
     if dataset and dataset.published:
         return f"{bucket(config)}/data/{dataset.published.file_name}"
-    if dataset or (files.is_remote(source) and not source.startswith(HERE) and not sources.is_url(source)):
+    if dataset:
+        return source
+    if source.startswith("gs://"):
+        if not resources.is_bucket(source.split("/")[2]):
+            raise UserError(f"{key} {source!r} names no bucket; write gs://BUCKET/PATH")
         return source
     if sources.is_url(source) or source.startswith(tfds.PREFIX):
         raise UserError(
             f"{key} {source!r}: nothing is downloaded on Vertex AI; download it, copy it to the bucket, "
             f"`gcloud storage cp FILE {bucket(config)}/data/`, and give {option}"
         )
+    if not source.strip() or (files.is_remote(source) and not source.startswith(HERE)):
+        raise UserError(f"{key} {source!r} is not in Cloud Storage, the only place that is read; give {option}")
     raise UserError(
         f"{key} {source!r} is on this machine; copy it to the bucket, "
         f"`gcloud storage cp -r {source} {bucket(config)}/data/`, and give {option}"

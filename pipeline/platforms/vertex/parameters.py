@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -13,6 +14,10 @@ from components.config import RUN_PARAMETER, Section, first_error, marked
 from components.errors import UserError
 from pipeline.config import Config
 from pipeline.platforms.vertex import names
+
+# How numbers are written: Python's own functions also take 1_000, spaces and the digits of other scripts.
+NUMBERS = {int: r"[+-]?[0-9]+", float: r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"}
+LARGEST = 2**53  # a parameter is a double there
 
 
 class Parameter(NamedTuple):
@@ -84,10 +89,8 @@ def check(config: Config, parameter: Parameter, value: Any) -> Any:
 def _typed(text: str, kind: type) -> Any:
     if kind is str:
         return text
-    try:
-        number = kind(text)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
+    if not re.fullmatch(NUMBERS[kind], text) or not math.isfinite(float(text)):
         raise ValueError("it is a whole number" if kind is int else "it is a number")
-    return number
+    if kind is int and abs(int(text)) > LARGEST:
+        raise ValueError(f"a whole number is at most {LARGEST} on Vertex AI")
+    return kind(text)

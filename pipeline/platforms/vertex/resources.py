@@ -5,20 +5,29 @@ Only the form is checked. Whether a thing of that name exists is looked up befor
 
 from __future__ import annotations
 
+import difflib
 import re
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator
 
+from components.errors import UserError
+from pipeline.platforms.vertex import labels
+
+IMAGE_ADVICE = "write an image with its registry: REGION-docker.pkg.dev/PROJECT/REPOSITORY/NAME:TAG"
 LABEL = r"[\w-]{0,63}"
-RESERVED = ("content", "goog", "vertex-ai-")  # the label that identifies a job, and those that Google sets
+LABEL_BYTES = 128  # of a key, and of a value
+RESERVED = (labels.CONTENT, labels.RUN, labels.STAGE)  # those by which a job is found
+GOOGLES = ("goog", "vertex-ai-")  # how those begin that Google sets
+_PART = "[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?"  # of the name of a bucket, between its dots
+BUCKET = rf"(?=.{{3,222}}$)(?!goog|.*google)(?!\d+\.\d+\.\d+\.\d+$){_PART}(\.{_PART})*"
 
 
 def _like(pattern: str, advice: str) -> AfterValidator:
     """Return a validator of texts that match the whole of `pattern`; `advice` says what to write instead of another."""
 
     def check(text: str) -> str:
-        if not re.fullmatch(pattern, text):
+        if not re.fullmatch(pattern, text, re.ASCII):
             raise ValueError(advice)
         return text
 
@@ -32,11 +41,25 @@ def _as_text(value: Any) -> Any:
 
 def _check_bucket(name: str) -> str:
     bare = name.removeprefix("gs://").rstrip("/")
-    if re.fullmatch(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]", name):
+    if is_bucket(name):
         return name
     if bare != name:
         raise ValueError(f"write the name of the bucket alone: {bare.partition('/')[0] or 'my-bucket'}")
-    raise ValueError("the name of a bucket has small letters, digits, -, _ and ., at least three of them: my-bucket")
+    raise ValueError(
+        "the name of a bucket has small letters, digits, -, _ and ., 3 to 63 of them, and no `google`: my-bucket"
+    )
+
+
+def is_bucket(name: str) -> bool:
+    """Return whether a bucket can have this name."""
+    return bool(re.fullmatch(BUCKET, name, re.ASCII))
+
+
+def _check_image(image: str) -> str:
+    in_registry = re.match(r"[a-z0-9-]+-docker\.pkg\.dev/", image)
+    if in_registry and image.count("/") < 3:
+        raise ValueError(IMAGE_ADVICE)
+    return image
 
 
 def _check_labels(labels: dict[str, str]) -> dict[str, str]:
@@ -49,11 +72,23 @@ def _check_labels(labels: dict[str, str]) -> dict[str, str]:
             raise ValueError(
                 f"the value {value!r} of the label {key!r}: small letters, digits, - and _, at most 63: vision"
             )
-        if key.startswith(RESERVED):
+        if max(len(key.encode()), len(value.encode())) > LABEL_BYTES:
+            raise ValueError(f"the label {key!r}: key and value have at most {LABEL_BYTES} bytes each: make it shorter")
+        if key in RESERVED or key.startswith(GOOGLES):
             raise ValueError(f"the label {key!r} is set by Google or by `submit`: give it another name")
     if len(labels) > 60:
         raise ValueError(f"{len(labels)} labels: a job has at most 60 of yours")
     return labels
+
+
+def check_region(region: str) -> None:
+    """Raise UserError if Vertex AI has no region of this name."""
+    from google.cloud.aiplatform.constants.base import SUPPORTED_REGIONS
+
+    regions = SUPPORTED_REGIONS - {"global"}  # of models that are served, not of pipelines
+    if region not in regions:
+        near = difflib.get_close_matches(region, regions, n=1) or ["us-central1"]
+        raise UserError(f"vertex.region = {region!r} is no region of Vertex AI; did you mean {near[0]}?")
 
 
 def region_of(path: str) -> str:
@@ -65,25 +100,23 @@ def region_of(path: str) -> str:
 Project = Annotated[
     str,
     _like(
-        r"([a-z][a-z0-9.-]*:)?[a-z][a-z0-9-]{0,29}",
-        "write the id of the project (small letters, digits and -), not its number or title; `gcloud projects list` "
-        "shows it",
+        r"[a-z][a-z0-9-]{4,28}[a-z0-9]",
+        "write the id of the project (6 to 30 small letters, digits and -), not its number or title; `gcloud projects "
+        "list` shows it",
     ),
     BeforeValidator(_as_text),
 ]
 Region = Annotated[
     str, _like(r"[a-z]+-[a-z]+\d+", "write a region without the letter of a zone, for example us-central1")
 ]
-Bucket = Annotated[str, AfterValidator(_check_bucket)]
+Bucket = Annotated[str, AfterValidator(_check_bucket), BeforeValidator(_as_text)]
 Image = Annotated[
     str,
-    _like(
-        r"[a-z0-9-]+(\.[a-z0-9-]+)+(:\d+)?(/[a-z0-9._-]+)+(:\w[\w.-]{0,127})?(@sha256:[0-9a-f]{64})?",
-        "write an image with its registry: REGION-docker.pkg.dev/PROJECT/REPOSITORY/NAME:TAG",
-    ),
+    _like(r"[a-z0-9-]+(\.[a-z0-9-]+)+(:\d+)?(/[a-z0-9._-]+)+(:\w[\w.-]{0,127})?(@sha256:[0-9a-f]{64})?", IMAGE_ADVICE),
+    AfterValidator(_check_image),
 ]
 ServiceAccount = Annotated[
-    str, _like(r"[^@\s:]+@[^@\s]+\.gserviceaccount\.com", "write NAME@PROJECT.iam.gserviceaccount.com")
+    str, _like(r"[a-z0-9-]+@[a-z0-9.-]+\.gserviceaccount\.com", "write NAME@PROJECT.iam.gserviceaccount.com")
 ]
 Network = Annotated[
     str,

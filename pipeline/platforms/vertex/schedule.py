@@ -12,7 +12,7 @@ from google.cloud.aiplatform_v1.types import CreatePipelineJobRequest, ListSched
 
 from components.errors import UserError
 from pipeline.config import Config
-from pipeline.platforms.vertex import compile, parameters, submit
+from pipeline.platforms.vertex import labels, parameters, submit
 from pipeline.platforms.vertex.cloud import (
     CONSOLE,
     FAILED,
@@ -39,7 +39,6 @@ def run(config: Config, cron: str, spec: Path | None, given: Sequence[tuple[str,
       CloudFault: Vertex AI does not answer.
     """
     values = parameters.values(config, given)
-    compile.check_region(config.vertex.region)
     cloud = connect(config.vertex)
     if config.vertex.experiment:
         print("note      vertex.experiment is for `submit`: Vertex AI adds no run of a schedule to an experiment")
@@ -93,7 +92,7 @@ def page(schedule: Schedule) -> str:
 
 def _same(schedules: list[Schedule], job: PipelineJob, cron: str) -> Schedule | None:
     for schedule in schedules:
-        if _content(schedule) == job.labels[submit.CONTENT] and schedule.cron == cron:
+        if _content(schedule) == job.labels[labels.CONTENT] and schedule.cron == cron:
             return schedule
     if schedules:
         text = f"the pipeline has another schedule already, {schedules[0].cron!r} ({schedules[0].name})"
@@ -102,7 +101,7 @@ def _same(schedules: list[Schedule], job: PipelineJob, cron: str) -> Schedule | 
 
 
 def _content(schedule: Schedule) -> str:
-    return schedule.create_pipeline_job_request.pipeline_job.labels.get(submit.CONTENT, "")
+    return schedule.create_pipeline_job_request.pipeline_job.labels.get(labels.CONTENT, "")
 
 
 def _create(client: ScheduleServiceClient, cloud: Cloud, pipeline: str, job: PipelineJob, cron: str) -> Schedule:

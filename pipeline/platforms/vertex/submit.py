@@ -35,7 +35,6 @@ from pipeline.platforms.vertex.cloud import (
 from pipeline.platforms.vertex.pin import pinned
 from pipeline.platforms.vertex.preflight import Requirements, check, settle
 
-CONTENT = "content"  # the label that identifies a job: a hash of all that was sent
 SERVICES = ("aiplatform", "artifactregistry", "compute", "storage")
 CREATE = ("aiplatform.pipelineJobs.create", "aiplatform.pipelineJobs.get", "aiplatform.pipelineJobs.list")
 
@@ -56,7 +55,6 @@ def run(config: Config, spec: Path | None, given: Sequence[tuple[str, str]], job
       CloudFault: Vertex AI refuses the job, or does not answer.
     """
     values = parameters.values(config, given)
-    compile.check_region(config.vertex.region)
     cloud = connect(config.vertex)
     job = build(config, cloud, spec, values)
     preflight(config, cloud, job, CREATE)
@@ -114,7 +112,7 @@ def build(config: Config, cloud: Cloud, spec: Path | None, values: dict[str, Any
     if vertex.network_attachment:
         job.psc_interface_config = PscInterfaceConfig(network_attachment=vertex.network_attachment)
     content = PipelineJob.pb(job).SerializeToString(deterministic=True)
-    job.labels[CONTENT] = hashlib.sha256(content).hexdigest()[:32]
+    job.labels[labels.CONTENT] = hashlib.sha256(content).hexdigest()[:32]
     return job
 
 
@@ -155,7 +153,7 @@ def send(client: PipelineServiceClient, cloud: Cloud, job: PipelineJob, job_id: 
         )
     except exceptions.Conflict:
         existing = client.get_pipeline_job(name=name, retry=retry_transient(), timeout=TIMEOUT)
-        if existing.labels.get(CONTENT) != job.labels[CONTENT]:
+        if existing.labels.get(labels.CONTENT) != job.labels[labels.CONTENT]:
             raise UserError(f"another job is named {job_id}: give it another --job-id") from None
         print("          it exists already")
         return existing

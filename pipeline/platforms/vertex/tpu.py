@@ -43,13 +43,15 @@ def problem(machine_type: str, accelerator: str | None, count: int, topology: st
     if machine_type == MACHINE or (accelerator in TPUS and not machine):
         found = _cores(machine_type, accelerator, count, topology)
     elif machine:
-        found = _slice(machine_type, accelerator, topology)
+        found = _slice(machine_type, accelerator, count, topology)
     else:
         found = f"tpu_topology is for machine types ct5lp-…, not {machine_type}"
     return found or (f"a TPU is one worker, not {workers}; {_LARGEST}" if workers > 1 else "")
 
 
 def _cores(machine_type: str, accelerator: str | None, count: int, topology: str | None) -> str:
+    if machine_type == MACHINE and not accelerator:
+        return f"machine_type {MACHINE} needs accelerator={' or '.join(TPUS)} and accelerator_count={CORES}"
     if machine_type != MACHINE or accelerator not in TPUS:
         return (
             f"machine_type {machine_type} does not go with accelerator {accelerator}; TPU_V2 and TPU_V3 have "
@@ -64,13 +66,15 @@ def _cores(machine_type: str, accelerator: str | None, count: int, topology: str
     return ""
 
 
-def _slice(machine_type: str, accelerator: str | None, topology: str | None) -> str:
+def _slice(machine_type: str, accelerator: str | None, count: int, topology: str | None) -> str:
     topologies = TOPOLOGIES.get(machine_type)
     if topologies is None:
-        reason = "TensorFlow does not run there" if re.match("ct6e|tpu7", machine_type) else "no training does"
+        of_jax = re.match("ct6e|tpu7", machine_type)
+        reason = "TensorFlow does not run there" if of_jax else "there is no training on it"
         return f"machine_type {machine_type}: {reason} on Vertex AI; {_choices()}"
-    if accelerator:
-        return f"machine_type {machine_type} has its TPU by itself; leave out accelerator={accelerator}"
+    if accelerator or count != 1:
+        setting = f"accelerator={accelerator}" if accelerator else f"accelerator_count={count}"
+        return f"machine_type {machine_type} has its TPU by itself; leave out {setting}"
     here = next(name for name, machines in topologies.items() if machines == 1)
     if not topology:
         return f"machine_type {machine_type} needs tpu_topology={here}"

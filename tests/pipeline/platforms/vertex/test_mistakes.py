@@ -15,12 +15,17 @@ from tests.pipeline.platforms.vertex.fakes import PROJECT
 SETTINGS = {
     "project=My Project": "write the id of the project",
     "project=123456789012": "not its number or title; `gcloud projects list` shows it",
+    "project=my-project-": "write the id of the project",
     "region=us-central1-a": "write a region without the letter of a zone, for example us-central1",
     "region=us-centrall1": "'us-centrall1' is no region of Vertex AI; did you mean us-central1?",
     "region=global": "'global' (--set): write a region",
     "bucket=gs://my-bucket": "write the name of the bucket alone: my-bucket",
     "bucket=gs://my-bucket/artifacts": "write the name of the bucket alone: my-bucket",
     "bucket=My_Bucket": "the name of a bucket has small letters, digits",
+    "bucket=my..bucket": "the name of a bucket has small letters, digits",
+    "bucket=192.168.0.1": "the name of a bucket has small letters, digits",
+    "bucket=my-google-data": "and no `google`",
+    "image=us-central1-docker.pkg.dev/my-project": "write an image with its registry: REGION-docker.pkg.dev/",
     "image=image-classification:latest": "write an image with its registry: REGION-docker.pkg.dev/",
     "service_account=runner": "write NAME@PROJECT.iam.gserviceaccount.com",
     "network=default": "write projects/NUMBER/global/networks/NAME, with the number of the project: `gcloud",
@@ -38,6 +43,12 @@ SETTINGS = {
     "labels.Team=vision": "the label 'Team': a key has small letters",
     "labels.team=Computer vision": "the value 'Computer vision' of the label 'team': small letters",
     "labels.content=x": "the label 'content' is set by Google or by `submit`",
+    "labels.pipeline_run=x": "the label 'pipeline_run' is set by Google or by `submit`",
+    "labels={5: x}": "the label '5': a key has small letters",
+    "labels={team: " + "名" * 43 + "}": "at most 128 bytes",
+    "cpu=true": "'vertex.cpu' = True (--set): input should be a number, not true",
+    "trainer.timeout_hours=.inf": "input should be a finite number",
+    "trainer.timeout_hours=0.00001": "input should be greater than or equal to 0.1",
     "trainer.accelerator=NVIDIA_T4": "no accelerator of Vertex AI has this name; did you mean NVIDIA_TESLA_T4?",
     "trainer.accelerator=nvidia-tesla-v100": "did you mean NVIDIA_TESLA_V100?",
     "trainer.machine_type=n1-standrad-8": "no machine type has this name; did you mean n1-standard-8?",
@@ -48,10 +59,15 @@ SETTINGS = {
     "trainer={accelerator: NVIDIA_TESLA_T4, machine_type: e2-standard-4}": "needs machine_type n1-…",
     "trainer={machine_type: ct5lp-hightpu-1t, tpu_topology: 1x1, parallel_trials: 2}": "a search on a TPU is on one",
     "deploy.machine_type=n1-standart-2": "did you mean n1-standard-2?",
+    "deploy.machine_type=a2-highgpu-1g": "it has GPUs, which only vertex.trainer uses",
 }
 PARAMETERS = {
     "epochs=-5": "--param epochs=-5: input should be greater than or equal to 1",
     "epochs=1.5": "--param epochs=1.5: it is a whole number",
+    "epochs=": "--param epochs=: it is a whole number",
+    "epochs=1_000": "--param epochs=1_000: it is a whole number",
+    "epochs=٣": "--param epochs=٣: it is a whole number",
+    "epochs=99999999999999999999": "a whole number is at most 9007199254740992 on Vertex AI",
     "batch_size=0": "--param batch_size=0: input should be greater than or equal to 1",
     "learning_rate=0": "--param learning_rate=0: input should be greater than 0",
     "learning_rate=inf": "--param learning_rate=inf: it is a number",
@@ -62,6 +78,10 @@ PARAMETERS = {
     "trainer.epochs=3": "the pipeline has no parameter 'trainer.epochs'; did you mean epochs?",
     "data=/home/me/photos": "--param data '/home/me/photos' is on this machine; copy it to the bucket",
     "data=file:///home/me/photos": "is on this machine; copy it to the bucket",
+    "data=": "--param data '' is not in Cloud Storage",
+    "data=s3://bucket/photos": "--param data 's3://bucket/photos' is not in Cloud Storage",
+    "data=gs:///photos": "--param data 'gs:///photos' names no bucket; write gs://BUCKET/PATH",
+    "data=gs://My Bucket/photos": "names no bucket; write gs://BUCKET/PATH",
     "data=https://example.com/photos.zip": "nothing is downloaded on Vertex AI",
 }
 CRONS = {
@@ -73,6 +93,7 @@ CRONS = {
     "*/0 * * * *": "the step of the minute '*/0' is 1 to 59",
     "30-10 3 * * *": "the minute '30-10' begins after its end",
     "0 3 31 2 *": "no month of these has such a day, so it would never run",
+    "TZ= 0 3 * * 1": "'' is no time zone",
     "0 3 ** * *": "the day '**' is not of numbers",
 }
 
@@ -140,6 +161,22 @@ def test_times_that_there_are_not(capsys: pytest.CaptureFixture[str], cron: str,
 )
 def test_times_that_there_are(capsys: pytest.CaptureFixture[str], cron: str) -> None:
     assert "no project is configured" in error(capsys, "schedule", "--cron", cron)
+
+
+@pytest.mark.parametrize("job", ["", "Mine", "my job", "../mine", "projects/p/locations/evil.com#/pipelineJobs/x"])
+def test_a_name_that_no_job_can_have(capsys: pytest.CaptureFixture[str], job: str) -> None:
+    for action in ("status", "cancel"):
+        message = error(capsys, action, job, "--set", f"vertex.project={PROJECT}")
+        assert f"no job is named {job!r}: give the name that `vertex submit` shows" in message
+        assert "no job is named 'projects/p/" in error(capsys, action, "projects/p/locations/r/customJobs/3")
+
+
+def test_a_region_that_there_is_not_is_told_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    settings = ("--set", f"vertex.project={PROJECT}", "--set", "vertex.region=us-centrall1")
+    for action in (("status",), ("cancel",), ("schedule", "--delete")):
+        assert "'us-centrall1' is no region of Vertex AI; did you mean us-central1?" in error(
+            capsys, *action, *settings
+        )
 
 
 @pytest.mark.slow  # compiles
