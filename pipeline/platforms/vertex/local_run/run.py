@@ -14,12 +14,12 @@ from components.contracts.run_result import ExitCode
 from pipeline.output import short
 from pipeline.platforms import stage_table
 from pipeline.platforms.vertex.failures import RAISED
-from pipeline.platforms.vertex.local_run import container, processes
+from pipeline.platforms.vertex.local_run import BUCKET, container, processes
 from pipeline.platforms.vertex.local_run.artifacts import Artifact, Store
 from pipeline.platforms.vertex.local_run.tasks import Made, Tasks, outputs, take_outputs
 from pipeline.runs import run_dir
 
-BUCKET, STORE_FILE, LOGS = "bucket", "artifacts.jsonl", "logs"
+STORE_FILE, LOGS = "artifacts.jsonl", "logs"
 
 
 @dataclasses.dataclass
