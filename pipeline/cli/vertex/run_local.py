@@ -25,7 +25,7 @@ _CODES = (
     ("1", "a stage failed; its line and its log are named"),
     ("2", "a mistake in the command or the configuration"),
     ("3", "refused by a gate: nothing was pushed"),
-    ("130", "interrupted"),
+    ("130", "interrupted (143: SIGTERM, 129: SIGHUP); the containers end too"),
 )
 
 
@@ -68,13 +68,15 @@ def command(config: Config, args: argparse.Namespace) -> int:
             config = local_run.without_cloud(config)
         messages.say("loading TFX")
     with messages.waiting():
+        from pipeline.platforms.local.signals import raised
         from pipeline.platforms.vertex import compile, parameters, spec_file
         from pipeline.platforms.vertex.local_run import run
 
         values = parameters.values(config, [pair for pair in args.parameters if not path or pair[0] != "data"])
         job = spec_file.read(args.spec) if args.spec else compile.spec(config)
     values["data"] = path or local_run.find_data(job, folder, values.get("data"))
-    ended = run.run(job, folder, values)
+    with raised():  # the containers end with this process
+        ended = run.run(job, folder, values)
     run.show(ended, sys.stdout)
     return ended.exit_code
 
