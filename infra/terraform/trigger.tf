@@ -1,4 +1,4 @@
-# New data, or a schedule, starts a Cloud Run job, which submits the compiled pipeline. docs/vertex.md, "On new data".
+# New data, or a schedule, starts a Cloud Run job, which submits the compiled pipeline. docs/vertex-automation.md, "On new data".
 locals {
   submits = var.trigger || var.schedule != null
   image   = coalesce(var.image, "${var.region}-docker.pkg.dev/${var.project}/pipelines/image-classification:latest")

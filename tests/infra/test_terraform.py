@@ -1,4 +1,4 @@
-"""infra/terraform and the commands of docs/vertex.md give the same APIs, roles and names."""
+"""infra/terraform and the commands of docs/vertex.md, docs/vertex-automation.md give the same APIs, roles and names."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pipeline import ROOT, config
 from pipeline.platforms.vertex import names
 from pipeline.platforms.vertex.config import Vertex
 
-PAGE = (ROOT / "docs" / "vertex.md").read_text()
+PAGES = "".join((ROOT / "docs" / name).read_text() for name in ("vertex.md", "vertex-automation.md"))
 FILES = sorted((ROOT / "infra" / "terraform").glob("*.tf"))
 PLACES = ("project", "bucket", "repository")
 
 
 def section(title: str) -> str:
-    """Return the text below a heading of docs/vertex.md."""
-    found = re.search(rf"^## (?:\d+\. )?{re.escape(title)}\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL)
+    """Return the text below a heading of the pages."""
+    found = re.search(rf"^## (?:\d+\. )?{re.escape(title)}\n(.*?)(?=^## |\Z)", PAGES, re.MULTILINE | re.DOTALL)
     assert found, title
     return found[1]
 

@@ -98,7 +98,7 @@ def test_each_substitution_is_declared_and_used(path: Path) -> None:
 
 
 def test_the_page_has_the_substitutions() -> None:
-    page = (ROOT / "docs" / "vertex.md").read_text()
+    page = "".join((ROOT / "docs" / name).read_text() for name in ("vertex.md", "vertex-automation.md"))
     declared = [yaml.safe_load(path.read_text())["substitutions"] for path in FILES]
     assert set(re.findall(r"\b(_[A-Z]+)=", page)) <= {name for names in declared for name in names}
     table = re.findall(r"^\| `(_[A-Z]+)` \| `(.*?)` \|", page, re.MULTILINE)

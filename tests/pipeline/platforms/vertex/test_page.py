@@ -1,4 +1,4 @@
-"""docs/vertex.md, followed by a new user: its settings, and its commands one after the other, on the stand-in."""
+"""The pages of Vertex AI, followed by a new user: the settings, and one command after the other, on the stand-in."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from tests.pipeline.platforms.vertex.test_status import blessing
 
 pytestmark = pytest.mark.slow
 
-PAGE = ROOT / "docs" / "vertex.md"
-JOB = re.search(r"pipelineJobs/(\S+)", PAGE.read_text(encoding="utf-8"))[1]  # that the page shows
+PAGES = [ROOT / "docs" / name for name in ("vertex.md", "vertex-automation.md")]
+JOB = re.search(r"pipelineJobs/(\S+)", PAGES[0].read_text(encoding="utf-8"))[1]  # that the page shows
 RUNNER = "pipeline-runner@my-project.iam.gserviceaccount.com"
 SUCCEEDS = {"Evaluator": blessing(1), "ServingCheck": blessing(1), "job": "SUCCEEDED"}
 ELSEWHERE = ("run-local", "predict", "batch-predict")  # actions that test_local_run.py, test_predict.py, … run
 
 
-def blocks(page: Path) -> list[str]:
-    """Return the indented blocks of a page."""
-    parts = re.split(r"\n{2,}", page.read_text(encoding="utf-8"))
+def blocks() -> list[str]:
+    """Return the indented blocks of the pages."""
+    parts = [part for page in PAGES for part in re.split(r"\n{2,}", page.read_text(encoding="utf-8"))]
     return [textwrap.dedent(part.rstrip("\n")) for part in parts if part.startswith("    ")]
 
 
@@ -44,10 +44,10 @@ def test_each_command_of_the_page_does_what_the_page_says(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     cloud.accounts[RUNNER] = {"iam.serviceAccounts.actAs"}
-    (settings,) = (block for block in blocks(PAGE) if block.startswith("vertex:"))
+    (settings,) = (block for block in blocks() if block.startswith("vertex:"))
     Path("cloud.yaml").write_text(settings)
     followed = []
-    for block in blocks(PAGE):
+    for block in blocks():
         for line in block.splitlines():
             words = shlex.split(re.split(r"\s+# ", line)[0]) if line.startswith("image-pipeline vertex ") else []
             if not words or words[2] in ELSEWHERE:
@@ -75,7 +75,7 @@ def test_the_shell_of_the_page_has_every_variable_that_it_uses(tmp_path: Path) -
     """Run the page's blocks as one script, with functions in place of the commands that ask Google Cloud."""
     replies = 'gcloud() { echo "me@example.com"; }; docker() { :; }; make() { :; }; curl() { :; }'
     others = "image-pipeline() { :; }; mkdir() { :; }; terraform() { :; }; git() { echo 1a2b; }"
-    of_shell = [block for block in blocks(PAGE) if re.match(r"(gcloud|PROJECT|IMAGE|for|mkdir|terraform)\b", block)]
+    of_shell = [block for block in blocks() if re.match(r"(gcloud|PROJECT|IMAGE|for|mkdir|terraform)\b", block)]
     script = "\n".join(["set -eu", replies, others, *of_shell])
     command = ["bash", "-c", script]
     ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
