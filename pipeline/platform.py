@@ -66,8 +66,8 @@ class Platform(Protocol):
     def baseline(self, candidate: BaseChannel) -> Resolver:
         """Return a resolver whose output `model` is the baseline."""
 
-    def pusher(self, **inputs: BaseChannel) -> tfx.Pusher:
-        """Return the stage that deploys the model."""
+    def pusher(self, evaluation: BaseChannel, **inputs: BaseChannel) -> BaseNode:
+        """Return the stage that deploys the model; `evaluation` is for a platform that shows it beside the model."""
 
     def report(self, **inputs: BaseChannel) -> list[BaseNode]:
         """Return the stage that writes the report, if that is a stage."""

@@ -155,6 +155,7 @@ def create_pipeline(config: Config, source: Source, platform: Platform) -> Pipel
         model=model,
         model_blessing=evaluator.outputs["blessing"],
         infra_blessing=serving_check.outputs["blessing"],
+        evaluation=evaluator.outputs["evaluation"],
     ).with_id("Pusher")
 
     # Writes the report, if that is a stage on the platform.

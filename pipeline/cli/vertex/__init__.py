@@ -5,7 +5,19 @@ from __future__ import annotations
 import argparse
 
 from pipeline.cli.parser import describe
-from pipeline.cli.vertex import batch_predict, cancel, compile, predict, run_local, schedule, status, submit
+from pipeline.cli.vertex import (
+    batch_predict,
+    cancel,
+    compile,
+    endpoint,
+    predict,
+    promote,
+    rollback,
+    run_local,
+    schedule,
+    status,
+    submit,
+)
 from pipeline.cli.vertex.options import EXIT_CODES
 
 # Every action with its module and its line of `--help`, in that order.
@@ -18,6 +30,9 @@ ACTIONS = {
     "cancel": (cancel, "stop a job and what its stages started"),
     "predict": (predict, "classify images with the model that an endpoint serves"),
     "batch-predict": (batch_predict, "classify all images in a folder of the bucket, as a table"),
+    "endpoint": (endpoint, "show which versions of the model serve, and their shares of the traffic"),
+    "promote": (promote, "send all traffic to the candidate"),
+    "rollback": (rollback, "send all traffic to the version before"),
 }
 
 

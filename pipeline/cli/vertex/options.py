@@ -25,6 +25,12 @@ EXIT_CODES = (
     ("3", "refused by a gate"),
     ("130", "interrupted; the job keeps running"),
 )
+SERVING_CODES = (
+    ("0", "done, or shown"),
+    ("1", "Google Cloud refuses or does not answer; the same command does what is missing"),
+    ("2", "something is missing or mistaken, and nothing was changed"),
+    ("130", "interrupted"),
+)
 SET = "--config cloud.yaml"  # of the examples, with the project and the preset
 
 

@@ -81,7 +81,7 @@ class LocalPlatform:
             model_blessing=Channel(type=standard_artifacts.ModelBlessing),
         )
 
-    def pusher(self, **inputs: BaseChannel) -> tfx.Pusher:
+    def pusher(self, evaluation: BaseChannel, **inputs: BaseChannel) -> BaseNode:
         """Return a Pusher that copies the model to the folder of `serving`."""
         return tfx.Pusher(
             **inputs,

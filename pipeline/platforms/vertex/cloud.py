@@ -98,19 +98,25 @@ class Cloud:
         return kind(credentials=self.credentials, transport="rest", client_options={"api_endpoint": address})
 
     def ask(
-        self, service: str, path: str, body: dict[str, Any] | None = None, method: str | None = None
+        self,
+        service: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        method: str | None = None,
+        deadline: float = SHORT,
     ) -> dict[str, Any]:
         """Return the answer of a REST API. Only of methods that may be executed twice: a request may be sent again.
 
         Args:
           method: POST with a body and GET without, if not given.
+          deadline: seconds for which it is sent again.
 
         Raises:
           google.api_core.exceptions.GoogleAPICallError: the service refuses.
         """
         base, verb = endpoint(service) or f"https://{service}.googleapis.com", method or ("POST" if body else "GET")
 
-        @retry_transient(exceptions.TooManyRequests, deadline=min(RETRY_DEADLINE, SHORT))
+        @retry_transient(exceptions.TooManyRequests, deadline=min(RETRY_DEADLINE, deadline))
         def ask() -> dict[str, Any]:
             response = self.session.request(verb, f"{base}/{path}", json=body, timeout=TIMEOUT)
             if not response.ok:

@@ -95,6 +95,19 @@ class Deploy(Section):
     )
     machine_type: MachineType = Field("n1-standard-2", description="Machine of the endpoint")
     max_replicas: int = Field(1, ge=1, description="Replicas of the endpoint, at most; it begins with one")
+    traffic: int = Field(
+        100,
+        ge=1,
+        le=100,
+        description="Percentage of the endpoint's traffic that a new model takes; below 100 the model before keeps the "
+        "rest until `vertex promote`",
+    )
+
+    @model_validator(mode="after")
+    def _only_an_endpoint_has_traffic(self) -> Deploy:
+        if self.traffic != 100 and self.to != "endpoint":
+            raise ValueError(f"traffic {self.traffic} is a share of an endpoint: set deploy.to to endpoint")
+        return self
 
 
 class Vertex(Section):

@@ -18,6 +18,7 @@ HERE = "file://"
 IMAGE_ROOT = "/pipeline"  # where the Dockerfile puts this project
 TPU_LANE = "1.16"  # the last TFX whose TensorFlow there is for a TPU
 LONGEST = 128  # characters of the name of a pipeline
+NOT_REGISTERED = "not_registered"  # property of a PushedModel: why the Model Registry has no version of it
 NO_PROJECT = "PROJECT"  # placeholder in a spec compiled without a project: such a spec cannot be submitted
 
 

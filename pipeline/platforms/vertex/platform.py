@@ -29,8 +29,9 @@ from components.versions import COMPILED_WITH
 from pipeline import ROOT, curated_schema
 from pipeline.config import Beam, Config
 from pipeline.platforms.vertex import names, tpu
-from pipeline.platforms.vertex.executors.pusher import Executor as PushAndRegister
+from pipeline.platforms.vertex.executors.report import Executor as LinkedReport
 from pipeline.platforms.vertex.executors.trainer import TrainerJob, TunerJob
+from pipeline.platforms.vertex.pusher import RegisteringPusher
 from pipeline.stages import latest_blessed_model, push_destination
 
 
@@ -50,6 +51,10 @@ class _Tuner(tfx.Tuner):
 
 class _Trainer(tfx.Trainer):
     EXECUTOR_SPEC = ExecutorClassSpec(TrainerJob)
+
+
+class _Report(Report):
+    EXECUTOR_SPEC = ExecutorClassSpec(LinkedReport)
 
 
 class VertexPlatform:
@@ -216,7 +221,7 @@ class VertexPlatform:
         """Return the stage Report: no machine of ours is there when the run ends."""
         config = self.config.model_dump(mode="json", exclude={"metadata"})  # not used there, and may hold a password
         return [
-            Report(
+            _Report(
                 name=self.config.name,
                 seed=self.config.seed,
                 confidence=self.config.evaluator.confidence,
@@ -225,29 +230,19 @@ class VertexPlatform:
             ).with_id("Report")
         ]
 
-    def pusher(self, **inputs: BaseChannel) -> tfx.Pusher:
+    def pusher(self, evaluation: BaseChannel, **inputs: BaseChannel) -> BaseNode:
         """Return a Pusher that copies the model to the bucket and, as configured, registers and deploys it."""
-        vertex, deploy = self.config.vertex, self.config.vertex.deploy
+        vertex = self.config.vertex
         folder = push_destination(f"{names.bucket(self.config)}/serving/{self.config.name}")
-        if deploy.to == "bucket":
+        if vertex.deploy.to == "bucket":
             return tfx.Pusher(**inputs, push_destination=folder, custom_executor_spec=ExecutorClassSpec(AtomicPush))
-        endpoint = {"machine_type": deploy.machine_type, "max_replicas": deploy.max_replicas}
+        needed = {"region", "labels", "encryption_key", "service_account", "deploy"}
         settings = {
             "name": self.config.name,
-            "project": names.project(self.config),
-            "region": vertex.region,
-            "image": deploy.image,
-            "labels": dict(vertex.labels),
-            "encryption_key": vertex.encryption_key,
-            "service_account": vertex.service_account,
-            "endpoint": endpoint if deploy.to == "endpoint" else None,
+            "confidence": self.config.evaluator.confidence,
+            "vertex": {**vertex.model_dump(mode="json", include=needed), "project": names.project(self.config)},
         }
-        return tfx.Pusher(
-            **inputs,
-            push_destination=folder,
-            custom_config=settings,
-            custom_executor_spec=ExecutorClassSpec(PushAndRegister),
-        )
+        return RegisteringPusher(folder, settings, evaluation=evaluation, **inputs)
 
 
 def _check_job(job: dict[str, Any]) -> None:

@@ -5,79 +5,89 @@ from __future__ import annotations
 from typing import Any
 
 from absl import logging
-from google.cloud import aiplatform
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import json_utils
 
+from components.contracts import evaluation as evaluations
 from components.pusher import executor
 from components.tfx_types import Artifacts
+from pipeline.platforms.vertex import labels
+from pipeline.platforms.vertex.cloud import FAILED, connect, explain
+from pipeline.platforms.vertex.config import Vertex
+from pipeline.platforms.vertex.executors import evaluation, report
+from pipeline.platforms.vertex.names import NOT_REGISTERED
+from pipeline.platforms.vertex.registry import CHAMPION, Registry, Version, holder
+from pipeline.platforms.vertex.serving import Serving
+
+EVALUATION = "evaluation"  # input: the Evaluator's artifact
+PIPELINE = "pipeline"  # label of a version, beside labels.RUN
 
 
 class Executor(executor.Executor):
-    """Pushes to a bucket, then registers the version that was pushed.
+    """Pushes to a bucket, then registers the version that was pushed, with its evaluation, and deploys it.
 
-    `custom_config` holds: name (of the model, and of the endpoint), project, region, image (that serves a SavedModel),
-    labels, encryption_key, service_account, and, where the model is to be deployed, endpoint: {"machine_type",
-    "max_replicas"}.
+    `custom_config` holds: name (of the model, and of the endpoint), confidence (of the Evaluator's intervals), and
+    vertex (what `Vertex` needs of the configuration).
     """
 
     def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> None:
         super().Do(input_dict, output_dict, exec_properties)
         pushed = artifact_utils.get_single_instance(output_dict[standard_component_specs.PUSHED_MODEL_KEY])
-        if pushed.get_int_custom_property("pushed"):
-            settings = json_utils.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])
-            model = register(pushed.get_string_custom_property("pushed_destination"), settings)
-            pushed.set_string_custom_property("registered_model", model.versioned_resource_name)
-            if settings["endpoint"]:
-                endpoint = deploy(model, settings)
-                pushed.set_string_custom_property("endpoint", endpoint.resource_name)
+        if not pushed.get_int_custom_property("pushed"):
+            return
+        folder = pushed.get_string_custom_property("pushed_destination")
+        if not folder.startswith("gs://"):  # the spec runs on a machine, whose user may well have an account
+            reason = f"the Model Registry takes models on gs:// only, and this one is in {folder}"
+            logging.warning("Not registered: %s", reason)
+            pushed.set_string_custom_property(NOT_REGISTERED, reason)
+            return
+        settings = json_utils.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])
+        vertex, name = Vertex(**settings["vertex"]), settings["name"]
+        evaluated = artifact_utils.get_single_uri(input_dict[EVALUATION])
+        run, page = labels.given().get(labels.RUN, ""), report.page(evaluated)
+        serving = Serving(connect(vertex), vertex, name)
+        version = serving.registry.register(
+            folder,
+            vertex.deploy.image,
+            f"Pushed by the run {run} of the pipeline {name}. Report: {page}",
+            {**vertex.labels, PIPELINE: labels.value(name), labels.RUN: run},
+            vertex.encryption_key,
+        )
+        logging.info("Registered %s as %s", folder, version.name)
+        pushed.set_string_custom_property("registered_model", version.name)
+        about = {PIPELINE: name, "pipeline_job_id": run, "report": page, evaluation.SOURCE: evaluated}
+        imported = import_evaluation(serving.registry, version, settings["confidence"], about)
+        pushed.set_string_custom_property("model_evaluation", imported)
+        if endpoint := serve(serving, vertex, version):
+            pushed.set_string_custom_property("endpoint", endpoint)
 
 
-def register(folder: str, settings: dict[str, Any]) -> aiplatform.Model:
-    """Upload the SavedModel in `folder` as a new default version of the model with the name in `settings`.
+def serve(serving: Serving, vertex: Vertex, version: Version) -> str:
+    """Deploy the version if the configuration says so; return the resource name of the endpoint.
 
-    An existing version of this folder is left unchanged: the stage was stopped after creating it, and runs again.
+    Where the registry is as far as a model goes, nothing else serves, and the version is the champion at once.
     """
-    aiplatform.init(
-        project=settings["project"],
-        location=settings["region"],
-        encryption_spec_key_name=settings["encryption_key"],
-    )
-    earlier = aiplatform.Model.list(filter=f'display_name="{settings["name"]}"', order_by="create_time")
-    if earlier and earlier[0].uri == folder:
-        return earlier[0]
-    model = aiplatform.Model.upload(
-        display_name=settings["name"],
-        parent_model=earlier[0].resource_name if earlier else None,
-        is_default_version=True,
-        artifact_uri=folder,
-        serving_container_image_uri=settings["image"],
-        labels=settings["labels"],
-    )
-    logging.info("Registered %s as %s", folder, model.versioned_resource_name)
-    return model
+    if vertex.deploy.to == "endpoint":
+        endpoint = serving.deploy(version, vertex.deploy.traffic)
+        logging.info("Deployed to %s", endpoint)
+        return endpoint
+    serving.registry.crown(version, holder(serving.registry.versions(), CHAMPION))
+    return ""
 
 
-def deploy(model: aiplatform.Model, settings: dict[str, Any]) -> aiplatform.Endpoint:
-    """Send all traffic of the endpoint with the name in `settings`, made if there is none, to `model`.
+def import_evaluation(registry: Registry, version: Version, confidence: float, about: dict[str, Any]) -> str:
+    """Import the Evaluator's results; return the resource name, or why Vertex AI refused them: the push goes on.
 
-    Then the models that it served before are undeployed.
+    Args:
+      registry: that has the version.
+      version: that was evaluated.
+      confidence: of the intervals, in (0, 1).
+      about: metadata of the evaluation.
     """
-    endpoints = aiplatform.Endpoint.list(filter=f'display_name="{settings["name"]}"', order_by="create_time")
-    if endpoints:
-        endpoint = endpoints[0]
-    else:
-        endpoint = aiplatform.Endpoint.create(display_name=settings["name"], labels=settings["labels"])
-    served = [deployed.id for deployed in endpoint.list_models()]
-    endpoint.deploy(
-        model,
-        traffic_percentage=100,
-        machine_type=settings["endpoint"]["machine_type"],
-        min_replica_count=1,
-        max_replica_count=settings["endpoint"]["max_replicas"],
-        service_account=settings["service_account"],
-    )
-    for deployed in served:
-        endpoint.undeploy(deployed)
-    logging.info("Deployed to %s", endpoint.resource_name)
-    return endpoint
+    measured = evaluations.read(about[evaluation.SOURCE], confidence)
+    try:
+        return evaluation.upload(registry.client, version.name, measured, about)
+    except FAILED as error:
+        reason = f"not imported: {explain(error)}"
+        logging.error("The evaluation of %s was %s", version.name, reason)
+        return reason

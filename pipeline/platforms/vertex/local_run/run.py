@@ -17,6 +17,7 @@ from pipeline.platforms.vertex.failures import RAISED
 from pipeline.platforms.vertex.local_run import BUCKET, container, processes
 from pipeline.platforms.vertex.local_run.artifacts import Artifact, Store
 from pipeline.platforms.vertex.local_run.tasks import Made, Tasks, outputs, take_outputs
+from pipeline.platforms.vertex.names import NOT_REGISTERED
 from pipeline.runs import run_dir
 
 STORE_FILE, LOGS = "artifacts.jsonl", "logs"
@@ -170,6 +171,8 @@ def show(ended: LocalRun, out: TextIO) -> None:
     pushed = ended.made.get("Pusher", {}).get("pushed_model", {}).get("metadata", {})
     if pushed.get("pushed") == 1:
         print(f"pushed    {short(str(pushed['pushed_destination']))}", file=out)
+    if reason := pushed.get(NOT_REGISTERED):
+        print(f"note      {reason}", file=out)
     if report := ended.uri("Report", "report"):
         print(f"report    {short(Path(report) / run_dir.REPORT_FILE)}", file=out)
     print(f"bucket    {short(ended.folder / BUCKET)}", file=out)

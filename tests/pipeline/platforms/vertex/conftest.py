@@ -40,12 +40,17 @@ def compiled() -> dict[str, Any]:
 
 
 @pytest.fixture
-def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[GoogleCloud]:
+def standin() -> GoogleCloud:
+    """The cloud of a test; a module whose tests need more of it has its own."""
+    return GoogleCloud()
+
+
+@pytest.fixture
+def cloud(standin: GoogleCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[GoogleCloud]:
     from pipeline.platforms.vertex import cloud, status
 
     monkeypatch.setattr(cloud, "FIRST_WAIT", 0.01)
     monkeypatch.setattr(status, "PACE", (0.01, 0.01))
-    standin = GoogleCloud()
     with serving(standin, tmp_path) as environment:
         for key, value in environment.items():
             monkeypatch.setenv(key, value)

@@ -417,7 +417,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._close()
         self.wfile.write(text)
 
-    do_GET = do_POST = do_PUT = do_DELETE = _any  # noqa: N815
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _any  # noqa: N815
 
     def _close(self) -> None:
         self.wfile.flush()

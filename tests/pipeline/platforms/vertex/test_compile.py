@@ -21,6 +21,7 @@ from components.errors import UserError
 from pipeline import ALL_STAGES, ROOT, fingerprint
 from pipeline import config as configs
 from pipeline.platforms.vertex import names, tpu
+from pipeline.platforms.vertex.config import Vertex
 from pipeline.platforms.vertex.platform import VertexPlatform
 from tests.pipeline.platforms.vertex.shape import EVERYTHING, SHAPE, compiled, shape
 from tests.pipeline.platforms.vertex.spec_runner import executors, pipeline_spec
@@ -268,8 +269,12 @@ def test_where_the_model_goes(to: str, module: str) -> None:
     assert json.loads(config["push_destination"]) == {
         "filesystem": {"base_directory": "gs://my-project-pipelines/serving/cifar10"}
     }
-    settings = json.loads(config["custom_config"]) or {}
-    assert bool(settings.get("endpoint")) == (to == "endpoint")
+    inputs = job["pipelineSpec"]["root"]["dag"]["tasks"]["Pusher"]["inputs"]["artifacts"]
+    assert ("evaluation" in inputs) == (to != "bucket")
+    if to != "bucket":
+        settings = json.loads(config["custom_config"])
+        assert settings["name"] == "cifar10"
+        assert Vertex(**settings["vertex"]).deploy.to == to
 
 
 def test_data_on_this_machine_is_refused(tmp_path: Path) -> None:

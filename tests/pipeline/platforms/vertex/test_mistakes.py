@@ -58,6 +58,8 @@ SETTINGS = {
     "trainer={accelerator: NVIDIA_TESLA_T4, accelerator_count: 3}": "is one of 1, 2, 4, not 3",
     "trainer={accelerator: NVIDIA_TESLA_T4, machine_type: e2-standard-4}": "needs machine_type n1-…",
     "trainer={machine_type: ct5lp-hightpu-1t, tpu_topology: 1x1, parallel_trials: 2}": "a search on a TPU is on one",
+    "deploy.traffic=10": "traffic 10 is a share of an endpoint: set deploy.to to endpoint",
+    "deploy={to: endpoint, traffic: 0}": "greater than or equal to 1",
     "deploy.machine_type=n1-standart-2": "did you mean n1-standard-2?",
     "deploy.machine_type=a2-highgpu-1g": "it has GPUs, which only vertex.trainer uses",
 }
