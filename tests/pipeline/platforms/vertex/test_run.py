@@ -23,8 +23,10 @@ from pipeline import ROOT, fingerprint
 from pipeline import config as configs
 from pipeline.platforms.vertex import compile, labels
 from pipeline.platforms.vertex.executors import container
+from pipeline.platforms.vertex.executors import evaluation as model_evaluation
+from pipeline.platforms.vertex.executors.report import page as report_page
 from pipeline.platforms.vertex.executors.trainer import TrainerInJob
-from tests.pipeline.platforms.vertex.spec_runner import BILLING, JOB, Cloud
+from tests.pipeline.platforms.vertex.spec_runner import BILLING, JOB, NUMBER, Cloud
 from tests.report.page import Page
 
 pytestmark = pytest.mark.slow
@@ -113,7 +115,15 @@ def test_a_stage_on_all_cores_of_its_machine_writes_the_same(
 
 def test_the_report_shows_the_artifacts(ran: Cloud) -> None:
     page = report(ran)
-    measured = evaluation.read(ran.made["Evaluator"]["evaluation"]["uri"])
+    evaluated = ran.made["Evaluator"]["evaluation"]["uri"]
+    linked = Path(report_page(evaluated))
+    assert linked == ran.root / "bucket" / NUMBER / JOB / "report" / "report.html"
+    assert linked.read_text() == (Path(ran.made["Report"]["report"]["uri"]) / "report.html").read_text()
+    measured = evaluation.read(evaluated)
+    known = model_evaluation.message(measured, {model_evaluation.SOURCE: evaluated})
+    assert known.metrics["logLoss"] == measured.metrics["cross_entropy"].value
+    assert known.metadata["metrics"]["accuracy"]["value"] == measured.accuracy.value
+    assert len(model_evaluation.slices(measured)) == len(measured.classes) + len(measured.slices)
     assert set(page.figures["accuracy"]) == {measured.accuracy.value}
     assert set(page.figures["test.pictures"]) == {179}
     assert page.figures["counts.train"] == [1438, 1438]
