@@ -35,10 +35,10 @@ def run(config: Config, job: str | None) -> int:
             client.cancel_pipeline_job(name=name, retry=retry_transient(), timeout=TIMEOUT)
     except exceptions.NotFound:
         raise UserError(f"{cloud.project} has no job {job} in {cloud.region}") from None
-    except exceptions.BadRequest as error:
-        raise UserError(f"{job} cannot be stopped: {explain(error)}") from None
+    except (exceptions.BadRequest, exceptions.Forbidden) as error:
+        raise UserError(f"{job or 'the job'} cannot be stopped: {explain(error)}") from None
     except FAILED as error:
-        raise CloudFault(f"cannot stop {job}: {explain(error)}") from None
+        raise CloudFault(f"cannot stop {job or 'the job'}: {explain(error)}") from None
     short = name.rpartition("/")[2]
     stopping = f"is being stopped; see it end: image-pipeline vertex status {name}"
     print(f"{short} {'has ended already' if found.state in status.ENDED else stopping}", flush=True)

@@ -15,6 +15,7 @@ import requests
 from google.api_core import exceptions, retry
 from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, RefreshError, TransportError
 from google.auth.transport.requests import AuthorizedSession
+from google.protobuf import json_format
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from components.errors import UserError
@@ -39,7 +40,14 @@ LOST = (  # the request may or may not have been executed
     requests.exceptions.ChunkedEncodingError,  # the connection closed within the answer
     TransportError,
 )
-FAILED = (exceptions.GoogleAPICallError, exceptions.RetryError, requests.RequestException, GoogleAuthError)
+FAILED = (
+    exceptions.GoogleAPICallError,
+    exceptions.RetryError,
+    requests.RequestException,
+    GoogleAuthError,
+    json_format.ParseError,  # what answers is no API of Google's: a proxy, for example
+)
+LONGEST = 1000  # characters of a message of Google's that are shown
 
 
 def say(error: Exception) -> None:
@@ -121,8 +129,8 @@ class Cloud:
             response = self.session.request(verb, f"{base}/{path}", json=body, timeout=TIMEOUT)
             if not response.ok:
                 raise exceptions.from_http_response(response)
-            answer: dict[str, Any] = response.json()
-            return answer
+            answer = response.json()
+            return answer if isinstance(answer, dict) else {}
 
         return ask()
 
@@ -174,8 +182,13 @@ def explain(error: Exception) -> str:
         if "quota project" in str(error) and "requires" in str(error):
             return "the credentials name no project to bill: gcloud auth application-default set-quota-project PROJECT"
         # "403 POST https://…: what the service said"
-        text = re.sub(r"^(GET|POST|DELETE|PATCH) \S+: ", "", str(error.message or error))
-        return f"{int(error.code or 0)} {' '.join(text.split())}"
+        text = re.sub(r"^(GET|POST|PUT|DELETE|PATCH) \S+: ", "", str(error.message or error))
+        login = f"; log in again: {LOGIN}" if isinstance(error, exceptions.Unauthorized) else ""
+        return f"{int(error.code or 0)} {one_line(text)}{login}"
+    if isinstance(error, RefreshError):
+        return f"the credentials no longer hold ({_first(error)}); log in again: {LOGIN}"
+    if isinstance(error, (json_format.ParseError, requests.exceptions.JSONDecodeError)):
+        return "an answer that is not one of Google Cloud's; is there a proxy between?"
     if isinstance(error, requests.Timeout):
         return f"no answer within {TIMEOUT:.0f} s"
     if isinstance(error, requests.RequestException):
@@ -184,9 +197,14 @@ def explain(error: Exception) -> str:
     return _first(error)
 
 
+def one_line(text: str) -> str:
+    """Return a message of Google's, or of a log, as it is shown on a terminal."""
+    line = "".join(character for character in " ".join(text.split()) if character.isprintable())
+    return line if len(line) <= LONGEST else f"{line[:LONGEST]}…"
+
+
 def _first(error: Exception) -> str:
-    text = error.args[0] if error.args else error
-    return " ".join(str(text).split())[:300]
+    return one_line(str(error.args[0] if error.args else error))[:300]
 
 
 def job_page(name: str) -> str:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from google.cloud.aiplatform_v1.types import CustomJob, JobState, PipelineJob, PipelineTaskDetail
 
 from pipeline.platforms.vertex import nested
-from pipeline.platforms.vertex.cloud import FAILED, Cloud, log_page
+from pipeline.platforms.vertex.cloud import FAILED, Cloud, log_page, one_line
 
 RAISED = re.compile(r"(?P<type>[A-Za-z_][\w.]*(Error|Exception|Refused|Interrupt|Exit|Warning)\w*)(: |$)")
 TRAINING = re.compile(r"/customJobs/(\d+)")
@@ -28,9 +28,8 @@ def tell(cloud: Cloud, job: PipelineJob, task: PipelineTaskDetail) -> int:
       The exit code: 3 a gate refused, 1 all else.
     """
     reason = _reason(cloud, job, task)
-    line = "".join(character for character in reason.line if character.isprintable())  # it goes to a terminal
     refused = reason.kind.endswith("GateRefused")
-    print(f"{'refused' if refused else 'failed':<9} {task.task_name}: {line}")
+    print(f"{'refused' if refused else 'failed':<9} {task.task_name}: {one_line(reason.line)}")
     if reason.number:
         print(f"log       {log_page(cloud.project, reason.number)}")
     return 3 if refused else 1
@@ -40,7 +39,7 @@ def _reason(cloud: Cloud, job: PipelineJob, task: PipelineTaskDetail) -> _Reason
     """Return what is known. A stage that starts a training says only that it did not succeed; its log says why."""
     container = task.executor_detail.container_detail.main_job or task.executor_detail.custom_job_detail.job
     own = container.rpartition("/")[2]
-    kind, line = (_raised(cloud, own) if own else None) or ("", _one_line(task.error.message) or "no reason given")
+    kind, line = (_raised(cloud, own) if own else None) or ("", one_line(task.error.message) or "no reason given")
     training = _training(cloud, job, task)
     if training is None:
         named = TRAINING.search(line)  # in an image whose jobs have no labels, or where they may not be listed
@@ -48,7 +47,7 @@ def _reason(cloud: Cloud, job: PipelineJob, task: PipelineTaskDetail) -> _Reason
     if training.state == JobState.JOB_STATE_SUCCEEDED:
         return _Reason(own, kind, line)
     number = nested.number(training)
-    return _Reason(number, *(_raised(cloud, number) or (kind, _one_line(training.error.message) or line)))
+    return _Reason(number, *(_raised(cloud, number) or (kind, one_line(training.error.message) or line)))
 
 
 def _training(cloud: Cloud, job: PipelineJob, task: PipelineTaskDetail) -> CustomJob | None:
@@ -87,7 +86,3 @@ def lines(cloud: Cloud, number: str) -> Iterator[tuple[str, str]]:
         machine = str(entry.get("resource", {}).get("labels", {}).get("task_name", ""))
         text = str(entry.get("textPayload") or entry.get("jsonPayload", {}).get("message", ""))
         yield from ((machine, line) for line in reversed(text.splitlines()))
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())

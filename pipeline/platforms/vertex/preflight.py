@@ -148,13 +148,24 @@ def _data(cloud: Cloud, requirements: Requirements) -> Iterator[Finding]:
     if not requirements.data:
         return
     bucket, _, path = requirements.data.removeprefix("gs://").partition("/")
+    path = path.rstrip("/")
+    fixed = re.split(r"[*?[{]", path)[0]  # of a pattern, what comes before its first wildcard
     try:
-        prefix = urlencode({"prefix": path, "maxResults": 1, "fields": "items(name)"})
-        objects = cloud.ask("storage", f"storage/v1/b/{bucket}/o?{prefix}").get("items")
+        # An object of exactly this name comes first; what is in a folder of this name need not: photos-old/, photos/.
+        there = _objects(cloud, bucket, fixed)
+        if fixed == path and there != [path]:
+            there = _objects(cloud, bucket, f"{path}/" if path else "")
     except exceptions.NotFound:
-        objects = None
-    if not objects:
+        there = []
+    if not there:
         yield Finding(f"there is no data at {requirements.data}", f"gcloud storage cp -r YOUR_DATA {requirements.data}")
+
+
+def _objects(cloud: Cloud, bucket: str, prefix: str) -> list[str]:
+    """Return the name of the first object of a bucket that begins so, if there is one."""
+    query = urlencode({"prefix": prefix, "maxResults": 1, "fields": "items(name)"})
+    answer = cloud.ask("storage", f"storage/v1/b/{bucket}/o?{query}")
+    return [item["name"] for item in answer.get("items", ())]
 
 
 def _images(cloud: Cloud, requirements: Requirements) -> Iterator[Finding]:

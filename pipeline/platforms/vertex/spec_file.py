@@ -64,14 +64,31 @@ def read(spec: Path) -> dict[str, Any]:
     Raises:
       UserError: it holds none.
     """
+    from google.protobuf.json_format import ParseError
+
     try:
         job: dict[str, Any] = json.loads(spec.read_text(encoding="utf-8"))
-        job["pipelineSpec"]["root"]["dag"]["tasks"], job["runtimeConfig"]
+        _check(job)
     except OSError as error:
         raise UserError(f"cannot read the spec {spec}: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, ParseError):
         raise UserError(f"{spec} is not a compiled pipeline; `vertex compile --output {spec}` writes one") from None
     return job
+
+
+def _check(job: dict[str, Any]) -> None:
+    """Look at all that is read of a job, by KFP's own messages. One of many exceptions if it is not there."""
+    from google.protobuf.json_format import ParseDict
+    from kfp.pipeline_spec import pipeline_spec_pb2 as pb
+
+    pipeline, runtime = job["pipelineSpec"], job["runtimeConfig"]
+    spec = ParseDict(pipeline, pb.PipelineSpec())
+    executors = ParseDict(pipeline["deploymentSpec"], pb.PipelineDeploymentConfig()).executors
+    for name, task in spec.root.dag.tasks.items():
+        component = task.component_ref.name
+        if component not in spec.components or spec.components[component].executor_label not in executors:
+            raise ValueError(f"the task {name} has no executor")
+    runtime["gcsOutputDirectory"].startswith("gs://"), runtime["parameterValues"].items()
 
 
 def _config(spec: Path, job: dict[str, Any]) -> Config:

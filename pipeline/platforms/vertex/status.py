@@ -27,6 +27,7 @@ from pipeline.platforms.vertex.cloud import (
     connect,
     explain,
     job_page,
+    one_line,
     retry_transient,
 )
 from pipeline.runs.run_dir import REPORT_FILE
@@ -66,6 +67,8 @@ def run(config: Config, job: str | None, wait: bool) -> int:
         latest = _find(client, cloud, name, config.name)
     except (exceptions.NotFound, exceptions.BadRequest):
         raise UserError(f"{cloud.project} has no job {job} in {cloud.region}") from None
+    except exceptions.Forbidden as error:
+        raise UserError(f"you may not look at the job: {explain(error)}") from None
     except FAILED as error:
         raise CloudFault(f"cannot look at the job: {explain(error)}") from None
     return follow(cloud, client, latest) if wait or latest.state in ENDED else announce(latest)
@@ -204,7 +207,7 @@ def _verdict(cloud: Cloud, job: PipelineJob) -> int:
     failed = [task for task in _stages(job) if task.state == Task.FAILED]
     codes = {failures.tell(cloud, job, task) for task in failed}
     if not failed:
-        print(f"failed    {' '.join(job.error.message.split())}")
+        print(f"failed    {one_line(job.error.message) or 'no reason given'}")
     _left_behind(cloud, job)
     return 3 if codes == {3} else 1
 

@@ -60,9 +60,9 @@ class Fault:
     """What happens to the next `times` requests whose `METHOD path` matches."""
 
     matches: str
-    does: (
-        str | Refused
-    )  # "drop": the connection closes unanswered, nothing is done; "lose": done, answer cut; or an error
+    # "drop": the connection closes unanswered, nothing is done; "lose": done, answer cut; "proxy": done, and a page of
+    # HTML is the answer; or an error
+    does: str | Refused
     times: int = 1
 
 
@@ -142,7 +142,8 @@ class GoogleCloud:
 
     def bucket_list(self, name: str, query: Any, body: Any) -> Any:
         self.bucket(name, query, body)
-        found = [{"name": n} for n in self.objects if n.startswith(query["prefix"][0])]
+        prefix, most = query.get("prefix", [""])[0], int(query["maxResults"][0])
+        found = [{"name": n} for n in sorted(self.objects) if n.startswith(prefix)][:most]
         return {"items": found} if found else {}
 
     def repository(self, name: str, query: Any, body: Any) -> Any:
@@ -408,7 +409,7 @@ class _Handler(BaseHTTPRequestHandler):
                 answer = {"error": {"code": code, "message": message, "details": [info] if reason else []}}
             except json_format.ParseError as error:
                 code, answer = 400, {"error": {"code": 400, "message": str(error)}}
-        text = json.dumps(answer).encode()
+        text = b"<html>log in to this network" if fault and fault.does == "proxy" else json.dumps(answer).encode()
         self.send_response(code)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(text)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -232,6 +233,35 @@ def test_a_spec_that_was_edited_or_has_no_project(
     del report["constant"]
     edited.write_text(json.dumps(job))
     assert "by another version of image-pipeline: compile it again" in error(capsys, "submit", "--spec", str(edited))
+
+
+EDITS: dict[str, Callable[[dict[str, Any]], object]] = {
+    "no runtimeConfig": lambda job: job.update(runtimeConfig=None),
+    "no folder": lambda job: job["runtimeConfig"].pop("gcsOutputDirectory"),
+    "a list of parameters": lambda job: job["runtimeConfig"].update(parameterValues=[1]),
+    "no images": lambda job: job["pipelineSpec"].pop("deploymentSpec"),
+    "no commands": lambda job: job["pipelineSpec"]["deploymentSpec"].update(executors={}),
+    "a number of tasks": lambda job: job["pipelineSpec"]["root"]["dag"].update(tasks=5),
+    "no components": lambda job: job["pipelineSpec"].pop("components"),
+    "unknown keys": lambda job: job["pipelineSpec"].update(stages=[]),
+}
+
+
+@pytest.mark.slow  # compiles
+def test_a_file_that_is_no_compiled_pipeline(capsys: pytest.CaptureFixture[str], spec: Path, tmp_path: Path) -> None:
+    text = spec.read_text()
+    texts = ["", "null", "[]", "[" * 100_000, "pipelineSpec: {}", text[:5000], "\ufeff" + text, "\0"]
+    texts.append(json.dumps(json.loads(text)["pipelineSpec"]))  # as KFP's own compiler writes it
+    for edit in EDITS.values():
+        job = json.loads(text)
+        edit(job)
+        texts.append(json.dumps(job))
+    file = tmp_path / "file.json"
+    for content in texts:
+        file.write_text(content)
+        for action in (("submit",), ("schedule", "--cron", "0 3 * * 1"), ("run-local", "--run-dir", str(tmp_path))):
+            expected = f"error: {file} is not a compiled pipeline; `vertex compile --output {file}` writes one"
+            assert error(capsys, *action, "--spec", str(file)) == expected, content[:200]
 
 
 @pytest.mark.slow  # imports Google's client

@@ -221,3 +221,26 @@ def test_a_quota_that_is_enough_is_not_told(cloud: GoogleCloud, vertex: Vertex, 
 def test_the_quota_of_an_accelerator_has_the_name_that_vertex_ai_gives_it(accelerator: str, name: str) -> None:
     assert metric(accelerator) == f"custom_model_training_{name}"
     assert metric(accelerator, spot=True) == f"custom_model_training_preemptible_{name}"
+
+
+@pytest.mark.parametrize(
+    ("data", "there"),
+    [
+        ("photos", True),
+        ("photos/", True),
+        ("photo", False),
+        ("tables/*.parquet", True),
+        ("tables/train-*.parquet", True),
+        ("tables/test-*.parquet", False),
+        ("archive.zip", True),
+        ("archive", False),
+        ("", True),
+    ],
+)
+def test_data_is_an_object_a_folder_or_a_pattern(cloud: GoogleCloud, vertex: Vertex, data: str, there: bool) -> None:
+    cloud.objects = ["archive.zip", "photos-old/a.png", "photos/train/one/a.png", "tables/train-1.parquet"]
+    answer = vertex("submit", "--no-wait", "--param", f"data=gs://my-project-pipelines/{data}")
+    assert (answer.code, "there is no data at gs://my-project-pipelines/" in answer.err) == (
+        0 if there else 2,
+        not there,
+    )

@@ -242,6 +242,49 @@ def test_a_whole_resource_name_needs_no_configuration(cloud: GoogleCloud, vertex
     assert main(["vertex", "cancel", "projects/123456/locations/us-central1/pipelineJobs/none"]) == 2
 
 
+def test_a_message_without_end_is_cut_and_cannot_write_to_the_terminal(cloud: GoogleCloud, vertex: Vertex) -> None:
+    cloud.logs["77"] = ["ValueError: \x1b[2J" + "label " * 10_000]
+    cloud.frames = [{"Trainer": failed("exited with status 1"), "job": "FAILED"}]
+    line = tail(vertex("submit", "--job-id", "mine"))[-2]
+    assert line.startswith("failed    Trainer: ValueError: [2Jlabel label")
+    assert len(line) < 1100
+    cloud.jobs["mine"].error.message = "\x1b]0;owned\x07" + "x" * 10_000
+    cloud.frames = [{"Trainer": "SUCCEEDED", "job": "FAILED"}]
+    line = tail(vertex("status", "mine"))[-1]
+    assert line.startswith("failed    ]0;ownedxxx")
+    assert len(line) < 1100
+
+
+def test_an_answer_that_is_not_of_google_is_no_traceback(cloud: GoogleCloud, vertex: Vertex) -> None:
+    assert vertex("submit", "--no-wait", "--job-id", "mine").code == 0
+    cloud.faults = [Fault("pipelineJobs", "proxy", times=99)]
+    for words in (("status", "mine"), ("cancel", "mine"), ("cancel",), ("submit", "--no-wait")):
+        answer = vertex(*words)
+        assert (answer.code, answer.err.count("\n")) == (1, 1), words
+        assert "an answer that is not one of Google Cloud's; is there a proxy between?" in answer.err
+    cloud.faults = [Fault("testIamPermissions", "proxy", times=99)]
+    answer = vertex("submit", "--no-wait")
+    assert (answer.code, "an answer that is not one of Google Cloud's" in answer.err) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("code", "exit_code", "says"),
+    [
+        (401, 1, "401 no; log in again: gcloud auth application-default login"),
+        (403, 2, "403 no"),
+        (429, 1, "429 no"),
+    ],
+)
+def test_a_look_that_is_refused_is_one_line(
+    cloud: GoogleCloud, vertex: Vertex, code: int, exit_code: int, says: str
+) -> None:
+    cloud.faults = [Fault("pipelineJobs", Refused(code, "no"), times=99)]
+    for words in (("status", "mine"), ("cancel", "mine"), ("cancel",), ("status",)):
+        answer = vertex(*words)
+        assert (answer.code, answer.err.count("\n")) == (exit_code, 1), words
+        assert answer.err.endswith(f"{says}\n")
+
+
 def test_a_job_that_is_none_is_told(cloud: GoogleCloud, vertex: Vertex) -> None:
     for command in ("status", "cancel"):
         answer = vertex(command, "none")
