@@ -75,7 +75,7 @@ class State:
                 share = f"{self.share(one)} %" if one else "not deployed"
                 rows.append((f"version {version.number}", share, ", ".join(sorted(version.aliases))))
         strange = (one for one in self.deployed if self.version(one) is None)
-        return rows + [(f"{one.model.rpartition('/')[2]}", f"{self.share(one)} %", "") for one in strange]
+        return rows + [(one.model.rpartition("/")[2], f"{self.share(one)} %", "") for one in strange]
 
 
 class Serving:

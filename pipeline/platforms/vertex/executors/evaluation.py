@@ -20,6 +20,7 @@ SCHEMA = "gs://google-cloud-aiplatform/schema/modelevaluation/classification_met
 CLASS, CUSTOM = "annotationSpec", "slice"  # the dimensions of slices that Vertex AI knows
 AT_ONCE = 50  # slices that one request may have
 SOURCE = "evaluation"  # key of the metadata: the Evaluator's artifact
+_AT_ANY_CONFIDENCE = {"confidenceThreshold": 0.0, "maxPredictions": 1}
 
 
 def message(measured: Evaluation, about: Mapping[str, Any]) -> v1.ModelEvaluation:
@@ -113,9 +114,6 @@ def _slice(which: dict[str, Any], numbers: dict[str, float]) -> v1.ModelEvaluati
     return v1.ModelEvaluationSlice(
         slice_=which, metrics_schema_uri=SCHEMA, metrics={"confidenceMetrics": [_AT_ANY_CONFIDENCE | numbers]}
     )
-
-
-_AT_ANY_CONFIDENCE = {"confidenceThreshold": 0.0, "maxPredictions": 1}
 
 
 def _of_images(accuracy: Estimate, measured: Evaluation) -> dict[str, float]:
