@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.cli.options import add_config
 from pipeline.cli.parser import describe
-from pipeline.cli.vertex.options import EXIT_CODES, SET, on_google_cloud
+from pipeline.cli.vertex.options import EXIT_CODES, SET, job, on_google_cloud
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     describe(parser, "Stop a job, its training and its Dataflow jobs.", examples, EXIT_CODES)
     parser.add_argument(
-        "job", nargs="?", metavar="JOB", help="name or resource name; without it, those that run are shown"
+        "job", nargs="?", metavar="JOB", type=job, help="name or resource name; without it, those that run are shown"
     )
     add_config(parser, data=False)
 

@@ -57,6 +57,16 @@ def add_wait(command: argparse.ArgumentParser) -> None:
     command.set_defaults(wait=True)
 
 
+def job(text: str) -> str:
+    """Return `text`, the name of a job. The type of an argument."""
+    from pipeline.platforms.vertex.resources import check_job
+
+    try:
+        return check_job(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def _file(text: str) -> Path:
     if not Path(text).is_file():
         raise argparse.ArgumentTypeError(f"{text}: no such file; `vertex compile --output {text}` writes it")
@@ -98,6 +108,9 @@ def settled(config: Config, args: argparse.Namespace, submitted: bool = True) ->
     """
     if args.spec is None:
         require_preset(config, args)
+        from pipeline.platforms.vertex import parameters
+
+        parameters.values(config, args.parameters)  # a mistake is told at once
         Messages.of(args).say("loading TFX")
         return config
     from pipeline.platforms.vertex import spec_file

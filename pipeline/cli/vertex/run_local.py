@@ -66,13 +66,15 @@ def command(config: Config, args: argparse.Namespace) -> int:
         if absent := local_run.absent(config):
             messages.say(f"note      left out here: {', '.join(absent)}")
             config = local_run.without_cloud(config)
-        messages.say("loading TFX")
+    from pipeline.platforms.vertex import parameters
+
+    values = parameters.values(config, [pair for pair in args.parameters if not path or pair[0] != "data"])
+    messages.say("loading TFX")
     with messages.waiting():
         from pipeline.platforms.local.signals import raised
-        from pipeline.platforms.vertex import compile, parameters, spec_file
+        from pipeline.platforms.vertex import compile, spec_file
         from pipeline.platforms.vertex.local_run import run
 
-        values = parameters.values(config, [pair for pair in args.parameters if not path or pair[0] != "data"])
         job = spec_file.read(args.spec) if args.spec else compile.spec(config)
     values["data"] = path or local_run.find_data(job, folder, values.get("data"))
     with raised():  # the containers end with this process

@@ -15,6 +15,8 @@ from components.errors import UserError
 from pipeline.platforms.vertex import labels
 
 IMAGE_ADVICE = "write an image with its registry: REGION-docker.pkg.dev/PROJECT/REPOSITORY/NAME:TAG"
+JOB_ID = r"[a-z][-a-z0-9]{0,127}"  # of a job of pipelines
+JOB = re.compile(rf"projects/(?P<project>[a-z0-9-]+)/locations/(?P<region>[a-z0-9-]+)/pipelineJobs/{JOB_ID}")
 LABEL = r"[\w-]{0,63}"
 LABEL_BYTES = 128  # of a key, and of a value
 RESERVED = (labels.CONTENT, labels.RUN, labels.STAGE)  # those by which a job is found
@@ -89,6 +91,20 @@ def check_region(region: str) -> None:
     if region not in regions:
         near = difflib.get_close_matches(region, regions, n=1) or ["us-central1"]
         raise UserError(f"vertex.region = {region!r} is no region of Vertex AI; did you mean {near[0]}?")
+
+
+def check_job(text: str) -> str:
+    """Return `text`, which may be the name of a job or its whole resource name.
+
+    Raises:
+      ValueError: no job can have this name.
+    """
+    if re.fullmatch(JOB_ID, text) or JOB.fullmatch(text):
+        return text
+    raise ValueError(
+        f"no job is named {text!r}: give the name that `vertex submit` shows after `job`, or the whole "
+        "projects/PROJECT/locations/REGION/pipelineJobs/NAME"
+    )
 
 
 def region_of(path: str) -> str:

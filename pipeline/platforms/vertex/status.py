@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import time
 from collections.abc import Iterator
@@ -30,6 +29,7 @@ from pipeline.platforms.vertex.cloud import (
     one_line,
     retry_transient,
 )
+from pipeline.platforms.vertex.resources import JOB
 from pipeline.runs.run_dir import REPORT_FILE
 from pipeline.tables import print_table
 
@@ -48,8 +48,6 @@ STATES = {
     Task.NOT_TRIGGERED: "not run",
 }
 PACE = (2.0, 15.0)  # seconds between two polls: from the first value, growing to the second
-ID = r"[a-z][-a-z0-9]{0,127}"  # of a job
-NAME = re.compile(rf"projects/(?P<project>[a-z0-9-]+)/locations/(?P<region>[a-z0-9-]+)/pipelineJobs/{ID}")
 
 
 def run(config: Config, job: str | None, wait: bool) -> int:
@@ -106,17 +104,8 @@ def follow(cloud: Cloud, client: PipelineServiceClient, job: PipelineJob) -> int
 
 
 def connect_to(config: Config, job: str | None) -> tuple[Cloud, str]:
-    """Return the cloud that a job is in, and its resource name; empty where no job is named.
-
-    Raises:
-      UserError: no job can have this name.
-    """
-    match = NAME.fullmatch(job or "")
-    if job is not None and not match and not re.fullmatch(ID, job):
-        raise UserError(
-            f"no job is named {job!r}: give the name that `vertex submit` shows after `job`, or the whole "
-            "projects/PROJECT/locations/REGION/pipelineJobs/NAME"
-        )
+    """Return the cloud that a job is in, and its resource name; empty where no job is named."""
+    match = JOB.fullmatch(job or "")
     cloud = connect(config.vertex.model_copy(update=match.groupdict()) if match else config.vertex)
     if job and not match:
         return cloud, f"{cloud.parent}/pipelineJobs/{job}"

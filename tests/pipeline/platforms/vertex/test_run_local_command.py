@@ -98,6 +98,10 @@ def test_images_of_this_machine_and_a_spec_for_google_cloud(
     assert main(["vertex", "run-local", "--spec", str(spec), "--run-dir", str(tmp_path)]) == 2
     assert f"{spec} was compiled with vertex.dataflow.max_workers=3, and runs here without" in capsys.readouterr().err
     assert len(ran) == 1
+    words = ["vertex", "compile", "--preset", "digits", "--set", "vertex.project=my-project", "--output", str(spec)]
+    assert main(words) == 0
+    assert main(["vertex", "run-local", "--spec", str(spec), "--param", f"data={images}", *common[:2]]) == 0
+    assert ran[1][1] == {"data": str(images)}
 
 
 def containers(folder: Path) -> list[str]:
