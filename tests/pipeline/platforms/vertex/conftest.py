@@ -58,6 +58,26 @@ def cloud(standin: GoogleCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.fixture
+def deploy(cloud: GoogleCloud, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Register and deploy the next version, as the Pusher does it."""
+    from pipeline import config as configs
+    from pipeline.platforms.vertex import cloud as clouds
+    from pipeline.platforms.vertex import operations
+    from pipeline.platforms.vertex.serving import Serving
+
+    monkeypatch.setattr(operations, "PACE", 0.01)
+    monkeypatch.setattr(clouds, "RETRY_DEADLINE", 2.0)
+    config, _ = configs.load("cifar10", None, (f"vertex.project={PROJECT}",))
+
+    def next_version(traffic: int = 100) -> None:
+        serving = Serving(clouds.connect(config.vertex), config.vertex, "cifar10")
+        folder = f"gs://bucket/serving/{len(serving.registry.versions()) + 1}"
+        serving.deploy(serving.registry.register(folder, "image", "text", {}, None), traffic)
+
+    return next_version
+
+
+@pytest.fixture
 def vertex(
     cloud: GoogleCloud,
     spec: Path,

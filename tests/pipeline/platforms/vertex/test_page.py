@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,12 +14,13 @@ from google.cloud.aiplatform_v1.types import PipelineState
 
 from pipeline import ROOT
 from pipeline.cli import main
-from tests.pipeline.platforms.vertex.fakes import NUMBER, REGION, GoogleCloud
+from tests.pipeline.platforms.vertex.fakes import NUMBER, REGION
+from tests.pipeline.platforms.vertex.serving_fakes import VertexServing
 from tests.pipeline.platforms.vertex.test_status import blessing
 
 pytestmark = pytest.mark.slow
 
-PAGES = [ROOT / "docs" / name for name in ("vertex.md", "vertex-automation.md")]
+PAGES = [ROOT / "docs" / name for name in ("vertex.md", "vertex-serving.md", "vertex-automation.md")]
 JOB = re.search(r"pipelineJobs/(\S+)", PAGES[0].read_text(encoding="utf-8"))[1]  # that the page shows
 RUNNER = "pipeline-runner@my-project.iam.gserviceaccount.com"
 SUCCEEDS = {"Evaluator": blessing(1), "ServingCheck": blessing(1), "job": "SUCCEEDED"}
@@ -39,12 +41,23 @@ def end_of(words: list[str]) -> int:
         return int(ended.code or 0)
 
 
+@pytest.fixture
+def standin() -> VertexServing:
+    return VertexServing()
+
+
 def test_each_command_of_the_page_does_what_the_page_says(
-    cloud: GoogleCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    cloud: VertexServing,
+    deploy: Callable[..., None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     cloud.accounts[RUNNER] = {"iam.serviceAccounts.actAs"}
-    (settings,) = (block for block in blocks() if block.startswith("vertex:"))
+    deploy()
+    deploy(10)
+    settings, *_ = (block for block in blocks() if block.startswith("vertex:"))
     Path("cloud.yaml").write_text(settings)
     followed = []
     for block in blocks():
@@ -66,7 +79,7 @@ def test_each_command_of_the_page_does_what_the_page_says(
             if words[2] == "submit":  # under the name that the page goes on with
                 cloud.jobs[JOB] = cloud.jobs[next(reversed(cloud.jobs))]
                 cloud.jobs[JOB].name = f"projects/{NUMBER}/locations/{REGION}/pipelineJobs/{JOB}"
-    assert {"compile", "submit", "status", "cancel", "schedule"} <= set(followed)
+    assert {"compile", "submit", "status", "cancel", "schedule", "promote", "rollback"} <= set(followed)
     assert cloud.jobs[JOB].state == PipelineState.PIPELINE_STATE_CANCELLED
     assert not cloud.schedules
 

@@ -30,7 +30,7 @@ from tests.pipeline.platforms.vertex.endpoints import (
 )
 from tests.pipeline.platforms.vertex.fakes import PROJECT, Fault, Refused, serving
 
-PAGE = ROOT / "docs" / "vertex.md"
+PAGE = ROOT / "docs" / "vertex-serving.md"
 pytestmark = pytest.mark.slow  # a model is exported and loaded
 CLASSES = ("red", "green\x1b[2J", "blue")
 ASK = r"^POST .*/endpoints/\d+:predict$"
@@ -264,7 +264,7 @@ def test_the_bytes_are_an_image_whether_the_input_is_named_or_not(model: str) ->
 
 
 def page_block(beginning: str) -> str:
-    """A block of docs/vertex.md, with what follows it after an empty line."""
+    """A block of docs/vertex-serving.md, with what follows it after an empty line."""
     found = re.search(rf"\n\n(    {re.escape(beginning)}.*?)\n\n(?! )", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     assert found
     return textwrap.dedent(found[1])

@@ -6,12 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from pipeline import config as configs
 from pipeline.platforms.vertex import cloud as clouds
-from pipeline.platforms.vertex import operations
-from pipeline.platforms.vertex.serving import Serving
 from tests.pipeline.platforms.vertex.conftest import Answer
-from tests.pipeline.platforms.vertex.fakes import NUMBER, PROJECT, REGION, Fault, Refused
+from tests.pipeline.platforms.vertex.fakes import NUMBER, REGION, Fault, Refused
 from tests.pipeline.platforms.vertex.serving_fakes import VertexServing
 
 pytestmark = pytest.mark.slow
@@ -25,21 +22,6 @@ CONSOLE = f"{clouds.CONSOLE}/vertex-ai/online-prediction/locations/{REGION}/endp
 @pytest.fixture
 def standin() -> VertexServing:
     return VertexServing()
-
-
-@pytest.fixture
-def deploy(cloud: VertexServing, monkeypatch: pytest.MonkeyPatch) -> Deploy:
-    """Register and deploy the next version, as the Pusher does it."""
-    monkeypatch.setattr(operations, "PACE", 0.01)
-    monkeypatch.setattr(clouds, "RETRY_DEADLINE", 2.0)
-    config, _ = configs.load("cifar10", None, (f"vertex.project={PROJECT}",))
-
-    def next_version(traffic: int = 100) -> None:
-        serving = Serving(clouds.connect(config.vertex), config.vertex, "cifar10")
-        folder = f"gs://bucket/serving/{len(serving.registry.versions()) + 1}"
-        serving.deploy(serving.registry.register(folder, "image", "text", {}, None), traffic)
-
-    return next_version
 
 
 def lines(answer: Answer) -> list[str]:
