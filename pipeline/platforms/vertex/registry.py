@@ -106,7 +106,7 @@ class Registry:
             merge()
         return dataclasses.replace(version, aliases=wanted)
 
-    def crown(self, version: Version, before: Version | None) -> None:
+    def make_champion(self, version: Version, before: Version | None) -> None:
         """Make `version` the champion and the default.
 
         Args:

@@ -121,7 +121,7 @@ class Serving:
         served = state.version(front) if front else None
         if traffic == 100 or champion == version or front is None:
             self._serve_only(state, version)
-            self.registry.crown(version, champion or served)
+            self.registry.make_champion(version, champion or served)
             return state.endpoint.name
         if served and champion is None:  # deployed before there were aliases
             self.registry.alias(served, add=(CHAMPION, DEFAULT))
@@ -162,7 +162,7 @@ class Serving:
         self._split(state, {mine.id: 100})
         kept = state.deployment(before) if keep else None
         self._undeploy_but(state, [one.id for one in (mine, kept) if one])
-        self.registry.crown(candidate, before)
+        self.registry.make_champion(candidate, before)
 
     def rollback(self, state: State, number: str | None) -> None:
         """Send all traffic to the champion again, to the one before, or to a version that is named.

@@ -71,12 +71,12 @@ def serve(serving: Serving, vertex: Vertex, version: Version) -> str:
         endpoint = serving.deploy(version, vertex.deploy.traffic)
         logging.info("Deployed to %s", endpoint)
         return endpoint
-    serving.registry.crown(version, holder(serving.registry.versions(), CHAMPION))
+    serving.registry.make_champion(version, holder(serving.registry.versions(), CHAMPION))
     return ""
 
 
 def import_evaluation(registry: Registry, version: Version, confidence: float, about: dict[str, Any]) -> str:
-    """Import the Evaluator's results; return the resource name, or why Vertex AI refused them: the push goes on.
+    """Import the Evaluator's results; return the resource name, or why Vertex AI refused them: the push continues.
 
     Args:
       registry: that has the version.

@@ -76,7 +76,7 @@ def test_each_command_of_the_page_does_what_the_page_says(
             else:
                 assert code == 0, (line, printed.err)
             followed.append(words[2])
-            if words[2] == "submit":  # under the name that the page goes on with
+            if words[2] == "submit":  # under the name that the page uses from here on
                 cloud.jobs[JOB] = cloud.jobs[next(reversed(cloud.jobs))]
                 cloud.jobs[JOB].name = f"projects/{NUMBER}/locations/{REGION}/pipelineJobs/{JOB}"
     assert {"compile", "submit", "status", "cancel", "schedule", "promote", "rollback"} <= set(followed)
