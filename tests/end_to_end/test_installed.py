@@ -72,7 +72,7 @@ def test_the_curated_schema_comes_with_the_package_and_freeze_round_trips(comman
 
 
 def test_the_spec_for_vertex_is_that_of_the_checkout(command: Path, tmp_path: Path) -> None:
-    arguments = ["vertex", "compile", "--set", "vertex.project=p", "--output"]
+    arguments = ["vertex", "compile", "--set", "vertex.project=my-project", "--output"]
     output(command, tmp_path, *arguments, str(tmp_path / "installed.json"))
     output(Path(sys.executable).parent / "image-pipeline", ROOT, *arguments, str(tmp_path / "checkout.json"))
     assert (tmp_path / "installed.json").read_bytes() == (tmp_path / "checkout.json").read_bytes()

@@ -17,7 +17,7 @@ from pipeline.first_look import PHOTO_SIDE, Choice
 from tests.datasets import png, write_folder
 from tests.example_gen import datasets, http_server
 
-PROJECT = "vertex.project=p"
+PROJECT = "vertex.project=my-project"
 
 
 def images(folder: Path, side: int, count: int = 5) -> Path:

@@ -13,8 +13,8 @@ from pipeline.cli.vertex.options import EXIT_CODES, SET, job, on_google_cloud
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the action."""
     examples = (
-        (f"JOB {SET}", "by its name"),
-        ("projects/N/locations/R/pipelineJobs/JOB", "by its resource name"),
+        (f"nightly-7 {SET}", "by its name"),
+        (SET, "show those that run; none is stopped"),
     )
     describe(parser, "Stop a job, its training and its Dataflow jobs.", examples, EXIT_CODES)
     parser.add_argument(

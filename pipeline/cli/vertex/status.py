@@ -12,7 +12,7 @@ from pipeline.cli.vertex.options import EXIT_CODES, SET, add_wait, job, on_googl
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the action."""
-    examples = ((SET, "the latest job"), (f"JOB {SET} --no-wait", "a job as it is now"))
+    examples = ((SET, "the latest job"), (f"nightly-7 {SET} --no-wait", "a job as it is now"))
     describe(parser, "Follow a job stage by stage until it ends.", examples, EXIT_CODES)
     parser.add_argument(
         "job", nargs="?", metavar="JOB", type=job, help="name or resource name of the job (default: the latest)"
