@@ -13,8 +13,8 @@ from pipeline.cli.vertex.options import SERVING_CODES, SET, on_google_cloud
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the action."""
     examples = (
-        (SET, "the versions, their shares of the traffic and their aliases"),
-        ("--preset cifar10 --config cloud.yaml", "of the pipeline of a preset"),
+        (SET, "versions, traffic, aliases"),
+        (f"--preset cifar10 {SET}", "of a preset"),
     )
     describe(parser, "Show which versions of the model serve.", examples, SERVING_CODES)
     add_config(parser, data=False)

@@ -27,7 +27,7 @@ EXIT_CODES = (
 )
 SERVING_CODES = (
     ("0", "done, or shown"),
-    ("1", "Google Cloud refuses or does not answer; the same command does what is missing"),
+    ("1", "Google Cloud refuses or does not answer; repeat the command"),
     ("2", "something is missing or mistaken, and nothing was changed"),
     ("130", "interrupted"),
 )
