@@ -57,6 +57,7 @@ setup(
         # Versions of these come with TFX.
         "absl-py",
         "annotated-types",
+        "grpcio",
         "ml-metadata",
         "protobuf",
         "tensorflow-metadata",

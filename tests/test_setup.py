@@ -60,6 +60,7 @@ def test_every_package_that_our_code_imports_is_declared() -> None:
         "yaml": "pyyaml",
         "google.protobuf": "protobuf",
         "google.auth": "google-auth",
+        "grpc": "grpcio",
     }
     names |= {
         "google.api_core": "google-api-core",
