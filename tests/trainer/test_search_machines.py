@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import pytest
 from tfx.types import standard_artifacts
 
 from components.contracts import tuning
+from components.versions import COMPILED_WITH
 from pipeline.platforms.vertex.local_run.processes import free_ports
 from tests.factories import examples_artifact
 from tests.trainer.conftest import DIGITS_PRESET, Data
@@ -46,7 +48,9 @@ def arguments(digits: Data, root: Path) -> tuple[dict[str, Any], dict[str, Any],
     told = {"epochs": 2, "width": 4, "checkpoints": str(root / "checkpoints"), "checkpoint_seconds": 0}
     properties = {
         "tuner_fn": "components.trainer.tune.tuner_fn",
-        "custom_config": json.dumps({**DIGITS_PRESET, **told, "trials": TRIALS, "space": space}),
+        "custom_config": json.dumps(
+            {**DIGITS_PRESET, **told, "trials": TRIALS, "space": space, COMPILED_WITH: version("tfx")}
+        ),
         "train_args": json.dumps({"splits": ["train"]}),
         "eval_args": json.dumps({"splits": ["validation"]}),
     }
@@ -91,7 +95,7 @@ def check(root: Path, machines: list[subprocess.Popen[bytes]]) -> list[dict[str,
     return results
 
 
-def test_two_machines_share_the_trials_and_go_on_after_both_were_killed(digits: Data, tmp_path: Path) -> None:
+def test_two_machines_share_the_trials_and_resume_after_both_were_killed(digits: Data, tmp_path: Path) -> None:
     (tmp_path / "arguments.pickle").write_bytes(pickle.dumps(arguments(digits, tmp_path)))
     ports = free_ports(2)
     machines = [start(tmp_path, role, ports) for role in ROLES]
