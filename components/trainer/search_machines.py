@@ -67,7 +67,7 @@ def join(machines: Machines) -> None:
 
 @contextmanager
 def answering(oracle: keras_tuner.Oracle, machines: Machines) -> Iterator[None]:
-    """Answer the other machines meanwhile, and then until each of them was told that there is no trial left."""
+    """Answer the other machines inside the block, and after it until each has been answered that no trial is left."""
     server, choices = grpc.server(futures.ThreadPoolExecutor(1)), _Choices(oracle)
     protos.get_service_grpc().add_OracleServicer_to_server(choices, server)
     server.add_insecure_port(f"[::]:{machines.address.rpartition(':')[2]}")

@@ -1,4 +1,4 @@
-"""What a model answers for images: printed, a line or a JSON object each, or written as a table."""
+"""Predictions of a model for images: printed, a line or a JSON object each, or written as a table."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NOT_FINITE = "the model's probabilities are not finite"
 
 
 class Answer(NamedTuple):
-    """What a model answers for an image.
+    """The prediction of a model for an image.
 
     Attributes:
       classes: the names of the K classes, in the order of the model's outputs.

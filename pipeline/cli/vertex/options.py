@@ -110,7 +110,7 @@ def settled(config: Config, args: argparse.Namespace, submitted: bool = True) ->
         require_preset(config, args)
         from pipeline.platforms.vertex import parameters
 
-        parameters.values(config, args.parameters)  # a mistake is told at once
+        parameters.values(config, args.parameters)  # so that a mistake is reported before TFX is loaded
         Messages.of(args).say("loading TFX")
         return config
     from pipeline.platforms.vertex import spec_file

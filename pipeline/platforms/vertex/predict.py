@@ -42,7 +42,7 @@ _INSTANCE_BYTES = 100  # of the JSON around an image
 _INSTANCES = 256  # of a request
 PATIENCE = 60.0  # seconds for which a request is sent again
 _QUALITY = 95  # of an image that is encoded again to fit into a request
-# What a model answers whose default signature takes no images: it reads them as records that have no image.
+# The error of a model whose default signature takes no images: it reads them as records that have no image.
 _ONLY_EXAMPLES = re.compile(f"Could not parse example|no feature {f.IMAGE} or ")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
@@ -17,7 +17,7 @@ from pipeline.platforms.vertex.executors.pusher import EVALUATION, Executor
 class RegisteringPusherSpec(standard_component_specs.PusherSpec):
     """TFX's, and the evaluation."""
 
-    INPUTS = {  # noqa: RUF012 (so TFX wants it)
+    INPUTS: ClassVar[dict[str, ChannelParameter]] = {
         **standard_component_specs.PusherSpec.INPUTS,
         EVALUATION: ChannelParameter(type=standard_artifacts.ModelEvaluation),
     }

@@ -142,7 +142,7 @@ def _type(definitions: Any, key: str) -> dict[str, Any]:
 
 
 def take_outputs(invocation: dict[str, Any], folder: Path) -> None:
-    """Add what a task's driver wrote into `folder` to what the task's container is told."""
+    """Add the outputs of a task's driver, in `folder`, to the invocation of the task's container."""
     written = _written(folder)
     invocation["inputs"]["parameterValues"] |= written.get("parameterValues", {})
     for key, artifacts in written["artifacts"].items():

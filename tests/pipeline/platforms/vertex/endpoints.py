@@ -133,7 +133,7 @@ def _json(message: Any) -> Any:
 
 
 class _Plain(TransformGraph):
-    """What Transform would make, without Transform: the image at its size, from 0 to 1."""
+    """Return the image at its size, with values from 0 to 1, as Transform would."""
 
     def __init__(self) -> None:
         self.layer, self.size = tf.Module(), SIZE

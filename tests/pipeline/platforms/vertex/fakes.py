@@ -37,6 +37,12 @@ from google.cloud.aiplatform_v1.types import (
 from google.protobuf import json_format
 
 PROJECT, NUMBER, REGION = "my-project", "123456", "us-central1"
+ACCESS = {  # settings below `vertex` that every job is sent with
+    "service_account": f"runner@{PROJECT}.iam.gserviceaccount.com",
+    "network": f"projects/{NUMBER}/global/networks/vpc",
+    "encryption_key": f"projects/{PROJECT}/locations/{REGION}/keyRings/a/cryptoKeys/b",
+    "labels": "{team: vision}",
+}
 SERVICES = (
     "aiplatform",
     "cloudresourcemanager",

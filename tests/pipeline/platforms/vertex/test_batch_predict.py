@@ -15,7 +15,7 @@ from tests.example_gen.factories import orientation, saved
 from tests.models import write_first_pixel
 from tests.pipeline.platforms.vertex.conftest import Answer
 from tests.pipeline.platforms.vertex.custom_jobs import WithCustomJobs
-from tests.pipeline.platforms.vertex.fakes import PROJECT, Fault, Refused, digest, serving
+from tests.pipeline.platforms.vertex.fakes import ACCESS, PROJECT, Fault, Refused, digest, serving
 
 pytestmark = pytest.mark.slow
 BUCKET = f"{PROJECT}-pipelines"
@@ -100,14 +100,9 @@ def test_the_command_of_the_job_writes_the_table(run: Run, cloud: WithCustomJobs
 
 
 def test_the_job_has_all_that_is_configured(run: Run, cloud: WithCustomJobs) -> None:
-    account = "runner@my-project.iam.gserviceaccount.com"
-    cloud.accounts = {account: {"iam.serviceAccounts.actAs"}}
-    key = "projects/my-project/locations/us-central1/keyRings/a/cryptoKeys/b"
+    cloud.accounts = {ACCESS["service_account"]: {"iam.serviceAccounts.actAs"}}
     settings = {
-        "service_account": account,
-        "network": "projects/123456/global/networks/vpc",
-        "encryption_key": key,
-        "labels": "{team: vision}",
+        **ACCESS,
         "cpu": "8",
         "memory_gb": "40",
     }
@@ -116,8 +111,8 @@ def test_the_job_has_all_that_is_configured(run: Run, cloud: WithCustomJobs) -> 
     answer = run(PHOTOS + "/", "--output", TABLE, "--model", version, "--hours", "1.5", "--no-wait", *words)
     assert answer.code == 0, answer.err
     (job,) = cloud.sent
-    assert (job.job_spec.service_account, job.job_spec.network) == (account, settings["network"])
-    assert job.encryption_spec.kms_key_name == key
+    assert (job.job_spec.service_account, job.job_spec.network) == (ACCESS["service_account"], ACCESS["network"])
+    assert job.encryption_spec.kms_key_name == ACCESS["encryption_key"]
     assert job.labels["team"] == "vision"
     assert job.labels["pipeline_run"] == job.display_name
     assert job.job_spec.scheduling.timeout.total_seconds() == 5400

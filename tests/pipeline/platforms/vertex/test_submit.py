@@ -12,7 +12,7 @@ import pytest
 from google.cloud.aiplatform_v1.types import PipelineJob
 
 from tests.pipeline.platforms.vertex.conftest import Answer
-from tests.pipeline.platforms.vertex.fakes import Fault, GoogleCloud, Refused, digest
+from tests.pipeline.platforms.vertex.fakes import ACCESS, Fault, GoogleCloud, Refused, digest
 
 Vertex = Callable[..., Answer]
 CREATE = r"^POST .*/pipelineJobs$"
@@ -24,14 +24,9 @@ def only_job(cloud: GoogleCloud):  # type: ignore[no-untyped-def]
 
 
 def test_a_job_is_sent_with_all_that_is_configured(cloud: GoogleCloud, vertex: Vertex) -> None:
-    account = "runner@my-project.iam.gserviceaccount.com"
-    cloud.accounts = {account: {"iam.serviceAccounts.actAs"}}
-    key = "projects/my-project/locations/us-central1/keyRings/a/cryptoKeys/b"
+    cloud.accounts = {ACCESS["service_account"]: {"iam.serviceAccounts.actAs"}}
     settings = {
-        "service_account": account,
-        "network": "projects/123456/global/networks/vpc",
-        "encryption_key": key,
-        "labels": "{team: vision}",
+        **ACCESS,
         "caching": "false",
     }
     words = [word for name, value in settings.items() for word in ("--set", f"vertex.{name}={value}")]
@@ -40,9 +35,9 @@ def test_a_job_is_sent_with_all_that_is_configured(cloud: GoogleCloud, vertex: V
     )
     assert answer.code == 0, answer.err
     job = only_job(cloud)
-    assert (job.display_name, job.service_account) == ("cifar10", account)
-    assert job.network == "projects/123456/global/networks/vpc"
-    assert job.encryption_spec.kms_key_name == key
+    assert (job.display_name, job.service_account) == ("cifar10", ACCESS["service_account"])
+    assert job.network == ACCESS["network"]
+    assert job.encryption_spec.kms_key_name == ACCESS["encryption_key"]
     assert job.labels["team"] == "vision"
     parameters = dict(job.runtime_config.parameter_values)
     assert (parameters["epochs"], parameters["batch_size"]) == (3, 500)

@@ -79,5 +79,5 @@ def run(path: Path, event: Any, environment: dict[str, str], call: Call) -> Any:
         elif step.keys() == {"return"}:
             return value(step["return"])
         else:
-            raise NotImplementedError(step)
+            raise ValueError(f"a step that this interpreter does not know: {step}")
     return None
